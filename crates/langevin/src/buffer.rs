@@ -1,0 +1,408 @@
+//! Keep persistent chains between iterations: 8-bit images on the device, labels and ages beside them.
+//!
+//! The replay buffer of Du & Mordatch (2019), alg. 1, with two differences: a drawn chain goes back
+//! to its own slot, and every chain keeps its label.
+
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use rand::RngExt;
+use rand::seq::index;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::perturb;
+use crate::philox::{Distribution, NoiseKey, PhiloxRng, Stream};
+use crate::sampler::{InvalidValue, chain_tensor};
+use crate::step::Noise;
+
+/// Where a fresh chain starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Uniform noise.
+    #[default]
+    Noise,
+    /// An image of the current batch plus noise.
+    Data,
+}
+
+/// How many chains are kept, and how often one starts afresh.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BufferConfig {
+    /// Chains kept.
+    pub capacity: usize,
+    /// Probability that a drawn chain is replaced by a fresh one, in [0, 1].
+    pub reinit_prob: f64,
+    /// Where a fresh chain starts.
+    pub restart: Restart,
+    /// Standard deviation of the noise added to data where chains restart from data.
+    pub restart_noise_std: f64,
+}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        Self {
+            capacity: 10_000,
+            reinit_prob: 0.05,
+            restart: Restart::Noise,
+            restart_noise_std: 0.1,
+        }
+    }
+}
+
+impl BufferConfig {
+    /// Check that batches of `batch_size` chains can be drawn.
+    ///
+    /// # Errors
+    /// Names the first key with an impossible value.
+    pub fn validate(&self, batch_size: usize) -> Result<(), InvalidValue> {
+        let invalid = |key, problem: String| Err(InvalidValue { key, problem });
+        if self.capacity < batch_size {
+            let capacity = self.capacity;
+            return invalid(
+                "capacity",
+                format!("must be at least batch_size = {batch_size}, got {capacity}"),
+            );
+        }
+        if self.capacity > i32::MAX as usize {
+            return invalid("capacity", "must be below 2³¹".into());
+        }
+        if !(0.0..=1.0).contains(&self.reinit_prob) {
+            let got = self.reinit_prob;
+            return invalid("reinit_prob", format!("must be in [0, 1], got {got}"));
+        }
+        if !(self.restart_noise_std >= 0.0) {
+            let got = self.restart_noise_std;
+            return invalid("restart_noise_std", format!("must be ≥ 0, got {got}"));
+        }
+        Ok(())
+    }
+}
+
+/// Chains on their way through an iteration.
+#[derive(Clone, Debug)]
+pub struct Chains {
+    /// Their images in [0, 1], `[batch, channels, height, width]`.
+    pub x: Tensor<4>,
+    /// Their slots, all different: the identity that the noise depends on.
+    pub ids: Vec<u32>,
+    /// The class each one belongs to.
+    pub labels: Vec<u32>,
+    /// Rounds of sampling since the chain was fresh.
+    pub ages: Vec<u32>,
+}
+
+/// Images and labels from which chains may restart, `[batch, channels, height, width]`.
+#[derive(Clone, Copy, Debug)]
+pub struct RestartData<'a> {
+    /// Images in [0, 1], as many as chains are drawn.
+    pub images: &'a Tensor<4>,
+    /// Their labels.
+    pub labels: &'a [u32],
+}
+
+/// The replay buffer. Images are kept as bytes, four to a 32-bit word, on the device.
+#[derive(Clone, Debug)]
+pub struct ReplayBuffer {
+    config: BufferConfig,
+    shape: [usize; 3],
+    class_frequencies: Vec<f64>,
+    /// `[capacity, pixels / 4 rounded up]`, i32, the first pixel in the lowest byte.
+    words: Tensor<2, Int>,
+    labels: Vec<u32>,
+    ages: Vec<u32>,
+}
+
+/// All that a buffer remembers, on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BufferState {
+    /// 8-bit images, `[capacity, channels, height, width]` row-major.
+    pub images: Vec<u8>,
+    /// One label per chain.
+    pub labels: Vec<u32>,
+    /// One age per chain.
+    pub ages: Vec<u32>,
+}
+
+impl ReplayBuffer {
+    /// A buffer of uniform noise, with labels drawn from `class_frequencies`
+    /// (all 0 where that is empty).
+    ///
+    /// # Shapes
+    /// - `shape`: channels, height, width
+    pub fn new(
+        config: BufferConfig,
+        shape: [usize; 3],
+        class_frequencies: Vec<f64>,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
+        let key = NoiseKey::new(seed, Stream::Restart, 0);
+        let pixels = shape.iter().product::<usize>();
+        let mut images = Vec::with_capacity(config.capacity * pixels);
+        for chain in 0..config.capacity as u32 {
+            let bytes = (0..pixels.div_ceil(16) as u32)
+                .flat_map(|block| key.words(chain, block))
+                .flat_map(u32::to_le_bytes);
+            images.extend(bytes.take(pixels));
+        }
+        let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::BufferDraw, 0), u32::MAX);
+        let labels = (0..config.capacity)
+            .map(|_| draw_label(&class_frequencies, rng.random()))
+            .collect();
+        let ages = vec![0; config.capacity];
+        let state = BufferState {
+            images,
+            labels,
+            ages,
+        };
+        Self::from_state(config, shape, class_frequencies, state, device)
+    }
+
+    /// The buffer that remembers `state`.
+    ///
+    /// # Panics
+    /// If `state` does not hold `config.capacity` images of `shape`.
+    pub fn from_state(
+        config: BufferConfig,
+        shape: [usize; 3],
+        class_frequencies: Vec<f64>,
+        state: BufferState,
+        device: &Device,
+    ) -> Self {
+        let (capacity, pixels) = (config.capacity, shape.iter().product::<usize>());
+        assert_eq!(state.images.len(), capacity * pixels, "bytes of the images");
+        assert_eq!(state.labels.len(), capacity, "one label per chain");
+        assert_eq!(state.ages.len(), capacity, "one age per chain");
+        let words: Vec<i32> = state
+            .images
+            .chunks(pixels)
+            .flat_map(|image| image.chunks(4).map(word_of_bytes))
+            .collect();
+        let words = TensorData::new(words, [capacity, pixels.div_ceil(4)]);
+        Self {
+            words: Tensor::from_data(words, (device, DType::I32)),
+            config,
+            shape,
+            class_frequencies,
+            labels: state.labels,
+            ages: state.ages,
+        }
+    }
+
+    /// All that the buffer remembers, read to the host.
+    pub fn to_state(&self) -> BufferState {
+        let pixels = self.shape.iter().product::<usize>();
+        let words: Vec<i32> = self.words.to_data().iter::<i32>().collect();
+        let images = words
+            .chunks(pixels.div_ceil(4))
+            .flat_map(|row| row.iter().flat_map(|word| word.to_le_bytes()).take(pixels))
+            .collect();
+        BufferState {
+            images,
+            labels: self.labels.clone(),
+            ages: self.ages.clone(),
+        }
+    }
+
+    /// Chains kept.
+    pub fn capacity(&self) -> usize {
+        self.config.capacity
+    }
+
+    /// Channels, height and width of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Share of each class among fresh chains; empty without classes.
+    pub fn class_frequencies(&self) -> &[f64] {
+        &self.class_frequencies
+    }
+
+    /// Rounds of sampling since each chain was fresh.
+    pub fn ages(&self) -> &[u32] {
+        &self.ages
+    }
+
+    /// Draw `batch` different chains; each is a fresh one with probability `reinit_prob`.
+    /// The buffer itself changes in [`put`](Self::put).
+    ///
+    /// A stored byte q becomes (q + u)/256 with u ~ U(0, 1), so that storing and drawing leaves a
+    /// pixel's mean as it is. Every random number is a function of seed and iteration.
+    ///
+    /// # Panics
+    /// If `batch` exceeds the capacity, or chains restart from data and `data` is absent or of
+    /// another size.
+    pub fn draw(
+        &self,
+        batch: usize,
+        seed: u64,
+        iteration: u32,
+        data: Option<RestartData<'_>>,
+    ) -> Chains {
+        let capacity = self.config.capacity;
+        assert!(
+            batch <= capacity,
+            "cannot draw {batch} of {capacity} chains"
+        );
+        let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::BufferDraw, iteration), 0);
+        let ids: Vec<u32> = index::sample(&mut rng, capacity, batch)
+            .into_iter()
+            .map(|slot| slot as u32)
+            .collect();
+        let restarted: Vec<bool> = ids
+            .iter()
+            .map(|_| rng.random::<f64>() < self.config.reinit_prob)
+            .collect();
+        let fresh_labels = match (self.config.restart, data) {
+            (Restart::Data, Some(data)) => data.labels.to_vec(),
+            _ => (0..batch)
+                .map(|_| draw_label(&self.class_frequencies, rng.random()))
+                .collect(),
+        };
+        let pick = |kept: &[u32], fresh: &dyn Fn(usize) -> u32| -> Vec<u32> {
+            let slots = ids.iter().zip(&restarted).enumerate();
+            slots
+                .map(|(i, (&id, &again))| if again { fresh(i) } else { kept[id as usize] })
+                .collect()
+        };
+        let labels = pick(&self.labels, &|i| fresh_labels[i]);
+        let ages = pick(&self.ages, &|_| 0);
+        let x = self.images(&ids, seed, iteration);
+        let x = match restarted.contains(&true) {
+            true => {
+                let fresh = self.fresh(&ids, seed, iteration, data);
+                x.mask_where(self.mask(&restarted), fresh)
+            }
+            false => x,
+        };
+        Chains {
+            x,
+            ids,
+            labels,
+            ages,
+        }
+    }
+
+    /// Store chains after a round of sampling: `x` in their slots, one round older. A pixel is
+    /// kept as ⌊256·x⌋, at most 255.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, the order of `chains`
+    pub fn put(&mut self, chains: &Chains, x: Tensor<4>) {
+        let slots = chain_tensor(&chains.ids, &x.device());
+        let rows = pack(x.flatten(1, 3));
+        let words = self.words.clone();
+        self.words = words.select_assign(0, slots, rows, IndexingUpdateOp::Assign);
+        for (i, &id) in chains.ids.iter().enumerate() {
+            self.labels[id as usize] = chains.labels[i];
+            self.ages[id as usize] = chains.ages[i].saturating_add(1);
+        }
+    }
+
+    /// The stored images of `ids`, dequantised, `[batch, channels, height, width]`.
+    pub fn images(&self, ids: &[u32], seed: u64, iteration: u32) -> Tensor<4> {
+        let slots = chain_tensor(ids, &self.words.device());
+        let [channels, height, width] = self.shape;
+        let words = self.words.clone().select(0, slots.clone());
+        let bytes = unpack(words, channels * height * width);
+        let bytes = bytes.reshape([ids.len(), channels, height, width]);
+        let fraction = Noise {
+            key: NoiseKey::new(seed, Stream::BufferDequantization, iteration),
+            distribution: Distribution::Uniform,
+            scale: 1.0 / 256.0,
+        };
+        perturb(bytes.div_scalar(256.0), &slots, fraction)
+    }
+
+    /// A fresh chain for every slot, `[batch, channels, height, width]`.
+    fn fresh(
+        &self,
+        ids: &[u32],
+        seed: u64,
+        iteration: u32,
+        data: Option<RestartData<'_>>,
+    ) -> Tensor<4> {
+        let device = self.words.device();
+        let [channels, height, width] = self.shape;
+        let key = NoiseKey::new(seed, Stream::Restart, iteration);
+        let (start, distribution, scale) = match self.config.restart {
+            Restart::Noise => {
+                let zeros = Tensor::zeros([ids.len(), channels, height, width], &device);
+                (zeros, Distribution::Uniform, 1.0)
+            }
+            Restart::Data => {
+                let data = data.expect("chains that restart from data are given data");
+                let scale = self.config.restart_noise_std as f32;
+                (data.images.clone(), Distribution::Normal, scale)
+            }
+        };
+        let noise = Noise {
+            key,
+            distribution,
+            scale,
+        };
+        perturb(start, &chain_tensor(ids, &device), noise).clamp(0.0, 1.0)
+    }
+
+    /// `[batch, channels, height, width]`, true in the images of chosen chains.
+    fn mask(&self, chosen: &[bool]) -> Tensor<4, burn::tensor::Bool> {
+        let [channels, height, width] = self.shape;
+        let data = TensorData::new(chosen.to_vec(), [chosen.len(), 1, 1, 1]);
+        Tensor::<4, burn::tensor::Bool>::from_data(data, &self.words.device()).expand([
+            chosen.len(),
+            channels,
+            height,
+            width,
+        ])
+    }
+}
+
+/// The class in whose share of [0, 1) `u` falls.
+fn draw_label(frequencies: &[f64], u: f64) -> u32 {
+    let mut below = 0.0;
+    for (label, frequency) in (0..).zip(frequencies) {
+        below += frequency;
+        if u < below {
+            return label;
+        }
+    }
+    frequencies.len().saturating_sub(1) as u32
+}
+
+fn word_of_bytes(bytes: &[u8]) -> i32 {
+    let mut word = [0; 4];
+    word[..bytes.len()].copy_from_slice(bytes);
+    i32::from_le_bytes(word)
+}
+
+/// `[batch, words]` i32 to byte values `[batch, pixels]`.
+fn unpack(words: Tensor<2, Int>, pixels: usize) -> Tensor<2> {
+    let [batch, columns] = words.dims();
+    let bytes = (0..4).map(|byte| {
+        let shifted = words.clone().bitwise_right_shift_scalar(8 * byte);
+        shifted.bitwise_and_scalar(0xFF).unsqueeze_dim::<3>(2)
+    });
+    let bytes = Tensor::cat(bytes.collect(), 2).reshape([batch, columns * 4]);
+    bytes.narrow(1, 0, pixels).float()
+}
+
+/// Pixels `[batch, pixels]` in [0, 1] to `[batch, words]` i32.
+fn pack(x: Tensor<2>) -> Tensor<2, Int> {
+    let [batch, pixels] = x.dims();
+    let columns = pixels.div_ceil(4);
+    let bytes = x.mul_scalar(256.0).floor().clamp(0.0, 255.0);
+    let bytes = match columns * 4 - pixels {
+        0 => bytes,
+        missing => {
+            let padding = Tensor::zeros([batch, missing], &bytes.device());
+            Tensor::cat(vec![bytes, padding], 1)
+        }
+    };
+    let bytes: Tensor<3, Int> = bytes.reshape([batch, columns, 4]).int().cast(DType::I32);
+    let byte = |i: usize| {
+        let column: Tensor<2, Int> = bytes.clone().narrow(2, i, 1).squeeze_dim(2);
+        column.bitwise_left_shift_scalar(8 * i as i32)
+    };
+    (byte(0).bitwise_or(byte(1))).bitwise_or(byte(2).bitwise_or(byte(3)))
+}

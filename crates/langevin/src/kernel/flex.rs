@@ -1,0 +1,70 @@
+//! Run a Langevin step on the CPU: one pass over the pixels of each chain.
+
+use burn::backend::Flex;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn_flex::FlexTensor;
+
+use super::LangevinOps;
+use crate::step::{Descent, Noise};
+
+impl LangevinOps for Flex {
+    fn perturb(x: FloatTensor<Self>, chains: IntTensor<Self>, noise: Noise) -> FloatTensor<Self> {
+        let mut x = x.to_contiguous();
+        let chains = chain_ids(&chains);
+        for (row, &chain) in rows(&mut x, chains.len()).zip(&chains) {
+            add_noise(row, chain, noise);
+        }
+        x
+    }
+
+    fn descend(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        chains: IntTensor<Self>,
+        descent: Descent,
+        noise: Option<Noise>,
+    ) -> FloatTensor<Self> {
+        let (mut x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+        let offset = gradient.layout().start_offset();
+        let gradient = &gradient.storage::<f32>()[offset..];
+        let chains = chain_ids(&chains);
+        let pixels = x.layout().num_elements() / chains.len().max(1);
+        let gradients = gradient.chunks(pixels.max(1));
+        for ((row, gradient), &chain) in rows(&mut x, chains.len()).zip(gradients).zip(&chains) {
+            for (x, &g) in row.iter_mut().zip(gradient) {
+                *x = descent.of_pixel(*x, g);
+            }
+            if let Some(noise) = noise {
+                add_noise(row, chain, noise);
+            }
+        }
+        x
+    }
+}
+
+/// The pixels of every chain, mutable in place where nothing else holds the tensor.
+fn rows(x: &mut FlexTensor, chains: usize) -> impl Iterator<Item = &mut [f32]> {
+    let (offset, elements) = (x.layout().start_offset(), x.layout().num_elements());
+    let pixels = elements / chains.max(1);
+    x.storage_mut::<f32>()[offset..offset + elements].chunks_mut(pixels.max(1))
+}
+
+fn chain_ids(chains: &FlexTensor) -> Vec<u32> {
+    let chains = chains.to_contiguous();
+    let (offset, len) = (
+        chains.layout().start_offset(),
+        chains.layout().num_elements(),
+    );
+    let ids = &chains.storage::<i32>()[offset..offset + len];
+    ids.iter().map(|&id| id as u32).collect()
+}
+
+/// x + s·ξ for one chain, four pixels to a Philox counter.
+fn add_noise(row: &mut [f32], chain: u32, noise: Noise) {
+    for (block, pixels) in (0u32..).zip(row.chunks_mut(4)) {
+        let words = noise.key.words(chain, block);
+        for (pixel, word) in pixels.iter_mut().zip(words) {
+            *pixel += noise.scale * noise.distribution.of_word(word);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Spread the pieces of a batch over threads, each piece whole on one thread.
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::resume_unwind;
+use std::sync::OnceLock;
+
+use burn::backend::DispatchDevice;
+use burn::tensor::Device;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Chains of a piece on a CPU: few enough for a network's activations to stay in a core's cache,
+/// enough to fill its matrix products.
+const CPU_PIECE: usize = 8;
+
+/// The ranges into which `device` wants a batch cut: one on a GPU, pieces of a few chains on a CPU.
+pub(crate) fn pieces_for(device: &Device, batch: usize, size: Option<usize>) -> Vec<Range<usize>> {
+    let size = size.unwrap_or(if is_cpu(device) { CPU_PIECE } else { batch });
+    (0..batch)
+        .step_by(size.max(1))
+        .map(|start| start..(start + size).min(batch))
+        .collect()
+}
+
+fn is_cpu(device: &Device) -> bool {
+    match device.as_dispatch() {
+        #[cfg(feature = "wgpu")]
+        DispatchDevice::Cube(_) => false,
+        #[allow(unreachable_patterns)] // without a GPU backend
+        _ => true,
+    }
+}
+
+/// Apply `work` to every piece and return the results in order.
+///
+/// Each thread works inside a rayon pool of its own with one thread: a tensor operation that
+/// would fork stays on its core, and forks of different pieces do not wait for each other.
+pub fn on_threads<T: Send>(
+    pieces: Vec<Range<usize>>,
+    work: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let take_pieces = || {
+        let mut results = Vec::new();
+        while let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(piece) = pieces.get(index)
+        {
+            results.push((index, work(piece.clone())));
+        }
+        results
+    };
+    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let pools = single_thread_pools().iter().take(pieces.len());
+        let workers: Vec<_> = pools
+            .map(|pool| scope.spawn(|| pool.install(take_pieces)))
+            .collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined
+            .flat_map(|results| results.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// One pool of one thread per core, started once.
+fn single_thread_pools() -> &'static [ThreadPool] {
+    static POOLS: OnceLock<Vec<ThreadPool>> = OnceLock::new();
+    POOLS.get_or_init(|| {
+        (0..rayon::current_num_threads())
+            .map(|core| {
+                ThreadPoolBuilder::new()
+                    .num_threads(1)
+                    .thread_name(move |_| format!("chains-{core}"))
+                    .build()
+                    .expect("a thread can be started")
+            })
+            .collect()
+    })
+}

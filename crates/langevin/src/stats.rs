@@ -1,0 +1,142 @@
+//! Record what chains do while they run.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::step::Descent;
+
+/// What some chains did in one run of the sampler. A value that is not finite stays visible.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChainStats {
+    /// E of every chain before the first step.
+    pub energy_before: Vec<f32>,
+    /// E of every chain after the last step.
+    pub energy_after: Vec<f32>,
+    /// Mean over chains and steps of the L2 norm of ∇E.
+    pub grad_norm_mean: f64,
+    /// Largest L2 norm of ∇E of a chain at a step.
+    pub grad_norm_max: f64,
+    /// Share of the elements of ∇E/T that the clamp changed, in [0, 1].
+    pub clamped_share: f64,
+    /// Share of the final pixels at a bound, in [0, 1].
+    pub at_bound_share: f64,
+}
+
+impl ChainStats {
+    /// The statistics of the union of disjoint groups of chains.
+    pub fn join(groups: Vec<Self>) -> Self {
+        let chains: usize = groups.iter().map(|group| group.energy_after.len()).sum();
+        let mut all = Self::default();
+        for group in groups {
+            let weight = group.energy_after.len() as f64 / chains.max(1) as f64;
+            all.grad_norm_mean += weight * group.grad_norm_mean;
+            all.clamped_share += weight * group.clamped_share;
+            all.at_bound_share += weight * group.at_bound_share;
+            all.grad_norm_max = larger(all.grad_norm_max, group.grad_norm_max);
+            all.energy_before.extend(group.energy_before);
+            all.energy_after.extend(group.energy_after);
+        }
+        all
+    }
+}
+
+/// The larger of two numbers; not a number if either is not one.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// Sums over the steps of a run, on the device until the run ends.
+pub(crate) struct StatsRecorder {
+    energy_before: Tensor<1>,
+    grad_norm_sum: Option<Tensor<1>>,
+    grad_norm_max: Option<Tensor<1>>,
+    clamped: Option<Tensor<1, Int>>,
+    elements: usize,
+    steps: usize,
+}
+
+impl StatsRecorder {
+    /// Begin with the energies `[batch]` of the first state.
+    pub(crate) fn start(energy_before: Tensor<1>) -> Self {
+        Self {
+            energy_before,
+            grad_norm_sum: None,
+            grad_norm_max: None,
+            clamped: None,
+            elements: 0,
+            steps: 0,
+        }
+    }
+
+    /// Add the gradients `[batch, ..]` of a step.
+    pub(crate) fn record<const D: usize>(&mut self, gradient: &Tensor<D>, descent: &Descent) {
+        let rows: Tensor<2> = gradient.clone().flatten_rows();
+        let norms: Tensor<1> = rows.clone().square().sum_dim(1).sqrt().squeeze_dim(1);
+        let scaled = rows.mul_scalar(descent.inverse_temperature).abs();
+        let clamped = scaled.greater_elem(descent.grad_clip).int().sum();
+        self.elements += gradient.shape().num_elements();
+        self.steps += 1;
+        self.grad_norm_max = Some(match self.grad_norm_max.take() {
+            Some(max) => max.max_pair(norms.clone()),
+            None => norms.clone(),
+        });
+        self.grad_norm_sum = Some(add(self.grad_norm_sum.take(), norms));
+        self.clamped = Some(match self.clamped.take() {
+            Some(sum) => sum + clamped,
+            None => clamped,
+        });
+    }
+
+    /// End with the energies `[batch]` and pixels of the last state.
+    pub(crate) fn finish<const D: usize>(
+        self,
+        energy_after: Tensor<1>,
+        x: &Tensor<D>,
+        bounds: Option<[f64; 2]>,
+    ) -> ChainStats {
+        let pixels = x.shape().num_elements().max(1) as f64;
+        let at_bound_share = bounds.map_or(0.0, |[low, high]| {
+            let outside = x.clone().lower_equal_elem(low).int().sum();
+            let outside = outside + x.clone().greater_equal_elem(high).int().sum();
+            floats(outside.float())[0] as f64 / pixels
+        });
+        let sums = self.grad_norm_sum.map(floats).unwrap_or_default();
+        let maxima = self.grad_norm_max.map(floats).unwrap_or_default();
+        let clamped = self
+            .clamped
+            .map_or(0.0, |sum| floats(sum.float())[0] as f64);
+        let norms = (sums.len() * self.steps).max(1) as f64;
+        ChainStats {
+            energy_before: floats(self.energy_before),
+            energy_after: floats(energy_after),
+            grad_norm_mean: sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() / norms,
+            grad_norm_max: maxima.iter().fold(0.0, |max, &n| larger(max, f64::from(n))),
+            clamped_share: clamped / self.elements.max(1) as f64,
+            at_bound_share,
+        }
+    }
+}
+
+fn add(sum: Option<Tensor<1>>, term: Tensor<1>) -> Tensor<1> {
+    match sum {
+        Some(sum) => sum + term,
+        None => term,
+    }
+}
+
+/// The numbers of a tensor, in order.
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// One row of numbers per image.
+trait FlattenRows {
+    fn flatten_rows(self) -> Tensor<2>;
+}
+
+impl<const D: usize> FlattenRows for Tensor<D> {
+    fn flatten_rows(self) -> Tensor<2> {
+        let batch = self.dims()[0];
+        let pixels = self.shape().num_elements() / batch.max(1);
+        self.reshape([batch, pixels])
+    }
+}

@@ -1,0 +1,193 @@
+//! Hold every backend's kernels to the same numbers, element by element.
+
+#![allow(deprecated)] // upstream prefers flex to ndarray; users compare them
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_langevin::{
+    BufferConfig, Descent, Distribution, Langevin, LangevinConfig, Noise, NoiseKey, ReplayBuffer,
+    Schedule, Stream, chain_tensor, descend, perturb, reference,
+};
+
+/// Every backend compiled in, and every adapter found. With EBM_REQUIRE_ADAPTER set, no adapter
+/// is a failure.
+fn devices() -> Vec<(String, Device)> {
+    let mut devices = vec![("flex".to_owned(), Device::flex())];
+    #[cfg(feature = "ndarray")]
+    devices.push(("ndarray".to_owned(), Device::ndarray()));
+    #[cfg(feature = "wgpu")]
+    {
+        let adapters = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
+        if adapters.is_empty() {
+            let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
+            assert!(
+                !required,
+                "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter"
+            );
+            eprintln!("no adapter: the wgpu kernels were not tested");
+        }
+        let adapters = adapters.into_iter().enumerate();
+        devices.extend(adapters.map(|(i, device)| (format!("wgpu:{i}"), device)));
+    }
+    devices
+}
+
+fn image(device: &Device, scale: f32) -> Tensor<4> {
+    let values = (0..5 * 2 * 3 * 3).map(|i| (((i * 37) % 90) as f32 / 89.0 - 0.3) * scale);
+    Tensor::from_data(
+        TensorData::new(values.collect::<Vec<_>>(), [5, 2, 3, 3]),
+        device,
+    )
+}
+
+fn noise(distribution: Distribution, scale: f32) -> Noise {
+    let key = NoiseKey::new(0xDEAD_BEEF_0000_0007, Stream::Langevin, 12).at_step(345);
+    Noise {
+        key,
+        distribution,
+        scale,
+    }
+}
+
+const IDS: [u32; 5] = [7, 70_000, 0, 3, 2_000_000_000];
+
+fn assert_close(name: &str, tensor: Tensor<4>, expected: &[f32]) {
+    let got: Vec<f32> = tensor.into_data().iter::<f32>().collect();
+    assert_eq!(got.len(), expected.len());
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert!(
+            (got - expected).abs() <= 1e-6,
+            "{name}, element {i}: {got} is not {expected}"
+        );
+    }
+}
+
+fn numbers(tensor: Tensor<4>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+#[test]
+fn every_backend_draws_the_same_numbers() {
+    for (distribution, scale) in [(Distribution::Normal, 0.05), (Distribution::Uniform, 1.0)] {
+        let noise = noise(distribution, scale);
+        let host = noise.of_batch(&IDS, 18);
+        for (name, device) in devices() {
+            let x = Tensor::<4>::zeros([5, 2, 3, 3], &device);
+            assert_close(
+                &name,
+                perturb(x, &chain_tensor(&IDS, &device), noise),
+                &host,
+            );
+        }
+    }
+}
+
+#[test]
+fn every_backend_takes_the_same_step() {
+    let descents = [
+        Descent {
+            step_size: 2.5,
+            inverse_temperature: 0.8,
+            grad_clip: 0.06,
+            bounds: [0.0, 1.0],
+        },
+        Descent {
+            step_size: 0.3,
+            inverse_temperature: 1.0,
+            grad_clip: f32::INFINITY,
+            bounds: [f32::NEG_INFINITY, f32::INFINITY],
+        },
+    ];
+    for descent in descents {
+        for noise in [None, Some(noise(Distribution::Normal, 0.02))] {
+            let flex = Device::flex();
+            let ids = chain_tensor(&IDS, &flex);
+            let (x, g) = (image(&flex, 1.5), image(&flex, -0.2));
+            let expected = numbers(reference::descend(x, g, &ids, descent, noise));
+            for (name, device) in devices() {
+                let ids = chain_tensor(&IDS, &device);
+                let (x, g) = (image(&device, 1.5), image(&device, -0.2));
+                assert_close(&name, descend(x, g, &ids, descent, noise), &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kernel_leaves_its_inputs_as_they_were_and_takes_views() {
+    for (name, device) in devices() {
+        let ids = chain_tensor(&IDS, &device);
+        let x = image(&device, 1.0);
+        let before = numbers(x.clone());
+        let noise = noise(Distribution::Normal, 0.5);
+        let moved = perturb(x.clone(), &ids, noise);
+        assert_close(&name, x.clone(), &before);
+        let turned = perturb(x.swap_dims(2, 3).swap_dims(2, 3), &ids, noise);
+        assert_close(&name, turned, &numbers(moved));
+    }
+}
+
+#[test]
+fn every_backend_runs_the_same_chains() {
+    let config = LangevinConfig {
+        num_steps: 10,
+        step_size: Schedule::Constant(0.05),
+        noise_std: Schedule::Constant(0.01),
+        grad_clip: Some(0.8),
+        ..LangevinConfig::default()
+    };
+    let energy = |x: Tensor<4>| -> Tensor<1> {
+        let far: Tensor<2> = (x - 0.4).powi_scalar(2).flatten(1, 3);
+        far.sum_dim(1).squeeze_dim(1)
+    };
+    let sampler = Langevin::new(config, NoiseKey::new(5, Stream::Langevin, 1)).with_stats(true);
+    let expected = sampler.run(image(&Device::flex(), 1.0), &IDS, energy);
+    let stats = expected.stats.expect("asked for");
+    let expected = numbers(expected.x);
+    for (name, device) in devices() {
+        let run = sampler.run(image(&device, 1.0), &IDS, energy);
+        assert_close(&name, run.x, &expected);
+        let there = run.stats.expect("asked for");
+        assert!(
+            (there.grad_norm_mean - stats.grad_norm_mean).abs() < 1e-5,
+            "{name}"
+        );
+        assert_eq!(there.clamped_share, stats.clamped_share, "{name}");
+    }
+}
+
+#[test]
+fn every_backend_keeps_the_same_bytes() {
+    let config = BufferConfig {
+        capacity: 20,
+        reinit_prob: 0.3,
+        ..BufferConfig::default()
+    };
+    let after_two_rounds = |device: &Device| {
+        let mut buffer = ReplayBuffer::new(config.clone(), [2, 3, 3], vec![0.5, 0.5], 1, device);
+        let mut drawn = Vec::new();
+        for iteration in 0..2 {
+            let chains = buffer.draw(6, 1, iteration, None);
+            drawn.extend(numbers(chains.x.clone()));
+            let x = (chains.x.clone() * 0.9 + 0.05).clamp(0.0, 1.0);
+            // Away from the edges of a cell, where rounding may differ by a level.
+            let x = ((x * 256.0).floor() + 0.5) / 256.0;
+            buffer.put(&chains, x);
+        }
+        (drawn, buffer.to_state())
+    };
+    let (drawn, state) = after_two_rounds(&Device::flex());
+    for (name, device) in devices() {
+        let (there, bytes) = after_two_rounds(&device);
+        assert!(
+            there.iter().zip(&drawn).all(|(a, b)| (a - b).abs() <= 1e-6),
+            "{name}"
+        );
+        let levels = bytes.images.iter().zip(&state.images);
+        let off = levels.filter(|(a, b)| a.abs_diff(**b) > 0).count();
+        assert_eq!(off, 0, "{name}");
+        assert_eq!(
+            (bytes.labels, bytes.ages),
+            (state.labels.clone(), state.ages.clone())
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! Compare the replay buffer with a naive one.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_langevin::{BufferConfig, ReplayBuffer, Restart, RestartData};
+use proptest::prelude::*;
+
+const SHAPE: [usize; 3] = [1, 2, 3];
+const PIXELS: usize = 6;
+
+fn buffer(capacity: usize, reinit_prob: f64) -> ReplayBuffer {
+    let config = BufferConfig {
+        capacity,
+        reinit_prob,
+        ..BufferConfig::default()
+    };
+    ReplayBuffer::new(config, SHAPE, vec![0.2, 0.3, 0.5], 11, &Device::flex())
+}
+
+fn pixels(x: Tensor<4>) -> Vec<f32> {
+    x.into_data().iter::<f32>().collect()
+}
+
+fn tensor(values: Vec<f32>) -> Tensor<4> {
+    let batch = values.len() / PIXELS;
+    Tensor::from_data(TensorData::new(values, [batch, 1, 2, 3]), &Device::flex())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn what_was_put_is_what_is_drawn(
+        capacity in 1usize..20,
+        share in 0.0f64..1.0,
+        rounds in prop::collection::vec(any::<u32>(), 1..12),
+    ) {
+        let batch = ((capacity as f64 * share) as usize).max(1);
+        let mut buffer = buffer(capacity, 0.0);
+        let mut naive: BTreeMap<u32, (Vec<u8>, u32, u32)> = BTreeMap::new();
+        for (iteration, salt) in (0u32..).zip(rounds) {
+            let chains = buffer.draw(batch, 3, iteration, None);
+            let mut slots = chains.ids.clone();
+            slots.sort_unstable();
+            slots.dedup();
+            prop_assert_eq!(slots.len(), batch, "ids are unique");
+            prop_assert!(slots.iter().all(|&slot| (slot as usize) < capacity));
+            let drawn = pixels(chains.x.clone());
+            for (i, id) in chains.ids.iter().enumerate() {
+                if let Some((bytes, label, age)) = naive.get(id) {
+                    let row = &drawn[i * PIXELS..(i + 1) * PIXELS];
+                    let levels: Vec<u8> = row.iter().map(|v| (v * 256.0) as u8).collect();
+                    prop_assert_eq!(&levels, bytes);
+                    prop_assert_eq!((chains.labels[i], chains.ages[i]), (*label, *age));
+                }
+            }
+            let bytes: Vec<u8> = (0..batch * PIXELS)
+                .map(|i| (salt.wrapping_mul(i as u32 + 1) >> 13) as u8)
+                .collect();
+            let x = bytes.iter().map(|&byte| (f32::from(byte) + 0.5) / 256.0).collect();
+            for (i, id) in chains.ids.iter().enumerate() {
+                let row = bytes[i * PIXELS..(i + 1) * PIXELS].to_vec();
+                naive.insert(*id, (row, chains.labels[i], chains.ages[i] + 1));
+            }
+            buffer.put(&chains, tensor(x));
+        }
+    }
+
+    #[test]
+    fn a_saved_buffer_is_the_same_buffer(rounds in 0u32..5, seed in any::<u64>()) {
+        let config = BufferConfig { capacity: 9, reinit_prob: 0.3, ..BufferConfig::default() };
+        let frequencies = vec![0.5, 0.5];
+        let device = Device::flex();
+        let mut buffer = ReplayBuffer::new(config.clone(), SHAPE, frequencies.clone(), seed, &device);
+        for iteration in 0..rounds {
+            let chains = buffer.draw(4, seed, iteration, None);
+            let x = chains.x.clone();
+            buffer.put(&chains, x);
+        }
+        let copy = ReplayBuffer::from_state(config, SHAPE, frequencies, buffer.to_state(), &device);
+        prop_assert_eq!(copy.to_state(), buffer.to_state());
+        let (a, b) = (buffer.draw(4, seed, rounds, None), copy.draw(4, seed, rounds, None));
+        prop_assert_eq!((a.ids, a.labels, a.ages), (b.ids, b.labels, b.ages));
+        prop_assert_eq!(pixels(a.x), pixels(b.x));
+    }
+}
+
+#[test]
+fn extreme_pixels_are_kept_within_a_level() {
+    let mut buffer = buffer(4, 0.0);
+    let chains = buffer.draw(1, 0, 0, None);
+    let values = vec![0.0, 1.0, 0.5, 255.0 / 256.0, 1.0 / 256.0, 0.999_999];
+    buffer.put(&chains, tensor(values));
+    let state = buffer.to_state();
+    let at = chains.ids[0] as usize * PIXELS;
+    assert_eq!(state.images[at..at + PIXELS], [0, 255, 128, 255, 1, 255]);
+}
+
+#[test]
+fn storing_and_drawing_leaves_the_mean_of_a_pixel_as_it_is() {
+    let mut buffer = buffer(2_000, 0.0);
+    let chains = buffer.draw(2_000, 0, 0, None);
+    buffer.put(&chains, chains.x.clone());
+    let again = buffer.draw(2_000, 0, 1, None);
+    let mut order: Vec<usize> = (0..2_000).collect();
+    order.sort_by_key(|&i| again.ids[i]);
+    let before = pixels(chains.x);
+    let after = pixels(again.x);
+    let position: BTreeMap<u32, usize> = chains.ids.iter().copied().zip(0..).collect();
+    let differences = order.iter().flat_map(|&i| {
+        let j = position[&again.ids[i]];
+        let pairs = after[i * PIXELS..(i + 1) * PIXELS]
+            .iter()
+            .zip(&before[j * PIXELS..]);
+        pairs.map(|(a, b)| f64::from(a - b)).collect::<Vec<_>>()
+    });
+    let differences: Vec<f64> = differences.collect();
+    let n = differences.len() as f64;
+    let mean = differences.iter().sum::<f64>() / n;
+    // The difference of two independent U(0, 1/256).
+    let standard_error = (1.0f64 / 6.0).sqrt() / 256.0 / n.sqrt();
+    assert!(mean.abs() < 5.0 * standard_error, "{mean}");
+}
+
+#[test]
+fn chains_restart_with_their_probability_and_forget_their_age() {
+    let mut buffer = buffer(500, 0.25);
+    for iteration in 0..20 {
+        let chains = buffer.draw(500, 0, iteration, None);
+        buffer.put(&chains, chains.x.clone() * 0.0);
+    }
+    let (mut fresh, mut n) = (0.0, 0.0);
+    for iteration in 20..60 {
+        let chains = buffer.draw(500, 0, iteration, None);
+        let rows = pixels(chains.x);
+        for (i, age) in chains.ages.iter().enumerate() {
+            let bright = rows[i * PIXELS..(i + 1) * PIXELS]
+                .iter()
+                .any(|&v| v > 1.0 / 256.0);
+            assert_eq!(*age == 0, bright, "fresh chains are noise, old ones black");
+            fresh += f64::from(u8::from(bright));
+            n += 1.0;
+        }
+    }
+    let error = (fresh / n - 0.25) / (0.25f64 * 0.75 / n).sqrt();
+    assert!(error.abs() < 5.0, "{error} standard errors");
+}
+
+#[test]
+fn fresh_labels_follow_the_frequencies() {
+    let buffer = buffer(6_000, 1.0);
+    let labels = buffer.draw(6_000, 0, 1, None).labels;
+    for (label, share) in (0u32..).zip([0.2f64, 0.3, 0.5]) {
+        let count = labels.iter().filter(|&&l| l == label).count() as f64;
+        let error = (count - 6_000.0 * share) / (6_000.0 * share * (1.0 - share)).sqrt();
+        assert!(error.abs() < 5.0, "label {label}: {error} standard errors");
+    }
+}
+
+#[test]
+fn chains_can_restart_from_data() {
+    let config = BufferConfig {
+        capacity: 8,
+        reinit_prob: 1.0,
+        restart: Restart::Data,
+        restart_noise_std: 0.0,
+    };
+    let buffer = ReplayBuffer::new(config, SHAPE, vec![], 0, &Device::flex());
+    let images = tensor((0..4 * PIXELS).map(|i| i as f32 / 24.0).collect());
+    let labels = [3, 1, 4, 1];
+    let data = RestartData {
+        images: &images,
+        labels: &labels,
+    };
+    let chains = buffer.draw(4, 0, 0, Some(data));
+    assert_eq!(pixels(chains.x), pixels(images));
+    assert_eq!(chains.labels, labels);
+}
+
+#[test]
+fn refuses_impossible_settings_by_name() {
+    let config = |capacity, reinit_prob| BufferConfig {
+        capacity,
+        reinit_prob,
+        ..BufferConfig::default()
+    };
+    let message = |config: BufferConfig| config.validate(32).map_err(|error| error.to_string());
+    assert_eq!(
+        message(config(8, 0.1)),
+        Err("capacity must be at least batch_size = 32, got 8".into())
+    );
+    assert_eq!(
+        message(config(64, 1.5)),
+        Err("reinit_prob must be in [0, 1], got 1.5".into())
+    );
+    assert!(message(config(64, f64::NAN)).is_err());
+    assert_eq!(message(config(64, 1.0)), Ok(()));
+}

@@ -1,0 +1,120 @@
+//! Check the loop: pieces, trajectories, statistics.
+
+use burn::tensor::{Device, Tensor};
+use ebm_langevin::{Langevin, LangevinConfig, NoiseKey, Run, Schedule, Stream, on_threads};
+
+fn bowl(x: Tensor<4>) -> Tensor<1> {
+    let far: Tensor<2> = (x - 0.5).powi_scalar(2).flatten(1, 3);
+    far.sum_dim(1).squeeze_dim(1)
+}
+
+fn sampler(num_steps: usize, noise_std: f64) -> Langevin {
+    let config = LangevinConfig {
+        num_steps,
+        step_size: Schedule::Constant(0.1),
+        noise_std: Schedule::Constant(noise_std),
+        grad_clip: Some(0.5),
+        ..LangevinConfig::default()
+    };
+    Langevin::new(config, NoiseKey::new(3, Stream::Langevin, 9)).with_stats(true)
+}
+
+fn pixels(x: Tensor<4>) -> Vec<f32> {
+    x.into_data().iter::<f32>().collect()
+}
+
+fn start(batch: usize) -> Tensor<4> {
+    let values = Tensor::arange(0..(batch * 15) as i64, &Device::flex()).float();
+    (values / (batch * 15) as f32).reshape([batch, 1, 3, 5])
+}
+
+#[test]
+fn pieces_give_the_bits_of_the_whole_batch() {
+    let ids: Vec<u32> = (100..113).collect();
+    let runs: Vec<Run<4>> = [13, 1, 4, 100]
+        .map(|size| {
+            sampler(7, 0.02)
+                .with_piece_size(size)
+                .with_trajectory(3)
+                .run(start(13), &ids, bowl)
+        })
+        .into();
+    let whole = runs[0].clone();
+    for run in runs {
+        assert_eq!(pixels(run.x), pixels(whole.x.clone()));
+        assert_eq!(run.trajectory.len(), 3);
+        for (frame, expected) in run.trajectory.into_iter().zip(&whole.trajectory) {
+            assert_eq!(pixels(frame), pixels(expected.clone()));
+        }
+        let (stats, expected) = (
+            run.stats.expect("asked for"),
+            whole.stats.clone().expect("asked for"),
+        );
+        assert_eq!(stats.energy_after, expected.energy_after);
+        assert!((stats.grad_norm_mean - expected.grad_norm_mean).abs() < 1e-6);
+        assert!((stats.clamped_share - expected.clamped_share).abs() < 1e-12);
+        assert_eq!(stats.grad_norm_max, expected.grad_norm_max);
+    }
+}
+
+#[test]
+fn a_chain_sees_the_same_noise_wherever_it_stands_in_a_batch() {
+    let x = start(4);
+    let together = sampler(5, 0.05).run(x.clone(), &[8, 3, 5, 1], bowl).x;
+    let alone = sampler(5, 0.05).run(x.narrow(0, 2, 1), &[5], bowl).x;
+    assert_eq!(pixels(together.narrow(0, 2, 1)), pixels(alone));
+}
+
+#[test]
+fn without_noise_a_chain_descends_by_hand() {
+    let x = Tensor::<4>::from_floats([[[[0.9]]], [[[0.4]]]], &Device::flex());
+    let run = sampler(2, 0.0).with_trajectory(1).run(x, &[0, 1], bowl);
+    // ∇E = 2(x − 0.5), clamped to 0.5: 0.9 → 0.85 → 0.80; 0.4 → 0.42 → 0.436.
+    let expected = [[0.9, 0.4], [0.85, 0.42], [0.80, 0.436]];
+    for (frame, expected) in run.trajectory.into_iter().zip(expected) {
+        let close = |(a, b): (f32, f32)| (a - b).abs() < 1e-6;
+        assert!(pixels(frame).into_iter().zip(expected).all(close));
+    }
+    let stats = run.stats.expect("asked for");
+    assert_eq!(stats.energy_before.len(), 2);
+    assert!((stats.energy_before[0] - 0.16).abs() < 1e-6);
+    assert!((stats.energy_after[0] - 0.09).abs() < 1e-6);
+    assert!((stats.grad_norm_mean - (0.8 + 0.2 + 0.7 + 0.16) / 4.0).abs() < 1e-6);
+    assert!((stats.grad_norm_max - 0.8).abs() < 1e-6);
+    assert_eq!(stats.clamped_share, 0.5);
+    assert_eq!(stats.at_bound_share, 0.0);
+}
+
+#[test]
+fn pixels_at_a_bound_are_counted() {
+    let x = Tensor::<4>::from_floats([[[[1.0, 0.5]]]], &Device::flex());
+    let slope = |x: Tensor<4>| -> Tensor<1> { -x.flatten::<2>(1, 3).sum_dim(1).squeeze_dim(1) };
+    let stats = sampler(1, 0.0)
+        .run(x, &[0], slope)
+        .stats
+        .expect("asked for");
+    assert_eq!(stats.at_bound_share, 0.5);
+}
+
+#[test]
+fn an_energy_that_is_not_a_number_is_not_hidden() {
+    let broken = |x: Tensor<4>| bowl(x) * f32::NAN;
+    let run = sampler(2, 0.01).run(start(3), &[0, 1, 2], broken);
+    let stats = run.stats.expect("asked for");
+    assert!(stats.energy_after.iter().all(|energy| energy.is_nan()));
+    assert!(stats.grad_norm_max.is_nan() && stats.grad_norm_mean.is_nan());
+    assert!(pixels(run.x).iter().any(|pixel| pixel.is_nan()));
+}
+
+#[test]
+fn results_of_pieces_come_back_in_order() {
+    let pieces = (0..50).map(|i| 2 * i..2 * i + 2).collect();
+    let starts = on_threads(pieces, |piece| piece.start);
+    assert_eq!(starts, (0..50).map(|i| 2 * i).collect::<Vec<_>>());
+}
+
+#[test]
+#[should_panic = "need as many chain ids"]
+fn every_image_needs_a_chain_id() {
+    sampler(1, 0.0).run(start(3), &[0, 1], bowl);
+}

@@ -1,0 +1,24 @@
+//! Name the nonlinearities of the field.
+
+use burn::tensor::{Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+/// An elementwise nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// x·sigmoid(x), also called SiLU.
+    Swish,
+    /// x where positive, 0.2·x elsewhere (the slope of the 2019 release).
+    LeakyRelu,
+}
+
+impl Activation {
+    /// Apply it to every element.
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Swish => activation::silu(x),
+            Self::LeakyRelu => activation::leaky_relu(x, 0.2),
+        }
+    }
+}

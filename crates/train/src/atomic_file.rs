@@ -1,0 +1,161 @@
+//! Write files so that a reader, or a crash, sees the old content or the new one, never a mixture.
+//!
+//! Every change that a checkpoint makes on disk goes through this file, so that a test can stop it
+//! at any of them, as `kill -9` would (see `crash`).
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes `bytes` to `path`: to `<path>.tmp` first, then fsync, rename, and fsync of the directory.
+///
+/// # Errors
+/// What the file system reports; `path` is then as it was and the temporary file is removed.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = with_suffix(path, ".tmp");
+    let written = write_synced(&temporary, bytes).and_then(|()| rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    sync_directory(parent(path))
+}
+
+/// Writes `bytes` to `path`, in place, and returns once the device has them.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    crash::point();
+    let mut file = File::create(path)?;
+    crash::point();
+    file.write_all(bytes)?;
+    crash::point();
+    sync(&file)
+}
+
+/// Gives a file or a directory another name on the same file system, in one step.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    crash::point();
+    fs::rename(from, to)
+}
+
+/// Creates a directory whose parent exists.
+pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+    crash::point();
+    fs::create_dir(path)
+}
+
+/// Removes a directory and all that is in it, file by file: not in one step.
+pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
+    crash::point();
+    // So that a test can stop half-way.
+    #[cfg(test)]
+    for entry in fs::read_dir(path)? {
+        fs::remove_file(entry?.path())?;
+        crash::point();
+    }
+    fs::remove_dir_all(path)
+}
+
+/// Makes the names in a directory durable. Windows has no such call: the rename has to do there.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    crash::point();
+    #[cfg(unix)]
+    sync(&File::open(path)?)?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+/// Waits for the device. Not in tests: they stop a process, not the machine, and that loses nothing.
+fn sync(file: &File) -> io::Result<()> {
+    if cfg!(test) { Ok(()) } else { file.sync_all() }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(not(test))]
+mod crash {
+    #[inline(always)]
+    pub(super) fn point() {}
+}
+
+/// Stops the disk work of this thread at a chosen operation: nothing runs after it, not even clean-up.
+#[cfg(test)]
+pub(crate) mod crash {
+    use std::cell::Cell;
+    use std::panic::{UnwindSafe, catch_unwind, resume_unwind};
+
+    thread_local!(static OPERATIONS_LEFT: Cell<Option<usize>> = const { Cell::new(None) });
+
+    pub(super) fn point() {
+        match OPERATIONS_LEFT.get() {
+            Some(0) => resume_unwind(Box::new("crash")),
+            left => OPERATIONS_LEFT.set(left.map(|left| left - 1)),
+        }
+    }
+
+    /// Runs `work` and lets it make `operations` changes on disk; `None` if it wanted more.
+    pub(crate) fn after<T>(operations: usize, work: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+        OPERATIONS_LEFT.set(Some(operations));
+        let result = catch_unwind(work);
+        let crashed = OPERATIONS_LEFT.replace(None) == Some(0);
+        match result {
+            Ok(value) => Some(value),
+            Err(panic) if !crashed => resume_unwind(panic),
+            Err(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_the_whole_content_and_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("LATEST");
+        write_atomically(&path, b"a longer first text").unwrap();
+        write_atomically(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_crash_at_any_operation_leaves_the_old_text_or_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("LATEST");
+        let mut crashes = 0;
+        loop {
+            fs::write(&path, b"old").unwrap();
+            let finished = crash::after(crashes, || write_atomically(&path, b"new").unwrap());
+            let text = fs::read(&path).unwrap();
+            assert!(text == b"old" || text == b"new", "{text:?}");
+            if finished.is_some() {
+                break;
+            }
+            crashes += 1;
+        }
+        assert_eq!(crashes, 5); // create, write, fsync, rename, fsync of the directory
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_target_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("sheet.png");
+        fs::create_dir(&target).unwrap(); // a file cannot take the name of a directory
+        assert!(write_atomically(&target, b"x").is_err());
+        assert!(target.is_dir());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

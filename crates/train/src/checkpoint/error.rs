@@ -1,0 +1,154 @@
+//! Say what is wrong with a checkpoint, in which file, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::FORMAT_VERSION;
+
+/// Why a checkpoint could not be written, found, read or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The disk is full, or the place is not writable. Earlier checkpoints are untouched.
+    #[error(
+        "cannot write {}: {cause}; free some space there or choose another place with --run-dir \
+         (earlier checkpoints are untouched)", path.display()
+    )]
+    Write {
+        /// The file or directory that was being written.
+        path: PathBuf,
+        /// What the file system reported.
+        cause: io::Error,
+    },
+    /// Something is there and cannot be read.
+    #[error("cannot read {}: {cause}; check that it exists and that you may read it", path.display())]
+    Read {
+        /// The file or directory that was being read.
+        path: PathBuf,
+        /// What the file system reported.
+        cause: io::Error,
+    },
+    /// A path given as a run or a checkpoint is neither.
+    #[error(
+        "{} is neither a run directory nor a checkpoint; give the --run-dir of a training run, or one \
+         of its checkpoints/step_… directories", path.display()
+    )]
+    Neither {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A run that has not come to its first checkpoint.
+    #[error(
+        "the run {} has no checkpoint yet; let it train until it has written one", run_dir.display()
+    )]
+    NoneYet {
+        /// The run directory.
+        run_dir: PathBuf,
+    },
+    /// A checkpoint of a later format.
+    #[error(
+        "{} was written by a newer version (format {found}, this program reads up to {FORMAT_VERSION}): \
+         update ebm", path.display()
+    )]
+    Newer {
+        /// The checkpoint directory.
+        path: PathBuf,
+        /// The format that its manifest declares.
+        found: u32,
+    },
+    /// A checkpoint that is not what was once written.
+    #[error("{}: {damage}; {}", path.display(), remedy(alternative.as_deref()))]
+    Damaged {
+        /// The checkpoint directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        damage: Damage,
+        /// The newest other checkpoint of the same run that is whole.
+        alternative: Option<PathBuf>,
+    },
+    /// A file is as it was written, and its content makes no sense to this program.
+    #[error("{} is not valid: {reason}; use another checkpoint", path.display())]
+    InvalidFile {
+        /// The file the bytes came from.
+        path: PathBuf,
+        /// What was found in it.
+        reason: String,
+    },
+    /// An array that the program needs is not there.
+    #[error(
+        "checkpoint is for another network: it has no array `{name}`; use the configuration it was \
+         trained with"
+    )]
+    MissingArray {
+        /// The name of the array.
+        name: String,
+    },
+    /// An array has another shape or element type than the program needs.
+    #[error(
+        "checkpoint is for another network: `{name}` is {found} there and {expected} here; use the \
+         configuration it was trained with"
+    )]
+    OtherArray {
+        /// The name of the array.
+        name: String,
+        /// Element type, if it differs, and shape in the checkpoint.
+        found: String,
+        /// Element type, if it differs, and shape in the program.
+        expected: String,
+    },
+}
+
+/// What is wrong with a damaged checkpoint.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// Not a checkpoint, or one that was not copied whole.
+    #[error("there is no manifest.json, so it is not a checkpoint or not a whole one")]
+    NoManifest,
+    /// The manifest is not the one that was written.
+    #[error("manifest.json is not valid ({0})")]
+    BadManifest(String),
+    /// A file of the manifest is not there.
+    #[error("`{0}` is missing")]
+    MissingFile(String),
+    /// A file is shorter or longer than it was.
+    #[error("`{name}` is {found} bytes long where {expected} were written")]
+    WrongSize {
+        /// The file.
+        name: String,
+        /// Its size in the manifest.
+        expected: u64,
+        /// Its size now.
+        found: u64,
+    },
+    /// A file of the right size with other content.
+    #[error("`{0}` is corrupt (its checksum does not match)")]
+    Corrupt(String),
+}
+
+impl CheckpointError {
+    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Write {
+            path: path.to_owned(),
+            cause,
+        }
+    }
+
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Read {
+            path: path.to_owned(),
+            cause,
+        }
+    }
+}
+
+fn remedy(alternative: Option<&Path>) -> String {
+    match alternative {
+        Some(path) => format!("use {} instead", path.display()),
+        None => {
+            "no other checkpoint of this run is whole: restore it from a copy, or train anew in \
+                 another --run-dir"
+                .to_owned()
+        }
+    }
+}

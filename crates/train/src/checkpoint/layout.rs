@@ -1,0 +1,272 @@
+//! Find checkpoints by name: the latest of a run, all the whole ones, the one that a path means.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::error::{CheckpointError, Damage};
+
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+pub(super) const LATEST: &str = "LATEST";
+pub(super) const MANIFEST: &str = "manifest.json";
+/// Extension of a directory that is being written or deleted.
+pub(super) const TEMPORARY: &str = "tmp";
+/// Extension of a checkpoint that waits for its replacement.
+pub(super) const SET_ASIDE: &str = "old";
+
+/// A directory that this store made.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    pub(super) step: u64,
+    pub(super) kind: Kind,
+    pub(super) path: PathBuf,
+}
+
+/// What the extension of a directory says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// `.tmp`
+    Temporary,
+    /// `.old`
+    SetAside,
+    /// No extension: a checkpoint under its own name.
+    InPlace,
+}
+
+/// The checkpoint to resume from: what `LATEST` names, else the newest whole one, else none.
+///
+/// # Errors
+/// [`CheckpointError::Read`] if the run directory is there and cannot be read.
+pub fn latest(run_dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
+    let checkpoints = run_dir.join(CHECKPOINTS);
+    if let Some(step) = named_by_latest(&run_dir.join(LATEST))? {
+        let named = checkpoints.join(step_name(step));
+        let set_aside = named.with_extension(SET_ASIDE);
+        if let Some(found) = [named, set_aside].into_iter().find(|path| is_whole(path)) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(whole_checkpoints(&checkpoints)?
+        .pop()
+        .map(|entry| entry.path))
+}
+
+/// The checkpoint that `path` means: itself, or the [`latest`] one of a run directory.
+///
+/// # Errors
+/// [`CheckpointError::Neither`], [`CheckpointError::NoneYet`] or [`CheckpointError::Damaged`] if `path`
+/// leads to none.
+pub fn resolve(path: &Path) -> Result<PathBuf, CheckpointError> {
+    if is_whole(path) {
+        return Ok(path.to_owned());
+    }
+    if let Some(found) = latest(path)? {
+        return Ok(found);
+    }
+    if path.is_dir() && directory_name(path).is_some_and(|name| step_of(name).is_some()) {
+        let (path, alternative) = (path.to_owned(), super::read::alternative_to(path));
+        return Err(CheckpointError::Damaged {
+            path,
+            damage: Damage::NoManifest,
+            alternative,
+        });
+    }
+    // A run writes its configuration before anything else.
+    if [CHECKPOINTS, LATEST, "config.toml"]
+        .iter()
+        .any(|name| path.join(name).exists())
+    {
+        return Err(CheckpointError::NoneYet {
+            run_dir: path.to_owned(),
+        });
+    }
+    Err(CheckpointError::Neither {
+        path: path.to_owned(),
+    })
+}
+
+/// The whole checkpoints in a `checkpoints` directory, oldest step first.
+///
+/// One that is set aside comes before the one of the same step that took its place.
+pub(super) fn whole_checkpoints(checkpoints: &Path) -> Result<Vec<Entry>, CheckpointError> {
+    let mut found = list(checkpoints)?;
+    found.retain(|entry| entry.kind != Kind::Temporary && is_whole(&entry.path));
+    found.sort();
+    Ok(found)
+}
+
+/// Everything in a `checkpoints` directory that this store made.
+pub(super) fn list(checkpoints: &Path) -> Result<Vec<Entry>, CheckpointError> {
+    let failed = || CheckpointError::read(checkpoints);
+    let entries = match fs::read_dir(checkpoints) {
+        // A file in its place is no run either.
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
+        entries => entries.map_err(failed())?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        found.extend(Entry::of(entry.map_err(failed())?.path()));
+    }
+    Ok(found)
+}
+
+impl Entry {
+    fn of(path: PathBuf) -> Option<Self> {
+        let name = directory_name(&path)?;
+        let (step, kind) = match name.split_once('.') {
+            None => (step_of(name)?, Kind::InPlace),
+            Some((step, TEMPORARY)) => (step_of(step)?, Kind::Temporary),
+            Some((step, SET_ASIDE)) => (step_of(step)?, Kind::SetAside),
+            Some(_) => return None,
+        };
+        path.is_dir().then_some(Self { step, kind, path })
+    }
+}
+
+/// True if the manifest is there: it is written last, and a directory gets its name after that.
+pub(super) fn is_whole(checkpoint: &Path) -> bool {
+    checkpoint.join(MANIFEST).is_file()
+}
+
+/// `step_000120` for 120.
+pub(super) fn step_name(step: u64) -> String {
+    format!("step_{step:06}")
+}
+
+/// 120 for `step_000120`; nothing for any other way to write it.
+pub(super) fn step_of(name: &str) -> Option<u64> {
+    let step = name.strip_prefix("step_")?.parse().ok()?;
+    (step_name(step) == name).then_some(step)
+}
+
+pub(super) fn directory_name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+/// The step in `LATEST`, if the file is there and intelligible; an edited or empty one is no obstacle.
+fn named_by_latest(path: &Path) -> Result<Option<u64>, CheckpointError> {
+    match fs::read(path) {
+        Ok(text) => Ok(str::from_utf8(&text)
+            .ok()
+            .and_then(|text| step_of(text.trim()))),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(CheckpointError::read(path)(error)),
+    }
+}
+
+/// True if a read failed because there is nothing at the path.
+pub(super) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::write;
+    use super::*;
+
+    fn run_with(steps: &[u64]) -> tempfile::TempDir {
+        let run = tempfile::tempdir().unwrap();
+        for &step in steps {
+            write(
+                run.path(),
+                step,
+                &[("model", step.to_le_bytes().to_vec())],
+                9,
+            )
+            .unwrap();
+        }
+        run
+    }
+
+    fn latest_name(run: &tempfile::TempDir) -> Option<String> {
+        latest(run.path())
+            .unwrap()
+            .map(|path| directory_name(&path).unwrap().to_owned())
+    }
+
+    #[test]
+    fn names_steps_with_six_digits_or_more() {
+        assert_eq!(step_name(120), "step_000120");
+        assert_eq!(step_name(12_345_678), "step_12345678");
+        assert_eq!(step_of("step_12345678"), Some(12_345_678));
+        for other in [
+            "step_120",
+            "step_+00120",
+            "step_",
+            "best",
+            "step_0000120",
+            "step_000120.tmp",
+        ] {
+            assert_eq!(step_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn latest_follows_the_file_and_not_the_number() {
+        let run = run_with(&[10, 20, 15]);
+        assert_eq!(latest_name(&run).unwrap(), "step_000015");
+    }
+
+    #[test]
+    fn latest_is_the_newest_whole_one_when_the_file_is_no_help() {
+        let run = run_with(&[10, 20]);
+        fs::create_dir(run.path().join("checkpoints/step_000030")).unwrap(); // without a manifest
+        for text in ["step_000030", "step_000099", "", "../../etc", "\u{1F980}"] {
+            fs::write(run.path().join(LATEST), text).unwrap();
+            assert_eq!(
+                latest_name(&run).unwrap(),
+                "step_000020",
+                "LATEST = {text:?}"
+            );
+        }
+        fs::remove_file(run.path().join(LATEST)).unwrap();
+        assert_eq!(latest_name(&run).unwrap(), "step_000020");
+    }
+
+    #[test]
+    fn a_run_that_is_empty_or_not_there_has_no_latest() {
+        let run = run_with(&[]);
+        assert_eq!(latest_name(&run), None);
+        assert!(latest(&run.path().join("nowhere")).unwrap().is_none());
+    }
+
+    #[test]
+    fn resolves_a_run_directory_and_a_checkpoint() {
+        let run = run_with(&[10, 20]);
+        let (first, last) = (
+            run.path().join("checkpoints/step_000010"),
+            run.path().join("checkpoints/step_000020"),
+        );
+        assert_eq!(resolve(run.path()).unwrap(), last);
+        assert_eq!(resolve(&first).unwrap(), first);
+    }
+
+    #[test]
+    fn refuses_a_path_that_leads_to_no_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let refusal = |path: &Path| resolve(path).unwrap_err().to_string();
+        fs::write(dir.path().join("picture.png"), b"x").unwrap();
+        for path in [
+            dir.path().to_owned(),
+            dir.path().join("nowhere"),
+            dir.path().join("picture.png"),
+        ] {
+            assert!(refusal(&path).contains("is neither a run directory nor a checkpoint"));
+        }
+        fs::write(dir.path().join("config.toml"), b"").unwrap();
+        assert!(refusal(dir.path()).contains("has no checkpoint yet"));
+    }
+
+    #[test]
+    fn refuses_a_checkpoint_without_manifest_and_names_another() {
+        let run = run_with(&[10, 20]);
+        let last = run.path().join("checkpoints/step_000020");
+        fs::remove_file(last.join(MANIFEST)).unwrap();
+        let message = resolve(&last).unwrap_err().to_string();
+        assert!(message.contains("no manifest.json"), "{message}");
+        assert!(
+            message.ends_with("checkpoints/step_000010 instead"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,33 @@
+//! Keep the checkpoints of a run: directories of named files that are whole or not there.
+//!
+//! ```text
+//! <run_dir>/LATEST                              the name of the directory to resume from
+//! <run_dir>/checkpoints/step_000120/manifest.json   size and checksum of every other file
+//! <run_dir>/checkpoints/step_000120/…           the files the caller gave
+//! <run_dir>/checkpoints/step_000120.tmp/        being written or being deleted: never read
+//! <run_dir>/checkpoints/step_000120.old/        set aside while a new step_000120 takes its place
+//! ```
+//!
+//! Read `write.rs` for the order of operations that survives `kill -9`, then `rotate.rs`, `layout.rs`
+//! and `read.rs`. The store knows nothing of tensors; `arrays.rs` turns named arrays into bytes and back.
+//! One process writes to a run directory at a time; any number may read.
+
+mod arrays;
+mod error;
+mod layout;
+mod manifest;
+mod read;
+mod rotate;
+mod take;
+mod write;
+
+pub use arrays::{Array, ArrayData, decode, encode};
+pub use error::{CheckpointError, Damage};
+pub use layout::{latest, resolve};
+pub use manifest::to_json;
+pub use read::{Checkpoint, read};
+pub use take::{take_f32, take_u8, take_u32};
+pub use write::write;
+
+/// The format that this program writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;

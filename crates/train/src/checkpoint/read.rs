@@ -1,0 +1,286 @@
+//! Read a checkpoint back, and refuse it if a single byte differs from what was written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::arrays::{Array, decode};
+use super::error::{CheckpointError, Damage};
+use super::layout::{self, MANIFEST};
+use super::manifest::{Manifest, ManifestError};
+
+/// The verified content of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// The step after which it was written.
+    pub step: u64,
+    /// Its files by name.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Checkpoint {
+    /// The bytes of a file that every checkpoint of this kind must have.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Damaged`] if it is not there.
+    pub fn file(&self, name: &str) -> Result<&[u8], CheckpointError> {
+        let missing = || refusal(&self.path, Damage::MissingFile(name.to_owned()));
+        self.files.get(name).map(Vec::as_slice).ok_or_else(missing)
+    }
+
+    /// The arrays in a file that [`encode`](super::encode) made.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file), and [`CheckpointError::InvalidFile`] if it is no such file.
+    pub fn arrays(&self, name: &str) -> Result<BTreeMap<String, Array>, CheckpointError> {
+        decode(self.file(name)?, &self.path.join(name))
+    }
+
+    /// The value in a JSON file.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file), and [`CheckpointError::InvalidFile`] if it is not JSON for a `T`.
+    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
+        let json = self.file(name)?;
+        serde_json::from_slice(json).map_err(|error| self.invalid(name, error.to_string()))
+    }
+
+    /// The error for a file whose content makes no sense, for the reason given.
+    pub fn invalid(&self, name: &str, reason: impl Into<String>) -> CheckpointError {
+        CheckpointError::InvalidFile {
+            path: self.path.join(name),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Reads all files of a checkpoint directory and compares them with its manifest.
+///
+/// # Errors
+/// [`CheckpointError::Damaged`] names the file that is missing, cut short or altered, and another
+/// checkpoint of the run that is whole; [`CheckpointError::Newer`] if the format is not known yet.
+pub fn read(checkpoint_dir: &Path) -> Result<Checkpoint, CheckpointError> {
+    match read_verified(checkpoint_dir) {
+        Err(CheckpointError::Damaged { path, damage, .. }) => Err(refusal(&path, damage)),
+        result => result,
+    }
+}
+
+/// The newest other checkpoint beside this one that can be read.
+pub(super) fn alternative_to(checkpoint_dir: &Path) -> Option<PathBuf> {
+    let siblings = layout::whole_checkpoints(checkpoint_dir.parent()?).ok()?;
+    let mut others = siblings.into_iter().rev().map(|entry| entry.path);
+    others.find(|path| path != checkpoint_dir && read_verified(path).is_ok())
+}
+
+fn refusal(path: &Path, damage: Damage) -> CheckpointError {
+    CheckpointError::Damaged {
+        path: path.to_owned(),
+        damage,
+        alternative: alternative_to(path),
+    }
+}
+
+/// [`read`] without the search for an alternative.
+fn read_verified(dir: &Path) -> Result<Checkpoint, CheckpointError> {
+    let damaged = |damage| CheckpointError::Damaged {
+        path: dir.to_owned(),
+        damage,
+        alternative: None,
+    };
+    let json = read_file(&dir.join(MANIFEST))?.ok_or_else(|| damaged(Damage::NoManifest))?;
+    let manifest = Manifest::from_json(&json).map_err(|error| match error {
+        ManifestError::Newer { found } => CheckpointError::Newer {
+            path: dir.to_owned(),
+            found,
+        },
+        ManifestError::Bad(reason) => damaged(Damage::BadManifest(reason)),
+    })?;
+    if let Some(name) = layout::directory_name(dir)
+        && layout::step_of(name).is_some_and(|step| step != manifest.step)
+    {
+        let reason = format!("it says step {}, the directory says {name}", manifest.step);
+        return Err(damaged(Damage::BadManifest(reason)));
+    }
+    let mut files = BTreeMap::new();
+    for entry in manifest.files {
+        let missing = || damaged(Damage::MissingFile(entry.name.clone()));
+        let bytes = read_file(&dir.join(&entry.name))?.ok_or_else(missing)?;
+        entry.check(&bytes).map_err(damaged)?;
+        files.insert(entry.name, bytes);
+    }
+    Ok(Checkpoint {
+        path: dir.to_owned(),
+        step: manifest.step,
+        files,
+    })
+}
+
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if layout::is_absence(&error) => Ok(None),
+        Err(error) => Err(CheckpointError::read(path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{encode, write};
+    use super::*;
+
+    /// A run with steps 1 and 2, and the directory of step 2.
+    fn run() -> (tempfile::TempDir, PathBuf) {
+        let run = tempfile::tempdir().unwrap();
+        for step in [1, 2] {
+            let files = [("model", vec![step as u8; 100]), ("buffer", Vec::new())];
+            write(run.path(), step, &files, 9).unwrap();
+        }
+        let last = run.path().join("checkpoints/step_000002");
+        (run, last)
+    }
+
+    #[track_caller]
+    fn assert_damage(dir: &Path, expected: Damage) {
+        match read(dir) {
+            Err(CheckpointError::Damaged {
+                path,
+                damage,
+                alternative,
+            }) => {
+                assert_eq!((path.as_path(), damage), (dir, expected));
+                assert_eq!(alternative, Some(dir.with_file_name("step_000001")));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_back_what_was_written() {
+        let (_run, last) = run();
+        let checkpoint = read(&last).unwrap();
+        assert_eq!((checkpoint.step, &checkpoint.path), (2, &last));
+        assert_eq!(checkpoint.file("model").unwrap(), [2; 100]);
+        assert!(checkpoint.file("buffer").unwrap().is_empty());
+        let message = checkpoint.file("ema").unwrap_err().to_string();
+        assert!(message.contains("`ema` is missing"), "{message}");
+    }
+
+    #[test]
+    fn decodes_arrays_and_json_and_names_a_file_of_neither() {
+        let run = tempfile::tempdir().unwrap();
+        let arrays = BTreeMap::from([("x".to_owned(), Array::new([2], vec![1_u8, 2]))]);
+        let files = [("arrays", encode(&arrays)), ("state.json", b"[7]".to_vec())];
+        let checkpoint = read(&write(run.path(), 1, &files, 1).unwrap()).unwrap();
+        assert_eq!(checkpoint.arrays("arrays").unwrap(), arrays);
+        assert_eq!(checkpoint.json::<[u32; 1]>("state.json").unwrap(), [7]);
+        for error in [
+            checkpoint.arrays("state.json").unwrap_err(),
+            checkpoint.json::<u32>("state.json").unwrap_err(),
+            checkpoint.invalid("state.json", "no step"),
+        ] {
+            let message = error.to_string();
+            assert!(
+                message.contains("step_000001/state.json is not valid: "),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_truncated_file() {
+        let (_run, last) = run();
+        fs::write(last.join("model"), [2; 99]).unwrap();
+        assert_damage(
+            &last,
+            Damage::WrongSize {
+                name: "model".to_owned(),
+                expected: 100,
+                found: 99,
+            },
+        );
+    }
+
+    #[test]
+    fn refuses_a_file_with_one_flipped_bit() {
+        let (_run, last) = run();
+        let mut bytes = [2; 100];
+        bytes[57] ^= 0x10;
+        fs::write(last.join("model"), bytes).unwrap();
+        assert_damage(&last, Damage::Corrupt("model".to_owned()));
+    }
+
+    #[test]
+    fn refuses_a_missing_file() {
+        let (_run, last) = run();
+        fs::remove_file(last.join("buffer")).unwrap();
+        assert_damage(&last, Damage::MissingFile("buffer".to_owned()));
+    }
+
+    #[test]
+    fn refuses_a_missing_manifest_and_a_cut_one() {
+        let (_run, last) = run();
+        let json = fs::read(last.join(MANIFEST)).unwrap();
+        fs::write(last.join(MANIFEST), &json[..json.len() / 2]).unwrap();
+        let message = read(&last).unwrap_err().to_string();
+        assert!(
+            message.contains("manifest.json is not valid (EOF"),
+            "{message}"
+        );
+        fs::remove_file(last.join(MANIFEST)).unwrap();
+        assert_damage(&last, Damage::NoManifest);
+    }
+
+    #[test]
+    fn refuses_a_manifest_of_another_step_than_its_directory() {
+        let (_run, last) = run();
+        let json = fs::read_to_string(last.join(MANIFEST)).unwrap();
+        fs::write(
+            last.join(MANIFEST),
+            json.replace("\"step\": 2", "\"step\": 3"),
+        )
+        .unwrap();
+        let reason = "it says step 3, the directory says step_000002".to_owned();
+        assert_damage(&last, Damage::BadManifest(reason));
+    }
+
+    #[test]
+    fn refuses_a_newer_format_and_asks_for_an_update() {
+        let (_run, last) = run();
+        fs::write(last.join(MANIFEST), br#"{"format": 2}"#).unwrap();
+        let message = read(&last).unwrap_err().to_string();
+        let expected =
+            "was written by a newer version (format 2, this program reads up to 1): update ebm";
+        assert!(message.ends_with(expected), "{message}");
+    }
+
+    #[test]
+    fn refuses_a_foreign_directory_and_one_that_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path().to_owned(), dir.path().join("nowhere")] {
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains("not a checkpoint"), "{message}");
+            assert!(
+                message.contains("no other checkpoint of this run is whole"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn does_not_propose_an_alternative_that_is_damaged_too() {
+        let (_run, last) = run();
+        for dir in [&last, &last.with_file_name("step_000001")] {
+            fs::write(dir.join("model"), b"short").unwrap();
+        }
+        let message = read(&last).unwrap_err().to_string();
+        assert!(
+            message.contains("no other checkpoint of this run is whole"),
+            "{message}"
+        );
+    }
+}

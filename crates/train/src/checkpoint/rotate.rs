@@ -1,0 +1,223 @@
+//! Put a new checkpoint in its place and delete old ones, so that each step of it can be the last.
+
+use std::fs;
+use std::path::Path;
+
+use crate::atomic_file;
+
+use super::error::CheckpointError;
+use super::layout::{self, Kind, SET_ASIDE, TEMPORARY};
+
+/// Renames `temporary` to `target`.
+///
+/// A directory cannot be renamed over a full one, so an earlier `target` is set aside first; until
+/// both renames are done, [`layout::latest`] finds it there.
+pub(super) fn put_in_place(temporary: &Path, target: &Path) -> Result<(), CheckpointError> {
+    let set_aside = target.with_extension(SET_ASIDE);
+    let replaces = target.exists();
+    if replaces {
+        atomic_file::rename(target, &set_aside).map_err(CheckpointError::write(target))?;
+    }
+    let renamed = atomic_file::rename(temporary, target);
+    if renamed.is_err() && replaces {
+        let _ = fs::rename(&set_aside, target);
+    }
+    renamed
+        .and_then(|()| atomic_file::sync_directory(target.parent().unwrap_or(target)))
+        .map_err(CheckpointError::write(target))
+}
+
+/// Ends what a crash interrupted: deletes temporary directories, and gives a checkpoint that was set
+/// aside its name back, or deletes it if its replacement is there.
+pub(super) fn settle(checkpoints: &Path) -> Result<(), CheckpointError> {
+    let found = layout::list(checkpoints)?;
+    for entry in found.iter().filter(|entry| entry.kind == Kind::Temporary) {
+        atomic_file::remove_dir_all(&entry.path).map_err(CheckpointError::write(&entry.path))?;
+    }
+    for entry in found.iter().filter(|entry| entry.kind == Kind::SetAside) {
+        let target = entry.path.with_extension("");
+        if layout::is_whole(&target) {
+            discard(&entry.path)?;
+            continue;
+        }
+        if target.exists() {
+            discard(&target)?;
+        }
+        atomic_file::rename(&entry.path, &target).map_err(CheckpointError::write(&target))?;
+    }
+    Ok(())
+}
+
+/// Deletes all checkpoints but `written` and the `keep − 1` others of the highest steps.
+pub(super) fn prune(
+    checkpoints: &Path,
+    written: &Path,
+    keep: usize,
+) -> Result<(), CheckpointError> {
+    settle(checkpoints)?;
+    let mut others = layout::whole_checkpoints(checkpoints)?;
+    others.retain(|entry| entry.path != written);
+    let excess = others.len().saturating_sub(keep - 1);
+    others
+        .iter()
+        .take(excess)
+        .try_for_each(|entry| discard(&entry.path))
+}
+
+/// Takes a checkpoint out of sight in one step, then deletes it.
+fn discard(checkpoint: &Path) -> Result<(), CheckpointError> {
+    let temporary = checkpoint.with_extension(TEMPORARY);
+    atomic_file::rename(checkpoint, &temporary)
+        .and_then(|()| atomic_file::remove_dir_all(&temporary))
+        .map_err(CheckpointError::write(checkpoint))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::{latest, read, write};
+    use super::*;
+
+    fn put(run: &Path, step: u64, text: &str, keep: usize) {
+        let files = [("model", text.as_bytes().to_vec()), ("buffer", vec![7; 9])];
+        write(run, step, &files, keep).unwrap();
+    }
+
+    /// The text of the latest checkpoint, after verification.
+    fn latest_text(run: &Path) -> String {
+        let path = latest(run).unwrap().expect("a checkpoint to resume from");
+        let checkpoint = read(&path).unwrap_or_else(|error| panic!("{error}"));
+        String::from_utf8(checkpoint.file("model").unwrap().to_vec()).unwrap()
+    }
+
+    fn names(run: &Path) -> Vec<String> {
+        let entries = fs::read_dir(run.join("checkpoints")).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Writes `steps` with a crash after 0, 1, 2, … operations; each time the latest checkpoint must be
+    /// readable and one of the last two, and the same write once more must leave what it always leaves.
+    fn survives_every_crash(before: &[u64], step: u64, keep: usize, after: &[&str]) -> usize {
+        for operations in 0.. {
+            let run = tempfile::tempdir().unwrap();
+            before
+                .iter()
+                .for_each(|&step| put(run.path(), step, "old", keep));
+            let path = run.path().to_owned();
+            let finished = atomic_file::crash::after(operations, || put(&path, step, "new", keep));
+            let text = latest_text(run.path());
+            assert!(text == "old" || text == "new", "{operations}: {text}");
+
+            put(run.path(), step, "again", keep);
+            assert_eq!(latest_text(run.path()), "again", "{operations}");
+            assert_eq!(names(run.path()), after, "{operations}");
+            if finished.is_some() {
+                return operations;
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn a_crash_at_any_operation_leaves_a_readable_latest() {
+        let crashes = survives_every_crash(&[1, 2], 3, 2, &["step_000002", "step_000003"]);
+        assert!(crashes > 20, "{crashes}");
+    }
+
+    #[test]
+    fn a_crash_at_any_operation_of_a_replacement_leaves_a_readable_latest() {
+        let crashes = survives_every_crash(&[1], 1, 1, &["step_000001"]);
+        assert!(crashes > 20, "{crashes}");
+    }
+
+    #[test]
+    fn a_crash_at_any_operation_after_going_back_leaves_a_readable_latest() {
+        survives_every_crash(&[10, 30, 20], 20, 2, &["step_000020", "step_000030"]);
+    }
+
+    #[test]
+    fn a_second_crash_during_the_repair_of_the_first_does_no_harm() {
+        let mut states = BTreeSet::new();
+        for first in 0..40 {
+            for second in 0..40 {
+                let run = tempfile::tempdir().unwrap();
+                let path = run.path().to_owned();
+                put(&path, 1, "old", 1);
+                atomic_file::crash::after(first, || put(&path, 1, "new", 1));
+                if second == 0 && !states.insert(names(&path)) {
+                    break; // repaired like an earlier one
+                }
+                atomic_file::crash::after(second, || put(&path, 1, "new", 1));
+                latest_text(&path);
+            }
+        }
+        assert!(states.contains(&vec![
+            "step_000001.old".to_owned(),
+            "step_000001.tmp".to_owned()
+        ]));
+    }
+
+    #[test]
+    fn a_checkpoint_that_was_set_aside_is_the_latest_until_its_replacement_is_there() {
+        let run = tempfile::tempdir().unwrap();
+        put(run.path(), 1, "one", 9);
+        put(run.path(), 3, "three", 9);
+        put(run.path(), 2, "two", 9); // the run went back from 3 to 2
+        let dir = run.path().join("checkpoints");
+        fs::rename(dir.join("step_000002"), dir.join("step_000002.old")).unwrap();
+        assert_eq!(latest_text(run.path()), "two");
+        settle(&dir).unwrap();
+        assert_eq!(
+            names(run.path()),
+            ["step_000001", "step_000002", "step_000003"]
+        );
+    }
+
+    #[test]
+    fn leftovers_of_a_crash_are_ignored_and_then_removed() {
+        let run = tempfile::tempdir().unwrap();
+        put(run.path(), 1, "one", 9);
+        let stale = run.path().join("checkpoints/step_000009.tmp");
+        fs::create_dir(&stale).unwrap();
+        fs::copy(
+            run.path().join("checkpoints/step_000001/manifest.json"),
+            stale.join("manifest.json"),
+        )
+        .unwrap();
+        fs::write(run.path().join("LATEST.tmp"), "step_000009").unwrap();
+        fs::remove_file(run.path().join("LATEST")).unwrap();
+        assert_eq!(latest_text(run.path()), "one");
+        put(run.path(), 2, "two", 9);
+        assert_eq!(names(run.path()), ["step_000001", "step_000002"]);
+        assert!(!run.path().join("LATEST.tmp").exists());
+    }
+
+    #[test]
+    fn keeps_the_last_n_and_what_it_does_not_know() {
+        let run = tempfile::tempdir().unwrap();
+        fs::create_dir_all(run.path().join("checkpoints/best")).unwrap();
+        for step in 1..=5 {
+            put(run.path(), step, "x", 3);
+        }
+        assert_eq!(
+            names(run.path()),
+            ["best", "step_000003", "step_000004", "step_000005"]
+        );
+    }
+
+    #[test]
+    fn never_deletes_the_one_just_written() {
+        let run = tempfile::tempdir().unwrap();
+        for step in [100, 200, 300] {
+            put(run.path(), step, "abandoned", 3);
+        }
+        put(run.path(), 150, "resumed", 2);
+        assert_eq!(names(run.path()), ["step_000150", "step_000300"]);
+        assert_eq!(latest_text(run.path()), "resumed");
+    }
+}

@@ -1,0 +1,21 @@
+//! Print a completion script.
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+/// Print a completion script for a shell
+#[derive(Args, Debug)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    shell: Shell,
+}
+
+impl CompletionsArgs {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let mut command = super::Cli::command();
+        clap_complete::generate(self.shell, &mut command, "ebm", &mut std::io::stdout());
+        Ok(ExitCode::SUCCESS)
+    }
+}

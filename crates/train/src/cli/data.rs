@@ -1,0 +1,70 @@
+//! Look at a data set.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::ConfigArgs;
+use crate::{data, grid};
+
+/// Look at data sets
+#[derive(Args, Debug)]
+pub(super) struct DataArgs {
+    #[command(subcommand)]
+    command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    Preview(PreviewArgs),
+}
+
+/// Draw the first images of a data set
+#[derive(Args, Debug)]
+struct PreviewArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Seed of a data set that is drawn by code
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// Images to draw
+    #[arg(long, default_value_t = 100)]
+    num: usize,
+
+    /// The picture to write
+    #[arg(long, value_name = "FILE.png")]
+    output: PathBuf,
+}
+
+impl DataArgs {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let DataCommand::Preview(args) = &self.command;
+        args.run()
+    }
+}
+
+impl PreviewArgs {
+    fn run(&self) -> anyhow::Result<ExitCode> {
+        let seed = self.seed.map(|seed| format!("seed={seed}"));
+        let config = self.config.resolve(seed.into_iter().collect())?;
+        let dataset = data::load(&config.data, config.seed)?;
+        let images = &dataset.train;
+        let num = self.num.min(images.len());
+        let pixels = &images.pixels[..num * images.shape.pixels()];
+        let (columns, scale) = (grid::columns_for(num), grid::scale_for(images.shape.width));
+        grid::save_grid(&self.output, pixels, images.shape.dims(), columns, scale)?;
+        let test = dataset.test.as_ref().map_or(0, |test| test.len());
+        println!(
+            "{}: {} training and {test} test images of {}, {} classes; the first {num} are in {}",
+            config.data.dataset,
+            images.len(),
+            images.shape,
+            images.class_names.len().max(1),
+            self.output.display()
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+}

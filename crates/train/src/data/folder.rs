@@ -1,0 +1,253 @@
+//! Read any folder of pictures.
+
+use std::path::PathBuf;
+
+use image::ImageError;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+
+use super::picture::{decode, dimensions};
+use super::tree::{Tree, scan};
+use ebm_model::ImageShape;
+
+use super::{DataConfig, DataError, Dataset, Images};
+
+/// Reads the splits in `config.dir`, or the whole folder as training images.
+pub(super) fn load(config: &DataConfig) -> Result<Dataset, DataError> {
+    let dir = config.existing_dir()?;
+    let channels = match config.channels {
+        0 => 3,
+        channels @ (1 | 3) => channels,
+        got => {
+            return Err(DataError::BadSetting {
+                key: "data.channels",
+                got,
+                remedy: "pictures are read with 1 (grey) or 3 (RGB); 0 stands for 3",
+            });
+        }
+    };
+    let (train, test) = scan(dir)?;
+    let side = match config.image_size {
+        0 => native_side(&train)?,
+        side => side,
+    };
+    let shape = ImageShape {
+        channels,
+        height: side,
+        width: side,
+    };
+    let mut skipped = Vec::new();
+    let train = read_split(train, shape, config.skip_bad, &mut skipped)?;
+    let test = test
+        .map(|tree| read_split(tree, shape, config.skip_bad, &mut skipped))
+        .transpose()?;
+    Ok(Dataset {
+        train,
+        test,
+        skipped,
+    })
+}
+
+/// Side of the first readable picture, which must be square.
+fn native_side(tree: &Tree) -> Result<usize, DataError> {
+    let readable = |(path, _): &(PathBuf, u32)| Some((path.clone(), dimensions(path).ok()?));
+    match tree.pictures.iter().find_map(readable) {
+        Some((path, (width, height))) if width != height => Err(DataError::NotSquare {
+            path,
+            width,
+            height,
+        }),
+        Some((_, (side, _))) => Ok(side as usize),
+        // Any size will do: decoding them reports that all pictures are bad.
+        None => Ok(1),
+    }
+}
+
+/// One decoded picture, `[c, h, w]`.
+type Decoded = Result<Vec<u8>, ImageError>;
+
+/// Decodes the pictures of one split on all cores, under a progress bar on a terminal's stderr.
+fn decode_all(tree: &Tree, shape: ImageShape) -> Vec<Decoded> {
+    let bar =
+        ProgressBar::new(tree.pictures.len() as u64).with_message(tree.root.display().to_string());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}") {
+        bar.set_style(style);
+    }
+    let decoded = tree
+        .pictures
+        .par_iter()
+        .map(|(path, _)| decode(path, shape))
+        .inspect(|_| bar.inc(1))
+        .collect();
+    bar.finish_and_clear();
+    decoded
+}
+
+/// The images of one split. The first picture that cannot be decoded is an error, or with
+/// `skip_bad` all of them go to `skipped`.
+fn read_split(
+    tree: Tree,
+    shape: ImageShape,
+    skip_bad: bool,
+    skipped: &mut Vec<PathBuf>,
+) -> Result<Images, DataError> {
+    let decoded = decode_all(&tree, shape);
+    let num_pictures = decoded.len();
+    let num_bad = decoded.iter().filter(|picture| picture.is_err()).count();
+    let num_good = num_pictures - num_bad;
+    if skip_bad && num_good == 0 {
+        return Err(DataError::NoImages {
+            path: tree.root,
+            remedy: "not one of its pictures can be decoded",
+        });
+    }
+    let mut pixels = Vec::with_capacity(num_good * shape.pixels());
+    let mut labels = Vec::with_capacity(num_good);
+    for ((path, label), picture) in tree.pictures.into_iter().zip(decoded) {
+        match picture {
+            Ok(picture) => {
+                pixels.extend(picture);
+                labels.push(label);
+            }
+            Err(_) if skip_bad => skipped.push(path),
+            Err(cause) => {
+                return Err(DataError::BadPicture {
+                    path,
+                    cause,
+                    num_bad,
+                    num_pictures,
+                });
+            }
+        }
+    }
+    Ok(Images {
+        pixels,
+        shape,
+        labels,
+        class_names: tree.class_names,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::data::DatasetKind;
+
+    fn config(dir: &Path) -> DataConfig {
+        DataConfig {
+            dataset: DatasetKind::Folder,
+            dir: Some(dir.into()),
+            ..DataConfig::default()
+        }
+    }
+
+    fn save(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::from_pixel(width, height, Rgb(colour))
+            .save(path)
+            .unwrap();
+    }
+
+    #[test]
+    fn reads_classes_in_order_at_the_first_pictures_size() {
+        let dir = tempfile::tempdir().unwrap();
+        save(&dir.path().join("dog/1.bmp"), 5, 4, [4, 5, 6]);
+        save(&dir.path().join("cat/2.png"), 2, 2, [1, 2, 3]);
+        let data = load(&config(dir.path())).unwrap();
+        assert_eq!(data.train.shape.to_string(), "3×2×2");
+        assert_eq!(data.train.image(0), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+        assert_eq!(data.train.image(1), [4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6]);
+        assert_eq!(data.train.labels, [0, 1]);
+        assert_eq!(data.train.class_names, ["cat", "dog"]);
+        assert_eq!((data.test, data.skipped), (None, vec![]));
+    }
+
+    #[test]
+    fn reads_every_format_it_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = [
+            "a.png", "b.jpg", "c.webp", "d.bmp", "e.gif", "f.TIFF", "g.ppm",
+        ];
+        for name in names {
+            save(&dir.path().join(name), 8, 8, [60, 60, 60]);
+        }
+        let config = DataConfig {
+            channels: 1,
+            image_size: 4,
+            ..config(dir.path())
+        };
+        let train = load(&config).unwrap().train;
+        assert_eq!(train.shape.to_string(), "1×4×4");
+        assert_eq!(train.pixels, [60; 7 * 16]);
+    }
+
+    #[test]
+    fn refuses_a_size_left_to_a_picture_that_is_not_square() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        save(&path, 3, 2, [0; 3]);
+        assert_eq!(
+            load(&config(dir.path())).unwrap_err().to_string(),
+            format!(
+                "{} is 3 by 2: set `data.image_size` to crop and resize all pictures to a square",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn names_the_first_bad_picture_or_leaves_the_bad_ones_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let [bad, worse] = ["a.png", "c.jpg"].map(|name| dir.path().join(name));
+        fs::write(&bad, "not a picture").unwrap();
+        fs::write(&worse, [0xff, 0xd8, 0xff, 0xe0]).unwrap();
+        save(&dir.path().join("b.png"), 2, 2, [7; 3]);
+        let mut config = config(dir.path());
+        let message = load(&config).unwrap_err().to_string();
+        let start = format!(
+            "2 of 3 pictures cannot be decoded, the first {}: ",
+            bad.display()
+        );
+        assert!(message.starts_with(&start), "{message}");
+        assert!(
+            message.ends_with("; `--skip-bad` leaves such pictures out"),
+            "{message}"
+        );
+
+        config.skip_bad = true;
+        let data = load(&config).unwrap();
+        assert_eq!((data.train.len(), data.train.pixels), (1, vec![7; 12]));
+        assert_eq!(data.skipped, [bad, worse]);
+    }
+
+    #[test]
+    fn refuses_a_folder_whose_pictures_are_all_bad() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.png"), "").unwrap();
+        let mut config = config(dir.path());
+        assert!(matches!(
+            load(&config),
+            Err(DataError::BadPicture { num_bad: 1, .. })
+        ));
+        config.skip_bad = true;
+        assert!(matches!(load(&config), Err(DataError::NoImages { .. })));
+    }
+
+    #[test]
+    fn refuses_two_channels() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = DataConfig {
+            channels: 2,
+            ..config(dir.path())
+        };
+        assert_eq!(
+            load(&config).unwrap_err().to_string(),
+            "`data.channels` is 2: pictures are read with 1 (grey) or 3 (RGB); 0 stands for 3"
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! Say what stopped a run, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::checkpoint::CheckpointError;
+use crate::config::{ConfigError, Invalid};
+use crate::data::DataError;
+use crate::device::DeviceError;
+use crate::grid::GridError;
+
+/// Why a run cannot start or go on.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A picture.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// A directory with other things in it.
+    #[error("{} is not a run directory (it has no config.toml) and not empty; choose another with --run-dir", path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process trains there.
+    #[error("{} is in use by another ebm process; choose another with --run-dir", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The run there was started with another configuration.
+    #[error("{} holds a run with another configuration:\n  {}\nuse another --run-dir, or --force to go on with the new values", path.display(), changes.join("\n  "))]
+    ConfigChanged {
+        /// The directory.
+        path: PathBuf,
+        /// Keys with old and new value.
+        changes: Vec<String>,
+    },
+    /// A file that cannot be written.
+    #[error("{}: {source}; check permissions and free space, or choose another --run-dir", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The energy is no number any more.
+    #[error(
+        "training diverged: the loss is {loss} at iteration {iteration} (seed {seed}). {}",
+        remedy(last_good)
+    )]
+    Diverged {
+        /// The first bad iteration.
+        iteration: u64,
+        /// The loss there.
+        loss: f32,
+        /// Seed of the run.
+        seed: u64,
+        /// The checkpoint before it.
+        last_good: Option<PathBuf>,
+    },
+}
+
+impl From<Invalid> for TrainError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Config(invalid.into())
+    }
+}
+
+impl TrainError {
+    /// What a failed write to `path` becomes.
+    pub fn writing(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+}
+
+fn remedy(last_good: &Option<PathBuf>) -> String {
+    let advice = "a smaller lr, a larger energy_l2 or langevin.grad_clip help most";
+    match last_good {
+        Some(path) => format!(
+            "The last good checkpoint is {}: go on from it with another --seed and --force; {advice}",
+            path.display()
+        ),
+        None => format!("There is no checkpoint yet; {advice}"),
+    }
+}

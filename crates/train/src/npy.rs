@@ -1,0 +1,123 @@
+//! Save arrays of bytes where NumPy can load them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use npyz::WriterBuilder;
+
+use crate::atomic_file;
+
+/// An array that could not be saved.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the array {}: {cause}; free some space there or choose another place", path.display())]
+pub struct NpyError {
+    /// The file that was being written.
+    pub path: PathBuf,
+    /// What the file system reported.
+    pub cause: io::Error,
+}
+
+/// Saves `data`, in row-major order, as a `.npy` file of type `uint8`.
+///
+/// # Errors
+/// [`NpyError`] if the file cannot be written; an earlier one of that name is then left as it was.
+///
+/// # Panics
+/// If `data` has another length than the product of `shape`.
+pub fn save_npy_u8(path: &Path, shape: &[usize], data: &[u8]) -> Result<(), NpyError> {
+    let expected: usize = shape.iter().product();
+    assert_eq!(
+        data.len(),
+        expected,
+        "expected {expected} bytes for {shape:?}, got {}",
+        data.len()
+    );
+    encode(shape, data)
+        .and_then(|bytes| atomic_file::write_atomically(path, &bytes))
+        .map_err(|cause| NpyError {
+            path: path.to_owned(),
+            cause,
+        })
+}
+
+fn encode(shape: &[usize], data: &[u8]) -> io::Result<Vec<u8>> {
+    let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
+    let mut bytes = Vec::new();
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(&mut bytes)
+        .begin_nd()?;
+    writer.extend(data)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// Moves the channels last, as NumPy, PIL and Matplotlib expect them.
+///
+/// # Shapes
+/// `images` is `[n, channels, height, width]`, `shape` is `[channels, height, width]`, the result
+/// `[n, height, width, channels]`.
+///
+/// # Panics
+/// If `images` is not a whole number of images.
+pub fn nchw_to_nhwc(images: &[u8], [channels, height, width]: [usize; 3]) -> Vec<u8> {
+    let plane = height * width;
+    let image_len = channels * plane;
+    assert!(
+        image_len > 0 && images.len().is_multiple_of(image_len),
+        "expected a whole number of {channels}×{height}×{width} images, got {} bytes",
+        images.len(),
+    );
+    let mut moved = Vec::with_capacity(images.len());
+    for image in images.chunks_exact(image_len) {
+        for pixel in 0..plane {
+            moved.extend(image[pixel..].iter().step_by(plane));
+        }
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_reader_finds_the_shape_and_the_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("samples.npy");
+        let data: Vec<u8> = (0..24).collect();
+        save_npy_u8(&path, &[2, 3, 4, 1], &data).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+        assert_eq!(file.shape(), [2, 3, 4, 1]);
+        assert_eq!(file.order(), npyz::Order::C);
+        assert_eq!(file.dtype().descr(), "'|u1'");
+        assert_eq!(file.into_vec::<u8>().unwrap(), data);
+    }
+
+    #[test]
+    fn channels_move_last() {
+        // Two images of two channels and 1×3 pixels.
+        let images = [1, 2, 3, 10, 20, 30, 4, 5, 6, 40, 50, 60];
+        let expected = [1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60];
+        assert_eq!(nchw_to_nhwc(&images, [2, 1, 3]), expected);
+    }
+
+    #[test]
+    fn an_array_that_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nowhere/samples.npy");
+        let message = save_npy_u8(&path, &[1], &[0]).unwrap_err().to_string();
+        assert!(
+            message.contains("nowhere/samples.npy: No such file"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    #[should_panic = "expected 6 bytes for [2, 3], got 5"]
+    fn refuses_data_of_another_length_than_the_shape() {
+        let _ = save_npy_u8(Path::new("never-written.npy"), &[2, 3], &[0; 5]);
+    }
+}

@@ -1,0 +1,236 @@
+//! Turn gradients into weight updates: Adam with the options of the 2019 release.
+
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Invalid;
+
+/// Adam and what bounds its gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// β₁: decay of the mean of gradients, in [0, 1).
+    pub beta1: f64,
+    /// β₂: decay of the mean of squared gradients, in [0, 1).
+    pub beta2: f64,
+    /// ε: added to the root of the mean square.
+    pub epsilon: f64,
+    /// Iterations over which the learning rate grows linearly from zero.
+    pub warmup: usize,
+    /// Clamp each gradient element to ±(3·√(v/(1 − β₂ᵗ)) + 0.1), v from before the step
+    /// (the 2019 release).
+    pub clamp_elements: bool,
+    /// Largest L2 norm of the whole gradient; absent for no clipping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grad_norm_clip: Option<f64>,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            beta1: 0.0,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            warmup: 0,
+            clamp_elements: false,
+            grad_norm_clip: None,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// Check that steps can be taken.
+    ///
+    /// # Errors
+    /// Names the first key with an impossible value.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        for (key, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&beta) {
+                return Err(Invalid::new(key, format!("must be in [0, 1), got {beta}")));
+            }
+        }
+        if !(self.epsilon > 0.0) {
+            return Err(Invalid::new(
+                "epsilon",
+                format!("must be > 0, got {}", self.epsilon),
+            ));
+        }
+        match self.grad_norm_clip {
+            Some(clip) if !(clip > 0.0) => Err(Invalid::new(
+                "grad_norm_clip",
+                format!("must be > 0, got {clip}; leave it out for no clipping"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What Adam remembers, one number per parameter each.
+#[derive(Clone, Debug)]
+pub struct Adam {
+    /// m: decaying mean of gradients, `[parameters]`.
+    pub mean: Tensor<1>,
+    /// v: decaying mean of squared gradients, `[parameters]`.
+    pub mean_square: Tensor<1>,
+    /// t: steps taken.
+    pub steps: u64,
+}
+
+/// One update of the parameters.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The new parameters, `[parameters]`.
+    pub parameters: Tensor<1>,
+    /// L2 norm of the gradient before anything bounded it, `[1]`.
+    pub grad_norm: Tensor<1>,
+}
+
+impl Adam {
+    /// No step taken yet.
+    pub fn new(parameters: usize, device: &Device) -> Self {
+        Self {
+            mean: Tensor::zeros([parameters], device),
+            mean_square: Tensor::zeros([parameters], device),
+            steps: 0,
+        }
+    }
+
+    /// One step of Adam (Kingma & Ba 2015, alg. 1) at learning rate `lr`.
+    ///
+    /// # Shapes
+    /// - `parameters`, `gradient`: `[parameters]`
+    pub fn step(
+        &mut self,
+        config: &OptimizerConfig,
+        lr: f64,
+        parameters: Tensor<1>,
+        gradient: Tensor<1>,
+    ) -> Update {
+        let grad_norm = gradient.clone().square().sum().sqrt();
+        let gradient = match config.grad_norm_clip {
+            // g·min(1, c/‖g‖)
+            Some(clip) => {
+                let shrink = grad_norm.clone().recip().mul_scalar(clip).clamp_max(1.0);
+                gradient * shrink
+            }
+            None => gradient,
+        };
+        let gradient = match config.clamp_elements {
+            true => {
+                let bound = self.unbiased_root_mean_square(config) * 3.0 + 0.1;
+                gradient.max_pair(bound.clone().neg()).min_pair(bound)
+            }
+            false => gradient,
+        };
+        let (beta1, beta2) = (config.beta1, config.beta2);
+        self.steps += 1;
+        self.mean = self.mean.clone() * beta1 + gradient.clone() * (1.0 - beta1);
+        self.mean_square = self.mean_square.clone() * beta2 + gradient.square() * (1.0 - beta2);
+        let mean = self.mean.clone() / (1.0 - beta1.powf(self.steps as f64));
+        let step = mean / (self.unbiased_root_mean_square(config) + config.epsilon);
+        Update {
+            parameters: parameters - step * lr,
+            grad_norm,
+        }
+    }
+
+    /// √(v/(1 − β₂ᵗ)); zero before the first step.
+    fn unbiased_root_mean_square(&self, config: &OptimizerConfig) -> Tensor<1> {
+        let weight = 1.0 - config.beta2.powf(self.steps.max(1) as f64);
+        (self.mean_square.clone() / weight).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(tensor: Tensor<1>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    fn step_twice(config: &OptimizerConfig, gradients: [f32; 2]) -> Vec<f32> {
+        let device = Device::flex();
+        let mut adam = Adam::new(1, &device);
+        let mut parameters = Tensor::<1>::from_floats([1.0], &device);
+        gradients
+            .map(|g| {
+                let gradient = Tensor::from_floats([g], &device);
+                let update = adam.step(config, 0.1, parameters.clone(), gradient);
+                parameters = update.parameters;
+                parameters.clone().into_scalar::<f32>()
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn without_momentum_the_first_step_is_the_sign_times_the_learning_rate() {
+        let moved = step_twice(&OptimizerConfig::default(), [0.5, 0.5]);
+        assert!(
+            (moved[0] - 0.9).abs() < 1e-6 && (moved[1] - 0.8).abs() < 1e-5,
+            "{moved:?}"
+        );
+    }
+
+    #[test]
+    fn the_second_step_follows_the_published_moments() {
+        let config = OptimizerConfig {
+            beta1: 0.5,
+            beta2: 0.75,
+            ..OptimizerConfig::default()
+        };
+        let moved = step_twice(&config, [2.0, -1.0]);
+        // m₂ = 0.5·(0.5·2) + 0.5·(−1) = 0; v₂ is positive: the second step is zero.
+        assert!((moved[0] - 0.9).abs() < 1e-6, "{moved:?}");
+        assert!((moved[1] - moved[0]).abs() < 1e-6, "{moved:?}");
+    }
+
+    #[test]
+    fn elements_are_clamped_by_the_moments_before_the_step() {
+        let config = OptimizerConfig {
+            clamp_elements: true,
+            beta2: 0.5,
+            ..OptimizerConfig::default()
+        };
+        let device = Device::flex();
+        let mut adam = Adam::new(1, &device);
+        let zero = Tensor::<1>::zeros([1], &device);
+        // Before any step v = 0: the gradient 7 is clamped to 0.1, so v₁ = 0.5·0.01.
+        adam.step(
+            &config,
+            0.1,
+            zero.clone(),
+            Tensor::from_floats([7.0], &device),
+        );
+        assert!((numbers(adam.mean_square.clone())[0] - 0.005).abs() < 1e-8);
+        // Then √(v₁/(1 − 0.5)) = 0.1: the bound is 0.4, v₂ = 0.5·0.005 + 0.5·0.16.
+        adam.step(&config, 0.1, zero, Tensor::from_floats([-7.0], &device));
+        assert!((numbers(adam.mean_square.clone())[0] - 0.0825).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_global_norm_is_clipped_and_reported_unclipped() {
+        let config = OptimizerConfig {
+            grad_norm_clip: Some(1.0),
+            beta2: 0.0,
+            ..OptimizerConfig::default()
+        };
+        let device = Device::flex();
+        let mut adam = Adam::new(2, &device);
+        let zero = Tensor::<1>::zeros([2], &device);
+        let update = adam.step(&config, 0.1, zero, Tensor::from_floats([3.0, 4.0], &device));
+        assert_eq!(update.grad_norm.into_scalar::<f32>(), 5.0);
+        let squares = numbers(adam.mean_square);
+        assert!((squares[0] - 0.36).abs() < 1e-6 && (squares[1] - 0.64).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_a_number_is_not_hidden() {
+        let config = OptimizerConfig {
+            grad_norm_clip: Some(1.0),
+            ..OptimizerConfig::default()
+        };
+        let moved = step_twice(&config, [f32::NAN, 1.0]);
+        assert!(moved[0].is_nan() && moved[1].is_nan());
+    }
+}

@@ -1,0 +1,128 @@
+//! See a network's weights as one vector, and as named arrays.
+//!
+//! Optimizer, moving average and checkpoint work on the vector, in the order in which the module
+//! visits its parameters: one tensor operation instead of one per layer.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+
+/// The name and shape of one parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterSpec {
+    /// Path of the field, for example `convs.0.weight`.
+    pub name: String,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+}
+
+impl ParameterSpec {
+    /// Numbers in the parameter.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the parameter holds no number.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Names and shapes of all parameters, in order.
+pub fn specs(model: &impl Module) -> Vec<ParameterSpec> {
+    #[derive(Default)]
+    struct Visitor {
+        path: Vec<String>,
+        specs: Vec<ParameterSpec>,
+    }
+    impl ModuleVisitor for Visitor {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.specs.push(ParameterSpec {
+                name: self.path.join("."),
+                shape: param.lazy_shape().to_vec(),
+            });
+        }
+    }
+    let mut visitor = Visitor::default();
+    model.visit(&mut visitor);
+    visitor.specs
+}
+
+/// All parameters as one vector, untracked, `[parameters]`.
+pub fn flatten(model: &impl Module) -> Tensor<1> {
+    struct Visitor(Vec<Tensor<1>>);
+    impl ModuleVisitor for Visitor {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(untracked(param.val()).flatten(0, D as i32 - 1));
+        }
+    }
+    let mut visitor = Visitor(Vec::new());
+    model.visit(&mut visitor);
+    Tensor::cat(visitor.0, 0)
+}
+
+/// All gradients as one vector, `[parameters]`; zeros for a parameter that the loss does not reach.
+pub fn flatten_gradients(model: &impl Module, gradients: &Gradients) -> Tensor<1> {
+    struct Visitor<'a> {
+        gradients: &'a Gradients,
+        flat: Vec<Tensor<1>>,
+    }
+    impl ModuleVisitor for Visitor<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.val();
+            let gradient = value.grad(self.gradients);
+            let gradient = gradient.unwrap_or_else(|| untracked(value).zeros_like());
+            self.flat.push(gradient.flatten(0, D as i32 - 1));
+        }
+    }
+    let flat = Vec::new();
+    let mut visitor = Visitor { gradients, flat };
+    model.visit(&mut visitor);
+    Tensor::cat(visitor.flat, 0)
+}
+
+/// The model with the parameters of `vector`, each as trainable as before.
+///
+/// # Panics
+/// If `vector` is not as long as the model has parameters.
+pub fn unflatten<M: Module>(model: M, vector: &Tensor<1>) -> M {
+    struct Mapper<'a> {
+        vector: &'a Tensor<1>,
+        taken: usize,
+    }
+    impl ModuleMapper for Mapper<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (vector, start) = (self.vector.clone(), self.taken);
+            let numbers = param.lazy_shape().num_elements();
+            self.taken += numbers;
+            param.map(|old| {
+                let new = vector.narrow(0, start, numbers).reshape(old.shape());
+                match (old.is_autodiff(), old.is_require_grad()) {
+                    (true, require_grad) => new.autodiff().set_require_grad(require_grad),
+                    (false, _) => new,
+                }
+            })
+        }
+    }
+    let mut mapper = Mapper { vector, taken: 0 };
+    let model = model.map(&mut mapper);
+    let (taken, [given]) = (mapper.taken, vector.dims());
+    assert_eq!(
+        taken, given,
+        "the model has {taken} parameters, the vector {given}"
+    );
+    model
+}
+
+fn untracked<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.is_autodiff() {
+        tensor.inner()
+    } else {
+        tensor
+    }
+}

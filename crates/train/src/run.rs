@@ -1,0 +1,255 @@
+//! Train from the first iteration to the last: log, sample, checkpoint, resume, stop.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use ebm_model::{ConvNet, ImageShape};
+
+use crate::batches::{Batches, byte_tensor};
+use crate::checkpoint;
+use crate::config::Config;
+use crate::data::{Dataset, Images};
+use crate::device::Selected;
+use crate::error::TrainError;
+use crate::grid;
+use crate::metrics::{Metrics, MetricsFile, Speed};
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+use crate::sampling;
+use crate::state::TrainState;
+use crate::trainer::{self, StepInfo};
+
+/// Where a run writes, and how it may be stopped.
+#[derive(Debug)]
+pub struct RunOptions<'a> {
+    /// The run directory.
+    pub run_dir: &'a Path,
+    /// Go on although the configuration changed.
+    pub force: bool,
+    /// Show no progress.
+    pub silent: bool,
+    /// Set to finish the iteration, write a checkpoint and return.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All iterations are done.
+    Finished {
+        /// The last checkpoint.
+        checkpoint: PathBuf,
+    },
+    /// It was asked to stop.
+    Interrupted {
+        /// Iterations done.
+        step: u64,
+        /// The last checkpoint.
+        checkpoint: PathBuf,
+    },
+}
+
+/// Train, from the run directory's latest checkpoint if it has one.
+///
+/// # Errors
+/// Where the directory, the configuration, a checkpoint or the disk refuses, or the loss is not
+/// finite. What was written before stays as it was.
+pub fn train(
+    config: &Config,
+    dataset: &Dataset,
+    selected: &Selected,
+    options: &RunOptions<'_>,
+) -> Result<Outcome, TrainError> {
+    let dir = RunDir::open(options.run_dir, config, options.force)?;
+    let state = open_state(config, &dataset.train, selected, dir.path())?;
+    let progress = Progress::new(state.step, config.iterations as u64, options.silent);
+    if state.step > 0 {
+        progress.say(&format!("going on after iteration {}", state.step));
+    }
+    let metrics_file = dir.metrics();
+    let metrics = MetricsFile::open(metrics_file.clone(), state.step)
+        .map_err(TrainError::writing(&metrics_file))?;
+    let mut run = TrainingRun {
+        config,
+        dir,
+        state,
+        metrics,
+        unread: Vec::new(),
+        progress,
+        started: Instant::now(),
+        last_log: (Instant::now(), 0),
+        reads_are_free: selected.is_cpu,
+    };
+    run.last_log.1 = run.state.step;
+    let outcome = run.to_end(dataset, selected, options.stop);
+    run.progress.finish();
+    outcome
+}
+
+/// The state of the latest checkpoint, or the first one.
+fn open_state(
+    config: &Config,
+    images: &Images,
+    selected: &Selected,
+    run_dir: &Path,
+) -> Result<TrainState<ConvNet>, TrainError> {
+    match checkpoint::latest(run_dir)? {
+        Some(path) => {
+            let checkpoint = checkpoint::read(&path)?;
+            Ok(TrainState::load(config, &checkpoint, &selected.device)?)
+        }
+        None => {
+            let frequencies = images.class_frequencies();
+            Ok(TrainState::new(
+                config,
+                images.shape,
+                frequencies,
+                &selected.device,
+            )?)
+        }
+    }
+}
+
+struct TrainingRun<'a> {
+    config: &'a Config,
+    dir: RunDir,
+    state: TrainState<ConvNet>,
+    metrics: MetricsFile,
+    /// Losses that nobody has looked at: iteration and `[1]`.
+    unread: Vec<(u64, Tensor<1>)>,
+    progress: Progress,
+    started: Instant,
+    /// When the last line was written, and after which iteration.
+    last_log: (Instant, u64),
+    reads_are_free: bool,
+}
+
+impl TrainingRun<'_> {
+    fn to_end(
+        &mut self,
+        dataset: &Dataset,
+        selected: &Selected,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let (config, total) = (self.config, self.config.iterations as u64);
+        let mut batches = Batches::new(&dataset.train, config, &selected.device);
+        let due = |step: u64, every: usize| every > 0 && step.is_multiple_of(every as u64);
+        let mut saved = checkpoint::latest(self.dir.path())?.map(|path| (self.state.step, path));
+        while self.state.step < total && !stop.load(Ordering::Relaxed) {
+            let next = self.state.step + 1;
+            let log = due(next, config.output.log_every) || next == total;
+            let info = trainer::step(config, &mut self.state, batches.at(next - 1), log);
+            self.unread.push((next, info.loss.clone()));
+            if log || self.reads_are_free {
+                self.refuse_divergence()?;
+            }
+            if log {
+                self.log(&info)?;
+            }
+            if due(next, config.output.sample_every)
+                || (next == total && config.output.sample_every > 0)
+            {
+                self.draw_samples(&dataset.train, selected)?;
+            }
+            if due(next, config.output.checkpoint_every) && next < total {
+                saved = Some((next, self.save()?));
+            }
+            self.progress.advance(next);
+        }
+        let step = self.state.step;
+        let checkpoint = match saved {
+            Some((at, path)) if at == step => path,
+            _ => self.save()?,
+        };
+        Ok(match step < total {
+            true => Outcome::Interrupted { step, checkpoint },
+            false => Outcome::Finished { checkpoint },
+        })
+    }
+
+    /// Stop at the first loss that is not finite.
+    fn refuse_divergence(&mut self) -> Result<(), TrainError> {
+        if self.unread.is_empty() {
+            return Ok(());
+        }
+        let (iterations, losses): (Vec<_>, Vec<_>) = self.unread.drain(..).unzip();
+        let losses = Tensor::cat(losses, 0).into_data();
+        let bad = iterations.into_iter().zip(losses.iter::<f32>());
+        match { bad }.find(|(_, loss)| !loss.is_finite()) {
+            None => Ok(()),
+            Some((iteration, loss)) => Err(TrainError::Diverged {
+                iteration,
+                loss,
+                seed: self.config.seed,
+                last_good: checkpoint::latest(self.dir.path())?,
+            }),
+        }
+    }
+
+    fn log(&mut self, info: &StepInfo) -> Result<(), TrainError> {
+        let (step, total) = (self.state.step, self.config.iterations as u64);
+        let (since, from) = std::mem::replace(&mut self.last_log, (Instant::now(), step));
+        let s_per_iteration = since.elapsed().as_secs_f64() / (step - from).max(1) as f64;
+        let image_steps = self.config.batch_size * self.config.langevin.num_steps;
+        let speed = Speed {
+            image_steps_per_s: image_steps as f64 / s_per_iteration,
+            s_per_iteration,
+            elapsed_s: self.started.elapsed().as_secs_f64(),
+            eta_s: s_per_iteration * (total - step) as f64,
+        };
+        let metrics = Metrics::of_step(step, info, self.state.buffer.ages(), speed);
+        self.metrics
+            .append(&metrics)
+            .map_err(TrainError::writing(&self.dir.metrics()))?;
+        self.progress
+            .report(step, total, &metrics.summary(), speed.eta_s);
+        Ok(())
+    }
+
+    /// A grid of samples from noise, under the averaged weights, beside data.
+    fn draw_samples(&self, data: &Images, selected: &Selected) -> Result<(), TrainError> {
+        let output = &self.config.output;
+        let (shape, num, seed) = (data.shape, output.num_samples, self.config.seed);
+        let start = sampling::noise_images(num, shape, seed, &selected.device);
+        let model = self.state.ema_model();
+        let langevin = &self.config.langevin;
+        let run = sampling::sample(&model, start, langevin, output.sample_steps, seed, None);
+        let indices: Vec<usize> = (0..num).map(|i| i % data.len()).collect();
+        let shown = sampling::to_bytes(byte_tensor(data, &indices, &selected.device) / 255.0);
+        let path = self.dir.samples(self.state.step);
+        save_beside(&path, &sampling::to_bytes(run.x), &shown, shape)?;
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<PathBuf, TrainError> {
+        self.refuse_divergence()?;
+        let files = self.state.to_files(self.config);
+        let keep = self.config.output.keep_checkpoints;
+        Ok(checkpoint::write(
+            self.dir.path(),
+            self.state.step,
+            &files,
+            keep,
+        )?)
+    }
+}
+
+fn save_beside(
+    path: &Path,
+    samples: &[u8],
+    data: &[u8],
+    shape: ImageShape,
+) -> Result<(), TrainError> {
+    let columns = grid::columns_for(samples.len() / shape.pixels());
+    let scale = grid::scale_for(shape.width);
+    Ok(grid::side_by_side(
+        path,
+        samples,
+        data,
+        shape.dims(),
+        columns,
+        scale,
+    )?)
+}

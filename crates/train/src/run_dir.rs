@@ -1,0 +1,93 @@
+//! Own the directory of a run: refuse what is not one, lock it, and hold it to its configuration.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::atomic_file::write_atomically;
+use crate::config::Config;
+use crate::error::TrainError;
+
+/// A run directory that no other process writes to.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Open the directory of a new run, or of one that goes on with the same configuration.
+    ///
+    /// # Errors
+    /// Where the directory belongs to something else, to another process, or to a run with another
+    /// configuration (unless `force`), or cannot be written. Nothing is written over.
+    pub fn open(path: &Path, config: &Config, force: bool) -> Result<Self, TrainError> {
+        let config_file = path.join("config.toml");
+        if path.exists() && !config_file.exists() && !is_empty_dir(path)? {
+            return Err(TrainError::NotARun {
+                path: path.to_owned(),
+            });
+        }
+        fs::create_dir_all(path.join("samples")).map_err(TrainError::writing(path))?;
+        let lock = lock(path)?;
+        let text = config.to_toml();
+        if config_file.exists() {
+            let old =
+                fs::read_to_string(&config_file).map_err(TrainError::writing(&config_file))?;
+            let old = Config::parse(&old, &config_file.display().to_string())?;
+            let changes = config.changes_from(&old);
+            if !changes.is_empty() && !force {
+                return Err(TrainError::ConfigChanged {
+                    path: path.to_owned(),
+                    changes,
+                });
+            }
+        }
+        write_atomically(&config_file, text.as_bytes())
+            .map_err(TrainError::writing(&config_file))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of metrics.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// The sample grid of an iteration.
+    pub fn samples(&self, step: u64) -> PathBuf {
+        self.path
+            .join("samples")
+            .join(format!("step_{step:06}.png"))
+    }
+}
+
+fn is_empty_dir(path: &Path) -> Result<bool, TrainError> {
+    let mut entries = fs::read_dir(path).map_err(TrainError::writing(path))?;
+    // A run that died before its first file leaves these two.
+    Ok(entries.all(|entry| {
+        entry.is_ok_and(|entry| {
+            [".lock", "samples"]
+                .iter()
+                .any(|own| entry.file_name() == *own)
+        })
+    }))
+}
+
+fn lock(path: &Path) -> Result<File, TrainError> {
+    let file = path.join(".lock");
+    let lock = File::create(&file).map_err(TrainError::writing(&file))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(TrainError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(TrainError::writing(&file)(source)),
+    }
+}

@@ -1,0 +1,128 @@
+//! Kill training at any moment, again and again: no checkpoint is ever lost and no byte changes.
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use common::{Scratch, last_logged, latest, metrics};
+
+const ROUNDS: usize = 20;
+/// Iterations between checkpoints.
+const INTERVAL: u64 = 5;
+const TORTURED: [&str; 4] = ["--iterations", "1000000", "--set", "output.checkpoint_every=5"];
+
+/// Times from 30 to 400 ms, the same in every run of the test.
+fn pauses() -> impl Iterator<Item = Duration> {
+    // Numerical Recipes' 32-bit linear congruential generator.
+    let next = |x: &u32| Some(x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let states = std::iter::successors(Some(20_190_604_u32), next).skip(1);
+    states.map(|x| Duration::from_millis(30 + u64::from(x >> 16) % 371))
+}
+
+/// Start training and kill it after `pause`, counted from its start, or from its first iteration.
+fn train_and_kill(scratch: &Scratch, pause: Duration, from_first_iteration: bool) {
+    let mut command = scratch.train_command("run", &TORTURED);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    // Kept open to the end: a closed pipe would stop the run before the kill does.
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    if from_first_iteration {
+        await_first_iteration(&mut child, &mut stderr);
+    }
+    sleep(pause);
+    let ended = child.try_wait().expect("the state of the process");
+    assert!(ended.is_none(), "it ended by itself: {ended:?}");
+    child.kill().expect("the process can be killed");
+    child.wait().expect("the process ends");
+}
+
+fn await_first_iteration(child: &mut Child, stderr: &mut impl BufRead) {
+    let mut said = String::new();
+    while !said.contains("/1000000 ") {
+        let bytes = stderr.read_line(&mut said).expect("lines of text");
+        assert!(bytes > 0, "it ended early, {:?}: {said}", child.wait());
+    }
+}
+
+/// Iterations in the latest checkpoint, which is whole; 0 without one.
+fn saved_step(run: &Path) -> u64 {
+    latest(run).map_or(0, |checkpoint| checkpoint.step)
+}
+
+#[test]
+fn twenty_kills_lose_at_most_one_interval_each_and_change_no_byte() {
+    let scratch = Scratch::new();
+    let run = scratch.join("run");
+    let mut saved = 0;
+    for (round, pause) in pauses().take(ROUNDS).enumerate() {
+        train_and_kill(&scratch, pause, round % 2 == 1);
+        let step = saved_step(&run);
+        assert!(step >= saved, "round {round} fell back from {saved} to {step}");
+        let lost = last_logged(&run).saturating_sub(step);
+        assert!(lost <= INTERVAL, "round {round} lost {lost} iterations");
+        if step > 0 {
+            let one = ["sample", "run", "--device", "cpu", "--num", "1", "--steps", "1"];
+            scratch.ebm(&one).succeeds();
+        }
+        saved = step;
+    }
+    println!("{saved} iterations were saved over {ROUNDS} kills");
+
+    let total = (saved + 10).to_string();
+    let finish = [&TORTURED[2..], &["--iterations", &total]].concat();
+    scratch.train("run", &finish).succeeds();
+    let rarely = ["--iterations", &total, "--set", "output.checkpoint_every=1000000"];
+    scratch.train("whole", &rarely).succeeds();
+    let [tortured, whole] = [&run, &scratch.join("whole")].map(|run| {
+        let mut end = latest(run).expect("a finished run has a checkpoint");
+        // It says how often checkpoints were written.
+        end.files.remove("config.toml");
+        end
+    });
+    assert_eq!(tortured.step, whole.step);
+    for (name, bytes) in &whole.files {
+        assert!(tortured.files[name] == *bytes, "{name} differs");
+    }
+    assert_eq!(metrics(&run), metrics(&scratch.join("whole")));
+}
+
+#[test]
+fn no_debris_of_a_kill_is_left_after_the_next_checkpoint() {
+    let scratch = Scratch::new();
+    scratch.train("run", &["--iterations", "4"]).succeeds();
+    let checkpoints = scratch.join("run/checkpoints");
+    // Half a checkpoint, half a pointer, half a line.
+    scratch.write("run/checkpoints/step_000006.tmp/model.safetensors", "half");
+    scratch.write("run/LATEST.tmp", "step_0000");
+    let log = scratch.join("run/metrics.jsonl");
+    let text = fs::read_to_string(&log).expect("metrics");
+    fs::write(&log, format!("{text}{{\"iteration\":5,\"lo")).expect("half a line");
+
+    scratch.train("run", &["--iterations", "6"]).succeeds();
+    scratch.train("whole", &["--iterations", "6"]).succeeds();
+    assert_eq!(metrics(&scratch.join("run")), metrics(&scratch.join("whole")));
+    let log = fs::read_to_string(&log).expect("metrics");
+    assert_eq!(log.lines().count(), 6, "{log}");
+    let entries = fs::read_dir(checkpoints).expect("checkpoints");
+    let mut names: Vec<_> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    assert_eq!(names, ["step_000004", "step_000006"]);
+    assert!(!scratch.join("run/LATEST.tmp").exists());
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_file_was_whole_starts_again() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.join("run/samples")).expect("a folder");
+    scratch.write("run/.lock", "");
+    scratch.write("run/config.toml.tmp", "iterations = 2\nbatch_");
+    scratch.train("run", &[]).succeeds();
+    assert_eq!(saved_step(&scratch.join("run")), 2);
+}

@@ -1,0 +1,154 @@
+//! Compare runs that were stopped with runs that were not: they must end in the same bytes.
+
+mod common;
+
+use common::{Scratch, latest, metrics, tree};
+
+/// Two threads of chains, several epochs, all outputs.
+const ARGS: [&str; 8] = [
+    "--set",
+    "batch_size=16",
+    "--set",
+    "output.log_every=5",
+    "--set",
+    "output.sample_every=20",
+    "--set",
+    "output.checkpoint_every=10",
+];
+
+#[track_caller]
+fn train(scratch: &Scratch, run_dir: &str, iterations: u64, more: &[&str]) {
+    let iterations = iterations.to_string();
+    let args = [&ARGS[..], &["--iterations", &iterations], more].concat();
+    scratch.train(run_dir, &args).succeeds();
+}
+
+/// Both runs hold the same last checkpoint, pictures, configuration and metrics.
+#[track_caller]
+fn assert_same_end(scratch: &Scratch, one: &str, other: &str) {
+    let (one, other) = (scratch.join(one), scratch.join(other));
+    let ends = [&one, &other].map(|run| latest(run).expect("a finished run has a checkpoint"));
+    assert_eq!(ends[0].step, ends[1].step);
+    assert_eq!(tree(&ends[0].path), tree(&ends[1].path), "the last checkpoints differ");
+    let (mut left, mut right) = (tree(&one), tree(&other));
+    for tree in [&mut left, &mut right] {
+        // Lines of metrics hold times; of the checkpoints only the last is the same.
+        tree.retain(|path, _| !["checkpoints", "metrics.jsonl"].iter().any(|it| path.starts_with(it)));
+    }
+    assert_eq!(left, right);
+    assert_eq!(metrics(&one), metrics(&other));
+}
+
+#[test]
+fn forty_iterations_are_twenty_and_then_twenty() {
+    let scratch = Scratch::new();
+    train(&scratch, "whole", 40, &[]);
+    train(&scratch, "parts", 20, &[]);
+    train(&scratch, "parts", 40, &[]);
+    assert_same_end(&scratch, "whole", "parts");
+    let logged = metrics(&scratch.join("parts"));
+    let iterations: Vec<_> = logged.iter().filter_map(|line| line["iteration"].as_u64()).collect();
+    assert_eq!(iterations, [5, 10, 15, 20, 25, 30, 35, 40]);
+}
+
+#[test]
+fn chains_that_restart_from_data_go_on_as_well() {
+    let scratch = Scratch::new();
+    let keys = [
+        "buffer.restart=data",
+        "buffer.reinit_prob=0.5",
+        "optimizer.clamp_elements=true",
+        "output.sample_every=0",
+    ];
+    let more = keys.map(|key| ["--set", key]).concat();
+    train(&scratch, "whole", 15, &more);
+    train(&scratch, "parts", 5, &more);
+    train(&scratch, "parts", 15, &more);
+    assert_same_end(&scratch, "whole", "parts");
+}
+
+#[test]
+fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
+    let scratch = Scratch::new();
+    train(&scratch, "one", 6, &[]);
+    train(&scratch, "two", 6, &[]);
+    train(&scratch, "other", 6, &["--seed", "1"]);
+    assert_same_end(&scratch, "one", "two");
+    let weights = |run: &str| {
+        let last = latest(&scratch.join(run)).expect("a finished run has a checkpoint");
+        last.files["model.safetensors"].clone()
+    };
+    assert_ne!(weights("one"), weights("other"));
+}
+
+#[test]
+fn a_finished_run_is_left_as_it_is() {
+    let scratch = Scratch::new();
+    train(&scratch, "run", 20, &[]);
+    let before = scratch.tree();
+    train(&scratch, "run", 20, &[]);
+    assert_eq!(scratch.tree(), before);
+}
+
+#[cfg(unix)]
+mod interrupt {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Child, Command, Stdio};
+
+    use super::common::{Finished, Scratch, latest};
+    use super::{ARGS, assert_same_end, train};
+
+    fn send(signal: &str, child: &Child) {
+        let kill = format!("kill -{signal} {}", child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.is_ok_and(|status| status.success()), "{kill}");
+    }
+
+    /// A run that would never end, stopped by a signal after its first line of progress.
+    fn interrupted_by(signal: &str, scratch: &Scratch) -> Finished {
+        let args = [&ARGS[..], &["--iterations", "1000000"]].concat();
+        let mut command = scratch.train_command("parts", &args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let mut said = String::new();
+        while !said.contains("/1000000 ") {
+            let bytes = stderr.read_line(&mut said).expect("lines of text");
+            assert!(bytes > 0, "it ended early: {said}");
+        }
+        send(signal, &child);
+        stderr.read_to_string(&mut said).expect("text");
+        let output = child.wait_with_output().expect("it ends");
+        Finished {
+            stderr: said,
+            ..Finished::from(output)
+        }
+    }
+
+    #[track_caller]
+    fn assert_that_it_can_be_stopped_by(signal: &str) {
+        let scratch = Scratch::new();
+        let stopped = interrupted_by(signal, &scratch);
+        assert_eq!(stopped.code, Some(130), "{stopped:#?}");
+        assert!(!stopped.stderr.contains("panicked"), "{}", stopped.stderr);
+        let last = latest(&scratch.join("parts")).expect("a checkpoint of the moment");
+        let step = last.step;
+        let message = format!("stopped after iteration {step}; the same command goes on from there");
+        assert!(stopped.stderr.contains(&message), "{}", stopped.stderr);
+        assert_eq!(stopped.stdout.trim(), format!("parts/checkpoints/step_{step:06}"));
+
+        train(&scratch, "parts", step + 7, &[]);
+        train(&scratch, "whole", step + 7, &[]);
+        assert_same_end(&scratch, "whole", "parts");
+    }
+
+    #[test]
+    fn ctrl_c_ends_a_run_with_a_checkpoint_from_which_it_goes_on_exactly() {
+        assert_that_it_can_be_stopped_by("INT");
+    }
+
+    #[test]
+    fn a_termination_does_the_same() {
+        assert_that_it_can_be_stopped_by("TERM");
+    }
+}
