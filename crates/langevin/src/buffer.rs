@@ -70,7 +70,7 @@ impl BufferConfig {
             let got = self.reinit_prob;
             return invalid("reinit_prob", format!("must be in [0, 1], got {got}"));
         }
-        if !(self.restart_noise_std >= 0.0) {
+        if !(self.restart_noise_std >= 0.0 && self.restart_noise_std.is_finite()) {
             let got = self.restart_noise_std;
             return invalid("restart_noise_std", format!("must be ≥ 0, got {got}"));
         }
@@ -400,9 +400,9 @@ fn pack(x: Tensor<2>) -> Tensor<2, Int> {
         }
     };
     let bytes: Tensor<3, Int> = bytes.reshape([batch, columns, 4]).int().cast(DType::I32);
-    let byte = |i: usize| {
-        let column: Tensor<2, Int> = bytes.clone().narrow(2, i, 1).squeeze_dim(2);
-        column.bitwise_left_shift_scalar(8 * i as i32)
-    };
-    (byte(0).bitwise_or(byte(1))).bitwise_or(byte(2).bitwise_or(byte(3)))
+    let byte = |i: usize| -> Tensor<2, Int> { bytes.clone().narrow(2, i, 1).squeeze_dim(2) };
+    // The top byte as a signed number, so that no shift leaves the range of i32.
+    let top = (byte(3) + 128).bitwise_and_scalar(0xFF) - 128;
+    let low = byte(0) + byte(1).bitwise_left_shift_scalar(8);
+    low + byte(2).bitwise_left_shift_scalar(16) + top.bitwise_left_shift_scalar(24)
 }

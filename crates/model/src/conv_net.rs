@@ -319,10 +319,20 @@ impl EnergyModel for ConvNet {
         for conv in &self.convs {
             h = self.activation.forward(conv.forward(h)); // [batch, filters, height', width']
         }
-        let h = self
-            .activation
-            .forward(self.fc.forward(h.flatten::<2>(1, 3))); // [batch, hidden]
-        self.out.forward(h).squeeze_dim(1) // [batch]
+        let h = self.activation.forward(dense(&self.fc, h.flatten(1, 3))); // [batch, hidden]
+        dense(&self.out, h).squeeze_dim(1) // [batch]
+    }
+}
+
+/// A dense layer whose rows do not depend on how many there are: a product with a single row takes
+/// another path on a CPU, which rounds differently, so that row is computed twice.
+///
+/// # Shapes
+/// - `x`: `[batch, inputs]`, returns `[batch, outputs]`
+fn dense(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
+    match x.dims()[0] {
+        1 => layer.forward(x.repeat_dim(0, 2)).narrow(0, 0, 1),
+        _ => layer.forward(x),
     }
 }
 

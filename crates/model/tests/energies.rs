@@ -96,16 +96,16 @@ fn chains_under_a_network_do_not_depend_on_how_the_batch_is_cut() {
             num_steps: 3,
             ..LangevinConfig::default()
         };
-        let ids: Vec<u32> = (0..11).collect();
-        let x = images(pixels(11, MNIST), MNIST, DType::F32);
-        let [whole, halves, single] = [11, 6, 1].map(|size| {
+        let ids: Vec<u32> = (0..35).collect();
+        let x = images(pixels(35, MNIST), MNIST, DType::F32);
+        let [whole, pieces, single] = [35, 8, 1].map(|size| {
             let sampler = Langevin::new(config.clone(), NoiseKey::new(1, Stream::Langevin, 0));
             let run = sampler
                 .with_piece_size(size)
                 .run(x.clone(), &ids, |x| net.energy(x));
             run.x.into_data().iter::<f32>().collect::<Vec<_>>()
         });
-        assert!(whole == halves, "{name}: two pieces");
+        assert!(whole == pieces, "{name}: pieces of eight");
         assert!(whole == single, "{name}: a piece for each chain");
     }
 }

@@ -144,7 +144,7 @@ impl Default for OutputConfig {
 
 /// A key with an impossible value.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("`{key}` {problem}")]
+#[error("configuration: `{key}` {problem}")]
 pub struct Invalid {
     /// Path of the key.
     pub key: String,
@@ -184,12 +184,12 @@ pub enum ConfigError {
         known: String,
     },
     /// A file that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {cause}; give an existing TOML file to --config", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Text that is no configuration: not TOML, an unknown key, a value of the wrong type.
     #[error("{origin}: {problem}")]
@@ -200,7 +200,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// A key with an impossible value.
-    #[error("configuration: {0}")]
+    #[error(transparent)]
     Invalid(#[from] Invalid),
 }
 
@@ -216,9 +216,9 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut table = parse_table(preset::text(preset)?, &format!("preset `{preset}`"))?;
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
                 path: path.to_owned(),
-                source,
+                cause,
             })?;
             let origin = path.display().to_string();
             let over = parse_table(&text, &origin)?;
@@ -375,6 +375,15 @@ fn malformed(origin: &str, problem: String) -> ConfigError {
     }
 }
 
+/// Keys that a configuration may lack.
+const OPTIONAL_KEYS: [&str; 5] = [
+    "model.filters",
+    "model.activation",
+    "langevin.grad_clip",
+    "optimizer.grad_norm_clip",
+    "data.dir",
+];
+
 /// Set one dotted key. The value is TOML, or a bare string; `none` removes an optional key.
 fn apply_override(table: &mut Table, assignment: &str, origin: &str) -> Result<(), ConfigError> {
     let (path, value) = assignment.split_once('=').ok_or_else(|| {
@@ -395,9 +404,16 @@ fn apply_override(table: &mut Table, assignment: &str, origin: &str) -> Result<(
             .ok_or_else(|| malformed(origin, format!("`{key}` is not a section")))?;
     }
     match value.trim() {
+        "none" if flat(&Config::default()).contains_key(path.trim()) => {
+            return Err(malformed(
+                origin,
+                format!("`{}` is not optional", path.trim()),
+            ));
+        }
         "none" => {
             // Unknown keys must not pass unseen: one that is not there is set, and then refused.
-            if section.remove(last).is_none() {
+            let absent = section.remove(last).is_none();
+            if absent && !OPTIONAL_KEYS.contains(&path.trim()) {
                 section.insert(last.to_owned(), Value::String("none".into()));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ebm_model::ImageShape;
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
@@ -49,23 +50,45 @@ pub enum TrainError {
         changes: Vec<String>,
     },
     /// A file that cannot be written.
-    #[error("{}: {source}; check permissions and free space, or choose another --run-dir", path.display())]
+    #[error("{}: {cause}; check permissions and free space, or choose another --run-dir", path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
+    },
+    /// The run there was trained on images of another shape.
+    #[error("{} holds a run on images of {there}, and the data have {here}; use another --run-dir", path.display())]
+    OtherImages {
+        /// The directory.
+        path: PathBuf,
+        /// Shape of the run's images.
+        there: ImageShape,
+        /// Shape of the data.
+        here: ImageShape,
+    },
+    /// Fewer iterations asked for than the run has done.
+    #[error("{} has done {done} iterations already, more than the {asked} asked for; give a larger --iterations, or another --run-dir", path.display())]
+    AlreadyBeyond {
+        /// The directory.
+        path: PathBuf,
+        /// Iterations done.
+        done: u64,
+        /// Iterations asked for.
+        asked: u64,
     },
     /// The energy is no number any more.
     #[error(
-        "training diverged: the loss is {loss} at iteration {iteration} (seed {seed}). {}",
+        "training diverged: {what} is {value} at iteration {iteration} (seed {seed}). {}",
         remedy(last_good)
     )]
     Diverged {
         /// The first bad iteration.
         iteration: u64,
-        /// The loss there.
-        loss: f32,
+        /// What is no number.
+        what: &'static str,
+        /// What it is instead.
+        value: f32,
         /// Seed of the run.
         seed: u64,
         /// The checkpoint before it.
@@ -83,7 +106,7 @@ impl TrainError {
     /// What a failed write to `path` becomes.
     pub fn writing(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Write { path, source }
+        move |cause| Self::Write { path, cause }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Parse the command line, run it, turn the result into an exit code.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,9 +11,16 @@ fn main() -> ExitCode {
     cli.start_logging();
     match cli.run() {
         Ok(code) => code,
+        Err(error) if stopped_reading(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether all that went wrong is that nobody reads the results any more, as under `head`.
+fn stopped_reading(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }

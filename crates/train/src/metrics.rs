@@ -147,7 +147,6 @@ fn first(tensor: &burn::tensor::Tensor<1>) -> f64 {
 /// Appends lines to `metrics.jsonl`.
 #[derive(Debug)]
 pub struct MetricsFile {
-    path: PathBuf,
     file: File,
 }
 
@@ -163,20 +162,17 @@ impl MetricsFile {
             write_atomically(&path, kept.as_bytes())?;
         }
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        Ok(Self { path, file })
+        Ok(Self { file })
     }
 
     /// Append a line.
     ///
     /// # Errors
-    /// Where it cannot be written; names the file.
+    /// Where it cannot be written.
     pub fn append(&mut self, metrics: &Metrics) -> std::io::Result<()> {
         let mut line = serde_json::to_string(metrics)?;
         line.push('\n');
-        let written = self.file.write_all(line.as_bytes());
-        written.map_err(|error| {
-            std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
-        })
+        self.file.write_all(line.as_bytes())
     }
 }
 

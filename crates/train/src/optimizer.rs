@@ -49,7 +49,7 @@ impl OptimizerConfig {
                 return Err(Invalid::new(key, format!("must be in [0, 1), got {beta}")));
             }
         }
-        if !(self.epsilon > 0.0) {
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
             return Err(Invalid::new(
                 "epsilon",
                 format!("must be > 0, got {}", self.epsilon),

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use burn::module::Module;
 use burn::tensor::Tensor;
-use ebm_model::{ConvNet, ImageShape};
+use ebm_model::{ConvNet, EnergyModel, ImageShape};
 
 use crate::batches::{Batches, byte_tensor};
 use crate::checkpoint;
@@ -64,6 +65,7 @@ pub fn train(
 ) -> Result<Outcome, TrainError> {
     let dir = RunDir::open(options.run_dir, config, options.force)?;
     let state = open_state(config, &dataset.train, selected, dir.path())?;
+    dir.adopt(config)?;
     let progress = Progress::new(state.step, config.iterations as u64, options.silent);
     if state.step > 0 {
         progress.say(&format!("going on after iteration {}", state.step));
@@ -98,7 +100,14 @@ fn open_state(
     match checkpoint::latest(run_dir)? {
         Some(path) => {
             let checkpoint = checkpoint::read(&path)?;
-            Ok(TrainState::load(config, &checkpoint, &selected.device)?)
+            let state = TrainState::load(config, &checkpoint, &selected.device)?;
+            let (path, there, here) = (run_dir.to_owned(), state.image_shape(), images.shape);
+            let (done, asked) = (state.step, config.iterations as u64);
+            match there == here {
+                false => Err(TrainError::OtherImages { path, there, here }),
+                true if done > asked => Err(TrainError::AlreadyBeyond { path, done, asked }),
+                true => Ok(state),
+            }
         }
         None => {
             let frequencies = images.class_frequencies();
@@ -179,13 +188,41 @@ impl TrainingRun<'_> {
         let bad = iterations.into_iter().zip(losses.iter::<f32>());
         match { bad }.find(|(_, loss)| !loss.is_finite()) {
             None => Ok(()),
-            Some((iteration, loss)) => Err(TrainError::Diverged {
-                iteration,
-                loss,
-                seed: self.config.seed,
-                last_good: checkpoint::latest(self.dir.path())?,
-            }),
+            Some((iteration, loss)) => Err(self.diverged(iteration, "the loss", loss)?),
         }
+    }
+
+    /// Stop before weights are saved that give no finite energies.
+    fn refuse_bad_weights(&mut self) -> Result<(), TrainError> {
+        self.refuse_divergence()?;
+        let few: Vec<u32> = (0..self.state.buffer.capacity().min(8) as u32).collect();
+        let images = self.state.buffer.images(&few, self.config.seed, 0);
+        for model in [self.state.model.valid(), self.state.ema_model()] {
+            let energies = model.energy(images.clone()).into_data();
+            if let Some(energy) = energies.iter::<f32>().find(|energy| !energy.is_finite()) {
+                return Err(self.diverged(
+                    self.state.step,
+                    "an energy after the update",
+                    energy,
+                )?);
+            }
+        }
+        Ok(())
+    }
+
+    fn diverged(
+        &self,
+        iteration: u64,
+        what: &'static str,
+        value: f32,
+    ) -> Result<TrainError, TrainError> {
+        Ok(TrainError::Diverged {
+            iteration,
+            what,
+            value,
+            seed: self.config.seed,
+            last_good: checkpoint::latest(self.dir.path())?,
+        })
     }
 
     fn log(&mut self, info: &StepInfo) -> Result<(), TrainError> {
@@ -224,7 +261,7 @@ impl TrainingRun<'_> {
     }
 
     fn save(&mut self) -> Result<PathBuf, TrainError> {
-        self.refuse_divergence()?;
+        self.refuse_bad_weights()?;
         let files = self.state.to_files(self.config);
         let keep = self.config.output.keep_checkpoints;
         Ok(checkpoint::write(

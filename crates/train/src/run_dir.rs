@@ -22,32 +22,31 @@ impl RunDir {
     /// configuration (unless `force`), or cannot be written. Nothing is written over.
     pub fn open(path: &Path, config: &Config, force: bool) -> Result<Self, TrainError> {
         let config_file = path.join("config.toml");
-        if path.exists() && !config_file.exists() && !is_empty_dir(path)? {
-            return Err(TrainError::NotARun {
-                path: path.to_owned(),
-            });
-        }
-        fs::create_dir_all(path.join("samples")).map_err(TrainError::writing(path))?;
-        let lock = lock(path)?;
-        let text = config.to_toml();
-        if config_file.exists() {
-            let old =
-                fs::read_to_string(&config_file).map_err(TrainError::writing(&config_file))?;
-            let old = Config::parse(&old, &config_file.display().to_string())?;
-            let changes = config.changes_from(&old);
-            if !changes.is_empty() && !force {
-                return Err(TrainError::ConfigChanged {
+        match config_file.exists() {
+            true if !force => refuse_changes(path, &config_file, config)?,
+            true => {}
+            false if path.exists() && !is_unused(path)? => {
+                return Err(TrainError::NotARun {
                     path: path.to_owned(),
-                    changes,
                 });
             }
+            false => {}
         }
-        write_atomically(&config_file, text.as_bytes())
-            .map_err(TrainError::writing(&config_file))?;
+        fs::create_dir_all(path.join("samples")).map_err(TrainError::writing(path))?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            _lock: lock(path)?,
         })
+    }
+
+    /// Make `config` the configuration of the run, now that nothing stands against it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn adopt(&self, config: &Config) -> Result<(), TrainError> {
+        let file = self.path.join("config.toml");
+        let written = write_atomically(&file, config.to_toml().as_bytes());
+        written.map_err(TrainError::writing(&file))
     }
 
     /// The directory.
@@ -68,15 +67,26 @@ impl RunDir {
     }
 }
 
-fn is_empty_dir(path: &Path) -> Result<bool, TrainError> {
+/// Hold a run to the configuration that its directory names.
+fn refuse_changes(path: &Path, config_file: &Path, config: &Config) -> Result<(), TrainError> {
+    let old = fs::read_to_string(config_file).map_err(TrainError::writing(config_file))?;
+    let old = Config::parse(&old, &config_file.display().to_string())?;
+    let changes = config.changes_from(&old);
+    match changes.is_empty() {
+        true => Ok(()),
+        false => Err(TrainError::ConfigChanged {
+            path: path.to_owned(),
+            changes,
+        }),
+    }
+}
+
+/// Whether nothing is there but what a run leaves that ended before it began.
+fn is_unused(path: &Path) -> Result<bool, TrainError> {
+    const LEFT_BEHIND: [&str; 3] = [".lock", "samples", "config.toml.tmp"];
     let mut entries = fs::read_dir(path).map_err(TrainError::writing(path))?;
-    // A run that died before its first file leaves these two.
     Ok(entries.all(|entry| {
-        entry.is_ok_and(|entry| {
-            [".lock", "samples"]
-                .iter()
-                .any(|own| entry.file_name() == *own)
-        })
+        entry.is_ok_and(|entry| LEFT_BEHIND.iter().any(|own| entry.file_name() == *own))
     }))
 }
 

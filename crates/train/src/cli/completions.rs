@@ -14,8 +14,9 @@ pub(super) struct CompletionsArgs {
 
 impl CompletionsArgs {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let mut command = super::Cli::command();
-        clap_complete::generate(self.shell, &mut command, "ebm", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut super::Cli::command(), "ebm", &mut script);
+        super::say(String::from_utf8(script)?.trim_end())?;
         Ok(ExitCode::SUCCESS)
     }
 }

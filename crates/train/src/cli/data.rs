@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use super::ConfigArgs;
+use super::{ConfigArgs, report_skipped, require_extension, say};
 use crate::{data, grid};
 
 /// Look at data sets
@@ -48,23 +49,28 @@ impl DataArgs {
 
 impl PreviewArgs {
     fn run(&self) -> anyhow::Result<ExitCode> {
+        require_extension("--output", &self.output, &["png"])?;
+        if self.num == 0 {
+            bail!("--num must be at least 1");
+        }
         let seed = self.seed.map(|seed| format!("seed={seed}"));
         let config = self.config.resolve(seed.into_iter().collect())?;
         let dataset = data::load(&config.data, config.seed)?;
+        report_skipped(&dataset);
         let images = &dataset.train;
         let num = self.num.min(images.len());
         let pixels = &images.pixels[..num * images.shape.pixels()];
         let (columns, scale) = (grid::columns_for(num), grid::scale_for(images.shape.width));
         grid::save_grid(&self.output, pixels, images.shape.dims(), columns, scale)?;
         let test = dataset.test.as_ref().map_or(0, |test| test.len());
-        println!(
+        say(format_args!(
             "{}: {} training and {test} test images of {}, {} classes; the first {num} are in {}",
             config.data.dataset,
             images.len(),
             images.shape,
             images.class_names.len().max(1),
             self.output.display()
-        );
+        ))?;
         Ok(ExitCode::SUCCESS)
     }
 }

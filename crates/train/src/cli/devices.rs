@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::say;
 use crate::device::{Adapter, DeviceChoice, vulkan_adapters, wgpu_adapters};
 
 /// Show the devices of this build and machine
@@ -12,26 +13,29 @@ pub(super) struct DevicesArgs {}
 
 impl DevicesArgs {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        println!(
-            "cpu       Burn's flex backend, {} threads",
-            rayon::current_num_threads()
-        );
+        let threads = rayon::current_num_threads();
+        say(format_args!(
+            "cpu       Burn's flex backend, {threads} threads"
+        ))?;
         match cfg!(feature = "ndarray") {
-            true => println!("ndarray   Burn's ndarray backend, for comparison"),
-            false => println!("ndarray   not compiled in"),
+            true => say("ndarray   Burn's ndarray backend, for comparison")?,
+            false => say("ndarray   not compiled in; build with --features ndarray")?,
         }
-        list("wgpu", cfg!(feature = "wgpu"), &wgpu_adapters());
-        list("vulkan", cfg!(feature = "vulkan"), &vulkan_adapters());
-        println!("auto      {}", DeviceChoice::Auto.select()?.description);
+        list("wgpu", cfg!(feature = "wgpu"), &wgpu_adapters())?;
+        list("vulkan", cfg!(feature = "vulkan"), &vulkan_adapters())?;
+        let auto = DeviceChoice::Auto.select()?.description;
+        say(format_args!("auto      {auto}"))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn list(backend: &str, compiled_in: bool, adapters: &[Adapter]) {
+fn list(backend: &str, compiled_in: bool, adapters: &[Adapter]) -> std::io::Result<()> {
     if !compiled_in {
-        println!("{backend:<9} not compiled in; build with --features {backend}");
+        say(format_args!(
+            "{backend:<9} not compiled in; build with --features {backend}"
+        ))?;
     } else if adapters.is_empty() {
-        println!("{backend:<9} no adapter found");
+        say(format_args!("{backend:<9} no adapter found"))?;
     }
     for (index, adapter) in adapters.iter().enumerate() {
         let kind = if adapter.is_software {
@@ -39,6 +43,8 @@ fn list(backend: &str, compiled_in: bool, adapters: &[Adapter]) {
         } else {
             ""
         };
-        println!("{:<9} {}{kind}", format!("{backend}:{index}"), adapter.name);
+        let device = format!("{backend}:{index}");
+        say(format_args!("{device:<9} {}{kind}", adapter.name))?;
     }
+    Ok(())
 }

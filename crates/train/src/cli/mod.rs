@@ -7,13 +7,17 @@ mod presets;
 mod sample;
 mod train;
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::data::Dataset;
 use crate::device::DeviceChoice;
 use crate::preset;
 
@@ -78,6 +82,43 @@ impl Cli {
             Command::Completions(args) => args.run(),
         }
     }
+}
+
+/// Write results to stdout; that nobody reads them any more is no panic.
+fn say(results: impl Display) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{results}")?;
+    stdout.flush()
+}
+
+/// Tell how many pictures `--skip-bad` left out, and which.
+fn report_skipped(dataset: &Dataset) {
+    if !dataset.skipped.is_empty() {
+        tracing::warn!(
+            "left out {} pictures that cannot be decoded",
+            dataset.skipped.len()
+        );
+    }
+    for path in &dataset.skipped {
+        tracing::debug!("left out {}", path.display());
+    }
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+/// Refuse a file whose name does not say what will be in it.
+fn require_extension(flag: &str, path: &Path, extensions: &[&str]) -> anyhow::Result<()> {
+    if extensions
+        .iter()
+        .any(|extension| has_extension(path, extension))
+    {
+        return Ok(());
+    }
+    let names = extensions.join(" or .");
+    bail!("{flag} {}: name a .{names} file", path.display())
 }
 
 /// What determines a configuration, shared by the commands that need one.

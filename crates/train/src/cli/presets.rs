@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::say;
 use crate::preset;
 
 /// List the presets, or print one
@@ -16,10 +17,10 @@ pub(super) struct PresetsArgs {
 impl PresetsArgs {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.name {
-            Some(name) => print!("{}", preset::text(name)?),
+            Some(name) => say(preset::text(name)?.trim_end())?,
             None => {
                 for preset in preset::PRESETS {
-                    println!("{:<12} {}", preset.name, preset.summary());
+                    say(format_args!("{:<12} {}", preset.name, preset.summary()))?;
                 }
             }
         }

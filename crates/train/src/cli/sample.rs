@@ -1,6 +1,6 @@
 //! Draw images from a trained model.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use ebm_langevin::{NoiseKey, PhiloxRng, Run, Stream};
 use ebm_model::ConvNet;
 
-use super::DeviceArgs;
+use super::{DeviceArgs, has_extension, require_extension, say};
 use crate::config::Config;
 use crate::state::TrainState;
 use crate::{checkpoint, grid, npy, sampling};
@@ -102,17 +102,13 @@ impl SampleArgs {
         if self.steps == Some(0) {
             bail!("--steps must be at least 1");
         }
-        if !has_extension(&self.output, "png") && !has_extension(&self.output, "npy") {
-            bail!(
-                "--output {}: name a .png or .npy file",
-                self.output.display()
-            );
+        if self.steps.is_some_and(|steps| steps >= 1 << 24) {
+            bail!("--steps must be below 2²⁴");
         }
+        require_extension("--output", &self.output, &["png", "npy"])?;
         match &self.trajectory {
-            Some(path) if !has_extension(path, "png") => {
-                bail!("--trajectory {}: name a .png file", path.display())
-            }
-            _ => Ok(()),
+            Some(path) => require_extension("--trajectory", path, &["png"]),
+            None => Ok(()),
         }
     }
 
@@ -145,7 +141,7 @@ impl SampleArgs {
             }
             false => grid::save_grid(&self.output, &bytes, dims, columns, scale)?,
         }
-        println!("{}", self.output.display());
+        say(self.output.display())?;
         if let Some(path) = &self.trajectory {
             let rows = self.num.min(TRAJECTORY_ROWS);
             let frames = run.trajectory.into_iter();
@@ -160,15 +156,10 @@ impl SampleArgs {
             });
             let by_chain: Vec<u8> = by_chain.copied().collect();
             grid::save_grid(path, &by_chain, dims, frames.len(), scale)?;
-            println!("{}", path.display());
+            say(path.display())?;
         }
         let mean = stats.energy_after.iter().sum::<f32>() / self.num as f32;
         tracing::info!("mean energy of the samples: {mean:.3}");
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }

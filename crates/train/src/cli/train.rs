@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use clap::Args;
 
-use super::{ConfigArgs, DeviceArgs};
+use super::{ConfigArgs, DeviceArgs, report_skipped, say};
 use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::device::Selected;
@@ -56,6 +56,7 @@ impl TrainArgs {
             eprintln!("device: {}", selected.description);
         }
         let dataset = data::load(&config.data, config.seed)?;
+        report_skipped(&dataset);
         if self.dry_run {
             return dry_run(&config, &dataset, &selected);
         }
@@ -73,7 +74,7 @@ impl TrainArgs {
         };
         match run::train(&config, &dataset, &selected, &options)? {
             Outcome::Finished { checkpoint } => {
-                println!("{}", checkpoint.display());
+                say(checkpoint.display())?;
                 if !quiet {
                     let run = run_dir.display();
                     eprintln!("done; sample with: ebm sample {run} --output samples.png");
@@ -81,7 +82,7 @@ impl TrainArgs {
                 Ok(ExitCode::SUCCESS)
             }
             Outcome::Interrupted { step, checkpoint } => {
-                println!("{}", checkpoint.display());
+                say(checkpoint.display())?;
                 eprintln!("stopped after iteration {step}; the same command goes on from there");
                 Ok(ExitCode::from(130))
             }
@@ -90,9 +91,9 @@ impl TrainArgs {
 }
 
 fn dry_run(config: &Config, dataset: &Dataset, selected: &Selected) -> anyhow::Result<ExitCode> {
-    print!("{}", config.to_toml());
+    say(config.to_toml())?;
     let estimate = estimate::measure(config, dataset, selected)?;
-    println!("\n{}", estimate.for_people(config));
+    say(estimate.for_people(config))?;
     Ok(ExitCode::SUCCESS)
 }
 

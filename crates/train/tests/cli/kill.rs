@@ -1,7 +1,4 @@
 //! Kill training at any moment, again and again: no checkpoint is ever lost and no byte changes.
-#![cfg(unix)]
-
-mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,12 +7,17 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use common::{Scratch, last_logged, latest, metrics};
+use crate::common::{Scratch, last_logged, latest, metrics};
 
 const ROUNDS: usize = 20;
 /// Iterations between checkpoints.
 const INTERVAL: u64 = 5;
-const TORTURED: [&str; 4] = ["--iterations", "1000000", "--set", "output.checkpoint_every=5"];
+const TORTURED: [&str; 4] = [
+    "--iterations",
+    "1000000",
+    "--set",
+    "output.checkpoint_every=5",
+];
 
 /// Times from 30 to 400 ms, the same in every run of the test.
 fn pauses() -> impl Iterator<Item = Duration> {
@@ -63,11 +65,16 @@ fn twenty_kills_lose_at_most_one_interval_each_and_change_no_byte() {
     for (round, pause) in pauses().take(ROUNDS).enumerate() {
         train_and_kill(&scratch, pause, round % 2 == 1);
         let step = saved_step(&run);
-        assert!(step >= saved, "round {round} fell back from {saved} to {step}");
+        assert!(
+            step >= saved,
+            "round {round} fell back from {saved} to {step}"
+        );
         let lost = last_logged(&run).saturating_sub(step);
         assert!(lost <= INTERVAL, "round {round} lost {lost} iterations");
         if step > 0 {
-            let one = ["sample", "run", "--device", "cpu", "--num", "1", "--steps", "1"];
+            let one = [
+                "sample", "run", "--device", "cpu", "--num", "1", "--steps", "1",
+            ];
             scratch.ebm(&one).succeeds();
         }
         saved = step;
@@ -77,7 +84,12 @@ fn twenty_kills_lose_at_most_one_interval_each_and_change_no_byte() {
     let total = (saved + 10).to_string();
     let finish = [&TORTURED[2..], &["--iterations", &total]].concat();
     scratch.train("run", &finish).succeeds();
-    let rarely = ["--iterations", &total, "--set", "output.checkpoint_every=1000000"];
+    let rarely = [
+        "--iterations",
+        &total,
+        "--set",
+        "output.checkpoint_every=1000000",
+    ];
     scratch.train("whole", &rarely).succeeds();
     let [tortured, whole] = [&run, &scratch.join("whole")].map(|run| {
         let mut end = latest(run).expect("a finished run has a checkpoint");
@@ -106,12 +118,16 @@ fn no_debris_of_a_kill_is_left_after_the_next_checkpoint() {
 
     scratch.train("run", &["--iterations", "6"]).succeeds();
     scratch.train("whole", &["--iterations", "6"]).succeeds();
-    assert_eq!(metrics(&scratch.join("run")), metrics(&scratch.join("whole")));
+    assert_eq!(
+        metrics(&scratch.join("run")),
+        metrics(&scratch.join("whole"))
+    );
     let log = fs::read_to_string(&log).expect("metrics");
     assert_eq!(log.lines().count(), 6, "{log}");
     let entries = fs::read_dir(checkpoints).expect("checkpoints");
-    let mut names: Vec<_> =
-        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let mut names: Vec<_> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
     names.sort();
     assert_eq!(names, ["step_000004", "step_000006"]);
     assert!(!scratch.join("run/LATEST.tmp").exists());

@@ -1,12 +1,10 @@
 //! Refuse checkpoints that are damaged, of another format or for something else, and bad requests
 //! for samples.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::Scratch;
+use crate::common::Scratch;
 
 const LAST: &str = "run/checkpoints/step_000004";
 const ONE_BEFORE: &str = "run/checkpoints/step_000002";
@@ -23,7 +21,9 @@ fn trained() -> Scratch {
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a checkpoint");
-    entries.map(|entry| entry.expect("a file of a checkpoint").path()).collect()
+    entries
+        .map(|entry| entry.expect("a file of a checkpoint").path())
+        .collect()
 }
 
 /// Neither training nor sampling uses the last checkpoint once `damage` was done to one file; both
@@ -33,7 +33,10 @@ fn refuses_every_file_after(damage: impl Fn(&mut Vec<u8>), says: &str) {
     let paths = files(&scratch.join(LAST));
     assert_eq!(paths.len(), 7, "{paths:?}");
     for path in paths {
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a plain name");
         let whole = fs::read(&path).expect("a file of a checkpoint");
         let mut damaged = whole.clone();
         damage(&mut damaged);
@@ -95,7 +98,11 @@ fn says_so_where_no_checkpoint_is_whole() {
     for step in [LAST, ONE_BEFORE] {
         fs::write(scratch.join(step).join("state.json"), "{}").expect("a file to damage");
     }
-    let fragments = ["`state.json`", "no other checkpoint of this run is whole", "--run-dir"];
+    let fragments = [
+        "`state.json`",
+        "no other checkpoint of this run is whole",
+        "--run-dir",
+    ];
     scratch.refuses_to_train(&FOUR, &fragments);
     scratch.refuses(&SAMPLE, &fragments);
 }
@@ -118,7 +125,11 @@ fn refuses_a_checkpoint_of_another_network_even_when_forced() {
     for network in ["model.filters=8", "model.network=mnist"] {
         let scratch = trained();
         let args = [&FOUR[..], &["--force", "--set", network]].concat();
-        let fragments = ["another network", "convs.0.weight", "configuration it was trained with"];
+        let fragments = [
+            "another network",
+            "convs.0.weight",
+            "configuration it was trained with",
+        ];
         scratch.refuses_to_train(&args, &fragments);
         // Nothing was written, so the run goes on as it was.
         scratch.train("run", &FOUR).succeeds();
@@ -149,7 +160,13 @@ fn refuses_a_buffer_of_another_capacity_even_when_forced() {
 #[test]
 fn refuses_data_of_another_size_than_the_checkpoint_even_when_forced() {
     let scratch = trained();
-    let longer = ["--iterations", "6", "--force", "--set", "data.image_size=20"];
+    let longer = [
+        "--iterations",
+        "6",
+        "--force",
+        "--set",
+        "data.image_size=20",
+    ];
     scratch.refuses_to_train(&longer, &["16×16", "20×20"]);
 }
 
@@ -160,7 +177,10 @@ fn says_what_can_be_sampled_from_when_given_something_else() {
     scratch.write("photos/a.txt", "no run");
     for source in ["nowhere", "photos", "photos/a.txt"] {
         let named = format!("{source} is ");
-        scratch.refuses(&["sample", source], &[&fragments[..], &[named.as_str()]].concat());
+        scratch.refuses(
+            &["sample", source],
+            &[&fragments[..], &[named.as_str()]].concat(),
+        );
     }
 }
 
@@ -168,7 +188,10 @@ fn says_what_can_be_sampled_from_when_given_something_else() {
 fn says_so_where_a_run_has_no_checkpoint_yet() {
     let scratch = Scratch::new();
     scratch.write("run/config.toml", "");
-    scratch.refuses(&SAMPLE, &["the run run has no checkpoint yet", "let it train"]);
+    scratch.refuses(
+        &SAMPLE,
+        &["the run run has no checkpoint yet", "let it train"],
+    );
 }
 
 #[test]
@@ -179,10 +202,19 @@ fn refuses_impossible_requests_for_samples() {
     };
     refuses(&["--num", "0"], &["--num", "at least 1"]);
     refuses(&["--steps", "0"], &["--steps", "at least 1"]);
-    refuses(&["--init", "buffer", "--num", "33"], &["--num 33", "32 chains"]);
+    refuses(
+        &["--init", "buffer", "--num", "33"],
+        &["--num 33", "32 chains"],
+    );
     refuses(&["--output", "a.bmp"], &["--output a.bmp", ".png or .npy"]);
-    refuses(&["--output", "samples"], &["--output samples", ".png or .npy"]);
-    refuses(&["--trajectory", "way.npy"], &["--trajectory way.npy", ".png"]);
+    refuses(
+        &["--output", "samples"],
+        &["--output samples", ".png or .npy"],
+    );
+    refuses(
+        &["--trajectory", "way.npy"],
+        &["--trajectory way.npy", ".png"],
+    );
 }
 
 #[test]

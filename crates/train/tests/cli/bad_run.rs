@@ -1,10 +1,8 @@
 //! Refuse places that a run cannot own, changes it cannot take, and losses that are no numbers.
 
-mod common;
-
 use std::fs::{self, File};
 
-use common::{Scratch, latest, tree};
+use crate::common::{Scratch, latest, tree};
 
 #[test]
 fn refuses_a_directory_of_something_else() {
@@ -18,7 +16,9 @@ fn refuses_a_directory_of_something_else() {
 fn refuses_a_directory_whose_config_toml_is_of_another_program() {
     let scratch = Scratch::new();
     let config = scratch.write("run/config.toml", "[server]\nport = 80\n");
-    scratch.train("run", &["--force"]).fails_saying(&["run/config.toml", "`server`"]);
+    scratch
+        .train("run", &["--force"])
+        .fails_saying(&["run/config.toml", "`server`"]);
     let text = fs::read_to_string(config).expect("the file is still there");
     assert_eq!(text, "[server]\nport = 80\n");
 }
@@ -29,8 +29,10 @@ fn refuses_a_file_in_place_of_the_run_directory_and_one_above_it() {
     scratch.write("run", "a file");
     scratch.refuses_to_train(&[], &["run: ", "--run-dir"]);
     let before = scratch.tree();
-    scratch.train("run/below", &[]).fails_saying(&["run/below: ", "--run-dir"]);
-    assert_eq!(scratch.tree(), before);
+    scratch
+        .train("run/below", &[])
+        .fails_saying(&["run/below: ", "--run-dir"]);
+    scratch.assert_unchanged_since(&before);
 }
 
 #[test]
@@ -38,7 +40,9 @@ fn refuses_a_file_in_place_of_the_run_directory_and_one_above_it() {
 fn names_a_directory_that_cannot_be_written() {
     // Not even root creates a directory there.
     let scratch = Scratch::new();
-    scratch.train("/proc/ebm", &[]).fails_saying(&["/proc/ebm", "--run-dir"]);
+    scratch
+        .train("/proc/ebm", &[])
+        .fails_saying(&["/proc/ebm", "--run-dir"]);
 }
 
 #[test]
@@ -57,7 +61,14 @@ fn refuses_a_run_directory_that_another_process_uses() {
 fn lists_what_changed_since_a_run_began_and_goes_on_when_told_to() {
     let scratch = Scratch::new();
     scratch.train("run", &[]).succeeds();
-    let changed = ["--iterations", "4", "--set", "lr=0.001", "--set", "buffer.reinit_prob=0.25"];
+    let changed = [
+        "--iterations",
+        "4",
+        "--set",
+        "lr=0.001",
+        "--set",
+        "buffer.reinit_prob=0.25",
+    ];
     let fragments = [
         "run holds a run with another configuration",
         "lr: 0.0003 → 0.001",
@@ -66,10 +77,18 @@ fn lists_what_changed_since_a_run_began_and_goes_on_when_told_to() {
         "--force",
     ];
     scratch.refuses_to_train(&changed, &fragments);
-    let gone_on = scratch.train("run", &[&changed[..], &["--force"]].concat()).succeeds();
-    assert!(gone_on.stderr.contains("going on after iteration 2"), "{}", gone_on.stderr);
+    let gone_on = scratch
+        .train("run", &[&changed[..], &["--force"]].concat())
+        .succeeds();
+    assert!(
+        gone_on.stderr.contains("going on after iteration 2"),
+        "{}",
+        gone_on.stderr
+    );
     // The new values are the run's own from now on.
-    scratch.train("run", &[&changed[2..], &["--iterations", "6"]].concat()).succeeds();
+    scratch
+        .train("run", &[&changed[2..], &["--iterations", "6"]].concat())
+        .succeeds();
     assert_eq!(latest(&scratch.join("run")).map(|last| last.step), Some(6));
 }
 
@@ -85,7 +104,10 @@ fn what_a_run_writes_and_how_long_it_is_may_change() {
 #[test]
 fn the_length_may_not_change_where_the_learning_rate_depends_on_it() {
     let scratch = Scratch::new();
-    let cosine = ["--set", "lr={ kind = \"cosine\", start = 1e-3, end = 1e-4 }"];
+    let cosine = [
+        "--set",
+        "lr={ kind = \"cosine\", start = 1e-3, end = 1e-4 }",
+    ];
     scratch.train("run", &cosine).succeeds();
     let longer = [&cosine[..], &["--iterations", "4"]].concat();
     scratch.refuses_to_train(&longer, &["iterations: 2 → 4", "--force"]);
@@ -95,9 +117,31 @@ fn the_length_may_not_change_where_the_learning_rate_depends_on_it() {
 fn a_diverging_run_says_when_and_with_which_seed() {
     let scratch = Scratch::new();
     let args = ["--seed", "5", "--iterations", "20", "--set", "lr=1e38"];
-    let fragments = ["diverged", "iteration", "seed 5", "no checkpoint yet", "a smaller lr"];
+    let fragments = [
+        "diverged",
+        "iteration",
+        "seed 5",
+        "no checkpoint yet",
+        "a smaller lr",
+    ];
     scratch.train("run", &args).fails_saying(&fragments);
     assert!(latest(&scratch.join("run")).is_none());
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_never_saved() {
+    // The loss is finite when the first update spoils the weights.
+    for iterations in ["1", "20"] {
+        let scratch = Scratch::new();
+        let keys = ["lr=1e300", "output.checkpoint_every=1"]
+            .map(|key| ["--set", key])
+            .concat();
+        let args = [&keys[..], &["--iterations", iterations]].concat();
+        scratch
+            .train("run", &args)
+            .fails_saying(&["diverged", "no checkpoint yet"]);
+        assert!(latest(&scratch.join("run")).is_none());
+    }
 }
 
 #[test]
@@ -106,13 +150,25 @@ fn a_diverging_run_leaves_the_checkpoint_before_it_and_names_it() {
     scratch.train("run", &["--seed", "5"]).succeeds();
     let checkpoints = scratch.join("run/checkpoints");
     let before = tree(&checkpoints);
-    let args = ["--seed", "5", "--iterations", "20", "--set", "lr=1e38", "--force"];
+    let args = [
+        "--seed",
+        "5",
+        "--iterations",
+        "20",
+        "--set",
+        "lr=1e38",
+        "--force",
+    ];
     let good = "run/checkpoints/step_000002";
-    scratch.train("run", &args).fails_saying(&["diverged", "seed 5", good, "--force"]);
-    assert_eq!(tree(&checkpoints), before);
+    scratch
+        .train("run", &args)
+        .fails_saying(&["diverged", "seed 5", good, "--force"]);
+    assert_eq!(tree(&checkpoints), before, "a checkpoint changed");
     scratch.sample("run", &[]).succeeds();
     // Back to a learning rate that works.
-    scratch.train("run", &["--seed", "5", "--iterations", "4", "--force"]).succeeds();
+    scratch
+        .train("run", &["--seed", "5", "--iterations", "4", "--force"])
+        .succeeds();
 }
 
 #[cfg(target_os = "linux")]
@@ -120,14 +176,18 @@ mod full_disk {
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
 
-    use super::common::{Scratch, latest};
+    use crate::common::{Scratch, latest};
 
     /// A file system in memory, of a given size.
     struct SmallDisk(PathBuf);
 
     fn quietly(program: &str, args: &[&str], path: &Path) -> bool {
         let mut command = Command::new(program);
-        command.args(args).arg(path).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(args)
+            .arg(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     }
 
@@ -159,7 +219,9 @@ mod full_disk {
         };
         let keys = ["output.checkpoint_every=2", "output.keep_checkpoints=50"];
         let args = ["--iterations", "20", "--set", keys[0], "--set", keys[1]];
-        scratch.train("small/run", &args).fails_saying(&["No space left", "--run-dir"]);
+        scratch
+            .train("small/run", &args)
+            .fails_saying(&["No space left", "--run-dir"]);
         let run = scratch.join("small/run");
         let before = latest(&run).expect("a checkpoint fits on the disk").step;
         assert!((2..20).contains(&before), "{before}");

@@ -1,8 +1,6 @@
 //! Refuse data that cannot be used: by name, with a remedy, and without a trace on disk.
 
-mod common;
-
-use common::Scratch;
+use crate::common::Scratch;
 
 const IMAGES: &str = "mnist/train-images-idx3-ubyte";
 const LABELS: &str = "mnist/train-labels-idx1-ubyte";
@@ -56,9 +54,15 @@ fn names_an_empty_data_folder_and_what_it_should_hold() {
     scratch.write("photos/notes.txt", "no picture");
     scratch.refuses_to_train(&PHOTOS, &["photos holds no image", "PNG", "--data-dir"]);
     scratch.write("mnist/notes.txt", "no images");
-    scratch.refuses_to_train(&MNIST, &["mnist has none of", "train-images-idx3-ubyte", "--data-dir"]);
+    scratch.refuses_to_train(
+        &MNIST,
+        &["mnist has none of", "train-images-idx3-ubyte", "--data-dir"],
+    );
     scratch.write(IMAGES, three_images());
-    scratch.refuses_to_train(&MNIST, &["mnist has none of", "train-labels-idx1-ubyte", "--data-dir"]);
+    scratch.refuses_to_train(
+        &MNIST,
+        &["mnist has none of", "train-labels-idx1-ubyte", "--data-dir"],
+    );
 }
 
 #[test]
@@ -67,20 +71,33 @@ fn refuses_an_idx_file_of_another_kind() {
     refuses_mnist(&three_labels(), &three_labels(), &fragments);
     let fragments = [LABELS, "0x00000803", "expected 0x00000801"];
     refuses_mnist(&three_images(), &three_images(), &fragments);
-    refuses_mnist(b"<html>not found</html>", &three_labels(), &[IMAGES, "another file"]);
+    refuses_mnist(
+        b"<html>not found</html>",
+        &three_labels(),
+        &[IMAGES, "another file"],
+    );
 }
 
 #[test]
 fn refuses_an_idx_file_that_is_cut_short_or_too_long() {
     let (images, labels) = (three_images(), three_labels());
     for len in [0, 3, 15, images.len() - 1] {
-        let fragments = [IMAGES, "cut short", &format!("got {len}"), "download it again"];
+        let fragments = [
+            IMAGES,
+            "cut short",
+            &format!("got {len}"),
+            "download it again",
+        ];
         refuses_mnist(&images[..len], &labels, &fragments);
     }
     let fragments = [LABELS, "cut short", "expected 11 bytes, got 10"];
     refuses_mnist(&images, &labels[..10], &fragments);
     let longer = [&images[..], &[0]].concat();
-    refuses_mnist(&longer, &labels, &[IMAGES, "bytes after its last item", "download it again"]);
+    refuses_mnist(
+        &longer,
+        &labels,
+        &[IMAGES, "bytes after its last item", "download it again"],
+    );
 }
 
 #[test]
@@ -92,7 +109,13 @@ fn refuses_a_damaged_gzip_file() {
 
 #[test]
 fn refuses_labels_that_do_not_belong_to_their_images() {
-    let fragments = [IMAGES, "3 images", LABELS, "2 labels", "take both from the same set"];
+    let fragments = [
+        IMAGES,
+        "3 images",
+        LABELS,
+        "2 labels",
+        "take both from the same set",
+    ];
     refuses_mnist(&three_images(), &idx(&[2], &[0, 1]), &fragments);
     let fragments = [LABELS, "label 1", "is 10", "expected 0 to 9"];
     refuses_mnist(&three_images(), &idx(&[3], &[0, 10, 1]), &fragments);
@@ -112,13 +135,24 @@ fn names_a_picture_that_cannot_be_decoded_and_leaves_it_out_when_told_to() {
     scratch.write("photos/b.png", "not a picture");
     let fragments = ["1 of 3 pictures", "photos/b.png", "--skip-bad"];
     scratch.refuses_to_train(&PHOTOS, &fragments);
-    let preview = ["data", "preview", "--image-size", "16", "--output", "seen.png"];
+    let preview = [
+        "data",
+        "preview",
+        "--image-size",
+        "16",
+        "--output",
+        "seen.png",
+    ];
     scratch.refuses(&[&preview[..], &PHOTOS].concat(), &fragments);
 
-    let seen = scratch.ebm(&[&preview[..], &PHOTOS, &["--skip-bad"]].concat()).succeeds();
+    let seen = scratch
+        .ebm(&[&preview[..], &PHOTOS, &["--skip-bad"]].concat())
+        .succeeds();
     assert!(seen.stdout.contains("2 training"), "{}", seen.stdout);
     assert!(image::open(scratch.join("seen.png")).is_ok());
-    scratch.train("run", &[&PHOTOS[..], &["--skip-bad"]].concat()).succeeds();
+    scratch
+        .train("run", &[&PHOTOS[..], &["--skip-bad"]].concat())
+        .succeeds();
 }
 
 #[test]
@@ -141,7 +175,10 @@ fn refuses_pictures_beside_class_folders() {
 #[test]
 fn refuses_sizes_and_channels_that_a_data_set_does_not_have() {
     let scratch = Scratch::new();
-    scratch.refuses_to_train(&["--image-size", "65"], &["`data.image_size` is 65", "8 to 64"]);
+    scratch.refuses_to_train(
+        &["--image-size", "65"],
+        &["`data.image_size` is 65", "8 to 64"],
+    );
     scratch.refuses_to_train(&["--channels", "3"], &["`data.channels` is 3", "use 1"]);
     let none = ["--set", "data.train_images=0"];
     scratch.refuses_to_train(&none, &["`data.train_images` is 0", "at least one"]);
@@ -155,7 +192,14 @@ fn refuses_sizes_and_channels_that_a_data_set_does_not_have() {
 #[test]
 fn a_preview_of_nothing_or_into_nowhere_is_refused() {
     let scratch = Scratch::new();
-    let preview = ["data", "preview", "--set", "data.train_images=4", "--set", "data.test_images=0"];
+    let preview = [
+        "data",
+        "preview",
+        "--set",
+        "data.train_images=4",
+        "--set",
+        "data.test_images=0",
+    ];
     let nothing = [&preview[..], &["--num", "0", "--output", "p.png"]].concat();
     scratch.refuses(&nothing, &["--num", "at least 1"]);
     let nowhere = [&preview[..], &["--output", "nowhere/p.png"]].concat();

@@ -49,7 +49,9 @@ fn words(line: &str) -> Vec<String> {
 
 /// The arguments that one simple command gives to the binary, if it starts it.
 fn arguments(command: &[String]) -> Option<Vec<String>> {
-    let first = command.iter().position(|word| word != "$" && !word.contains('='))?;
+    let first = command
+        .iter()
+        .position(|word| word != "$" && !word.contains('='))?;
     let (program, rest) = command[first..].split_first()?;
     if program == "ebm" || program.ends_with("/ebm") {
         return Some(rest.to_vec());
@@ -65,7 +67,10 @@ fn invocations(readme: &str) -> Vec<Vec<String>> {
     let lines = shell_lines(readme);
     let starts = lines.iter().flat_map(|line| {
         let words = words(line);
-        words.split(is_operator).filter_map(arguments).collect::<Vec<_>>()
+        words
+            .split(is_operator)
+            .filter_map(arguments)
+            .collect::<Vec<_>>()
     });
     starts.collect()
 }
@@ -83,16 +88,29 @@ fn every_command_line_of_the_readme_is_one_that_the_program_takes() {
         }
         let subcommand = args.iter().take_while(|word| !word.starts_with('-'));
         let mut help = Command::new(env!("CARGO_BIN_EXE_ebm"));
-        let help = help.args(subcommand).arg("--help").output().expect("the binary starts");
-        assert!(help.status.success() && !help.stdout.is_empty(), "ebm {line}: {help:?}");
+        let help = help
+            .args(subcommand)
+            .arg("--help")
+            .output()
+            .expect("the binary starts");
+        assert!(
+            help.status.success() && !help.stdout.is_empty(),
+            "ebm {line}: {help:?}"
+        );
     }
 }
 
 #[test]
 fn the_readme_shows_how_to_train_and_how_to_test() {
     let lines = shell_lines(&readme());
-    for headline in ["cargo run --release -- train", "cargo test --release --workspace"] {
-        assert!(lines.iter().any(|line| line.contains(headline)), "no `{headline}`");
+    for headline in [
+        "cargo run --release -- train",
+        "cargo test --release --workspace",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.contains(headline)),
+            "no `{headline}`"
+        );
     }
 }
 

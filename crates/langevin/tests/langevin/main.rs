@@ -1,0 +1,7 @@
+//! Hold the sampler to exact laws, its parts to naive references, and every backend to the same
+//! numbers. One program, so that it is linked once.
+
+mod backends;
+mod buffer;
+mod laws;
+mod sampler;
