@@ -1,7 +1,9 @@
 //! Name the nonlinearities of the field.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+use crate::ops;
 
 /// An elementwise nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +19,8 @@ impl Activation {
     /// Apply it to every element.
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Swish => activation::silu(x),
-            Self::LeakyRelu => activation::leaky_relu(x, 0.2),
+            Self::Swish => ops::swish(x),
+            Self::LeakyRelu => ops::leaky_relu(x),
         }
     }
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::activation::Activation;
 use crate::energy::{EnergyModel, ImageShape};
+use crate::ops::{ConvGeometry, conv2d};
 
 /// Zeros around the input of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -317,11 +318,28 @@ impl EnergyModel for ConvNet {
             x
         };
         for conv in &self.convs {
-            h = self.activation.forward(conv.forward(h)); // [batch, filters, height', width']
+            h = self.activation.forward(convolve(conv, h)); // [batch, filters, height', width']
         }
         let h = self.activation.forward(dense(&self.fc, h.flatten(1, 3))); // [batch, hidden]
         dense(&self.out, h).squeeze_dim(1) // [batch]
     }
+}
+
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, returns `[batch, filters, height', width']`
+fn convolve(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let PaddingConfig2d::Explicit(top, left, bottom, right) = layer.padding else {
+        unreachable!("a ConvNet's padding is explicit")
+    };
+    let geometry = ConvGeometry {
+        stride: layer.stride,
+        padding: [(top, bottom), (left, right)],
+    };
+    let bias = layer
+        .bias
+        .as_ref()
+        .expect("a ConvNet's convolutions have a bias");
+    conv2d(x, layer.weight.val(), bias.val(), geometry)
 }
 
 /// A dense layer whose rows do not depend on how many there are: a product with a single row takes

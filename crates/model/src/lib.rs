@@ -13,12 +13,14 @@
 //! # Ok::<(), ebm_model::InvalidNetwork>(())
 //! ```
 //!
-//! Reading order: `energy` (what every model does) → `conv_net` (strided convolutions).
+//! Reading order: `energy` (what every model does) → `conv_net` (strided convolutions);
+//! `ops` holds the CPU's kernels.
 //! The convention for energies, images and steps stands in `ebm_langevin`'s documentation.
 
 mod activation;
 mod conv_net;
 mod energy;
+mod ops;
 
 pub use activation::Activation;
 pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, InvalidNetwork, Padding};

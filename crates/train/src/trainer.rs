@@ -86,3 +86,122 @@ pub fn step<M: EnergyModel + Sync>(
         chains: run.stats,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{Module, Param};
+    use burn::tensor::{Device, TensorData};
+    use ebm_langevin::{
+        BufferConfig, Distribution, LangevinConfig, ReplayBuffer, Schedule, Varying,
+    };
+
+    use super::*;
+    use crate::optimizer::Adam;
+
+    /// E(x) = Σ exp(λ)(x − μ)²/2 over two pixels: the energy of a Gaussian.
+    #[derive(Module, Debug)]
+    struct Quadratic {
+        mean: Param<Tensor<1>>,
+        log_precision: Param<Tensor<1>>,
+    }
+
+    impl EnergyModel for Quadratic {
+        fn energy(&self, x: Tensor<4>) -> Tensor<1> {
+            let x: Tensor<2> = x.flatten(1, 3); // [batch, 2]
+            let far = (x - self.mean.val().unsqueeze()).square();
+            let energy = far * self.log_precision.val().exp().unsqueeze() / 2.0;
+            energy.sum_dim(1).squeeze_dim(1)
+        }
+    }
+
+    const MEAN: [f64; 2] = [0.4, 0.6];
+    const STD: [f64; 2] = [0.05, 0.08];
+    const STEP_SIZE: f64 = 5e-4;
+    const BATCH: usize = 256;
+
+    /// Precision at which the discrete chain, of temperature 1, has this standard deviation:
+    /// a²s²/(1 − a²) = σ² with a = 1 − ηλ and s² = 2η, so that λ = (1 − 1/√(1 + 2η/σ²))/η.
+    fn precision_of_the_chain(std: f64) -> f64 {
+        (1.0 - 1.0 / (1.0 + 2.0 * STEP_SIZE / (std * std)).sqrt()) / STEP_SIZE
+    }
+
+    fn data(iteration: u32) -> LabelledBatch {
+        let key = NoiseKey::new(77, Stream::DataNoise, iteration);
+        let mut draws = vec![0.0; 2 * BATCH];
+        key.fill(0, Distribution::Normal, &mut draws);
+        for (i, draw) in draws.iter_mut().enumerate() {
+            *draw = MEAN[i % 2] as f32 + STD[i % 2] as f32 * *draw;
+        }
+        let data = TensorData::new(draws, [BATCH, 1, 1, 2]);
+        LabelledBatch {
+            images: Tensor::from_data(data, &Device::flex()),
+            labels: vec![0; BATCH],
+        }
+    }
+
+    fn config() -> Config {
+        Config {
+            batch_size: BATCH,
+            iterations: 600,
+            lr: Schedule::Varying(Varying::Geometric {
+                start: 0.05,
+                end: 0.005,
+            }),
+            energy_l2: 0.0,
+            langevin: LangevinConfig {
+                num_steps: 60,
+                step_size: Schedule::Constant(STEP_SIZE),
+                noise_std: Schedule::Constant((2.0 * STEP_SIZE).sqrt()),
+                ..LangevinConfig::default()
+            },
+            buffer: BufferConfig {
+                capacity: 1_024,
+                ..BufferConfig::default()
+            },
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn contrastive_divergence_finds_the_mean_and_the_precision_of_a_gaussian() {
+        let (config, device) = (config(), Device::flex());
+        let autodiff = device.clone().autodiff();
+        let model = Quadratic {
+            mean: Param::from_data([0.5f32, 0.5], &autodiff),
+            log_precision: Param::from_data([4.5f32, 4.5], &autodiff),
+        };
+        let mut state = TrainState {
+            ema: parameters::flatten(&model),
+            model,
+            optimizer: Adam::new(4, &device),
+            buffer: ReplayBuffer::new(config.buffer.clone(), [1, 1, 2], vec![], 1, &device),
+            step: 0,
+        };
+        let averaged = 300;
+        let mut sums = [0.0; 4];
+        for iteration in 0..config.iterations as u32 {
+            step(&config, &mut state, data(iteration), false);
+            if iteration as usize >= config.iterations - averaged {
+                let weights = parameters::flatten(&state.model).into_data();
+                for (sum, weight) in sums.iter_mut().zip(weights.iter::<f64>()) {
+                    *sum += weight / averaged as f64;
+                }
+            }
+        }
+        // Data and samples each bring the error of as many independent images.
+        let images = (averaged * BATCH) as f64;
+        for pixel in 0..2 {
+            let mean_error = (sums[pixel] - MEAN[pixel]) / (STD[pixel] * (2.0 / images).sqrt());
+            let expected = precision_of_the_chain(STD[pixel]).ln();
+            let precision_error = (sums[2 + pixel] - expected) / (4.0 / images).sqrt();
+            assert!(
+                mean_error.abs() < 5.0,
+                "mean {pixel}: {mean_error} standard errors"
+            );
+            assert!(
+                precision_error.abs() < 5.0,
+                "precision {pixel}: {precision_error} standard errors"
+            );
+        }
+    }
+}

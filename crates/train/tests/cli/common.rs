@@ -1,6 +1,5 @@
 //! Run the `ebm` binary on tiny jobs and look at what it says and leaves.
 
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

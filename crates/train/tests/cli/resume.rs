@@ -105,8 +105,8 @@ mod interrupt {
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, Command, Stdio};
 
-    use crate::common::{Finished, Scratch, latest};
     use super::{ARGS, assert_same_end, train};
+    use crate::common::{Finished, Scratch, latest};
 
     fn send(signal: &str, child: &Child) {
         let kill = format!("kill -{signal} {}", child.id());

@@ -1,0 +1,109 @@
+//! Put the kernels on the tape: what each one keeps, and what its backward pass computes.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+use burn_flex::FlexTensor;
+
+use super::{ConvGeometry, EnergyOps, flex};
+
+impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
+    fn energy_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: ConvGeometry,
+    ) -> FloatTensor<Self> {
+        let prepared = ConvBackward
+            .prepare::<C>([x.node(), weight.node(), bias.node()])
+            .compute_bound()
+            .stateful();
+        let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let y = Flex::energy_conv2d(x.clone(), weight.clone(), bias.into_primitive(), geometry);
+        match prepared {
+            OpsKind::Tracked(prep) => prep.finish((x, weight, geometry), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let backward = ElementwiseBackward(flex::swish_gradient);
+        elementwise::<C>(x, Flex::energy_swish, backward)
+    }
+
+    fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let backward = ElementwiseBackward(flex::leaky_relu_gradient);
+        elementwise::<C>(x, Flex::energy_leaky_relu, backward)
+    }
+}
+
+/// Keeps input, weights and geometry; computes only the gradients that are asked for.
+#[derive(Debug)]
+struct ConvBackward;
+
+impl Backward<Flex, 3> for ConvBackward {
+    type State = (FlexTensor, FlexTensor, ConvGeometry);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let (x, weight, geometry) = ops.state;
+        if let Some(node) = of_x {
+            let grad_x = flex::conv2d_input_gradient(&x, &weight, &gradient, geometry);
+            gradients.register::<Flex>(node.id, grad_x);
+        }
+        if of_weight.is_some() || of_bias.is_some() {
+            let (grad_weight, grad_bias) =
+                flex::conv2d_parameter_gradients(&x, &weight, &gradient, geometry);
+            if let Some(node) = of_weight {
+                gradients.register::<Flex>(node.id, grad_weight);
+            }
+            if let Some(node) = of_bias {
+                gradients.register::<Flex>(node.id, grad_bias);
+            }
+        }
+    }
+}
+
+/// Keeps the input; its gradient is the given function of input and output gradient.
+#[derive(Debug)]
+struct ElementwiseBackward(fn(FlexTensor, FlexTensor) -> FlexTensor);
+
+impl Backward<Flex, 1> for ElementwiseBackward {
+    type State = FlexTensor;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x] = ops.parents;
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, (self.0)(ops.state, gradient));
+        }
+    }
+}
+
+fn elementwise<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    forward: fn(FlexTensor) -> FlexTensor,
+    backward: ElementwiseBackward,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let prepared = backward.prepare::<C>([x.node()]).compute_bound().stateful();
+    let x = x.into_primitive();
+    let y = forward(x.clone());
+    match prepared {
+        OpsKind::Tracked(prep) => prep.finish(x, y),
+        OpsKind::UnTracked(prep) => prep.finish(y),
+    }
+}

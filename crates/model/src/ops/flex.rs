@@ -1,0 +1,180 @@
+//! Hand the kernels the slices of flex tensors, images spread over the threads of the caller's pool.
+
+use burn::backend::Flex;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::TensorData;
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::conv::{self, ConvShape};
+use super::{ConvGeometry, EnergyOps, silu};
+
+/// Images that share a sum of weight gradients: fixed, so that the order of additions does not
+/// depend on the number of threads.
+const SUMMED_IMAGES: usize = 16;
+
+impl EnergyOps for Flex {
+    fn energy_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: ConvGeometry,
+    ) -> FloatTensor<Self> {
+        let (x, weight, bias) = (
+            x.to_contiguous(),
+            weight.to_contiguous(),
+            bias.to_contiguous(),
+        );
+        let shape = shape_of(&x, &weight, geometry);
+        let [rows, columns] = shape.out();
+        let images = images_per_task(shape.batch);
+        let (x_len, y_len) = (image_len(&x, shape), shape.channels_out * rows * columns);
+        let (weight, bias) = (floats(&weight), floats(&bias));
+        let mut y = vec![0.0; shape.batch * y_len];
+        let xs = floats(&x).par_chunks(images * x_len);
+        y.par_chunks_mut(images * y_len).zip(xs).for_each(|(y, x)| {
+            let batch = x.len() / x_len;
+            conv::forward(ConvShape { batch, ..shape }, x, weight, Some(bias), y);
+        });
+        tensor(y, [shape.batch, shape.channels_out, rows, columns])
+    }
+
+    fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        map(x, silu::forward)
+    }
+
+    fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        map(x, silu::leaky_forward)
+    }
+}
+
+/// ∇ₓ of a convolution from the gradient of its output.
+pub(super) fn conv2d_input_gradient(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    gradient: &FlexTensor,
+    geometry: ConvGeometry,
+) -> FlexTensor {
+    let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+    let shape = shape_of(x, &weight, geometry);
+    let images = images_per_task(shape.batch);
+    let (x_len, y_len) = (image_len(x, shape), image_len(&gradient, shape));
+    let weight = floats(&weight);
+    let mut grad_x = vec![0.0; shape.batch * x_len];
+    let gradients = floats(&gradient).par_chunks(images * y_len);
+    let tasks = grad_x.par_chunks_mut(images * x_len).zip(gradients);
+    tasks.for_each(|(grad_x, gradient)| {
+        let batch = gradient.len() / y_len;
+        conv::input_gradient(ConvShape { batch, ..shape }, weight, gradient, grad_x);
+    });
+    tensor(grad_x, x.layout().shape().dims::<4>())
+}
+
+/// ∇ of the weights and of the bias of a convolution from the gradient of its output.
+pub(super) fn conv2d_parameter_gradients(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    gradient: &FlexTensor,
+    geometry: ConvGeometry,
+) -> (FlexTensor, FlexTensor) {
+    let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+    let shape = shape_of(&x, weight, geometry);
+    let (x_len, y_len) = (image_len(&x, shape), image_len(&gradient, shape));
+    let weights = weight.layout().num_elements();
+    let xs = floats(&x).par_chunks(SUMMED_IMAGES * x_len);
+    let gradients = floats(&gradient).par_chunks(SUMMED_IMAGES * y_len);
+    let sums: Vec<_> = xs
+        .zip(gradients)
+        .map(|(x, gradient)| {
+            let batch = x.len() / x_len;
+            let mut sums = (vec![0.0; weights], vec![0.0; shape.channels_out]);
+            let shape = ConvShape { batch, ..shape };
+            conv::weight_gradient(shape, x, gradient, &mut sums.0);
+            conv::bias_gradient(shape, gradient, &mut sums.1);
+            sums
+        })
+        .collect();
+    let mut total = (vec![0.0; weights], vec![0.0; shape.channels_out]);
+    for (weight, bias) in sums {
+        add(&mut total.0, &weight);
+        add(&mut total.1, &bias);
+    }
+    let dims = weight.layout().shape().dims::<4>();
+    (tensor(total.0, dims), tensor(total.1, [shape.channels_out]))
+}
+
+/// The gradient of swish at `x`.
+pub(super) fn swish_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+    map_gradient(x, gradient, silu::backward)
+}
+
+/// The gradient of leaky ReLU at `x`.
+pub(super) fn leaky_relu_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+    map_gradient(x, gradient, silu::leaky_backward)
+}
+
+fn map(x: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {
+    let x = x.to_contiguous();
+    let mut y = vec![0.0; x.layout().num_elements()];
+    kernel(floats(&x), &mut y);
+    like(&x, y)
+}
+
+fn map_gradient(
+    x: FlexTensor,
+    gradient: FlexTensor,
+    kernel: fn(&[f32], &[f32], &mut [f32]),
+) -> FlexTensor {
+    let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+    let mut out = vec![0.0; x.layout().num_elements()];
+    kernel(floats(&x), floats(&gradient), &mut out);
+    like(&x, out)
+}
+
+/// Images for a task of the pool: whole groups of the kernels, which take up to four at a time.
+fn images_per_task(batch: usize) -> usize {
+    let images = batch.div_ceil(rayon::current_num_threads());
+    images.next_multiple_of(4).max(1)
+}
+
+fn shape_of(x: &FlexTensor, weight: &FlexTensor, geometry: ConvGeometry) -> ConvShape {
+    let [batch, channels_in, height, width] = x.layout().shape().dims();
+    let [channels_out, _, rows, columns] = weight.layout().shape().dims();
+    ConvShape {
+        batch,
+        channels_in,
+        height,
+        width,
+        channels_out,
+        kernel: [rows, columns],
+        stride: geometry.stride,
+        padding: geometry.padding,
+    }
+}
+
+fn image_len(tensor: &FlexTensor, shape: ConvShape) -> usize {
+    (tensor.layout().num_elements() / shape.batch.max(1)).max(1)
+}
+
+/// The numbers of a contiguous tensor.
+fn floats(tensor: &FlexTensor) -> &[f32] {
+    let (start, len) = (
+        tensor.layout().start_offset(),
+        tensor.layout().num_elements(),
+    );
+    &tensor.storage::<f32>()[start..start + len]
+}
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+fn like(x: &FlexTensor, values: Vec<f32>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, x.layout().shape().clone()))
+}
+
+fn add(sum: &mut [f32], term: &[f32]) {
+    for (sum, term) in sum.iter_mut().zip(term) {
+        *sum += term;
+    }
+}
