@@ -85,7 +85,7 @@ impl LangevinConfig {
             }
         }
         match self.grad_clip {
-            Some(c) if !(c > 0.0) => invalid(
+            Some(c) if c.is_nan() || c <= 0.0 => invalid(
                 "grad_clip",
                 format!("must be > 0, got {c}; leave it out for no clamp"),
             ),

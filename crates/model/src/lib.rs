@@ -23,5 +23,5 @@ mod energy;
 mod ops;
 
 pub use activation::Activation;
-pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, InvalidNetwork, Padding};
+pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, Initialization, InvalidNetwork, Padding};
 pub use energy::{EnergyModel, ImageShape};

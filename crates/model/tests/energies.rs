@@ -1,7 +1,7 @@
 //! Check what every energy promises: exact input gradients, and independence of the batch.
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use ebm_langevin::{Langevin, LangevinConfig, NoiseKey, PhiloxRng, Stream, energy_and_gradient};
 use ebm_model::{Activation, ConvNet, ConvNetConfig, EnergyModel, ImageShape};
 
@@ -21,8 +21,12 @@ fn networks() -> Vec<(&'static str, ConvNetConfig)> {
 }
 
 fn build(config: &ConvNetConfig, shape: ImageShape) -> ConvNet {
+    build_on(config, shape, &Device::flex())
+}
+
+fn build_on(config: &ConvNetConfig, shape: ImageShape, device: &Device) -> ConvNet {
     let mut rng = PhiloxRng::new(NoiseKey::new(4, Stream::Weights, 0), 0);
-    config.init(shape, &mut rng, &Device::flex()).expect("fits")
+    config.init(shape, &mut rng, device).expect("fits")
 }
 
 fn pixels(batch: usize, shape: ImageShape) -> Vec<f64> {
@@ -73,6 +77,43 @@ fn the_input_gradient_is_the_central_difference() {
             }
         }
     }
+}
+
+#[test]
+fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
+    for (name, config) in networks() {
+        let single = build_on(&config, MNIST, &Device::flex().autodiff());
+        let double = in_double_precision(build_on(&config, MNIST, &Device::flex().autodiff()));
+        let at = pixels(6, MNIST);
+        let ours = all_gradients(&single, images(at.clone(), MNIST, DType::F32));
+        let burns = all_gradients(&double, images(at, MNIST, DType::F64));
+        assert_eq!(ours.len(), burns.len());
+        for (i, (ours, burns)) in ours.iter().zip(&burns).enumerate() {
+            let largest = burns.iter().fold(0.0f64, |max, g| max.max(g.abs()));
+            assert!(largest > 0.0, "{name}, array {i} has a gradient");
+            for (ours, burns) in ours.iter().zip(burns) {
+                let error = (ours - burns).abs() / largest;
+                assert!(error < 1e-5, "{name}, array {i}: {ours} is not {burns}");
+            }
+        }
+    }
+}
+
+/// The gradients of Σ E(x) with respect to x and to every parameter.
+fn all_gradients(net: &ConvNet, x: Tensor<4>) -> Vec<Vec<f64>> {
+    struct Collect<'a>(&'a Gradients, Vec<Vec<f64>>);
+    impl ModuleVisitor for Collect<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = param.val().grad(self.0).expect("every parameter matters");
+            self.1.push(gradient.into_data().iter::<f64>().collect());
+        }
+    }
+    let x = x.autodiff().require_grad();
+    let gradients = net.energy(x.clone()).sum().backward();
+    let of_x = x.grad(&gradients).expect("the image matters");
+    let mut collect = Collect(&gradients, vec![of_x.into_data().iter::<f64>().collect()]);
+    net.visit(&mut collect);
+    collect.1
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl OptimizerConfig {
             ));
         }
         match self.grad_norm_clip {
-            Some(clip) if !(clip > 0.0) => Err(Invalid::new(
+            Some(clip) if clip.is_nan() || clip <= 0.0 => Err(Invalid::new(
                 "grad_norm_clip",
                 format!("must be > 0, got {clip}; leave it out for no clipping"),
             )),

@@ -85,7 +85,7 @@ pub fn train(
         reads_are_free: selected.is_cpu,
     };
     run.last_log.1 = run.state.step;
-    let outcome = run.to_end(dataset, selected, options.stop);
+    let outcome = run.go_on(dataset, selected, options.stop);
     run.progress.finish();
     outcome
 }
@@ -136,7 +136,7 @@ struct TrainingRun<'a> {
 }
 
 impl TrainingRun<'_> {
-    fn to_end(
+    fn go_on(
         &mut self,
         dataset: &Dataset,
         selected: &Selected,

@@ -22,15 +22,12 @@ impl RunDir {
     /// configuration (unless `force`), or cannot be written. Nothing is written over.
     pub fn open(path: &Path, config: &Config, force: bool) -> Result<Self, TrainError> {
         let config_file = path.join("config.toml");
-        match config_file.exists() {
-            true if !force => refuse_changes(path, &config_file, config)?,
-            true => {}
-            false if path.exists() && !is_unused(path)? => {
-                return Err(TrainError::NotARun {
-                    path: path.to_owned(),
-                });
-            }
-            false => {}
+        if config_file.exists() {
+            refuse_changes(path, &config_file, config, force)?;
+        } else if path.exists() && !is_unused(path)? {
+            return Err(TrainError::NotARun {
+                path: path.to_owned(),
+            });
         }
         fs::create_dir_all(path.join("samples")).map_err(TrainError::writing(path))?;
         Ok(Self {
@@ -67,12 +64,17 @@ impl RunDir {
     }
 }
 
-/// Hold a run to the configuration that its directory names.
-fn refuse_changes(path: &Path, config_file: &Path, config: &Config) -> Result<(), TrainError> {
+/// Hold a run to the configuration that its directory names, unless `force`.
+fn refuse_changes(
+    path: &Path,
+    config_file: &Path,
+    config: &Config,
+    force: bool,
+) -> Result<(), TrainError> {
     let old = fs::read_to_string(config_file).map_err(TrainError::writing(config_file))?;
     let old = Config::parse(&old, &config_file.display().to_string())?;
     let changes = config.changes_from(&old);
-    match changes.is_empty() {
+    match changes.is_empty() || force {
         true => Ok(()),
         false => Err(TrainError::ConfigChanged {
             path: path.to_owned(),

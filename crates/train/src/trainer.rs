@@ -116,7 +116,7 @@ mod tests {
 
     const MEAN: [f64; 2] = [0.4, 0.6];
     const STD: [f64; 2] = [0.05, 0.08];
-    const STEP_SIZE: f64 = 5e-4;
+    const STEP_SIZE: f64 = 1e-3;
     const BATCH: usize = 256;
 
     /// Precision at which the discrete chain, of temperature 1, has this standard deviation:
@@ -142,14 +142,14 @@ mod tests {
     fn config() -> Config {
         Config {
             batch_size: BATCH,
-            iterations: 600,
+            iterations: 400,
             lr: Schedule::Varying(Varying::Geometric {
                 start: 0.05,
                 end: 0.005,
             }),
             energy_l2: 0.0,
             langevin: LangevinConfig {
-                num_steps: 60,
+                num_steps: 30,
                 step_size: Schedule::Constant(STEP_SIZE),
                 noise_std: Schedule::Constant((2.0 * STEP_SIZE).sqrt()),
                 ..LangevinConfig::default()
@@ -177,7 +177,7 @@ mod tests {
             buffer: ReplayBuffer::new(config.buffer.clone(), [1, 1, 2], vec![], 1, &device),
             step: 0,
         };
-        let averaged = 300;
+        let averaged = 200;
         let mut sums = [0.0; 4];
         for iteration in 0..config.iterations as u32 {
             step(&config, &mut state, data(iteration), false);

@@ -121,7 +121,7 @@ fn finite(bound: f32) -> f32 {
     bound.clamp(f32::MIN, f32::MAX)
 }
 
-#[allow(clippy::too_many_arguments)] // a kernel's arguments are its interface to the device
+#[allow(clippy::too_many_arguments, clippy::manual_div_ceil)] // an interface to a device, and its language
 #[cube(launch_unchecked)]
 fn langevin_kernel(
     x: &Tensor<f32>,
@@ -209,6 +209,7 @@ fn uniform(word: u32) -> f32 {
 }
 
 /// As [`crate::philox::normal`].
+#[allow(clippy::needless_range_loop)] // unrolled by the index
 #[cube]
 fn normal(word: u32) -> f32 {
     let y = 2.0 * uniform(word) - 1.0;

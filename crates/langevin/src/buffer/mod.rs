@@ -3,80 +3,19 @@
 //! The replay buffer of Du & Mordatch (2019), alg. 1, with two differences: a drawn chain goes back
 //! to its own slot, and every chain keeps its label.
 
+mod bytes;
+mod config;
+
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use rand::RngExt;
 use rand::seq::index;
-use serde::{Deserialize, Serialize};
 
 use crate::kernel::perturb;
 use crate::philox::{Distribution, NoiseKey, PhiloxRng, Stream};
-use crate::sampler::{InvalidValue, chain_tensor};
+use crate::sampler::chain_tensor;
 use crate::step::Noise;
-
-/// Where a fresh chain starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Restart {
-    /// Uniform noise.
-    #[default]
-    Noise,
-    /// An image of the current batch plus noise.
-    Data,
-}
-
-/// How many chains are kept, and how often one starts afresh.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BufferConfig {
-    /// Chains kept.
-    pub capacity: usize,
-    /// Probability that a drawn chain is replaced by a fresh one, in [0, 1].
-    pub reinit_prob: f64,
-    /// Where a fresh chain starts.
-    pub restart: Restart,
-    /// Standard deviation of the noise added to data where chains restart from data.
-    pub restart_noise_std: f64,
-}
-
-impl Default for BufferConfig {
-    fn default() -> Self {
-        Self {
-            capacity: 10_000,
-            reinit_prob: 0.05,
-            restart: Restart::Noise,
-            restart_noise_std: 0.1,
-        }
-    }
-}
-
-impl BufferConfig {
-    /// Check that batches of `batch_size` chains can be drawn.
-    ///
-    /// # Errors
-    /// Names the first key with an impossible value.
-    pub fn validate(&self, batch_size: usize) -> Result<(), InvalidValue> {
-        let invalid = |key, problem: String| Err(InvalidValue { key, problem });
-        if self.capacity < batch_size {
-            let capacity = self.capacity;
-            return invalid(
-                "capacity",
-                format!("must be at least batch_size = {batch_size}, got {capacity}"),
-            );
-        }
-        if self.capacity > i32::MAX as usize {
-            return invalid("capacity", "must be below 2³¹".into());
-        }
-        if !(0.0..=1.0).contains(&self.reinit_prob) {
-            let got = self.reinit_prob;
-            return invalid("reinit_prob", format!("must be in [0, 1], got {got}"));
-        }
-        if !(self.restart_noise_std >= 0.0 && self.restart_noise_std.is_finite()) {
-            let got = self.restart_noise_std;
-            return invalid("restart_noise_std", format!("must be ≥ 0, got {got}"));
-        }
-        Ok(())
-    }
-}
+use bytes::{pack, unpack, word_of_bytes};
+pub use config::{BufferConfig, Restart};
 
 /// Chains on their way through an iteration.
 #[derive(Clone, Debug)]
@@ -292,7 +231,8 @@ impl ReplayBuffer {
     pub fn put(&mut self, chains: &Chains, x: Tensor<4>) {
         let slots = chain_tensor(&chains.ids, &x.device());
         let rows = pack(x.flatten(1, 3));
-        let words = self.words.clone();
+        // Held by nobody else, the words are written in place.
+        let words = std::mem::replace(&mut self.words, rows.clone());
         self.words = words.select_assign(0, slots, rows, IndexingUpdateOp::Assign);
         for (i, &id) in chains.ids.iter().enumerate() {
             self.labels[id as usize] = chains.labels[i];
@@ -368,41 +308,4 @@ fn draw_label(frequencies: &[f64], u: f64) -> u32 {
         }
     }
     frequencies.len().saturating_sub(1) as u32
-}
-
-fn word_of_bytes(bytes: &[u8]) -> i32 {
-    let mut word = [0; 4];
-    word[..bytes.len()].copy_from_slice(bytes);
-    i32::from_le_bytes(word)
-}
-
-/// `[batch, words]` i32 to byte values `[batch, pixels]`.
-fn unpack(words: Tensor<2, Int>, pixels: usize) -> Tensor<2> {
-    let [batch, columns] = words.dims();
-    let bytes = (0..4).map(|byte| {
-        let shifted = words.clone().bitwise_right_shift_scalar(8 * byte);
-        shifted.bitwise_and_scalar(0xFF).unsqueeze_dim::<3>(2)
-    });
-    let bytes = Tensor::cat(bytes.collect(), 2).reshape([batch, columns * 4]);
-    bytes.narrow(1, 0, pixels).float()
-}
-
-/// Pixels `[batch, pixels]` in [0, 1] to `[batch, words]` i32.
-fn pack(x: Tensor<2>) -> Tensor<2, Int> {
-    let [batch, pixels] = x.dims();
-    let columns = pixels.div_ceil(4);
-    let bytes = x.mul_scalar(256.0).floor().clamp(0.0, 255.0);
-    let bytes = match columns * 4 - pixels {
-        0 => bytes,
-        missing => {
-            let padding = Tensor::zeros([batch, missing], &bytes.device());
-            Tensor::cat(vec![bytes, padding], 1)
-        }
-    };
-    let bytes: Tensor<3, Int> = bytes.reshape([batch, columns, 4]).int().cast(DType::I32);
-    let byte = |i: usize| -> Tensor<2, Int> { bytes.clone().narrow(2, i, 1).squeeze_dim(2) };
-    // The top byte as a signed number, so that no shift leaves the range of i32.
-    let top = (byte(3) + 128).bitwise_and_scalar(0xFF) - 128;
-    let low = byte(0) + byte(1).bitwise_left_shift_scalar(8);
-    low + byte(2).bitwise_left_shift_scalar(16) + top.bitwise_left_shift_scalar(24)
 }

@@ -1,0 +1,41 @@
+//! Pack four 8-bit pixels into a 32-bit word on any device, and unpack them.
+
+use burn::tensor::{DType, Int, Tensor};
+
+/// Up to four bytes as a word, the first in the lowest byte.
+pub(super) fn word_of_bytes(bytes: &[u8]) -> i32 {
+    let mut word = [0; 4];
+    word[..bytes.len()].copy_from_slice(bytes);
+    i32::from_le_bytes(word)
+}
+
+/// `[batch, words]` i32 to byte values `[batch, pixels]`.
+pub(super) fn unpack(words: Tensor<2, Int>, pixels: usize) -> Tensor<2> {
+    let [batch, columns] = words.dims();
+    let bytes = (0..4).map(|byte| {
+        let shifted = words.clone().bitwise_right_shift_scalar(8 * byte);
+        shifted.bitwise_and_scalar(0xFF).unsqueeze_dim::<3>(2)
+    });
+    let bytes = Tensor::cat(bytes.collect(), 2).reshape([batch, columns * 4]);
+    bytes.narrow(1, 0, pixels).float()
+}
+
+/// Pixels `[batch, pixels]` in [0, 1] to `[batch, words]` i32.
+pub(super) fn pack(x: Tensor<2>) -> Tensor<2, Int> {
+    let [batch, pixels] = x.dims();
+    let columns = pixels.div_ceil(4);
+    let bytes = x.mul_scalar(256.0).floor().clamp(0.0, 255.0);
+    let bytes = match columns * 4 - pixels {
+        0 => bytes,
+        missing => {
+            let padding = Tensor::zeros([batch, missing], &bytes.device());
+            Tensor::cat(vec![bytes, padding], 1)
+        }
+    };
+    let bytes: Tensor<3, Int> = bytes.reshape([batch, columns, 4]).int().cast(DType::I32);
+    let byte = |i: usize| -> Tensor<2, Int> { bytes.clone().narrow(2, i, 1).squeeze_dim(2) };
+    // The top byte as a signed number, so that no shift leaves the range of i32.
+    let top = (byte(3) + 128).bitwise_and_scalar(0xFF) - 128;
+    let low = byte(0) + byte(1).bitwise_left_shift_scalar(8);
+    low + byte(2).bitwise_left_shift_scalar(16) + top.bitwise_left_shift_scalar(24)
+}

@@ -1,0 +1,70 @@
+//! Configure the replay buffer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sampler::InvalidValue;
+
+/// Where a fresh chain starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Uniform noise.
+    #[default]
+    Noise,
+    /// An image of the current batch plus noise.
+    Data,
+}
+
+/// How many chains are kept, and how often one starts afresh.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BufferConfig {
+    /// Chains kept.
+    pub capacity: usize,
+    /// Probability that a drawn chain is replaced by a fresh one, in [0, 1].
+    pub reinit_prob: f64,
+    /// Where a fresh chain starts.
+    pub restart: Restart,
+    /// Standard deviation of the noise added to data where chains restart from data.
+    pub restart_noise_std: f64,
+}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        Self {
+            capacity: 10_000,
+            reinit_prob: 0.05,
+            restart: Restart::Noise,
+            restart_noise_std: 0.1,
+        }
+    }
+}
+
+impl BufferConfig {
+    /// Check that batches of `batch_size` chains can be drawn.
+    ///
+    /// # Errors
+    /// Names the first key with an impossible value.
+    pub fn validate(&self, batch_size: usize) -> Result<(), InvalidValue> {
+        let invalid = |key, problem: String| Err(InvalidValue { key, problem });
+        if self.capacity < batch_size {
+            let capacity = self.capacity;
+            return invalid(
+                "capacity",
+                format!("must be at least batch_size = {batch_size}, got {capacity}"),
+            );
+        }
+        if self.capacity > i32::MAX as usize {
+            return invalid("capacity", "must be below 2³¹".into());
+        }
+        if !(0.0..=1.0).contains(&self.reinit_prob) {
+            let got = self.reinit_prob;
+            return invalid("reinit_prob", format!("must be in [0, 1], got {got}"));
+        }
+        if !(self.restart_noise_std >= 0.0 && self.restart_noise_std.is_finite()) {
+            let got = self.restart_noise_std;
+            return invalid("restart_noise_std", format!("must be ≥ 0, got {got}"));
+        }
+        Ok(())
+    }
+}

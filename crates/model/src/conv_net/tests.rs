@@ -1,0 +1,103 @@
+//! Check shapes, sizes and laws of the networks.
+
+use burn::module::{ModuleVisitor, Param};
+use burn::tensor::Device;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use super::*;
+use crate::energy::ImageShape;
+
+const MNIST: ImageShape = ImageShape {
+    channels: 1,
+    height: 28,
+    width: 28,
+};
+
+fn net(config: ConvNetConfig, shape: ImageShape) -> ConvNet {
+    let mut rng = SmallRng::seed_from_u64(7);
+    config.init(shape, &mut rng, &Device::flex()).expect("fits")
+}
+
+#[test]
+fn the_uva_network_has_77_thousand_parameters() {
+    let expected = 416 + 4_640 + 18_496 + 36_928 + 16_448 + 65;
+    assert_eq!(net(ConvNetConfig::uva(), MNIST).num_params(), expected);
+}
+
+#[test]
+fn mnist_net_reduces_28_to_14_to_7_to_4_with_same_padding() {
+    let net = net(ConvNetConfig::mnist(), MNIST);
+    assert_eq!(net.fc.weight.dims(), [4096, 128]);
+    assert_eq!(Padding::Same.before_and_after(28, 4, 2), (1, 1));
+    assert_eq!(Padding::Same.before_and_after(7, 4, 2), (1, 2));
+    assert_eq!(Padding::Same.before_and_after(28, 3, 1), (1, 1));
+    let convolutions = 576 + 64 + 65_536 + 64 + 131_072 + 128 + 524_288 + 256;
+    assert_eq!(net.num_params(), convolutions + 4096 * 128 + 128 + 129);
+}
+
+#[test]
+fn a_small_network_can_be_computed_by_hand() {
+    // 1×1 image, one 1×1 filter, one hidden unit: E = o·act(f·act(w·x + b) + c) + d.
+    let config = ConvNetConfig {
+        layers: vec![ConvLayer {
+            filters: 1,
+            kernel: 1,
+            stride: 1,
+            padding: Padding::Same,
+        }],
+        hidden: 1,
+        activation: Activation::LeakyRelu,
+        initialization: Initialization::FanInUniform,
+        centered_input: true,
+    };
+    let net = net(config, ImageShape::new(1, 1, 1));
+    struct Numbers(Vec<f32>);
+    impl ModuleVisitor for Numbers {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().into_scalar::<f32>());
+        }
+    }
+    let mut numbers = Numbers(Vec::new());
+    net.visit(&mut numbers);
+    let [w, b, f, c, o, d] = numbers.0[..] else {
+        panic!("six numbers")
+    };
+    let act = |z: f32| if z > 0.0 { z } else { 0.2 * z };
+    let x = 0.8;
+    let expected = o * act(f * act(w * (2.0 * x - 1.0) + b) + c) + d;
+    let energy = net.energy(Tensor::full([1, 1, 1, 1], x, &Device::flex()));
+    assert!((energy.into_scalar::<f32>() - expected).abs() < 1e-6);
+}
+
+#[test]
+fn the_weights_follow_their_law() {
+    let net = net(ConvNetConfig::mnist(), MNIST);
+    let weights = net.convs[3].weight.val();
+    let n = weights.shape().num_elements() as f32;
+    let variance = weights.clone().square().mean().into_scalar::<f32>();
+    let expected = 2.0 / (128.0 * 16.0);
+    assert!((variance / expected - 1.0).abs() < 5.0 * (2.0 / n).sqrt());
+    assert!(weights.mean().into_scalar::<f32>().abs() < 5.0 * (expected / n).sqrt());
+}
+
+#[test]
+fn refuses_images_smaller_than_its_kernels() {
+    let mut rng = SmallRng::seed_from_u64(7);
+    let config = ConvNetConfig {
+        layers: vec![ConvLayer {
+            filters: 4,
+            kernel: 5,
+            stride: 1,
+            padding: Padding::Each(0),
+        }],
+        ..ConvNetConfig::uva()
+    };
+    let error = config.init(ImageShape::new(1, 3, 9), &mut rng, &Device::flex());
+    assert_eq!(
+        error.err().map(|error| error.to_string()),
+        Some(
+            "layer 1: a kernel of 5×5 does not fit into an input of 3×9; use larger images".into()
+        )
+    );
+}

@@ -1,0 +1,244 @@
+//! Compare the convolution and its gradients with six plain loops in double precision.
+
+use super::*;
+
+/// Numbers in (−1, 1) from a linear congruential generator [Knuth, MMIX].
+struct Random(u64);
+
+impl Random {
+    fn bits(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.bits() as usize % end
+    }
+
+    fn values(&mut self, len: usize) -> Vec<f32> {
+        (0..len)
+            .map(|_| self.bits() as f32 / (1u64 << 30) as f32 - 1.0)
+            .collect()
+    }
+
+    fn shape(&mut self) -> ConvShape {
+        loop {
+            let shape = ConvShape {
+                batch: 1 + self.below(5),
+                channels_in: 1 + self.below(6),
+                height: 1 + self.below(17),
+                width: 1 + self.below(17),
+                channels_out: 1 + self.below(9),
+                kernel: [1 + self.below(5), 1 + self.below(5)],
+                stride: [1 + self.below(3), 1 + self.below(3)],
+                padding: [0, 0].map(|_: i32| (self.below(4), self.below(4))),
+            };
+            let [(top, bottom), (left, right)] = shape.padding;
+            if shape.kernel[0] <= shape.height + top + bottom
+                && shape.kernel[1] <= shape.width + left + right
+            {
+                return shape;
+            }
+        }
+    }
+}
+
+fn square(
+    ci: usize,
+    size: usize,
+    co: usize,
+    kernel: usize,
+    stride: usize,
+    pads: (usize, usize),
+) -> ConvShape {
+    ConvShape {
+        batch: 9,
+        channels_in: ci,
+        height: size,
+        width: size,
+        channels_out: co,
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        padding: [pads; 2],
+    }
+}
+
+fn special_shapes() -> Vec<ConvShape> {
+    vec![
+        square(1, 1, 1, 1, 1, (0, 0)),
+        square(3, 1, 2, 3, 1, (1, 1)),
+        square(2, 7, 3, 1, 3, (0, 0)),
+        square(5, 4, 3, 1, 1, (0, 0)),
+        square(5, 8, 3, 1, 1, (0, 0)),
+        square(3, 8, 5, 1, 1, (1, 1)),
+        square(1, 28, 16, 5, 2, (4, 4)),
+        square(16, 16, 32, 3, 2, (1, 1)),
+        square(64, 4, 64, 3, 2, (1, 1)),
+        square(64, 4, 16, 3, 1, (1, 1)),
+        square(128, 7, 17, 4, 2, (1, 2)),
+        square(33, 14, 8, 4, 2, (1, 1)),
+        square(40, 28, 3, 4, 2, (1, 1)),
+    ]
+}
+
+/// Calls `visit(index in x, in weight, in out)` for every product of the convolution.
+fn for_each_product(shape: ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
+    let ([oh, ow], [kh, kw]) = (shape.out(), shape.kernel);
+    let channels = shape.channels_in;
+    for row in 0..shape.batch * shape.channels_out * oh {
+        for col in 0..ow {
+            let out = row * ow + col;
+            let (image, channel_out) =
+                (row / oh / shape.channels_out, row / oh % shape.channels_out);
+            for channel in 0..channels {
+                for ky in 0..kh {
+                    for kx in 0..kw {
+                        let y = (row % oh * shape.stride[0] + ky).wrapping_sub(shape.padding[0].0);
+                        let x = (col * shape.stride[1] + kx).wrapping_sub(shape.padding[1].0);
+                        if y < shape.height && x < shape.width {
+                            let plane = (image * channels + channel) * shape.height;
+                            let kernel = (channel_out * channels + channel) * kh;
+                            visit((plane + y) * shape.width + x, (kernel + ky) * kw + kx, out);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Asserts agreement to 1e-5 of the largest value: the sums of a tensor round alike.
+fn assert_close(got: &[f32], expected: &[f64], shape: ConvShape) {
+    assert_eq!(got.len(), expected.len());
+    let largest = expected
+        .iter()
+        .fold(0.0, |max: f64, value| max.max(value.abs()));
+    for (&got, &expected) in got.iter().zip(expected) {
+        let error = (f64::from(got) - expected).abs();
+        assert!(
+            error <= 1e-5 * largest,
+            "{shape:?}: got {got}, expected {expected}"
+        );
+    }
+}
+
+/// Input, weights, bias and output gradient of random values.
+fn operands(shape: ConvShape, random: &mut Random) -> [Vec<f32>; 4] {
+    let weights = shape.channels_out * shape.channels_in * shape.taps();
+    let lens = [
+        shape.batch * shape.image_len(),
+        weights,
+        shape.channels_out,
+        shape.batch * shape.out_image_len(),
+    ];
+    lens.map(|len| random.values(len))
+}
+
+fn shapes(random: &mut Random) -> Vec<ConvShape> {
+    let mut shapes = special_shapes();
+    shapes.extend((0..300).map(|_| random.shape()));
+    shapes
+}
+
+#[test]
+fn forward_agrees_with_six_loops_in_double_precision() {
+    let mut random = Random(1);
+    for shape in shapes(&mut random) {
+        let [x, weight, bias, grad] = operands(shape, &mut random);
+        let mut out = vec![f32::NAN; grad.len()];
+        for bias in [None, Some(bias.as_slice())] {
+            let mut expected = vec![0.0; out.len()];
+            let planes = expected.chunks_exact_mut(shape.positions()).enumerate();
+            for (plane, values) in planes {
+                values.fill(bias.map_or(0.0, |bias| f64::from(bias[plane % shape.channels_out])));
+            }
+            for_each_product(shape, |i, k, o| {
+                expected[o] += f64::from(x[i]) * f64::from(weight[k]);
+            });
+            forward(shape, &x, &weight, bias, &mut out);
+            assert_close(&out, &expected, shape);
+        }
+    }
+}
+
+#[test]
+fn gradients_agree_with_six_loops_in_double_precision() {
+    let mut random = Random(2);
+    for shape in shapes(&mut random) {
+        let [x, weight, bias, grad] = operands(shape, &mut random);
+        let [mut grad_x, mut grad_weight, mut grad_bias] =
+            [&x, &weight, &bias].map(|values| vec![f32::NAN; values.len()]);
+        let mut expected = [&x, &weight, &bias].map(|values| vec![0.0; values.len()]);
+        for_each_product(shape, |i, k, o| {
+            expected[0][i] += f64::from(weight[k]) * f64::from(grad[o]);
+            expected[1][k] += f64::from(x[i]) * f64::from(grad[o]);
+        });
+        for (index, &value) in grad.iter().enumerate() {
+            expected[2][index / shape.positions() % shape.channels_out] += f64::from(value);
+        }
+        input_gradient(shape, &weight, &grad, &mut grad_x);
+        weight_gradient(shape, &x, &grad, &mut grad_weight);
+        bias_gradient(shape, &grad, &mut grad_bias);
+        assert_close(&grad_x, &expected[0], shape);
+        assert_close(&grad_weight, &expected[1], shape);
+        assert_close(&grad_bias, &expected[2], shape);
+    }
+}
+
+#[test]
+fn the_bits_of_an_image_do_not_depend_on_its_batch() {
+    let mut random = Random(3);
+    for shape in shapes(&mut random) {
+        let [x, weight, bias, grad] = operands(shape, &mut random);
+        let (mut out, mut grad_x) = (vec![0.0; grad.len()], vec![0.0; x.len()]);
+        forward(shape, &x, &weight, Some(&bias), &mut out);
+        input_gradient(shape, &weight, &grad, &mut grad_x);
+        for (first, batch) in [
+            (0, 1),
+            (shape.batch - 1, 1),
+            (shape.batch / 3, shape.batch.div_ceil(2)),
+        ] {
+            let part = ConvShape { batch, ..shape };
+            let inputs = first * shape.image_len()..(first + batch) * shape.image_len();
+            let outputs = first * shape.out_image_len()..(first + batch) * shape.out_image_len();
+            let mut part_out = vec![0.0; outputs.len()];
+            let mut part_grad = vec![0.0; inputs.len()];
+            forward(
+                part,
+                &x[inputs.clone()],
+                &weight,
+                Some(&bias),
+                &mut part_out,
+            );
+            input_gradient(part, &weight, &grad[outputs.clone()], &mut part_grad);
+            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&part_out), bits(&out[outputs]), "{part:?}");
+            assert_eq!(bits(&part_grad), bits(&grad_x[inputs]), "{part:?}");
+        }
+    }
+}
+
+#[test]
+fn an_image_of_nan_leaves_the_other_images_of_its_group_alone() {
+    let shape = square(2, 4, 3, 3, 2, (1, 1));
+    let [mut x, weight, _, _] = operands(shape, &mut Random(4));
+    x[..shape.image_len()].fill(f32::NAN);
+    let mut out = vec![0.0; shape.batch * shape.out_image_len()];
+    forward(shape, &x, &weight, None, &mut out);
+    let (first, others) = out.split_at(shape.out_image_len());
+    assert!(first.iter().all(|value| value.is_nan()));
+    assert!(others.iter().all(|value| value.is_finite()));
+}
+
+#[test]
+#[should_panic = "expected 16 values of input, got 15"]
+fn refuses_an_input_that_is_too_short() {
+    let shape = ConvShape {
+        batch: 1,
+        ..square(1, 4, 1, 1, 1, (0, 0))
+    };
+    forward(shape, &[0.0; 15], &[1.0], None, &mut [0.0; 16]);
+}
