@@ -46,7 +46,10 @@ fn in_double_precision(net: ConvNet) -> ConvNet {
     struct Double;
     impl ModuleMapper for Double {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|weight| weight.cast(DType::F64))
+            param.map(|weight| match weight.is_autodiff() {
+                true => weight.inner().cast(DType::F64).autodiff().require_grad(),
+                false => weight.cast(DType::F64),
+            })
         }
     }
     net.map(&mut Double)

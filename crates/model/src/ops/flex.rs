@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::conv::{self, ConvShape};
-use super::{ConvGeometry, EnergyOps, silu};
+use super::{ConvGeometry, EnergyOps, elementwise};
 
 /// Images that share a sum of weight gradients: fixed, so that the order of additions does not
 /// depend on the number of threads.
@@ -40,11 +40,11 @@ impl EnergyOps for Flex {
     }
 
     fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        map(x, silu::forward)
+        map(x, elementwise::swish)
     }
 
     fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        map(x, silu::leaky_forward)
+        map(x, elementwise::leaky_relu)
     }
 }
 
@@ -105,12 +105,12 @@ pub(super) fn conv2d_parameter_gradients(
 
 /// The gradient of swish at `x`.
 pub(super) fn swish_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-    map_gradient(x, gradient, silu::backward)
+    map_gradient(x, gradient, elementwise::swish_gradient)
 }
 
 /// The gradient of leaky ReLU at `x`.
 pub(super) fn leaky_relu_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-    map_gradient(x, gradient, silu::leaky_backward)
+    map_gradient(x, gradient, elementwise::leaky_relu_gradient)
 }
 
 fn map(x: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {

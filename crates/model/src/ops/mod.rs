@@ -2,12 +2,12 @@
 //! convolutions whose weights stay as they are.
 //!
 //! The functions take tensors of any device; only f32 on flex takes the kernels of [`conv`] and
-//! [`silu`], everything else Burn's own operations. An image's result never depends on its batch.
+//! [`elementwise`], everything else Burn's own operations. An image's result never depends on its batch.
 
 mod autodiff;
 mod conv;
+mod elementwise;
 mod flex;
-mod silu;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};

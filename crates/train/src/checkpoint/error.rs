@@ -144,7 +144,10 @@ impl CheckpointError {
 
 fn remedy(alternative: Option<&Path>) -> String {
     match alternative {
-        Some(path) => format!("use {} instead", path.display()),
+        Some(path) => format!(
+            "use {} instead (with the damaged one deleted, train goes on from there)",
+            path.display()
+        ),
         None => {
             "no other checkpoint of this run is whole: restore it from a copy, or train anew in \
                  another --run-dir"

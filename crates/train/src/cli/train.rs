@@ -31,7 +31,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
-    /// Directory of the run [default: runs/<preset>]
+    /// Directory of the run [default: runs/<preset>, or runs/<preset>-<dataset> with another data set]
     #[arg(long, value_name = "DIR")]
     run_dir: Option<PathBuf>,
 
@@ -64,8 +64,10 @@ impl TrainArgs {
             let images = &dataset.train;
             eprintln!("data: {} images of {}", images.len(), images.shape);
         }
-        let run_dir = self.run_dir.clone();
-        let run_dir = run_dir.unwrap_or_else(|| PathBuf::from("runs").join(&self.config.preset));
+        let run_dir = match &self.run_dir {
+            Some(dir) => dir.clone(),
+            None => self.default_run_dir(&config)?,
+        };
         let options = RunOptions {
             run_dir: &run_dir,
             force: self.force,
@@ -87,6 +89,16 @@ impl TrainArgs {
                 Ok(ExitCode::from(130))
             }
         }
+    }
+
+    fn default_run_dir(&self, config: &Config) -> anyhow::Result<PathBuf> {
+        let preset = &self.config.preset;
+        let usual = Config::resolve(preset, None, &[])?.data.dataset;
+        let name = match config.data.dataset {
+            dataset if dataset == usual => preset.clone(),
+            dataset => format!("{preset}-{dataset}"),
+        };
+        Ok(PathBuf::from("runs").join(name))
     }
 }
 

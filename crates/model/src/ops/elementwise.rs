@@ -25,71 +25,43 @@ const LEAKY_SLOPE: f32 = 0.2;
 /// Writes x·σ(x), within 3e-7 relative for x > −88.3.
 ///
 /// Below, the result is −0 (the exact value is above −3e-37). NaN and −∞ give NaN, +∞ gives +∞.
-pub(crate) fn forward(x: &[f32], out: &mut [f32]) {
-    assert_eq!(
-        x.len(),
-        out.len(),
-        "expected {} values of output, got {}",
-        x.len(),
-        out.len()
-    );
+pub(crate) fn swish(x: &[f32], out: &mut [f32]) {
+    assert_one_each(x, out, "output");
     silu(x, x, out);
 }
 
 /// Writes grad · σ(x)(1 + x(1 − σ(x))).
 ///
 /// For large finite |x| this is `grad` or ∓0; a NaN or an infinite `x` gives NaN.
-pub(crate) fn backward(x: &[f32], grad: &[f32], out: &mut [f32]) {
-    assert_eq!(
-        x.len(),
-        out.len(),
-        "expected {} values of output, got {}",
-        x.len(),
-        out.len()
-    );
-    assert_eq!(
-        x.len(),
-        grad.len(),
-        "expected {} gradients, got {}",
-        x.len(),
-        grad.len()
-    );
+pub(crate) fn swish_gradient(x: &[f32], grad: &[f32], out: &mut [f32]) {
+    assert_one_each(x, out, "output");
+    assert_one_each(x, grad, "gradient");
     silu_gradient(x, grad, out);
 }
 
 /// Writes x where it is positive and 0.2·x elsewhere.
-pub(crate) fn leaky_forward(x: &[f32], out: &mut [f32]) {
-    assert_eq!(
-        x.len(),
-        out.len(),
-        "expected {} values of output, got {}",
-        x.len(),
-        out.len()
-    );
+pub(crate) fn leaky_relu(x: &[f32], out: &mut [f32]) {
+    assert_one_each(x, out, "output");
     for (out, &x) in out.iter_mut().zip(x) {
         *out = if x > 0.0 { x } else { LEAKY_SLOPE * x };
     }
 }
 
 /// Writes `grad` where x is positive and 0.2·`grad` elsewhere.
-pub(crate) fn leaky_backward(x: &[f32], grad: &[f32], out: &mut [f32]) {
-    assert_eq!(
-        x.len(),
-        out.len(),
-        "expected {} values of output, got {}",
-        x.len(),
-        out.len()
-    );
-    assert_eq!(
-        x.len(),
-        grad.len(),
-        "expected {} gradients, got {}",
-        x.len(),
-        grad.len()
-    );
+pub(crate) fn leaky_relu_gradient(x: &[f32], grad: &[f32], out: &mut [f32]) {
+    assert_one_each(x, out, "output");
+    assert_one_each(x, grad, "gradient");
     for ((out, &x), &grad) in out.iter_mut().zip(x).zip(grad) {
         *out = if x > 0.0 { grad } else { LEAKY_SLOPE * grad };
     }
+}
+
+fn assert_one_each(x: &[f32], other: &[f32], what: &str) {
+    let (expected, got) = (x.len(), other.len());
+    assert_eq!(
+        expected, got,
+        "expected {expected} values of {what}, got {got}"
+    );
 }
 
 /// a·b + c, in one rounding where `FMA`.
@@ -248,17 +220,17 @@ mod tests {
     #[test]
     fn backward_scales_by_the_gradient_passed_in() {
         let mut out = [0.0; 2];
-        backward(&[0.0, 200.0], &[3.0, -2.0], &mut out);
+        swish_gradient(&[0.0, 200.0], &[3.0, -2.0], &mut out);
         assert_eq!(out, [1.5, -2.0]);
     }
 
     #[test]
     fn leaky_relu_has_slope_one_fifth_below_zero() {
         let mut out = [0.0; 3];
-        leaky_forward(&[2.0, -5.0, f32::NAN], &mut out);
+        leaky_relu(&[2.0, -5.0, f32::NAN], &mut out);
         assert_eq!(out[..2], [2.0, -1.0]);
         assert!(out[2].is_nan());
-        leaky_backward(&[2.0, -5.0, 0.0], &[3.0, 10.0, 5.0], &mut out);
+        leaky_relu_gradient(&[2.0, -5.0, 0.0], &[3.0, 10.0, 5.0], &mut out);
         assert_eq!(out, [3.0, 2.0, 1.0]);
     }
 }
