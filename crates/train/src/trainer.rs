@@ -62,7 +62,8 @@ pub fn step<M: EnergyModel + Sync>(
     let e_pos = state.model.energy(x_pos); // [batch]
     let e_neg = state.model.energy(run.x); // [batch]
     let loss = contrastive_divergence(e_pos.clone(), e_neg.clone(), config.energy_l2);
-    let gradients = loss.total().backward();
+    let total = loss.total();
+    let gradients = total.backward();
     let gradient = parameters::flatten_gradients(&state.model, &gradients); // [parameters]
 
     let lr = config.lr_at(state.step);
@@ -78,9 +79,9 @@ pub fn step<M: EnergyModel + Sync>(
     StepInfo {
         e_pos: e_pos.inner(),
         e_neg: e_neg.inner(),
-        contrastive: loss.contrastive.clone().inner(),
-        regularization: loss.regularization.clone().inner(),
-        loss: loss.total().inner(),
+        contrastive: loss.contrastive.inner(),
+        regularization: loss.regularization.inner(),
+        loss: total.inner(),
         grad_norm: update.grad_norm,
         lr,
         chains: run.stats,

@@ -265,7 +265,7 @@ mod tests {
         let message = resolve(&last).unwrap_err().to_string();
         assert!(message.contains("no manifest.json"), "{message}");
         assert!(
-            message.ends_with("checkpoints/step_000010 instead"),
+            message.contains("checkpoints/step_000010 instead (with the damaged one deleted"),
             "{message}"
         );
     }

@@ -91,7 +91,10 @@ impl SampleArgs {
             .trajectory
             .as_ref()
             .map(|_| steps.div_ceil(TRAJECTORY_FRAMES - 1).max(1));
-        let run = sampling::sample(&model, start, &config.langevin, steps, self.seed, every);
+        let mut run = sampling::sample(&model, start, &config.langevin, steps, self.seed, every);
+        if every.is_some_and(|every| !steps.is_multiple_of(every)) {
+            run.trajectory.push(run.x.clone());
+        }
         self.write(run, shape.dims())
     }
 

@@ -194,12 +194,16 @@ impl Config {
             ("output.checkpoint_every", self.output.checkpoint_every),
             ("output.keep_checkpoints", self.output.keep_checkpoints),
             ("output.num_samples", self.output.num_samples),
+            ("output.sample_steps", self.output.sample_steps),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(Invalid::new(*key, "must be at least 1, got 0"));
         }
         if self.iterations > u32::MAX as usize {
             return Err(Invalid::new("iterations", "must be below 2³²"));
+        }
+        if self.output.sample_steps >= 1 << 24 {
+            return Err(Invalid::new("output.sample_steps", "must be below 2²⁴"));
         }
         match self.lr.range() {
             Err(problem) => return Err(Invalid::new("lr", problem)),
