@@ -124,7 +124,7 @@ impl NoiseKey {
 }
 
 /// How a random word becomes a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Distribution {
     /// U(0, 1), end points excluded.
     Uniform,

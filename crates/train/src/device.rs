@@ -193,10 +193,11 @@ fn pick(
 
 /// The first real GPU, else the CPU.
 fn auto() -> Selected {
-    let adapters = [("vulkan", vulkan_adapters()), ("wgpu", wgpu_adapters())];
-    for (backend, adapters) in adapters {
-        let real = adapters.into_iter().enumerate();
-        if let Some((index, gpu)) = { real }.find(|(_, adapter)| !adapter.is_software) {
+    let backends: [(&str, fn() -> Vec<Adapter>); 2] =
+        [("vulkan", vulkan_adapters), ("wgpu", wgpu_adapters)];
+    for (backend, adapters) in backends {
+        let mut found = adapters().into_iter().enumerate();
+        if let Some((index, gpu)) = found.find(|(_, adapter)| !adapter.is_software) {
             let mut selected = gpu.selected(backend, index);
             selected.description.push_str(", the first real GPU found");
             return selected;

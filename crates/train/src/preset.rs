@@ -48,3 +48,47 @@ pub fn text(name: &str) -> Result<&'static str, ConfigError> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ebm_langevin::{LangevinConfig, Schedule};
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn mnist_uva_is_the_published_recipe_converted_to_zero_to_one() {
+        // UvA deep learning tutorial 8, in [−1, 1].
+        let published = LangevinConfig {
+            num_steps: 60,
+            step_size: Schedule::Constant(10.0),
+            noise_std: Schedule::Constant(0.005),
+            grad_clip: Some(0.03),
+            bounds: Some([-1.0, 1.0]),
+            ..LangevinConfig::default()
+        };
+        let preset = Config::resolve("mnist-uva", None, &[]).expect("a preset resolves");
+        assert_eq!(preset.langevin, published.from_minus_one_to_one());
+        assert_eq!(preset.data.noise_std, 0.005 / 2.0);
+        assert_eq!((preset.batch_size, preset.buffer.capacity), (128, 8192));
+        // 60 epochs of 468 batches, the learning rate × 0.97 after each.
+        assert_eq!(preset.iterations, 60 * 468);
+        let last = preset.lr.at(preset.iterations - 1, preset.iterations);
+        assert!(
+            (last / (1e-4 * 0.97f64.powi(60)) - 1.0).abs() < 1e-3,
+            "{last}"
+        );
+    }
+
+    #[test]
+    fn every_preset_resolves_and_says_what_it_is_for() {
+        for preset in PRESETS {
+            assert!(
+                Config::resolve(preset.name, None, &[]).is_ok(),
+                "{}",
+                preset.name
+            );
+            assert!(preset.summary().len() > 10, "{}", preset.name);
+        }
+    }
+}

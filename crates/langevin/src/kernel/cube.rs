@@ -39,14 +39,7 @@ impl LangevinOps for CubeBackend {
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 struct Variant {
     descend: bool,
-    noise: Option<Law>,
-}
-
-/// [`Distribution`] as a compile-time constant of the kernel.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-enum Law {
-    Uniform,
-    Normal,
+    noise: Option<Distribution>,
 }
 
 fn launch(
@@ -70,10 +63,7 @@ fn launch(
 
     let variant = Variant {
         descend: descent.is_some(),
-        noise: noise.map(|noise| match noise.distribution {
-            Distribution::Uniform => Law::Uniform,
-            Distribution::Normal => Law::Normal,
-        }),
+        noise: noise.map(|noise| noise.distribution),
     };
     let descent = descent.unwrap_or(Descent {
         step_size: 0.0,
@@ -191,7 +181,7 @@ fn langevin_kernel(
                     2 => c2,
                     _ => c3,
                 };
-                if comptime!(variant.noise == Some(Law::Normal)) {
+                if comptime!(variant.noise == Some(Distribution::Normal)) {
                     value += scale * normal(word);
                 } else {
                     value += scale * uniform(word);
