@@ -193,17 +193,19 @@ fn pick(
 
 /// The first real GPU, else the CPU.
 fn auto() -> Selected {
-    let backends: [(&str, fn() -> Vec<Adapter>); 2] =
-        [("vulkan", vulkan_adapters), ("wgpu", wgpu_adapters)];
-    for (backend, adapters) in backends {
-        let mut found = adapters().into_iter().enumerate();
-        if let Some((index, gpu)) = found.find(|(_, adapter)| !adapter.is_software) {
-            let mut selected = gpu.selected(backend, index);
-            selected.description.push_str(", the first real GPU found");
-            return selected;
-        }
-    }
-    cpu("CPU (flex), as no real GPU was found".into())
+    first_real_gpu("vulkan", vulkan_adapters())
+        .or_else(|| first_real_gpu("wgpu", wgpu_adapters()))
+        .unwrap_or_else(|| cpu("CPU (flex), as no real GPU was found".into()))
+}
+
+fn first_real_gpu(backend: &str, adapters: Vec<Adapter>) -> Option<Selected> {
+    let mut adapters = adapters.into_iter().enumerate();
+    let (index, gpu) = adapters.find(|(_, adapter)| !adapter.is_software)?;
+    let selected = gpu.selected(backend, index);
+    Some(Selected {
+        description: format!("{}, the first real GPU found", selected.description),
+        ..selected
+    })
 }
 
 fn cpu(description: String) -> Selected {
