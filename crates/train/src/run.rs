@@ -251,8 +251,8 @@ impl TrainingRun<'_> {
         let (shape, num, seed) = (data.shape, output.num_samples, self.config.seed);
         let start = sampling::noise_images(num, shape, seed, &selected.device);
         let model = self.state.ema_model();
-        let langevin = &self.config.langevin;
-        let run = sampling::sample(&model, start, langevin, output.sample_steps, seed, None);
+        let sampler = sampling::sampler(&self.config.langevin, output.sample_steps, seed);
+        let run = sampling::sample(&model, start, &sampler);
         let indices: Vec<usize> = (0..num).map(|i| i % data.len()).collect();
         let shown = sampling::to_bytes(byte_tensor(data, &indices, &selected.device) / 255.0);
         let path = self.dir.samples(self.state.step);

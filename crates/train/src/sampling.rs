@@ -19,28 +19,21 @@ pub fn noise_images(num: usize, shape: ImageShape, seed: u64, device: &Device) -
     perturb(zeros, &chain_tensor(&chains, device), noise)
 }
 
-/// Run Langevin chains of `steps` steps from `start` under a trained energy.
-///
-/// # Shapes
-/// - `start`: `[num, channels, height, width]`
-pub fn sample<M: EnergyModel + Sync>(
-    model: &M,
-    start: Tensor<4>,
-    langevin: &LangevinConfig,
-    steps: usize,
-    seed: u64,
-    trajectory_every: Option<usize>,
-) -> Run<4> {
+/// A run's sampler outside training: `steps` steps, with random numbers of their own.
+pub fn sampler(langevin: &LangevinConfig, steps: usize, seed: u64) -> Langevin {
     let config = LangevinConfig {
         num_steps: steps,
         ..langevin.clone()
     };
+    Langevin::new(config, NoiseKey::new(seed, Stream::Sample, 1))
+}
+
+/// Run chains from `start` under a trained energy, chain i with the i-th noise.
+///
+/// # Shapes
+/// - `start`: `[num, channels, height, width]`
+pub fn sample<M: EnergyModel + Sync>(model: &M, start: Tensor<4>, sampler: &Langevin) -> Run<4> {
     let chains: Vec<u32> = (0..start.dims()[0] as u32).collect();
-    let mut sampler =
-        Langevin::new(config, NoiseKey::new(seed, Stream::Sample, 1)).with_stats(true);
-    if let Some(every) = trajectory_every {
-        sampler = sampler.with_trajectory(every);
-    }
     sampler.run(start, &chains, |x| model.energy(x))
 }
 

@@ -87,12 +87,13 @@ impl SampleArgs {
             false => state.ema_model(),
         };
         let steps = self.steps.unwrap_or(config.output.sample_steps);
-        let every = self
-            .trajectory
-            .as_ref()
-            .map(|_| steps.div_ceil(TRAJECTORY_FRAMES - 1).max(1));
-        let mut run = sampling::sample(&model, start, &config.langevin, steps, self.seed, every);
-        if every.is_some_and(|every| !steps.is_multiple_of(every)) {
+        let mut sampler = sampling::sampler(&config.langevin, steps, self.seed).with_stats(true);
+        let every = steps.div_ceil(TRAJECTORY_FRAMES - 1);
+        if self.trajectory.is_some() {
+            sampler = sampler.with_trajectory(every);
+        }
+        let mut run = sampling::sample(&model, start, &sampler);
+        if self.trajectory.is_some() && !steps.is_multiple_of(every) {
             run.trajectory.push(run.x.clone());
         }
         self.write(run, shape.dims())

@@ -129,19 +129,14 @@ fn apply_override(table: &mut Table, assignment: &str, origin: &str) -> Result<(
             .ok_or_else(|| malformed(origin, format!("`{key}` is not a section")))?;
     }
     match value.trim() {
+        "none" if OPTIONAL_KEYS.contains(&path.trim()) => {
+            section.remove(last);
+        }
         "none" if flat(&Config::default()).contains_key(path.trim()) => {
-            return Err(malformed(
-                origin,
-                format!("`{}` is not optional", path.trim()),
-            ));
+            let problem = format!("`{}` is not optional", path.trim());
+            return Err(malformed(origin, problem));
         }
-        "none" => {
-            // Unknown keys must not pass unseen: one that is not there is set, and then refused.
-            let absent = section.remove(last).is_none();
-            if absent && !OPTIONAL_KEYS.contains(&path.trim()) {
-                section.insert(last.to_owned(), Value::String("none".into()));
-            }
-        }
+        // An unknown key is refused where the table becomes a configuration.
         value => {
             section.insert(last.to_owned(), toml_value(value));
         }
