@@ -3,7 +3,7 @@
 //! `cargo run --release -p ebm-langevin --example double_well`
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{Langevin, LangevinConfig, NoiseKey, Schedule, Stream};
+use ebm_langevin::{LangevinConfig, NoiseKey, Sampler, Schedule, Stream};
 
 const CHAINS: usize = 20_000;
 const BINS: usize = 33;
@@ -29,7 +29,7 @@ fn main() {
     };
     let chains: Vec<u32> = (0..CHAINS as u32).collect();
     let start = Tensor::zeros([CHAINS, 1], &Device::flex());
-    let sampler = Langevin::new(config, NoiseKey::new(1, Stream::Sample, 0));
+    let sampler = Sampler::new(config, NoiseKey::new(1, Stream::Sample, 0));
     let x = sampler
         .with_piece_size(CHAINS / 4)
         .run(start, &chains, double_well)

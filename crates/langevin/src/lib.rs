@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use ebm_langevin::{Langevin, LangevinConfig, NoiseKey, Schedule, Stream};
+//! use ebm_langevin::{LangevinConfig, NoiseKey, Sampler, Schedule, Stream};
 //!
 //! // A bowl around grey: E(x) = Σ (x − ½)² / 2σ² with σ = 0.1, sampled at temperature 1.
 //! let (step_size, sigma) = (1e-4_f64, 0.1_f64);
@@ -18,7 +18,7 @@
 //! };
 //! let chains: Vec<u32> = (0..64).collect();
 //! let start = Tensor::zeros([64, 1, 8, 8], &Device::flex());
-//! let sampler = Langevin::new(config, NoiseKey::new(1, Stream::Sample, 0)).with_stats(true);
+//! let sampler = Sampler::new(config, NoiseKey::new(1, Stream::Sample, 0)).with_stats(true);
 //! let run = sampler.run(start, &chains, bowl);
 //!
 //! let std = run.x.var(0).mean().sqrt().into_scalar::<f32>();
@@ -51,12 +51,16 @@ mod schedule;
 mod stats;
 mod step;
 
-pub use buffer::{BufferConfig, BufferState, Chains, ReplayBuffer, Restart, RestartData};
+pub use buffer::{
+    Augmentation, BufferConfig, BufferState, Chains, ReplayBuffer, Restart, RestartData,
+};
 pub use gradient::energy_and_gradient;
 pub use kernel::{descend, perturb, reference};
 pub use philox::{Distribution, NoiseKey, PhiloxRng, Stream, normal, philox4x32_10, uniform};
 pub use pieces::on_threads;
-pub use sampler::{InvalidValue, Langevin, LangevinConfig, Run, chain_tensor};
+pub use sampler::{
+    InvalidValue, LangevinConfig, LastStep, Method, Run, Sampler, adapted_scale, chain_tensor,
+};
 pub use schedule::{Schedule, Varying};
 pub use stats::ChainStats;
 pub use step::{Descent, Noise};

@@ -58,6 +58,12 @@ pub enum Stream {
     Weights = 8,
     /// Starting points of chains outside training.
     Sample = 9,
+    /// Augmentation of chains that come out of the replay buffer.
+    Augment = 10,
+    /// Numbers dropped while training.
+    Dropout = 11,
+    /// Which images of the data are mirrored.
+    DataFlip = 12,
 }
 
 /// Names the random numbers of one Langevin step, or of any other draw: the words are

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::sampler::row_norms;
 use crate::step::Descent;
 
 /// What some chains did in one run of the sampler. A value that is not finite stays visible.
@@ -15,8 +16,11 @@ pub struct ChainStats {
     pub grad_norm_mean: f64,
     /// Largest L2 norm of ∇E of a chain at a step.
     pub grad_norm_max: f64,
-    /// Share of the elements of ∇E/T that the clamp changed, in [0, 1].
+    /// Share of the elements of ∇E/T that a clamp, or a limit of its norm, changed, in [0, 1].
     pub clamped_share: f64,
+    /// Mean probability with which a step was accepted, in [0, 1], of methods that may reject it;
+    /// not a number where an energy was not finite.
+    pub acceptance: Option<f64>,
     /// Share of the final pixels at a bound, in [0, 1].
     pub at_bound_share: f64,
 }
@@ -31,6 +35,9 @@ impl ChainStats {
             all.grad_norm_mean += weight * group.grad_norm_mean;
             all.clamped_share += weight * group.clamped_share;
             all.at_bound_share += weight * group.at_bound_share;
+            if let Some(acceptance) = group.acceptance {
+                all.acceptance = Some(all.acceptance.unwrap_or(0.0) + weight * acceptance);
+            }
             all.grad_norm_max = larger(all.grad_norm_max, group.grad_norm_max);
             all.energy_before.extend(group.energy_before);
             all.energy_after.extend(group.energy_after);
@@ -50,6 +57,7 @@ pub(crate) struct StatsRecorder {
     grad_norm_sum: Option<Tensor<1>>,
     grad_norm_max: Option<Tensor<1>>,
     clamped: Option<Tensor<1, Int>>,
+    acceptance: Option<Tensor<1>>,
     elements: usize,
     steps: usize,
 }
@@ -62,17 +70,32 @@ impl StatsRecorder {
             grad_norm_sum: None,
             grad_norm_max: None,
             clamped: None,
+            acceptance: None,
             elements: 0,
             steps: 0,
         }
     }
 
-    /// Add the gradients `[batch, ..]` of a step.
-    pub(crate) fn record<const D: usize>(&mut self, gradient: &Tensor<D>, descent: &Descent) {
+    /// Add the gradients `[batch, ..]` of a step, before anything limits them.
+    pub(crate) fn record<const D: usize>(
+        &mut self,
+        gradient: &Tensor<D>,
+        descent: &Descent,
+        norm_clip: Option<f64>,
+    ) {
         let rows: Tensor<2> = gradient.clone().flatten_rows();
-        let norms: Tensor<1> = rows.clone().square().sum_dim(1).sqrt().squeeze_dim(1);
+        let row_norms = row_norms(&rows); // [batch, 1]
+        let norms: Tensor<1> = row_norms.clone().squeeze_dim(1);
         let scaled = rows.mul_scalar(descent.inverse_temperature).abs();
-        let clamped = scaled.greater_elem(descent.grad_clip).int().sum();
+        let clamped = scaled.greater_elem(descent.grad_clip);
+        let clamped = match norm_clip {
+            Some(longest) => {
+                let is_long = (row_norms * descent.inverse_temperature).greater_elem(longest);
+                clamped.bool_or(is_long.expand(row_shape(gradient)))
+            }
+            None => clamped,
+        };
+        let clamped = clamped.int().sum();
         self.elements += gradient.shape().num_elements();
         self.steps += 1;
         self.grad_norm_max = Some(match self.grad_norm_max.take() {
@@ -84,6 +107,14 @@ impl StatsRecorder {
             Some(sum) => sum + clamped,
             None => clamped,
         });
+    }
+
+    /// Add the logarithms of the acceptance ratios of a step, `[batch]`.
+    pub(crate) fn record_acceptance(&mut self, log_ratio: &Tensor<1>) {
+        // A ratio of energies that are not finite is not finite either, and stays visible.
+        let mark = log_ratio.clone() * 0.0;
+        let probability = log_ratio.clone().clamp_max(0.0).exp() + mark;
+        self.acceptance = Some(add(self.acceptance.take(), probability.mean()));
     }
 
     /// End with the energies `[batch]` and pixels of the last state.
@@ -105,6 +136,7 @@ impl StatsRecorder {
             .clamped
             .map_or(0.0, |sum| floats(sum.float())[0] as f64);
         let norms = (sums.len() * self.steps).max(1) as f64;
+        let steps = self.steps.max(1) as f64;
         ChainStats {
             energy_before: floats(self.energy_before),
             energy_after: floats(energy_after),
@@ -112,6 +144,7 @@ impl StatsRecorder {
             grad_norm_max: maxima.iter().fold(0.0, |max, &n| larger(max, f64::from(n))),
             clamped_share: clamped / self.elements.max(1) as f64,
             at_bound_share,
+            acceptance: self.acceptance.map(|sum| f64::from(floats(sum)[0]) / steps),
         }
     }
 }
@@ -128,6 +161,12 @@ fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
+/// `[batch, pixels]`.
+fn row_shape<const D: usize>(images: &Tensor<D>) -> [usize; 2] {
+    let batch = images.dims()[0];
+    [batch, images.shape().num_elements() / batch.max(1)]
+}
+
 /// One row of numbers per image.
 trait FlattenRows {
     fn flatten_rows(self) -> Tensor<2>;
@@ -135,8 +174,7 @@ trait FlattenRows {
 
 impl<const D: usize> FlattenRows for Tensor<D> {
     fn flatten_rows(self) -> Tensor<2> {
-        let batch = self.dims()[0];
-        let pixels = self.shape().num_elements() / batch.max(1);
-        self.reshape([batch, pixels])
+        let shape = row_shape(&self);
+        self.reshape(shape)
     }
 }

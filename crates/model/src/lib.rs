@@ -13,15 +13,22 @@
 //! # Ok::<(), ebm_model::InvalidNetwork>(())
 //! ```
 //!
-//! Reading order: `energy` (what every model does) → `conv_net` (strided convolutions);
-//! `ops` holds the CPU's kernels.
+//! Reading order: `energy` (what every model does) → `conv_net` (strided convolutions) and `res_net`
+//! (residual blocks) → `layers` (what they are made of); `network` chooses between the two, `ops`
+//! holds the CPU's kernels.
 //! The convention for energies, images and steps stands in `ebm_langevin`'s documentation.
 
 mod activation;
 mod conv_net;
 mod energy;
+mod layers;
+mod network;
 mod ops;
+mod res_net;
 
 pub use activation::Activation;
-pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, Initialization, InvalidNetwork, Padding};
-pub use energy::{EnergyModel, ImageShape};
+pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, Padding};
+pub use energy::{DropoutMask, EnergyModel, Given, ImageShape};
+pub use layers::{Initialization, NormedWeight};
+pub use network::{InvalidNetwork, Network, NetworkConfig};
+pub use res_net::{ResNet, ResNetConfig, Stage};

@@ -1,6 +1,6 @@
 //! Cut the data into batches of dequantised, noised tensors; each a function of seed and iteration.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use ebm_langevin::{Distribution, Noise, NoiseKey, Stream, chain_tensor, perturb};
 
 use crate::config::Config;
@@ -22,6 +22,7 @@ pub struct Batches<'a> {
     order: BatchOrder,
     seed: u64,
     noise_std: f64,
+    flip: bool,
     device: &'a Device,
 }
 
@@ -33,12 +34,13 @@ impl<'a> Batches<'a> {
             images,
             seed: config.seed,
             noise_std: config.data.noise_std,
+            flip: config.data.flip,
             device,
         }
     }
 
-    /// The batch of an iteration: a byte q becomes (q + u)/256 with u ~ U(0, 1), plus noise of
-    /// `data.noise_std`, clipped to [0, 1].
+    /// The batch of an iteration: mirrored with probability ½ where `data.flip`, a byte q becomes
+    /// (q + u)/256 with u ~ U(0, 1), plus noise of `data.noise_std`, clipped to [0, 1].
     pub fn at(&mut self, iteration: u64) -> LabelledBatch {
         let indices = self.order.batch(iteration);
         let labels = indices.iter().map(|&i| self.images.labels[i]).collect();
@@ -46,7 +48,12 @@ impl<'a> Batches<'a> {
         // noise apart.
         let places: Vec<u32> = (0..indices.len() as u32).collect();
         let places = chain_tensor(&places, self.device);
-        let images = byte_tensor(self.images, &indices, self.device).div_scalar(256.0);
+        let bytes = byte_tensor(self.images, &indices, self.device);
+        let images = match self.flip {
+            true => self.some_mirrored(bytes, iteration as u32),
+            false => bytes,
+        };
+        let images = images.div_scalar(256.0);
         let noise = |stream, distribution, scale| Noise {
             key: NoiseKey::new(self.seed, stream, iteration as u32),
             distribution,
@@ -67,6 +74,19 @@ impl<'a> Batches<'a> {
             images = perturb(images, &places, smear).clamp(0.0, 1.0);
         }
         LabelledBatch { images, labels }
+    }
+
+    /// Every image, or with probability ½ its mirror image.
+    fn some_mirrored(&self, images: Tensor<4>, iteration: u32) -> Tensor<4> {
+        let key = NoiseKey::new(self.seed, Stream::DataFlip, iteration);
+        let batch = images.dims()[0];
+        let coins: Vec<bool> = (0..batch as u32)
+            .map(|place| key.words(place, 0)[0] & 1 == 1)
+            .collect();
+        let coins = TensorData::new(coins, [batch, 1, 1, 1]);
+        let coins = Tensor::<4, Bool>::from_data(coins, self.device).expand(images.shape());
+        let mirrored = images.clone().flip([3]);
+        images.mask_where(coins, mirrored)
     }
 }
 

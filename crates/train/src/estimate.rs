@@ -15,6 +15,10 @@ use crate::trainer;
 /// Iterations before the clock starts, and on the clock.
 const WARM_UP: u64 = 2;
 const MEASURED: u64 = 5;
+/// Iterations longer than this are not run whole.
+const LONGEST_SECONDS: f64 = 10.0;
+/// Images of an iteration in small.
+const FEW_IMAGES: usize = 8;
 
 /// The cost of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,11 +27,15 @@ pub struct Estimate {
     pub s_per_iteration: f64,
     /// Numbers in the network.
     pub parameters: usize,
-    /// Largest memory of the process so far, in bytes, where the system tells.
+    /// Largest memory of the process in training, in bytes, where the system tells.
     pub peak_memory: Option<u64>,
+    /// Images of the iterations that the numbers are computed from, where those were smaller than
+    /// the run's.
+    pub scaled_from: Option<usize>,
 }
 
-/// Run a few iterations and write nothing.
+/// Run a few iterations and write nothing. Where those would take long, run a few in small, with few
+/// images and one or two Langevin steps, and take cost for proportional to both.
 ///
 /// # Errors
 /// Where the network does not fit the data.
@@ -37,24 +45,54 @@ pub fn measure(
     selected: &Selected,
 ) -> Result<Estimate, TrainError> {
     let images = &dataset.train;
-    let frequencies = images.class_frequencies();
-    let mut state = TrainState::new(config, images.shape, frequencies, &selected.device)?;
-    let mut batches = Batches::new(images, config, &selected.device);
-    let mut seconds = Vec::new();
-    for iteration in 0..WARM_UP + MEASURED {
-        let start = Instant::now();
-        let info = trainer::step(config, &mut state, batches.at(iteration), false);
-        let _wait_for_the_device = info.loss.into_data();
-        if iteration >= WARM_UP {
-            seconds.push(start.elapsed().as_secs_f64());
-        }
+    let mut state = TrainState::new(config, images.into(), &selected.device)?;
+    let parameters = state.model.num_params();
+    let mut seconds = |config: &Config, iterations: u64| {
+        let mut batches = Batches::new(images, config, &selected.device);
+        let mut all = (0..iterations).map(|iteration| {
+            let start = Instant::now();
+            let info = trainer::step(config, &mut state, batches.at(iteration), false);
+            let _wait_for_the_device = info.loss.into_data();
+            start.elapsed().as_secs_f64()
+        });
+        // Beginnings are slow, and tell nothing.
+        all.by_ref().take(WARM_UP as usize).for_each(drop);
+        let mut measured: Vec<f64> = all.collect();
+        measured.sort_by(f64::total_cmp);
+        measured[measured.len() / 2]
+    };
+    let few = FEW_IMAGES.min(config.batch_size);
+    let before = resident_memory();
+    let one_step = seconds(&in_small(config, few, 1), WARM_UP + 1);
+    let two_steps = seconds(&in_small(config, few, 2), WARM_UP + 1);
+    let per_step = (two_steps - one_step).max(0.0);
+    let batches = config.batch_size as f64 / few as f64;
+    let projected = batches * (one_step + per_step * (config.langevin.num_steps - 1) as f64);
+    if projected > LONGEST_SECONDS && few < config.batch_size {
+        let grown = |(before, peak): (u64, u64)| {
+            before + (peak.saturating_sub(before) as f64 * batches) as u64
+        };
+        return Ok(Estimate {
+            s_per_iteration: projected,
+            parameters,
+            peak_memory: before.zip(peak_memory()).map(grown),
+            scaled_from: Some(few),
+        });
     }
-    seconds.sort_by(f64::total_cmp);
     Ok(Estimate {
-        s_per_iteration: seconds[seconds.len() / 2],
-        parameters: state.model.num_params(),
+        s_per_iteration: seconds(config, WARM_UP + MEASURED),
+        parameters,
         peak_memory: peak_memory(),
+        scaled_from: None,
     })
+}
+
+/// The configuration with fewer images and steps.
+fn in_small(config: &Config, images: usize, steps: usize) -> Config {
+    let mut small = config.clone();
+    small.batch_size = images;
+    small.langevin.num_steps = steps;
+    small
 }
 
 impl Estimate {
@@ -66,8 +104,13 @@ impl Estimate {
             || "unknown on this system".to_owned(),
             |bytes| format!("{} MiB", bytes >> 20),
         );
+        let origin = self.scaled_from.map_or_else(String::new, |images| {
+            format!(
+                "\n                computed from iterations of {images} images and one or two steps"
+            )
+        });
         format!(
-            "parameters      {}\ns/iteration     {:.4} ({:.0} image-steps/s)\ntotal time      {} for {} iterations\nmemory          {memory} (process, data included)",
+            "parameters      {}\ns/iteration     {:.4} ({:.0} image-steps/s)\ntotal time      {} for {} iterations\nmemory          {memory} (process, data included){origin}",
             self.parameters,
             self.s_per_iteration,
             image_steps / self.s_per_iteration,
@@ -87,12 +130,19 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// The process's largest resident size so far (Linux).
+/// The process's largest resident size so far, in bytes (Linux).
 fn peak_memory() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+/// The process's resident size, in bytes (Linux).
+fn resident_memory() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+fn memory(key: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kibibytes << 10)
 }

@@ -43,7 +43,7 @@ pub fn save_grid(
     scale: u32,
 ) -> Result<(), GridError> {
     let sheet = Sheet::of(images, shape, columns);
-    save(path, &sheet.magnified(scale))
+    write(path, sheet.magnified(scale).to_png())
 }
 
 /// Saves two grids as [`save_grid`] does, `left` (samples, say) and `right` (data), a wide gap apart.
@@ -74,7 +74,7 @@ pub fn side_by_side(
     );
     sheet.paste(&left, 0, 0);
     sheet.paste(&right, 0, right_edge);
-    save(path, &sheet.magnified(scale))
+    write(path, sheet.magnified(scale).to_png())
 }
 
 /// Columns of a grid of `images`: as near to a square as its images allow.
@@ -91,11 +91,11 @@ pub fn scale_for(width: usize) -> u32 {
 
 /// Pixels as a PNG has them: `[height, width, channels]`.
 #[derive(Debug, PartialEq, Eq)]
-struct Sheet {
-    channels: usize,
-    height: usize,
-    width: usize,
-    pixels: Vec<u8>,
+pub(crate) struct Sheet {
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) pixels: Vec<u8>,
 }
 
 impl Sheet {
@@ -112,7 +112,7 @@ impl Sheet {
         }
     }
 
-    fn of(images: &[u8], [channels, height, width]: [usize; 3], columns: usize) -> Self {
+    pub(crate) fn of(images: &[u8], [channels, height, width]: [usize; 3], columns: usize) -> Self {
         assert!(columns >= 1, "expected at least 1 column, got {columns}");
         let image_len = channels * height * width;
         assert!(
@@ -154,7 +154,7 @@ impl Sheet {
         }
     }
 
-    fn magnified(&self, scale: u32) -> Self {
+    pub(crate) fn magnified(&self, scale: u32) -> Self {
         assert!(scale >= 1, "expected a scale of at least 1, got {scale}");
         let scale = scale as usize;
         let mut pixels = Vec::with_capacity(self.pixels.len() * scale * scale);
@@ -188,10 +188,10 @@ impl Sheet {
     }
 }
 
-fn save(path: &Path, sheet: &Sheet) -> Result<(), GridError> {
-    sheet
-        .to_png()
-        .and_then(|png| atomic_file::write_atomically(path, &png))
+/// Writes an image that an encoder has made, or says of which file it could make none.
+pub(crate) fn write(path: &Path, encoded: io::Result<Vec<u8>>) -> Result<(), GridError> {
+    encoded
+        .and_then(|bytes| atomic_file::write_atomically(path, &bytes))
         .map_err(|cause| GridError {
             path: path.to_owned(),
             cause,

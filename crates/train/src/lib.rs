@@ -27,6 +27,7 @@
 //! remembered) → `run` (the loop) → `config` and `preset` → `cli`. The convention for energies,
 //! images and steps stands in `ebm_langevin`'s documentation.
 
+pub mod animation;
 mod atomic_file;
 mod batches;
 pub mod checkpoint;
@@ -34,10 +35,12 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod device;
+mod dropout;
 pub mod ema;
 mod error;
 pub mod estimate;
 pub mod grid;
+pub mod kl;
 pub mod loss;
 pub mod metrics;
 pub mod npy;
@@ -50,6 +53,7 @@ mod run_dir;
 pub mod sampling;
 pub mod state;
 pub mod trainer;
+pub mod weights;
 
 pub use batches::{Batches, LabelledBatch, byte_tensor};
 pub use error::TrainError;

@@ -17,10 +17,13 @@ pub struct Metrics {
     pub iteration: u64,
     /// What was minimised.
     pub loss: f64,
-    /// mean E(x₊) − mean E(x₋).
+    /// The objective's contrast of data and samples; for `cd` mean E(x₊) − mean E(x₋).
     pub contrastive: f64,
     /// The L2 penalty of energies.
     pub regularization: f64,
+    /// The weighted KL term, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl: Option<f64>,
     /// Mean energy of data.
     pub e_pos: f64,
     /// Mean energy of samples.
@@ -47,6 +50,12 @@ pub struct Metrics {
     pub clamped_share: f64,
     /// Share of sample pixels at 0 or 1, in [0, 1].
     pub at_bound_share: f64,
+    /// Mean probability with which steps were accepted, in [0, 1], of `mala` and `hmc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<f64>,
+    /// What the sampler's step size is multiplied by, where it adapts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_scale: Option<f64>,
     /// Mean rounds of sampling since the chains of the buffer were fresh.
     pub buffer_age_mean: f64,
     /// Largest such number.
@@ -82,6 +91,7 @@ impl Metrics {
             loss: first(&info.loss),
             contrastive: first(&info.contrastive),
             regularization: first(&info.regularization),
+            kl: info.kl.as_ref().map(first),
             e_pos: e_pos.mean,
             e_neg: e_neg.mean,
             gap: e_neg.mean - e_pos.mean,
@@ -95,6 +105,8 @@ impl Metrics {
             chain_grad_norm_max: chains.grad_norm_max,
             clamped_share: chains.clamped_share,
             at_bound_share: chains.at_bound_share,
+            step_scale: chains.acceptance.map(|_| info.step_scale),
+            acceptance: chains.acceptance,
             buffer_age_mean: ages.iter().map(|&age| f64::from(age)).sum::<f64>()
                 / ages.len().max(1) as f64,
             buffer_age_max: ages.iter().copied().max().unwrap_or(0),
@@ -104,8 +116,11 @@ impl Metrics {
 
     /// The line for people.
     pub fn summary(&self) -> String {
+        let acceptance = self
+            .acceptance
+            .map(|a| format!(" accepted {:.0}%", 100.0 * a));
         format!(
-            "E+ {:+.3} E- {:+.3} gap {:+.3} loss {:+.4} |grad| {:.3} |dE/dx| {:.3} clamped {:.0}% age {:.0} {:.0} image-steps/s",
+            "E+ {:+.3} E- {:+.3} gap {:+.3} loss {:+.4} |grad| {:.3} |dE/dx| {:.3} clamped {:.0}% age {:.0}{} {:.0} image-steps/s",
             self.e_pos,
             self.e_neg,
             self.gap,
@@ -114,6 +129,7 @@ impl Metrics {
             self.chain_grad_norm_mean,
             100.0 * self.clamped_share,
             self.buffer_age_mean,
+            acceptance.unwrap_or_default(),
             self.speed.image_steps_per_s,
         )
     }

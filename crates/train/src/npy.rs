@@ -1,4 +1,4 @@
-//! Save arrays of bytes where NumPy can load them.
+//! Save arrays where NumPy can load them, and load arrays of bytes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,16 @@ pub struct NpyError {
     pub cause: io::Error,
 }
 
+/// An array that could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the array {}: {cause}; give a .npy file of type uint8 in C order", path.display())]
+pub struct NpyReadError {
+    /// The file that was being read.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub cause: io::Error,
+}
+
 /// Saves `data`, in row-major order, as a `.npy` file of type `uint8`.
 ///
 /// # Errors
@@ -25,11 +35,50 @@ pub struct NpyError {
 /// # Panics
 /// If `data` has another length than the product of `shape`.
 pub fn save_npy_u8(path: &Path, shape: &[usize], data: &[u8]) -> Result<(), NpyError> {
+    save(path, shape, data)
+}
+
+/// Saves `data`, in row-major order, as a `.npy` file of type `float32`.
+///
+/// # Errors
+/// As [`save_npy_u8`].
+///
+/// # Panics
+/// As [`save_npy_u8`].
+pub fn save_npy_f32(path: &Path, shape: &[usize], data: &[f32]) -> Result<(), NpyError> {
+    save(path, shape, data)
+}
+
+/// Loads the shape and the bytes, in row-major order, of a `.npy` file of type `uint8`.
+///
+/// # Errors
+/// [`NpyReadError`] if the file cannot be read or holds something else.
+pub fn load_npy_u8(path: &Path) -> Result<(Vec<usize>, Vec<u8>), NpyReadError> {
+    let load = || {
+        let bytes = std::fs::read(path)?;
+        let file = npyz::NpyFile::new(bytes.as_slice())?;
+        let shape = file.shape().iter().map(|&extent| extent as usize).collect();
+        match file.order() {
+            npyz::Order::C => Ok((shape, file.into_vec::<u8>()?)),
+            npyz::Order::Fortran => Err(io::Error::other("it is in Fortran order")),
+        }
+    };
+    load().map_err(|cause| NpyReadError {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+fn save<T: npyz::AutoSerialize + Copy>(
+    path: &Path,
+    shape: &[usize],
+    data: &[T],
+) -> Result<(), NpyError> {
     let expected: usize = shape.iter().product();
     assert_eq!(
         data.len(),
         expected,
-        "expected {expected} bytes for {shape:?}, got {}",
+        "expected {expected} numbers for {shape:?}, got {}",
         data.len()
     );
     encode(shape, data)
@@ -40,7 +89,7 @@ pub fn save_npy_u8(path: &Path, shape: &[usize], data: &[u8]) -> Result<(), NpyE
         })
 }
 
-fn encode(shape: &[usize], data: &[u8]) -> io::Result<Vec<u8>> {
+fn encode<T: npyz::AutoSerialize + Copy>(shape: &[usize], data: &[T]) -> io::Result<Vec<u8>> {
     let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
     let mut bytes = Vec::new();
     let mut writer = npyz::WriteOptions::new()
@@ -48,7 +97,7 @@ fn encode(shape: &[usize], data: &[u8]) -> io::Result<Vec<u8>> {
         .shape(&shape)
         .writer(&mut bytes)
         .begin_nd()?;
-    writer.extend(data)?;
+    writer.extend(data.iter().copied())?;
     writer.finish()?;
     Ok(bytes)
 }
@@ -78,6 +127,19 @@ pub fn nchw_to_nhwc(images: &[u8], [channels, height, width]: [usize; 3]) -> Vec
     moved
 }
 
+/// Moves the channels first, as images lie in memory here: the inverse of [`nchw_to_nhwc`].
+///
+/// # Shapes
+/// `images` is `[n, height, width, channels]`, `shape` is `[channels, height, width]`, the result
+/// `[n, channels, height, width]`.
+///
+/// # Panics
+/// If `images` is not a whole number of images.
+pub fn nhwc_to_nchw(images: &[u8], [channels, height, width]: [usize; 3]) -> Vec<u8> {
+    // With the roles of channels and pixels exchanged it is the same transposition.
+    nchw_to_nhwc(images, [height * width, 1, channels])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +164,20 @@ mod tests {
         let images = [1, 2, 3, 10, 20, 30, 4, 5, 6, 40, 50, 60];
         let expected = [1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60];
         assert_eq!(nchw_to_nhwc(&images, [2, 1, 3]), expected);
+        assert_eq!(nhwc_to_nchw(&expected, [2, 1, 3]), images);
+    }
+
+    #[test]
+    fn what_is_saved_can_be_loaded_and_numbers_are_not_taken_for_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("array.npy");
+        save_npy_u8(&path, &[3, 1], &[7, 8, 9]).unwrap();
+        assert_eq!(load_npy_u8(&path).unwrap(), (vec![3, 1], vec![7, 8, 9]));
+        save_npy_f32(&path, &[2], &[1.5, -2.0]).unwrap();
+        assert!(load_npy_u8(&path).is_err());
+        let bytes = std::fs::read(&path).unwrap();
+        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+        assert_eq!(file.into_vec::<f32>().unwrap(), [1.5, -2.0]);
     }
 
     #[test]
@@ -116,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic = "expected 6 bytes for [2, 3], got 5"]
+    #[should_panic = "expected 6 numbers for [2, 3], got 5"]
     fn refuses_data_of_another_length_than_the_shape() {
         let _ = save_npy_u8(Path::new("never-written.npy"), &[2, 3], &[0; 5]);
     }

@@ -35,11 +35,15 @@ pub fn specs(model: &impl Module) -> Vec<ParameterSpec> {
         specs: Vec<ParameterSpec>,
     }
     impl ModuleVisitor for Visitor {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.path.push(name.to_owned());
+        fn enter_module(&mut self, name: &str, kind: &str) {
+            if !is_choice(kind) {
+                self.path.push(name.to_owned());
+            }
         }
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.path.pop();
+        fn exit_module(&mut self, _: &str, kind: &str) {
+            if !is_choice(kind) {
+                self.path.pop();
+            }
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             self.specs.push(ParameterSpec {
@@ -51,6 +55,11 @@ pub fn specs(model: &impl Module) -> Vec<ParameterSpec> {
     let mut visitor = Visitor::default();
     model.visit(&mut visitor);
     visitor.specs
+}
+
+/// Whether a module is one variant of an enum, whose name is no field.
+fn is_choice(kind: &str) -> bool {
+    kind.starts_with("Enum:")
 }
 
 /// All parameters as one vector, untracked, `[parameters]`.

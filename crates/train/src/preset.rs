@@ -29,7 +29,21 @@ macro_rules! presets {
     };
 }
 
-presets!("digits", "mnist-uva", "mnist");
+presets!(
+    "digits",
+    "digits-conditional",
+    "mnist-uva",
+    "mnist",
+    "igebm-mnist-conditional",
+    "igebm-cifar10",
+    "igebm-cifar10-conditional",
+    "igebm-imagenet32-conditional",
+    "igebm-imagenet128-conditional",
+    "igebm-dsprites-shape",
+    "igebm-dsprites-size",
+    "igebm-dsprites-position",
+    "igebm-dsprites-rotation",
+);
 
 /// The preset that runs where none is named.
 pub const DEFAULT: &str = PRESETS[0].name;

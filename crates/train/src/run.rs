@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use ebm_model::{ConvNet, EnergyModel, ImageShape};
+use ebm_model::{EnergyModel, Given, ImageShape, Network};
 
 use crate::batches::{Batches, byte_tensor};
 use crate::checkpoint;
@@ -96,7 +95,7 @@ fn open_state(
     images: &Images,
     selected: &Selected,
     run_dir: &Path,
-) -> Result<TrainState<ConvNet>, TrainError> {
+) -> Result<TrainState<Network>, TrainError> {
     match checkpoint::latest(run_dir)? {
         Some(path) => {
             let checkpoint = checkpoint::read(&path)?;
@@ -109,22 +108,14 @@ fn open_state(
                 true => Ok(state),
             }
         }
-        None => {
-            let frequencies = images.class_frequencies();
-            Ok(TrainState::new(
-                config,
-                images.shape,
-                frequencies,
-                &selected.device,
-            )?)
-        }
+        None => Ok(TrainState::new(config, images.into(), &selected.device)?),
     }
 }
 
 struct TrainingRun<'a> {
     config: &'a Config,
     dir: RunDir,
-    state: TrainState<ConvNet>,
+    state: TrainState<Network>,
     metrics: MetricsFile,
     /// Losses that nobody has looked at: iteration and `[1]`.
     unread: Vec<(u64, Tensor<1>)>,
@@ -197,8 +188,14 @@ impl TrainingRun<'_> {
         self.refuse_divergence()?;
         let few: Vec<u32> = (0..self.state.buffer.capacity().min(8) as u32).collect();
         let images = self.state.buffer.images(&few, self.config.seed, 0);
-        for model in [self.state.model.valid(), self.state.ema_model()] {
-            let energies = model.energy(images.clone()).into_data();
+        let labels = self.state.buffer.labels(&few);
+        for model in [self.state.last_model(), self.state.ema_model()] {
+            let classes = sampling::classes_of(&model, &labels, &images.device());
+            let given = Given {
+                classes: classes.as_ref(),
+                dropout: None,
+            };
+            let energies = model.energy_with(images.clone(), given).into_data();
             if let Some(energy) = energies.iter::<f32>().find(|energy| !energy.is_finite()) {
                 return Err(self.diverged(
                     self.state.step,
@@ -251,9 +248,11 @@ impl TrainingRun<'_> {
         let (shape, num, seed) = (data.shape, output.num_samples, self.config.seed);
         let start = sampling::noise_images(num, shape, seed, &selected.device);
         let model = self.state.ema_model();
-        let sampler = sampling::sampler(&self.config.langevin, output.sample_steps, seed);
-        let run = sampling::sample(&model, start, &sampler);
-        let indices: Vec<usize> = (0..num).map(|i| i % data.len()).collect();
+        let sampler = sampling::sampler(&self.config.langevin, output.sample_steps, seed)
+            .with_step_scale(self.state.step_scale);
+        let labels = sampling::labels_in_turn(num, model.num_classes());
+        let run = sampling::sample(&model, start, &labels, &sampler);
+        let indices = shown_beside(&labels, data, model.num_classes() > 0);
         let shown = sampling::to_bytes(byte_tensor(data, &indices, &selected.device) / 255.0);
         let path = self.dir.samples(self.state.step);
         save_beside(&path, &sampling::to_bytes(run.x), &shown, shape)?;
@@ -271,6 +270,22 @@ impl TrainingRun<'_> {
             keep,
         )?)
     }
+}
+
+/// Images of the data to show beside samples: of the same classes where the model has classes.
+fn shown_beside(labels: &[u32], data: &Images, by_class: bool) -> Vec<usize> {
+    let mut next = 0;
+    let mut follow = |wanted: Option<u32>| {
+        let order = (0..data.len()).map(|i| (next + i) % data.len());
+        let fits = |i: &usize| wanted.is_none_or(|label| data.labels[*i] == label);
+        let found = { order }.find(fits).unwrap_or(next % data.len());
+        next = found + 1;
+        found
+    };
+    labels
+        .iter()
+        .map(|&label| follow(by_class.then_some(label)))
+        .collect()
 }
 
 fn save_beside(

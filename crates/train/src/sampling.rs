@@ -1,10 +1,13 @@
 //! Draw images from a trained energy.
 
-use burn::tensor::{Device, Tensor};
+use core::ops::Range;
+
+use burn::tensor::{Device, Int, Tensor};
 use ebm_langevin::{
-    Distribution, Langevin, LangevinConfig, Noise, NoiseKey, Run, Stream, chain_tensor, perturb,
+    Distribution, LangevinConfig, Noise, NoiseKey, Run, Sampler, Stream, adapted_scale,
+    chain_tensor, perturb,
 };
-use ebm_model::{EnergyModel, ImageShape};
+use ebm_model::{EnergyModel, Given, ImageShape};
 
 /// Uniform noise from which chains start, `[num, channels, height, width]`: a function of the
 /// seed.
@@ -19,22 +22,102 @@ pub fn noise_images(num: usize, shape: ImageShape, seed: u64, device: &Device) -
     perturb(zeros, &chain_tensor(&chains, device), noise)
 }
 
+/// First of the keys of [`adapt`]; those below are of starts, chains and choices.
+const ADAPTING_KEYS: u32 = 1000;
+
 /// A run's sampler outside training: `steps` steps, with random numbers of their own.
-pub fn sampler(langevin: &LangevinConfig, steps: usize, seed: u64) -> Langevin {
+pub fn sampler(langevin: &LangevinConfig, steps: usize, seed: u64) -> Sampler {
     let config = LangevinConfig {
         num_steps: steps,
         ..langevin.clone()
     };
-    Langevin::new(config, NoiseKey::new(seed, Stream::Sample, 1))
+    Sampler::new(config, NoiseKey::new(seed, Stream::Sample, 1))
 }
 
-/// Run chains from `start` under a trained energy, chain i with the i-th noise.
+/// Run chains from `start` under a trained energy, chain i with the i-th noise, each given its
+/// class if the model has classes.
 ///
 /// # Shapes
-/// - `start`: `[num, channels, height, width]`
-pub fn sample<M: EnergyModel + Sync>(model: &M, start: Tensor<4>, sampler: &Langevin) -> Run<4> {
+/// - `start`: `[num, channels, height, width]`, `labels`: `num`
+pub fn sample<M: EnergyModel + Sync>(
+    model: &M,
+    start: Tensor<4>,
+    labels: &[u32],
+    sampler: &Sampler,
+) -> Run<4> {
     let chains: Vec<u32> = (0..start.dims()[0] as u32).collect();
-    sampler.run(start, &chains, |x| model.energy(x))
+    let classes = classes_of(model, labels, &start.device());
+    sampler.run_each(start, &chains, energy_of_chains(model, classes.as_ref()))
+}
+
+/// Runs, and steps of each, in which a step size adapts.
+const ADAPTING_RUNS: u32 = 30;
+const ADAPTING_STEPS: usize = 10;
+
+/// Run chains from `start` while their step size adapts towards `target_acceptance`, and return
+/// where they came to and what step sizes are to be multiplied by from there on. Without a target
+/// that is `start` and `scale`.
+///
+/// # Shapes
+/// - `start`: `[num, channels, height, width]`, `labels`: `num`
+pub fn adapt<M: EnergyModel + Sync>(
+    model: &M,
+    langevin: &LangevinConfig,
+    start: Tensor<4>,
+    labels: &[u32],
+    seed: u64,
+    scale: f64,
+) -> (Tensor<4>, f64) {
+    let Some(target) = langevin.target_acceptance else {
+        return (start, scale);
+    };
+    let config = LangevinConfig {
+        num_steps: ADAPTING_STEPS,
+        ..langevin.clone()
+    };
+    (0..ADAPTING_RUNS).fold((start, scale), |(x, scale), run| {
+        let key = NoiseKey::new(seed, Stream::Sample, ADAPTING_KEYS + run);
+        let sampler = Sampler::new(config.clone(), key).with_step_scale(scale);
+        let run = sample(model, x, labels, &sampler.with_stats(true));
+        let acceptance = run.stats.and_then(|stats| stats.acceptance);
+        let acceptance = acceptance.unwrap_or(f64::NAN);
+        (run.x, adapted_scale(scale, acceptance, target))
+    })
+}
+
+/// The classes that a model is given for these labels, `[labels]`; none for a model without classes.
+pub fn classes_of(
+    model: &impl EnergyModel,
+    labels: &[u32],
+    device: &Device,
+) -> Option<Tensor<1, Int>> {
+    (model.num_classes() > 0).then(|| chain_tensor(labels, device))
+}
+
+/// For [`Sampler::run_each`]: the energy of the chains at some places of a batch, each given its class.
+///
+/// # Shapes
+/// - `classes`: `[batch]`
+pub fn energy_of_chains<'a, M: EnergyModel>(
+    model: &'a M,
+    classes: Option<&'a Tensor<1, Int>>,
+) -> impl Fn(Range<usize>) -> Box<dyn Fn(Tensor<4>) -> Tensor<1> + 'a> {
+    move |rows| {
+        let classes = classes.map(|y| y.clone().narrow(0, rows.start, rows.len()));
+        Box::new(move |x| {
+            let given = Given {
+                classes: classes.as_ref(),
+                dropout: None,
+            };
+            model.energy_with(x, given)
+        })
+    }
+}
+
+/// One label a chain for a grid of every class in turn: `num` labels of a model with `classes`
+/// classes, all 0 without classes.
+pub fn labels_in_turn(num: usize, classes: usize) -> Vec<u32> {
+    (0..num).map(|i| (i % classes.max(1)) as u32).collect()
 }
 
 /// Pixels in [0, 1] as the nearest of 256 levels, row-major.

@@ -2,12 +2,13 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_langevin::{BufferState, NoiseKey, PhiloxRng, ReplayBuffer, Stream};
-use ebm_model::{ConvNet, EnergyModel, ImageShape};
+use ebm_model::{EnergyModel, ImageShape, Network};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::checkpoint::{self, Array, Checkpoint, CheckpointError};
 use crate::config::{Config, Invalid};
+use crate::data::Images;
 use crate::optimizer::Adam;
 use crate::parameters::{self, ParameterSpec};
 
@@ -22,6 +23,10 @@ pub struct TrainState<M> {
     pub optimizer: Adam,
     /// Persistent chains.
     pub buffer: ReplayBuffer,
+    /// What the sampler's step size is multiplied by: 1 unless it adapts.
+    pub step_scale: f64,
+    /// Names of the classes; empty for data without labels.
+    pub class_names: Vec<String>,
     /// Iterations done.
     pub step: u64,
 }
@@ -31,41 +36,72 @@ pub struct TrainState<M> {
 struct Counters {
     step: u64,
     optimizer_steps: u64,
+    #[serde(default = "unscaled")]
+    step_scale: f64,
     image_shape: [usize; 3],
     class_frequencies: Vec<f64>,
+    #[serde(default)]
+    class_names: Vec<String>,
 }
 
-/// The network of a configuration with its initial weights.
+fn unscaled() -> f64 {
+    1.0
+}
+
+/// What is known of the data that a model learns: all that a state takes from them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSummary {
+    /// Shape of every image.
+    pub shape: ImageShape,
+    /// Names of the classes; empty for data without labels.
+    pub class_names: Vec<String>,
+    /// Share of each class.
+    pub class_frequencies: Vec<f64>,
+}
+
+impl From<&Images> for DataSummary {
+    fn from(images: &Images) -> Self {
+        Self {
+            shape: images.shape,
+            class_names: images.class_names.clone(),
+            class_frequencies: images.class_frequencies(),
+        }
+    }
+}
+
+/// The network of a configuration with its initial weights, for data of `num_classes` classes.
 ///
 /// # Errors
-/// Where the network does not fit images of `shape`.
+/// Where the network does not fit images of `shape`, or needs classes that the data do not have.
 pub fn initial_model(
     config: &Config,
     shape: ImageShape,
+    num_classes: usize,
     device: &Device,
-) -> Result<ConvNet, Invalid> {
+) -> Result<Network, Invalid> {
+    if config.model.conditional && num_classes == 0 {
+        let problem = "needs labelled data: a data set with classes, or a folder of class folders";
+        return Err(Invalid::new("model.conditional", problem));
+    }
     let mut rng = PhiloxRng::new(NoiseKey::new(config.seed, Stream::Weights, 0), 0);
-    let net = config.model.conv_net().init(shape, &mut rng, device);
+    let net = config.model.network(num_classes);
+    let net = net.init(shape, &mut rng, device);
     net.map_err(|error| Invalid::new("model", error.to_string()))
 }
 
-impl TrainState<ConvNet> {
+impl TrainState<Network> {
     /// The state before the first iteration. `device` without autodiff.
     ///
     /// # Errors
     /// Where the network does not fit images of `shape`.
-    pub fn new(
-        config: &Config,
-        shape: ImageShape,
-        class_frequencies: Vec<f64>,
-        device: &Device,
-    ) -> Result<Self, Invalid> {
-        let model = initial_model(config, shape, &device.clone().autodiff())?;
+    pub fn new(config: &Config, data: DataSummary, device: &Device) -> Result<Self, Invalid> {
+        let (shape, num_classes) = (data.shape, data.class_frequencies.len());
+        let model = initial_model(config, shape, num_classes, &device.clone().autodiff())?;
         let ema = parameters::flatten(&model);
         let buffer = ReplayBuffer::new(
             config.buffer.clone(),
             shape.dims(),
-            class_frequencies,
+            data.class_frequencies,
             config.seed,
             device,
         );
@@ -74,6 +110,8 @@ impl TrainState<ConvNet> {
             model,
             ema,
             buffer,
+            step_scale: unscaled(),
+            class_names: data.class_names,
             step: 0,
         })
     }
@@ -91,11 +129,13 @@ impl TrainState<ConvNet> {
         let [channels, height, width] = counters.image_shape;
         let shape = ImageShape::new(channels, height, width);
         let autodiff = device.clone().autodiff();
-        let model = initial_model(config, shape, &autodiff)
+        let num_classes = counters.class_frequencies.len();
+        let mut model = initial_model(config, shape, num_classes, &autodiff)
             .map_err(|error| checkpoint.invalid("config.toml", error.to_string()))?;
         let specs = parameters::specs(&model);
         let weights = vector(checkpoint, "model.safetensors", "", &specs, device)?;
         let ema = vector(checkpoint, "ema.safetensors", "", &specs, device)?;
+        load_spectral_norms(&mut model, checkpoint, device)?;
         let optimizer = load_optimizer(checkpoint, &specs, counters.optimizer_steps, device)?;
         let buffer = load_buffer(config, checkpoint, counters.image_shape)?;
         Ok(Self {
@@ -109,15 +149,28 @@ impl TrainState<ConvNet> {
                 buffer,
                 device,
             ),
+            step_scale: counters.step_scale,
+            class_names: counters.class_names,
             step: counters.step,
         })
     }
 }
 
 impl<M: EnergyModel> TrainState<M> {
-    /// The network with the averaged weights, as constants.
+    /// The network with the averaged weights, as constants, with spectral norms of its own: an
+    /// average of the vectors they are computed from would belong to no weights.
     pub fn ema_model(&self) -> M {
-        parameters::unflatten(self.model.valid(), &self.ema)
+        let mut model = parameters::unflatten(self.model.valid(), &self.ema);
+        for weight in &mut model.spectral_norms() {
+            weight.settle();
+        }
+        model.folded()
+    }
+
+    /// The network with the last weights, as constants, as chains of the last iteration saw it but
+    /// for the last update.
+    pub fn last_model(&self) -> M {
+        self.model.valid().folded()
     }
 
     /// Channels, height and width of the images.
@@ -131,8 +184,10 @@ impl<M: EnergyModel> TrainState<M> {
         let counters = Counters {
             step: self.step,
             optimizer_steps: self.optimizer.steps,
+            step_scale: self.step_scale,
             image_shape: self.buffer.shape(),
             class_frequencies: self.buffer.class_frequencies().to_vec(),
+            class_names: self.class_names.clone(),
         };
         let specs = parameters::specs(&self.model);
         let moments = [
@@ -140,7 +195,8 @@ impl<M: EnergyModel> TrainState<M> {
             ("mean_square.", &self.optimizer.mean_square),
         ];
         let moments = moments.map(|(prefix, vector)| named_arrays(prefix, &specs, vector));
-        let weights = named_arrays("", &specs, &parameters::flatten(&self.model));
+        let mut weights = named_arrays("", &specs, &parameters::flatten(&self.model));
+        weights.extend(spectral_norm_arrays(self.model.clone()));
         vec![
             ("config.toml", config.to_toml().into_bytes()),
             ("state.json", checkpoint::to_json(&counters)),
@@ -159,6 +215,43 @@ impl<M: EnergyModel> TrainState<M> {
             ),
         ]
     }
+}
+
+/// The vectors of spectral norms, by name: `LAYER.u` and `LAYER.v`.
+fn spectral_norm_arrays(mut model: impl EnergyModel) -> BTreeMap<String, Array> {
+    let mut arrays = BTreeMap::new();
+    for weight in model.spectral_norms() {
+        for (suffix, vector) in ["u", "v"].iter().zip(weight.vectors()) {
+            let numbers: Vec<f32> = vector.into_data().iter::<f32>().collect();
+            let array = Array::new([numbers.len()], numbers);
+            arrays.insert(format!("{}.{suffix}", weight.name), array);
+        }
+    }
+    arrays
+}
+
+fn load_spectral_norms(
+    model: &mut impl EnergyModel,
+    checkpoint: &Checkpoint,
+    device: &Device,
+) -> Result<(), CheckpointError> {
+    let mut norms = model.spectral_norms();
+    if norms.is_empty() {
+        return Ok(());
+    }
+    let mut arrays = checkpoint.arrays("model.safetensors")?;
+    for weight in &mut norms {
+        let mut load = |suffix: &str, expected: Tensor<2>| {
+            let shape = expected.dims();
+            let name = format!("{}.{suffix}", weight.name);
+            let numbers = checkpoint::take_f32(&mut arrays, &name, &shape[1..])?;
+            Ok(Tensor::from_data(TensorData::new(numbers, shape), device))
+        };
+        let [u, v] = weight.vectors();
+        let vectors = [load("u", u)?, load("v", v)?];
+        weight.set_vectors(vectors);
+    }
+    Ok(())
 }
 
 /// The parts of a vector of parameters, by name.
@@ -236,4 +329,101 @@ fn load_buffer(
         labels: checkpoint::take_u32(&mut arrays, "labels", &[capacity])?,
         ages: checkpoint::take_u32(&mut arrays, "ages", &[capacity])?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+
+    use super::*;
+    use crate::batches::Batches;
+    use crate::{data, trainer};
+
+    /// The largest singular value of a matrix, by one-sided Jacobi rotations of its rows.
+    fn largest_singular_value(matrix: Tensor<2>) -> f64 {
+        let [rows, columns] = matrix.dims();
+        let numbers: Vec<f64> = matrix.into_data().iter::<f64>().collect();
+        let mut rows_of: Vec<Vec<f64>> = numbers.chunks(columns).map(<[f64]>::to_vec).collect();
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        for _sweep in 0..30 {
+            for i in 0..rows {
+                for j in i + 1..rows {
+                    let (a, b) = (dot(&rows_of[i], &rows_of[i]), dot(&rows_of[j], &rows_of[j]));
+                    let c = dot(&rows_of[i], &rows_of[j]);
+                    if c.abs() <= 1e-15 * (a * b).sqrt() {
+                        continue;
+                    }
+                    let zeta = (b - a) / (2.0 * c);
+                    let t = zeta.signum() / (zeta.abs() + (1.0 + zeta * zeta).sqrt());
+                    let cos = 1.0 / (1.0 + t * t).sqrt();
+                    let (sin, (left, right)) = (cos * t, rows_of.split_at_mut(j));
+                    for (x, y) in left[i].iter_mut().zip(&mut right[0]) {
+                        (*x, *y) = (cos * *x - sin * *y, sin * *x + cos * *y);
+                    }
+                }
+            }
+        }
+        let lengths = rows_of.iter().map(|row| dot(row, row).sqrt());
+        lengths.fold(0.0, f64::max)
+    }
+
+    /// The largest singular value of any weight as the network uses it.
+    fn largest_norm(mut model: Network) -> f64 {
+        let norms = model.spectral_norms();
+        assert!(norms.len() > 3, "weights are under spectral norm");
+        let values = norms
+            .iter()
+            .map(|weight| largest_singular_value(weight.normalized()));
+        values.fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_after_loading() {
+        for network in ["mnist", "resnet32"] {
+            let overrides = [
+                &format!("model.network={network}"),
+                "model.filters=4",
+                "batch_size=8",
+                "langevin.num_steps=2",
+                "buffer.capacity=16",
+                "data.train_images=32",
+                "data.image_size=16",
+            ];
+            let config = Config::resolve("digits", None, &overrides.map(String::from));
+            let config = config.expect("resolves");
+            let dataset = data::load(&config.data, 1).expect("drawn");
+            let device = Device::flex();
+            let state = TrainState::new(&config, (&dataset.train).into(), &device);
+            let mut state = state.expect("fits");
+            let mut batches = Batches::new(&dataset.train, &config, &device);
+            let before = parameters::flatten(&state.model);
+            for iteration in 0..60 {
+                trainer::step(&config, &mut state, batches.at(iteration), false);
+            }
+            let moved = (parameters::flatten(&state.model) - before).abs().max();
+            assert!(moved.into_scalar::<f32>() > 0.005, "the weights have moved");
+            let norm = largest_norm(state.model.clone());
+            assert!(
+                norm < 1.01,
+                "{network}: {norm}: one iteration a step follows the weights"
+            );
+
+            let mut average = parameters::unflatten(state.model.valid(), &state.ema);
+            average
+                .spectral_norms()
+                .iter_mut()
+                .for_each(|weight| weight.settle());
+            let norm = largest_norm(average);
+            assert!(norm < 1.0 + 1e-3, "{network}: {norm} in the average");
+
+            let (files, dir) = (
+                state.to_files(&config),
+                tempfile::tempdir().expect("a folder"),
+            );
+            let path = checkpoint::write(dir.path(), 60, &files, 1).expect("written");
+            let checkpoint = checkpoint::read(&path).expect("read");
+            let loaded = TrainState::load(&config, &checkpoint, &device).expect("fits");
+            assert_eq!(largest_norm(loaded.model), largest_norm(state.model));
+        }
+    }
 }

@@ -1,14 +1,17 @@
 //! Take one training step: draw chains, run them, contrast data with samples, update.
 
 use burn::tensor::Tensor;
-use ebm_langevin::{ChainStats, Langevin, NoiseKey, RestartData, Stream};
+use ebm_langevin::{ChainStats, LastStep, NoiseKey, RestartData, Sampler, Stream, adapted_scale};
 use ebm_model::EnergyModel;
 
 use crate::batches::LabelledBatch;
 use crate::config::Config;
+use crate::dropout::Dropout;
 use crate::ema;
-use crate::loss::contrastive_divergence;
+use crate::kl::kl_term;
+use crate::loss::loss;
 use crate::parameters;
+use crate::sampling::{classes_of, energy_of_chains};
 use crate::state::TrainState;
 
 /// What happened in a step. Tensors stay on the device until somebody reads them.
@@ -18,16 +21,20 @@ pub struct StepInfo {
     pub e_pos: Tensor<1>,
     /// Energies of the samples, `[batch]`.
     pub e_neg: Tensor<1>,
-    /// mean E(x₊) − mean E(x₋), `[1]`.
+    /// The objective's contrast of data and samples, `[1]`.
     pub contrastive: Tensor<1>,
     /// The L2 penalty of energies, `[1]`.
     pub regularization: Tensor<1>,
+    /// The weighted KL term, `[1]`, where there is one.
+    pub kl: Option<Tensor<1>>,
     /// What was minimised, `[1]`.
     pub loss: Tensor<1>,
     /// L2 norm of the parameter gradient before clipping, `[1]`.
     pub grad_norm: Tensor<1>,
     /// Learning rate used.
     pub lr: f64,
+    /// What the next iteration multiplies the sampler's step size by.
+    pub step_scale: f64,
     /// What the chains did, where asked for.
     pub chains: Option<ChainStats>,
 }
@@ -35,6 +42,7 @@ pub struct StepInfo {
 /// Persistent contrastive divergence, ∇θL = E_data[∇θE] − E_model[∇θE] (Tieleman 2008), with
 /// the buffer and the regulariser of Du & Mordatch (2019), alg. 1.
 ///
+/// Spectral norm takes one power iteration and becomes part of the weights before chains run.
 /// `record` asks for [`StepInfo::chains`].
 ///
 /// # Shapes
@@ -53,16 +61,59 @@ pub fn step<M: EnergyModel + Sync>(
     };
     let chains = state.buffer.draw(batch, seed, iteration, Some(restart));
 
-    let frozen = state.model.valid();
-    let key = NoiseKey::new(seed, Stream::Langevin, iteration);
-    let sampler = Langevin::new(config.langevin.clone(), key).with_stats(record);
-    let run = sampler.run(chains.x.clone(), &chains.ids, |x| frozen.energy(x));
+    for weight in &mut state.model.spectral_norms() {
+        weight.iterate();
+    }
+    let model = state.model.folded();
+    let frozen = model.valid();
+    let y_neg = classes_of(&model, &chains.labels, &x_pos.device());
+    let sampler = sampler(config, state, record);
+    let energy_of = energy_of_chains(&frozen, y_neg.as_ref());
+    let run = sampler.run_each(chains.x.clone(), &chains.ids, energy_of);
+    if let Some(target) = config.langevin.target_acceptance {
+        let acceptance = run.stats.as_ref().and_then(|stats| stats.acceptance);
+        let acceptance = acceptance.unwrap_or(f64::NAN);
+        state.step_scale = adapted_scale(state.step_scale, acceptance, target);
+    }
+    let kl = (run.last_step.as_ref()).map(|last| {
+        let few = config.kl.samples.min(batch);
+        let last = LastStep {
+            from: last.from.clone().narrow(0, 0, few),
+            descent: last.descent,
+        };
+        let others = state
+            .buffer
+            .others(&chains.ids, config.kl.neighbors, seed, iteration);
+        let (x, y) = (run.x.clone().narrow(0, 0, few), y_neg.as_ref());
+        let y = y.map(|y| y.clone().narrow(0, 0, few));
+        kl_term(
+            &model,
+            &last,
+            x,
+            y.as_ref(),
+            others,
+            config.kl.entropy_weight,
+        )
+    });
     state.buffer.put(&chains, run.x.clone());
 
-    let e_pos = state.model.energy(x_pos); // [batch]
-    let e_neg = state.model.energy(run.x); // [batch]
-    let loss = contrastive_divergence(e_pos.clone(), e_neg.clone(), config.energy_l2);
-    let total = loss.total();
+    let y_pos = classes_of(&model, &data.labels, &x_pos.device());
+    let dropout = Dropout::new(config, iteration);
+    let e_pos = dropout.energy(&model, x_pos, y_pos.as_ref(), 0); // [batch]
+    let e_neg = dropout.energy(&model, run.x, y_neg.as_ref(), batch); // [batch]
+    let loss = loss(
+        &config.objective,
+        e_pos.clone(),
+        e_neg.clone(),
+        config.energy_l2,
+    );
+    let (total, kl) = match kl {
+        Some(kl) => {
+            let total = loss.total() + kl.surrogate * config.kl.weight;
+            (total, Some(kl.value * config.kl.weight))
+        }
+        None => (loss.total(), None),
+    };
     let gradients = total.backward();
     let gradient = parameters::flatten_gradients(&state.model, &gradients); // [parameters]
 
@@ -76,16 +127,30 @@ pub fn step<M: EnergyModel + Sync>(
     state.model = parameters::unflatten(state.model.clone(), &weights);
     state.step += 1;
 
+    let minimised = loss.total().inner();
     StepInfo {
         e_pos: e_pos.inner(),
         e_neg: e_neg.inner(),
         contrastive: loss.contrastive.inner(),
         regularization: loss.regularization.inner(),
-        loss: total.inner(),
+        loss: match &kl {
+            Some(kl) => minimised + kl.clone(),
+            None => minimised,
+        },
+        kl,
         grad_norm: update.grad_norm,
         lr,
+        step_scale: state.step_scale,
         chains: run.stats,
     }
+}
+
+fn sampler<M>(config: &Config, state: &TrainState<M>, record: bool) -> Sampler {
+    let key = NoiseKey::new(config.seed, Stream::Langevin, state.step as u32);
+    Sampler::new(config.langevin.clone(), key)
+        .with_stats(record || config.langevin.target_acceptance.is_some())
+        .with_step_scale(state.step_scale)
+        .with_last_step(config.kl.weight > 0.0)
 }
 
 #[cfg(test)]
@@ -95,6 +160,8 @@ mod tests {
     use ebm_langevin::{
         BufferConfig, Distribution, LangevinConfig, ReplayBuffer, Schedule, Varying,
     };
+
+    use ebm_model::Given;
 
     use super::*;
     use crate::optimizer::Adam;
@@ -107,7 +174,7 @@ mod tests {
     }
 
     impl EnergyModel for Quadratic {
-        fn energy(&self, x: Tensor<4>) -> Tensor<1> {
+        fn energy_with(&self, x: Tensor<4>, _: Given<'_>) -> Tensor<1> {
             let x: Tensor<2> = x.flatten(1, 3); // [batch, 2]
             let far = (x - self.mean.val().unsqueeze()).square();
             let energy = far * self.log_precision.val().exp().unsqueeze() / 2.0;
@@ -176,6 +243,8 @@ mod tests {
             model,
             optimizer: Adam::new(4, &device),
             buffer: ReplayBuffer::new(config.buffer.clone(), [1, 1, 2], vec![], 1, &device),
+            step_scale: 1.0,
+            class_names: vec![],
             step: 0,
         };
         let averaged = 200;

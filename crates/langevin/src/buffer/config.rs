@@ -15,6 +15,21 @@ pub enum Restart {
     Data,
 }
 
+/// A way to change a chain that comes out of the buffer, so that it may reach another mode
+/// (Du et al. 2021). The chain keeps its label: choose what leaves a class what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Augmentation {
+    /// Cut out at least 0.8 of the area and resize it to the whole.
+    Crop,
+    /// Left and right change places, with probability ½; not for digits or letters.
+    Flip,
+    /// Brightness, contrast and saturation change by up to 0.4, with probability 0.8.
+    Color,
+    /// Colours go, with probability 0.2.
+    Grey,
+}
+
 /// How many chains are kept, and how often one starts afresh.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +42,10 @@ pub struct BufferConfig {
     pub restart: Restart,
     /// Standard deviation of the noise added to data where chains restart from data.
     pub restart_noise_std: f64,
+    /// What may happen to a kept chain on its way out, whatever the order; empty for nothing.
+    pub augment: Vec<Augmentation>,
+    /// Probability that a kept chain is augmented at all, in [0, 1].
+    pub augment_prob: f64,
 }
 
 impl Default for BufferConfig {
@@ -36,6 +55,8 @@ impl Default for BufferConfig {
             reinit_prob: 0.05,
             restart: Restart::Noise,
             restart_noise_std: 0.1,
+            augment: Vec::new(),
+            augment_prob: 1.0,
         }
     }
 }
@@ -64,6 +85,10 @@ impl BufferConfig {
         if !(self.restart_noise_std >= 0.0 && self.restart_noise_std.is_finite()) {
             let got = self.restart_noise_std;
             return invalid("restart_noise_std", format!("must be ≥ 0, got {got}"));
+        }
+        if !(0.0..=1.0).contains(&self.augment_prob) {
+            let got = self.augment_prob;
+            return invalid("augment_prob", format!("must be in [0, 1], got {got}"));
         }
         Ok(())
     }

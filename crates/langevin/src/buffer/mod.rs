@@ -1,12 +1,14 @@
 //! Keep persistent chains between iterations: 8-bit images on the device, labels and ages beside them.
 //!
 //! The replay buffer of Du & Mordatch (2019), alg. 1, with two differences: a drawn chain goes back
-//! to its own slot, and every chain keeps its label.
+//! to its own slot, and every chain keeps its label. On its way out a chain may be augmented
+//! (Du et al. 2021).
 
+mod augment;
 mod bytes;
 mod config;
 
-use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use rand::RngExt;
 use rand::seq::index;
 
@@ -14,8 +16,9 @@ use crate::kernel::perturb;
 use crate::philox::{Distribution, NoiseKey, PhiloxRng, Stream};
 use crate::sampler::chain_tensor;
 use crate::step::Noise;
+use augment::augment;
 use bytes::{pack, unpack, word_of_bytes};
-pub use config::{BufferConfig, Restart};
+pub use config::{Augmentation, BufferConfig, Restart};
 
 /// Chains on their way through an iteration.
 #[derive(Clone, Debug)]
@@ -163,8 +166,8 @@ impl ReplayBuffer {
         &self.ages
     }
 
-    /// Draw `batch` different chains; each is a fresh one with probability `reinit_prob`.
-    /// The buffer itself changes in [`put`](Self::put).
+    /// Draw `batch` different chains; each is a fresh one with probability `reinit_prob`, the
+    /// others are augmented as configured. The buffer itself changes in [`put`](Self::put).
     ///
     /// A stored byte q becomes (q + u)/256 with u ~ U(0, 1), so that storing and drawing leaves a
     /// pixel's mean as it is. Every random number is a function of seed and iteration.
@@ -207,11 +210,14 @@ impl ReplayBuffer {
         };
         let labels = pick(&self.labels, &|i| fresh_labels[i]);
         let ages = pick(&self.ages, &|_| 0);
+        let kept: Vec<bool> = restarted.iter().map(|again| !again).collect();
         let x = self.images(&ids, seed, iteration);
+        let x = augment(&self.config, x, &ids, &kept, seed, iteration);
         let x = match restarted.contains(&true) {
             true => {
                 let fresh = self.fresh(&ids, seed, iteration, data);
-                x.mask_where(self.mask(&restarted), fresh)
+                let restarted = mask(&restarted, &x);
+                x.mask_where(restarted, fresh)
             }
             false => x,
         };
@@ -238,6 +244,32 @@ impl ReplayBuffer {
             self.labels[id as usize] = chains.labels[i];
             self.ages[id as usize] = chains.ages[i].saturating_add(1);
         }
+    }
+
+    /// The labels of `ids`.
+    pub fn labels(&self, ids: &[u32]) -> Vec<u32> {
+        ids.iter().map(|&id| self.labels[id as usize]).collect()
+    }
+
+    /// The images of up to `count` chains that are not among `ids`, dequantised,
+    /// `[count, channels, height, width]`; fewer where the buffer has no more.
+    ///
+    /// # Panics
+    /// If every chain is among `ids`.
+    pub fn others(&self, ids: &[u32], count: usize, seed: u64, iteration: u32) -> Tensor<4> {
+        let capacity = self.config.capacity;
+        let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::BufferDraw, iteration), 1);
+        let drawn = index::sample(&mut rng, capacity, capacity.min(count + ids.len()));
+        let others = drawn.into_iter().map(|slot| slot as u32);
+        let others: Vec<u32> = others
+            .filter(|slot| !ids.contains(slot))
+            .take(count)
+            .collect();
+        assert!(
+            !others.is_empty(),
+            "every one of {capacity} chains is drawn"
+        );
+        self.images(&others, seed, iteration)
     }
 
     /// The stored images of `ids`, dequantised, `[batch, channels, height, width]`.
@@ -284,18 +316,12 @@ impl ReplayBuffer {
         };
         perturb(start, &chain_tensor(ids, &device), noise).clamp(0.0, 1.0)
     }
+}
 
-    /// `[batch, channels, height, width]`, true in the images of chosen chains.
-    fn mask(&self, chosen: &[bool]) -> Tensor<4, burn::tensor::Bool> {
-        let [channels, height, width] = self.shape;
-        let data = TensorData::new(chosen.to_vec(), [chosen.len(), 1, 1, 1]);
-        Tensor::<4, burn::tensor::Bool>::from_data(data, &self.words.device()).expand([
-            chosen.len(),
-            channels,
-            height,
-            width,
-        ])
-    }
+/// A mask of the shape of `x`, true in the images of chosen chains.
+fn mask(chosen: &[bool], x: &Tensor<4>) -> Tensor<4, Bool> {
+    let data = TensorData::new(chosen.to_vec(), [chosen.len(), 1, 1, 1]);
+    Tensor::<4, Bool>::from_data(data, &x.device()).expand(x.dims())
 }
 
 /// The class in whose share of [0, 1) `u` falls.

@@ -4,8 +4,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_langevin::{
-    BufferConfig, Descent, Distribution, Langevin, LangevinConfig, Noise, NoiseKey, ReplayBuffer,
-    Schedule, Stream, chain_tensor, descend, perturb, reference,
+    Augmentation, BufferConfig, Descent, Distribution, LangevinConfig, Noise, NoiseKey,
+    ReplayBuffer, Sampler, Schedule, Stream, chain_tensor, descend, perturb, reference,
 };
 
 /// Every backend compiled in, and every adapter found. With EBM_REQUIRE_ADAPTER set, no adapter
@@ -139,7 +139,7 @@ fn every_backend_runs_the_same_chains() {
         let far: Tensor<2> = (x - 0.4).powi_scalar(2).flatten(1, 3);
         far.sum_dim(1).squeeze_dim(1)
     };
-    let sampler = Langevin::new(config, NoiseKey::new(5, Stream::Langevin, 1)).with_stats(true);
+    let sampler = Sampler::new(config, NoiseKey::new(5, Stream::Langevin, 1)).with_stats(true);
     let expected = sampler.run(image(&Device::flex(), 1.0), &IDS, energy);
     let stats = expected.stats.expect("asked for");
     let expected = numbers(expected.x);
@@ -189,5 +189,31 @@ fn every_backend_keeps_the_same_bytes() {
             (bytes.labels, bytes.ages),
             (state.labels.clone(), state.ages.clone())
         );
+    }
+}
+
+#[test]
+fn every_backend_augments_alike() {
+    let config = BufferConfig {
+        capacity: 12,
+        reinit_prob: 0.2,
+        augment: vec![
+            Augmentation::Crop,
+            Augmentation::Flip,
+            Augmentation::Color,
+            Augmentation::Grey,
+        ],
+        ..BufferConfig::default()
+    };
+    let drawn = |device: &Device| {
+        let buffer = ReplayBuffer::new(config.clone(), [3, 6, 5], vec![], 1, device);
+        numbers(buffer.draw(12, 1, 0, None).x)
+    };
+    let expected = drawn(&Device::flex());
+    for (name, device) in devices() {
+        let there = drawn(&device);
+        let mut pairs = there.iter().zip(&expected);
+        // Products may run in TF32, which rounds to 2⁻¹¹.
+        assert!(pairs.all(|(a, b)| (a - b).abs() <= 5e-3), "{name}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ebm_langevin::{BufferConfig, ReplayBuffer, Restart, RestartData};
+use ebm_langevin::{Augmentation, BufferConfig, ReplayBuffer, Restart, RestartData};
 use proptest::prelude::*;
 
 const SHAPE: [usize; 3] = [1, 2, 3];
@@ -165,6 +165,7 @@ fn chains_can_restart_from_data() {
         reinit_prob: 1.0,
         restart: Restart::Data,
         restart_noise_std: 0.0,
+        ..BufferConfig::default()
     };
     let buffer = ReplayBuffer::new(config, SHAPE, vec![], 0, &Device::flex());
     let images = tensor((0..4 * PIXELS).map(|i| i as f32 / 24.0).collect());
@@ -176,6 +177,48 @@ fn chains_can_restart_from_data() {
     let chains = buffer.draw(4, 0, 0, Some(data));
     assert_eq!(pixels(chains.x), pixels(images));
     assert_eq!(chains.labels, labels);
+}
+
+#[test]
+fn kept_chains_are_augmented_and_fresh_ones_are_not() {
+    let draw = |augment: Vec<Augmentation>| {
+        let config = BufferConfig {
+            capacity: 60,
+            reinit_prob: 0.5,
+            augment,
+            ..BufferConfig::default()
+        };
+        let mut buffer = ReplayBuffer::new(config, SHAPE, vec![], 11, &Device::flex());
+        let first = buffer.draw(60, 0, 0, None);
+        let x = first.x.clone();
+        buffer.put(&first, x);
+        buffer.draw(60, 0, 1, None)
+    };
+    // Dequantisation draws the same numbers in both, so that only augmentation tells them apart.
+    let (plain, augmented) = (draw(vec![]), draw(vec![Augmentation::Crop]));
+    assert_eq!(plain.ids, augmented.ids);
+    let (before, after) = (pixels(plain.x), pixels(augmented.x));
+    let rows = before.chunks(PIXELS).zip(after.chunks(PIXELS));
+    for ((before, after), age) in rows.zip(augmented.ages) {
+        assert_eq!(before == after, age == 0, "a chain of age {age}");
+    }
+}
+
+#[test]
+fn augmentations_are_written_as_their_names() {
+    let text = "augment = [\"crop\", \"flip\", \"color\", \"grey\"]\naugment_prob = 0.5\n";
+    let config: BufferConfig = toml::from_str(text).unwrap();
+    let all = [
+        Augmentation::Crop,
+        Augmentation::Flip,
+        Augmentation::Color,
+        Augmentation::Grey,
+    ];
+    assert_eq!((&config.augment[..], config.augment_prob), (&all[..], 0.5));
+    let written = toml::to_string(&config).unwrap();
+    assert_eq!(toml::from_str::<BufferConfig>(&written).unwrap(), config);
+    assert!(toml::from_str::<BufferConfig>("augment = [\"blur\"]").is_err());
+    assert_eq!(toml::from_str(""), Ok(BufferConfig::default()));
 }
 
 #[test]
@@ -195,5 +238,14 @@ fn refuses_impossible_settings_by_name() {
         Err("reinit_prob must be in [0, 1], got 1.5".into())
     );
     assert!(message(config(64, f64::NAN)).is_err());
+    let augmented = |augment_prob| BufferConfig {
+        augment_prob,
+        ..config(64, 0.1)
+    };
+    assert_eq!(
+        message(augmented(-0.5)),
+        Err("augment_prob must be in [0, 1], got -0.5".into())
+    );
+    assert!(message(augmented(f64::NAN)).is_err());
     assert_eq!(message(config(64, 1.0)), Ok(()));
 }

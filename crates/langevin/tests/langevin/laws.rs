@@ -1,13 +1,13 @@
 //! Hold the sampler to exact laws: independent chains, fixed seeds, five standard errors.
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{Distribution, Langevin, LangevinConfig, NoiseKey, Schedule, Stream, Varying};
+use ebm_langevin::{Distribution, LangevinConfig, NoiseKey, Sampler, Schedule, Stream, Varying};
 
 /// Five standard deviations of a normal, as a probability of both tails: 2·(1 − Φ(5)).
 const FIVE_SIGMA: f64 = 5.733e-7;
 
-fn sampler(config: LangevinConfig) -> Langevin {
-    Langevin::new(config, NoiseKey::new(20_190_320, Stream::Sample, 0))
+fn sampler(config: LangevinConfig) -> Sampler {
+    Sampler::new(config, NoiseKey::new(20_190_320, Stream::Sample, 0))
 }
 
 fn unbounded(num_steps: usize, step_size: f64, noise_std: f64) -> LangevinConfig {
@@ -61,7 +61,7 @@ fn assert_ar1(values: &[f64], a: f64, s: f64, steps: i32, x0: f64) {
 }
 
 /// Largest distance between the empirical distribution and `cdf`, times √n.
-fn kolmogorov_smirnov(mut values: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
+pub fn kolmogorov_smirnov(mut values: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len() as f64;
     let distances = values.iter().enumerate().map(|(i, &v)| {
@@ -72,7 +72,7 @@ fn kolmogorov_smirnov(mut values: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// Where the statistic lies with probability [`FIVE_SIGMA`] or less (Kolmogorov's first term).
-fn kolmogorov_bound() -> f64 {
+pub fn kolmogorov_bound() -> f64 {
     (-(FIVE_SIGMA / 2.0).ln() / 2.0).sqrt()
 }
 

@@ -4,4 +4,5 @@
 mod backends;
 mod buffer;
 mod laws;
+mod metropolis;
 mod sampler;

@@ -1,14 +1,14 @@
 //! Check the loop: pieces, trajectories, statistics.
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{Langevin, LangevinConfig, NoiseKey, Run, Schedule, Stream, on_threads};
+use ebm_langevin::{LangevinConfig, NoiseKey, Run, Sampler, Schedule, Stream, on_threads};
 
 fn bowl(x: Tensor<4>) -> Tensor<1> {
     let far: Tensor<2> = (x - 0.5).powi_scalar(2).flatten(1, 3);
     far.sum_dim(1).squeeze_dim(1)
 }
 
-fn sampler(num_steps: usize, noise_std: f64) -> Langevin {
+fn sampler(num_steps: usize, noise_std: f64) -> Sampler {
     let config = LangevinConfig {
         num_steps,
         step_size: Schedule::Constant(0.1),
@@ -16,7 +16,7 @@ fn sampler(num_steps: usize, noise_std: f64) -> Langevin {
         grad_clip: Some(0.5),
         ..LangevinConfig::default()
     };
-    Langevin::new(config, NoiseKey::new(3, Stream::Langevin, 9)).with_stats(true)
+    Sampler::new(config, NoiseKey::new(3, Stream::Langevin, 9)).with_stats(true)
 }
 
 fn pixels(x: Tensor<4>) -> Vec<f32> {

@@ -1,17 +1,18 @@
 //! Describe a network of convolutions by a table, and build it for images of any size.
 
-use burn::module::Param;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use super::ConvNet;
-use super::initialization::Initialization;
+use super::{Condition, ConvNet};
 use crate::activation::Activation;
 use crate::energy::ImageShape;
+use crate::layers::{Bound, ClassGain, Conv, ConvSpec, Dense, Initialization, InputBias};
+use crate::network::InvalidNetwork;
+use crate::ops::ConvGeometry;
+
+/// Side above which a last, halving convolution is repeated.
+const LARGEST_FLATTENED: usize = 7;
 
 /// Zeros around the input of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct ConvLayer {
 }
 
 /// The table from which a [`ConvNet`] is made.
+///
+/// The table is that of the published image size. While a side is above 7 pixels after the last
+/// convolution and that one halves it, it is repeated, so that larger images end as small.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConvNetConfig {
     /// Convolutions, each followed by the activation.
@@ -69,33 +73,11 @@ pub struct ConvNetConfig {
     pub initialization: Initialization,
     /// Whether the first layer sees 2x − 1 instead of x.
     pub centered_input: bool,
-}
-
-/// A network that cannot be built.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum InvalidNetwork {
-    /// A convolution whose kernel exceeds its padded input.
-    #[error(
-        "layer {layer}: a kernel of {kernel}×{kernel} does not fit into an input of {height}×{width}; use larger images"
-    )]
-    InputTooSmall {
-        /// Position of the layer, from 1.
-        layer: usize,
-        /// Side of its kernel.
-        kernel: usize,
-        /// Height of its padded input.
-        height: usize,
-        /// Width of its padded input.
-        width: usize,
-    },
-    /// A number of filters, a width, a kernel or a stride of zero.
-    #[error("layer {layer}: {what} must be at least 1")]
-    Zero {
-        /// Position of the layer, from 1; one more than the convolutions for the dense layer.
-        layer: usize,
-        /// Which number.
-        what: &'static str,
-    },
+    /// Whether every weight but the last is under spectral norm.
+    pub spectral_norm: bool,
+    /// Classes the energy is given; 0 for none. Every convolution but the first then has a bias of
+    /// its input and a gain of its output for each class.
+    pub num_classes: usize,
 }
 
 impl ConvNetConfig {
@@ -125,6 +107,8 @@ impl ConvNetConfig {
             activation: Activation::Swish,
             initialization: Initialization::FanInUniform,
             centered_input: true,
+            spectral_norm: false,
+            num_classes: 0,
         }
     }
 
@@ -153,6 +137,31 @@ impl ConvNetConfig {
             activation: Activation::LeakyRelu,
             initialization: Initialization::HeNormal,
             centered_input: false,
+            spectral_norm: true,
+            num_classes: 0,
+        }
+    }
+
+    /// DspritesNet of IGEBM for 64×64 images, with `filters` (published: 64) in its second layer:
+    /// 4×4 kernels with stride 2, swish.
+    pub fn dsprites_with_filters(filters: usize) -> Self {
+        let halving = |filters| ConvLayer {
+            filters,
+            kernel: 4,
+            stride: 2,
+            padding: Padding::Same,
+        };
+        let stem = ConvLayer {
+            filters: filters.div_ceil(2),
+            kernel: 3,
+            stride: 1,
+            padding: Padding::Same,
+        };
+        let wide = halving(2 * filters);
+        Self {
+            layers: vec![stem, halving(filters), wide, wide, wide],
+            activation: Activation::Swish,
+            ..Self::mnist_with_filters(filters)
         }
     }
 
@@ -173,75 +182,77 @@ impl ConvNetConfig {
         rng: &mut impl Rng,
         device: &Device,
     ) -> Result<ConvNet, InvalidNetwork> {
-        let (mut channels, mut height, mut width) = (shape.channels, shape.height, shape.width);
-        let mut convs = Vec::with_capacity(self.layers.len());
-        for (i, layer) in self.layers.iter().enumerate() {
-            layer.check(i + 1)?;
-            let rows = layer
-                .padding
-                .before_and_after(height, layer.kernel, layer.stride);
-            let columns = layer
-                .padding
-                .before_and_after(width, layer.kernel, layer.stride);
-            let (padded_height, padded_width) =
-                (height + rows.0 + rows.1, width + columns.0 + columns.1);
-            if padded_height.min(padded_width) < layer.kernel {
-                return Err(InvalidNetwork::InputTooSmall {
-                    layer: i + 1,
-                    kernel: layer.kernel,
-                    height: padded_height,
-                    width: padded_width,
+        let (mut channels, mut size) = (shape.channels, [shape.height, shape.width]);
+        let (mut convs, mut conditions): (Vec<Conv>, Vec<_>) = (Vec::new(), Vec::new());
+        while let Some(layer) = self.layer(convs.len(), size) {
+            let (spec, out) = self.place(convs.len() + 1, layer, channels, size)?;
+            if self.num_classes > 0 && !convs.is_empty() {
+                conditions.push(Condition {
+                    input_bias: InputBias::init(self.num_classes, channels, device),
+                    gain: ClassGain::init(self.num_classes, layer.filters, device),
                 });
             }
-            let padding = PaddingConfig2d::Explicit(rows.0, columns.0, rows.1, columns.1);
-            convs.push(self.conv(channels, layer, padding, rng, device));
-            channels = layer.filters;
-            height = (padded_height - layer.kernel) / layer.stride + 1;
-            width = (padded_width - layer.kernel) / layer.stride + 1;
+            convs.push(spec.init(rng, device));
+            (channels, size) = (layer.filters, out);
         }
         if self.hidden == 0 {
-            let layer = self.layers.len() + 1;
             return Err(InvalidNetwork::Zero {
-                layer,
+                layer: convs.len() + 1,
                 what: "hidden",
             });
         }
+        let mut dense = |ends, bound| Dense::init(ends, self.initialization, bound, rng, device);
+        let bound = self.spectral_norm.then_some(Bound::One);
         Ok(ConvNet {
             convs,
-            fc: self.dense(channels * height * width, self.hidden, rng, device),
-            out: self.dense(self.hidden, 1, rng, device),
+            conditions,
+            fc: dense([channels * size[0] * size[1], self.hidden], bound),
+            out: dense([self.hidden, 1], None),
             activation: self.activation,
             centered_input: self.centered_input,
+            num_classes: self.num_classes,
         })
     }
 
-    fn conv(
-        &self,
-        channels: usize,
-        layer: &ConvLayer,
-        padding: PaddingConfig2d,
-        rng: &mut impl Rng,
-        device: &Device,
-    ) -> Conv2d {
-        let fan_in = channels * layer.kernel * layer.kernel;
-        let shape = [layer.filters, channels, layer.kernel, layer.kernel];
-        let mut conv = Conv2dConfig::new([channels, layer.filters], [layer.kernel; 2])
-            .with_stride([layer.stride; 2])
-            .with_padding(padding)
-            .init(device);
-        conv.weight = Param::from_data(self.initialization.weights(shape, fan_in, rng), device);
-        let bias = self.initialization.biases(layer.filters, fan_in, rng);
-        conv.bias = Some(Param::from_data(bias, device));
-        conv
+    /// Layer number `index`, for an input of `size`: of the table, or its last one again.
+    fn layer(&self, index: usize, size: [usize; 2]) -> Option<ConvLayer> {
+        let last = self.layers.last().filter(|layer| layer.stride > 1);
+        let again = last.filter(|_| size[0].min(size[1]) > LARGEST_FLATTENED);
+        self.layers.get(index).or(again).copied()
     }
 
-    fn dense(&self, inputs: usize, outputs: usize, rng: &mut impl Rng, device: &Device) -> Linear {
-        let mut dense = LinearConfig::new(inputs, outputs).init(device);
-        let weights = self.initialization.weights([inputs, outputs], inputs, rng);
-        dense.weight = Param::from_data(weights, device);
-        let bias = self.initialization.biases(outputs, inputs, rng);
-        dense.bias = Some(Param::from_data(bias, device));
-        dense
+    /// What layer number `index` (from 1) is made from, and the size of its output.
+    fn place(
+        &self,
+        index: usize,
+        layer: ConvLayer,
+        channels: usize,
+        size: [usize; 2],
+    ) -> Result<(ConvSpec, [usize; 2]), InvalidNetwork> {
+        layer.check(index)?;
+        let ConvLayer { kernel, stride, .. } = layer;
+        let padding = size.map(|side| layer.padding.before_and_after(side, kernel, stride));
+        let padded = [0, 1].map(|axis| size[axis] + padding[axis].0 + padding[axis].1);
+        if padded[0].min(padded[1]) < kernel {
+            return Err(InvalidNetwork::InputTooSmall {
+                layer: index,
+                kernel,
+                height: padded[0],
+                width: padded[1],
+            });
+        }
+        let spec = ConvSpec {
+            channels: [channels, layer.filters],
+            kernel,
+            geometry: ConvGeometry {
+                stride: [stride; 2],
+                padding,
+            },
+            bias: true,
+            initialization: self.initialization,
+            bound: self.spectral_norm.then_some(Bound::One),
+        };
+        Ok((spec, padded.map(|side| (side - kernel) / stride + 1)))
     }
 }
 

@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::*;
+use crate::Initialization;
 use crate::energy::ImageShape;
 
 const MNIST: ImageShape = ImageShape {
@@ -50,6 +51,8 @@ fn a_small_network_can_be_computed_by_hand() {
         activation: Activation::LeakyRelu,
         initialization: Initialization::FanInUniform,
         centered_input: true,
+        spectral_norm: false,
+        num_classes: 0,
     };
     let net = net(config, ImageShape::new(1, 1, 1));
     struct Numbers(Vec<f32>);

@@ -38,6 +38,80 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
         let backward = ElementwiseBackward(flex::leaky_relu_gradient);
         elementwise::<C>(x, Flex::energy_leaky_relu, backward)
     }
+
+    fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prepared = HalveBackward
+            .prepare::<C>([x.node()])
+            .compute_bound()
+            .stateful();
+        let x = x.into_primitive();
+        let shape = x.layout().shape().dims();
+        let y = Flex::energy_halve(x);
+        match prepared {
+            OpsKind::Tracked(prep) => prep.finish(shape, y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prepared = DenseBackward
+            .prepare::<C>([x.node(), weight.node()])
+            .compute_bound()
+            .stateful();
+        let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let y = Flex::energy_dense(x.clone(), weight.clone());
+        match prepared {
+            OpsKind::Tracked(prep) => prep.finish((x, weight), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
+
+/// Keeps input and weights; computes only the gradients that are asked for.
+#[derive(Debug)]
+struct DenseBackward;
+
+impl Backward<Flex, 2> for DenseBackward {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x, of_weight] = ops.parents;
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let (x, weight) = ops.state;
+        if let Some(node) = of_x {
+            let grad_x = flex::dense_input_gradient(&weight, &gradient);
+            gradients.register::<Flex>(node.id, grad_x);
+        }
+        if let Some(node) = of_weight {
+            gradients.register::<Flex>(node.id, flex::dense_weight_gradient(&x, &gradient));
+        }
+    }
+}
+
+/// Keeps the shape of the input alone.
+#[derive(Debug)]
+struct HalveBackward;
+
+impl Backward<Flex, 1> for HalveBackward {
+    type State = [usize; 4];
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x] = ops.parents;
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, flex::halve_gradient(gradient, ops.state));
+        }
+    }
 }
 
 /// Keeps input, weights and geometry; computes only the gradients that are asked for.

@@ -7,7 +7,8 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::conv::{self, ConvShape};
-use super::{ConvGeometry, EnergyOps, elementwise};
+use super::matrix::Matrix;
+use super::{ConvGeometry, EnergyOps, dense, elementwise, pool};
 
 /// Images that share a sum of weight gradients: fixed, so that the order of additions does not
 /// depend on the number of threads.
@@ -46,6 +47,50 @@ impl EnergyOps for Flex {
     fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         map(x, elementwise::leaky_relu)
     }
+
+    fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let x = x.to_contiguous();
+        let [batch, channels, height, width] = x.layout().shape().dims::<4>();
+        let out = [batch, channels, height / 2, width / 2];
+        let mut y = vec![0.0; out.iter().product()];
+        pool::halve(floats(&x), [height, width], &mut y);
+        tensor(y, out)
+    }
+
+    fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        let [inputs, outputs] = weight.layout().shape().dims();
+        let [batch, _] = x.layout().shape().dims::<2>();
+        let mut y = vec![0.0; batch * outputs];
+        dense::product(
+            floats(&x),
+            Matrix::new(floats(&weight), inputs, outputs),
+            &mut y,
+        );
+        tensor(y, [batch, outputs])
+    }
+}
+
+/// ∇ₓ of a dense product from the gradient of its output.
+pub(super) fn dense_input_gradient(weight: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+    let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+    let [inputs, outputs] = weight.layout().shape().dims();
+    let [batch, _] = gradient.layout().shape().dims::<2>();
+    let mut grad_x = vec![0.0; batch * inputs];
+    let transposed = Matrix::new(floats(&weight), inputs, outputs).transposed();
+    dense::product(floats(&gradient), transposed, &mut grad_x);
+    tensor(grad_x, [batch, inputs])
+}
+
+/// ∇ of the matrix of a dense product from the gradient of its output.
+pub(super) fn dense_weight_gradient(x: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
+    let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+    let [_, inputs] = x.layout().shape().dims::<2>();
+    let [_, outputs] = gradient.layout().shape().dims::<2>();
+    let mut grad_weight = vec![0.0; inputs * outputs];
+    let size = [inputs, outputs];
+    dense::matrix_gradient(floats(&x), floats(&gradient), size, &mut grad_weight);
+    tensor(grad_weight, size)
 }
 
 /// ∇ₓ of a convolution from the gradient of its output.
@@ -111,6 +156,14 @@ pub(super) fn swish_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor 
 /// The gradient of leaky ReLU at `x`.
 pub(super) fn leaky_relu_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
     map_gradient(x, gradient, elementwise::leaky_relu_gradient)
+}
+
+/// The gradient of the input, of `shape`, of a 2×2 average.
+pub(super) fn halve_gradient(gradient: FlexTensor, shape: [usize; 4]) -> FlexTensor {
+    let gradient = gradient.to_contiguous();
+    let mut out = vec![0.0; shape.iter().product()];
+    pool::halve_gradient(floats(&gradient), [shape[2], shape[3]], &mut out);
+    tensor(out, shape)
 }
 
 fn map(x: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {

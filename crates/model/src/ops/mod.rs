@@ -6,12 +6,15 @@
 
 mod autodiff;
 mod conv;
+mod dense;
 mod elementwise;
 mod flex;
+mod matrix;
+mod pool;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
-use burn::tensor::ops::ConvOptions;
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
 use burn::tensor::{DType, Tensor, activation, module};
 
 /// Strides of a convolution, and the zeros around its input.
@@ -36,9 +39,13 @@ pub(crate) trait EnergyOps: Backend {
     fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// A convolution with bias.
+/// A convolution, with a bias or none.
 ///
 /// # Shapes
 /// - `x`: `[batch, channels_in, height, width]`, `bias`: `[channels_out]`
@@ -46,14 +53,15 @@ pub(crate) trait EnergyOps: Backend {
 pub(crate) fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
-    bias: Tensor<1>,
+    bias: Option<Tensor<1>>,
     geometry: ConvGeometry,
 ) -> Tensor<4> {
     if !has_kernels(&x) {
         let ConvGeometry { stride, padding } = geometry;
         let options = ConvOptions::new_with_padding(stride, padding, [1, 1], 1);
-        return module::conv2d(x, weight, Some(bias), options);
+        return module::conv2d(x, weight, bias, options);
     }
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device().inner()));
     let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
     let y = Dispatch::energy_conv2d(x.into_dispatch(), weight, bias, geometry);
     Tensor::from_dispatch(y)
@@ -72,6 +80,31 @@ pub(crate) fn leaky_relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match has_kernels(&x) {
         true => Tensor::from_dispatch(Dispatch::energy_leaky_relu(x.into_dispatch())),
         false => activation::leaky_relu(x, 0.2),
+    }
+}
+
+/// The average of every 2×2 pixels; an odd last row or column is left out.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, returns `[batch, channels, height/2, width/2]`
+pub(crate) fn halve(x: Tensor<4>) -> Tensor<4> {
+    match has_kernels(&x) {
+        true => Tensor::from_dispatch(Dispatch::energy_halve(x.into_dispatch())),
+        false => module::avg_pool2d(x, AvgPoolOptions::new([2, 2])),
+    }
+}
+
+/// Rows times a matrix; on the CPU the bits of a row do not depend on the others.
+///
+/// # Shapes
+/// - `x`: `[batch, inputs]`, `weight`: `[inputs, outputs]`, returns `[batch, outputs]`
+pub(crate) fn dense(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    match has_kernels(&x) {
+        true => {
+            let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+            Tensor::from_dispatch(Dispatch::energy_dense(x, weight))
+        }
+        false => x.matmul(weight),
     }
 }
 

@@ -3,9 +3,13 @@
 mod completions;
 mod data;
 mod devices;
+mod energy;
+mod export;
+mod import;
 mod presets;
 mod sample;
 mod train;
+mod trained;
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -44,6 +48,9 @@ pub struct Cli {
 enum Command {
     Train(train::TrainArgs),
     Sample(sample::SampleArgs),
+    Energy(energy::EnergyArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Data(data::DataArgs),
     Devices(devices::DevicesArgs),
     Presets(presets::PresetsArgs),
@@ -77,6 +84,9 @@ impl Cli {
         match &self.command {
             Command::Train(args) => args.run(self.quiet),
             Command::Sample(args) => args.run(),
+            Command::Energy(args) => args.run(),
+            Command::Export(args) => args.run(),
+            Command::Import(args) => args.run(),
             Command::Data(args) => args.run(),
             Command::Devices(args) => args.run(),
             Command::Presets(args) => args.run(),
@@ -144,11 +154,11 @@ struct ConfigArgs {
 /// Flags that stand for keys of `[data]`.
 #[derive(Args, Debug)]
 struct DataFlags {
-    /// Data set: digits (embedded), mnist, fashion-mnist or folder
+    /// Data set: digits or shapes (both embedded), mnist, fashion-mnist, cifar10, cifar100 or folder
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
 
-    /// Folder with the data set's files
+    /// Folder with the data set's files, or its archive
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 

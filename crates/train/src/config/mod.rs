@@ -1,18 +1,21 @@
 //! Hold everything that determines a run, and check that it can run.
 
+mod model;
 mod resolve;
 
 use std::collections::BTreeMap;
 
-use ebm_langevin::{BufferConfig, InvalidValue, LangevinConfig, Schedule};
-use ebm_model::{Activation, ConvNetConfig};
+use ebm_langevin::{BufferConfig, InvalidValue, LangevinConfig, Method, Schedule};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
 use crate::data::DataConfig;
+use crate::kl::KlConfig;
+use crate::loss::ObjectiveConfig;
 use crate::optimizer::OptimizerConfig;
 
+pub use model::{ModelConfig, NetworkName};
 pub use resolve::ConfigError;
 
 /// Everything that determines a run.
@@ -33,6 +36,10 @@ pub struct Config {
     pub ema_decay: f64,
     /// The network.
     pub model: ModelConfig,
+    /// What is minimised.
+    pub objective: ObjectiveConfig,
+    /// The gradient through the sampler.
+    pub kl: KlConfig,
     /// How chains move.
     pub langevin: LangevinConfig,
     /// How chains persist.
@@ -55,61 +62,13 @@ impl Default for Config {
             energy_l2: 0.1,
             ema_decay: 0.99,
             model: ModelConfig::default(),
+            objective: ObjectiveConfig::default(),
+            kl: KlConfig::default(),
             langevin: LangevinConfig::default(),
             buffer: BufferConfig::default(),
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
             output: OutputConfig::default(),
-        }
-    }
-}
-
-/// Which network, and how wide.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelConfig {
-    /// The architecture.
-    pub network: Network,
-    /// Filters of the first layer, the others in proportion; absent for the published number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub filters: Option<usize>,
-    /// Nonlinearity; absent for the published one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Activation>,
-}
-
-impl Default for ModelConfig {
-    fn default() -> Self {
-        Self {
-            network: Network::Uva,
-            filters: None,
-            activation: None,
-        }
-    }
-}
-
-/// The architectures, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Network {
-    /// The 77k-parameter network of the UvA tutorial.
-    Uva,
-    /// IGEBM's MnistNet.
-    Mnist,
-}
-
-impl ModelConfig {
-    /// The table from which the network is built.
-    pub fn conv_net(&self) -> ConvNetConfig {
-        let net = match (self.network, self.filters) {
-            (Network::Uva, None) => ConvNetConfig::uva(),
-            (Network::Uva, Some(filters)) => ConvNetConfig::uva_with_filters(filters),
-            (Network::Mnist, None) => ConvNetConfig::mnist(),
-            (Network::Mnist, Some(filters)) => ConvNetConfig::mnist_with_filters(filters),
-        };
-        match self.activation {
-            Some(activation) => net.with_activation(activation),
-            None => net,
         }
     }
 }
@@ -230,6 +189,13 @@ impl Config {
                 format!("must be ≥ 0, got {noise_std}"),
             ));
         }
+        self.model
+            .validate()
+            .map_err(|invalid| invalid.within("model"))?;
+        self.objective
+            .validate()
+            .map_err(|invalid| invalid.within("objective"))?;
+        self.validate_kl().map_err(|invalid| invalid.within("kl"))?;
         let section = |name| move |invalid: InvalidValue| Invalid::from(invalid).within(name);
         self.langevin.validate().map_err(section("langevin"))?;
         self.buffer
@@ -238,6 +204,24 @@ impl Config {
         self.optimizer
             .validate()
             .map_err(|invalid| invalid.within("optimizer"))
+    }
+
+    fn validate_kl(&self) -> Result<(), Invalid> {
+        self.kl.validate()?;
+        if self.kl.weight == 0.0 {
+            return Ok(());
+        }
+        let needs = |what: &str| Err(Invalid::new("weight", format!("above 0 needs {what}")));
+        match self {
+            _ if self.langevin.method != Method::Sgld => needs("langevin.method = \"sgld\""),
+            _ if self.langevin.grad_norm_clip.is_some() => {
+                needs("langevin.grad_clip in place of langevin.grad_norm_clip")
+            }
+            _ if self.buffer.capacity == self.batch_size => {
+                needs("buffer.capacity above batch_size")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Learning rate of an iteration, warm-up included.

@@ -71,6 +71,26 @@ impl Config {
         Ok(config)
     }
 
+    /// This configuration with `key=value` overrides of the sampler, validated.
+    ///
+    /// # Errors
+    /// Names the flag that is wrong, or a key outside `[langevin]`.
+    pub fn with_sampler_overrides(&self, overrides: &[String]) -> Result<Self, ConfigError> {
+        let mut table = parse_table(&self.to_toml(), "the run's configuration")?;
+        for assignment in overrides {
+            let origin = format!("--set {assignment}");
+            if !assignment.trim_start().starts_with("langevin.") {
+                let problem = "only keys of langevin can be changed here".into();
+                return Err(malformed(&origin, problem));
+            }
+            apply_override(&mut table, assignment, &origin)?;
+            deserialize(table.clone(), &origin)?;
+        }
+        let config = deserialize(table, "the run's configuration")?;
+        config.validate()?;
+        Ok(config)
+    }
+
     /// The configuration that a run directory or checkpoint holds.
     ///
     /// # Errors
@@ -101,10 +121,15 @@ fn malformed(origin: &str, problem: String) -> ConfigError {
 }
 
 /// Keys that a configuration may lack.
-const OPTIONAL_KEYS: [&str; 5] = [
+const OPTIONAL_KEYS: [&str; 10] = [
     "model.filters",
     "model.activation",
+    "model.spectral_norm",
+    "model.dropout",
+    "model.centered_input",
     "langevin.grad_clip",
+    "langevin.grad_norm_clip",
+    "langevin.target_acceptance",
     "optimizer.grad_norm_clip",
     "data.dir",
 ];

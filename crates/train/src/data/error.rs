@@ -52,6 +52,43 @@ pub enum DataError {
         /// Every name that was looked for.
         names: Vec<String>,
     },
+    /// Some files of a set are missing from a folder or an archive.
+    #[error(
+        "{} lacks {}: take every file of the binary version of {dataset}",
+        path.display(), names.join(", ")
+    )]
+    Incomplete {
+        /// The folder or the archive.
+        path: PathBuf,
+        /// Every file that is missing.
+        names: Vec<String>,
+        /// The dataset asked for.
+        dataset: DatasetKind,
+    },
+    /// A file that should be a gzipped tar archive cannot be unpacked.
+    #[error(
+        "{} is no .tar.gz archive, or a damaged one: download it again, or pass a folder with `--data-dir DIR`",
+        path.display()
+    )]
+    BadArchive {
+        /// The file.
+        path: PathBuf,
+        /// What the decompressor or the unpacker said.
+        source: io::Error,
+    },
+    /// A file of records is empty, or its last record is incomplete.
+    #[error(
+        "{} has {got} bytes, expected one or more records of {record_len} bytes: it is another file, or damaged; download it again",
+        path.display()
+    )]
+    NotRecords {
+        /// The file.
+        path: PathBuf,
+        /// Bytes in a record.
+        record_len: usize,
+        /// Bytes in the file.
+        got: usize,
+    },
     /// A gzipped file does not decompress.
     #[error("{} is a damaged gzip file: download it again", path.display())]
     CorruptGzip {
@@ -114,7 +151,10 @@ pub enum DataError {
         num_labels: usize,
     },
     /// A label is not one of the classes.
-    #[error("label {index} of {} is {label}, expected 0 to 9: it is another set, or damaged", path.display())]
+    #[error(
+        "label {index} of {} is {label}, expected 0 to {}: it is another set, or damaged",
+        path.display(), num_classes - 1
+    )]
     BadLabel {
         /// The file of labels.
         path: PathBuf,
@@ -122,6 +162,8 @@ pub enum DataError {
         index: usize,
         /// The label found.
         label: u8,
+        /// Labels are below this.
+        num_classes: usize,
     },
     /// A file or folder holds no image.
     #[error("{} holds no image: {remedy}", path.display())]

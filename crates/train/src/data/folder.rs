@@ -15,17 +15,7 @@ use super::{DataConfig, DataError, Dataset, Images};
 /// Reads the splits in `config.dir`, or the whole folder as training images.
 pub(super) fn load(config: &DataConfig) -> Result<Dataset, DataError> {
     let dir = config.existing_dir()?;
-    let channels = match config.channels {
-        0 => 3,
-        channels @ (1 | 3) => channels,
-        got => {
-            return Err(DataError::BadSetting {
-                key: "data.channels",
-                got,
-                remedy: "pictures are read with 1 (grey) or 3 (RGB); 0 stands for 3",
-            });
-        }
-    };
+    let channels = config.rgb_or_grey()?;
     let (train, test) = scan(dir)?;
     let side = match config.image_size {
         0 => native_side(&train)?,

@@ -1,6 +1,9 @@
 //! Hold a labelled set of 8-bit images in memory.
 
 use ebm_model::ImageShape;
+use image::imageops::{self, FilterType};
+use image::{GrayImage, ImageBuffer, Luma};
+use rayon::prelude::*;
 
 /// A labelled set of 8-bit images in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,36 @@ impl Images {
         let total = self.len().max(1) as f64;
         counts.iter().map(|&count| count as f64 / total).collect()
     }
+
+    /// The images at `side` × `side`, each channel by itself; 0 leaves them as they are. The
+    /// triangle filter has no negative lobe, so that a black background stays exactly 0.
+    pub(super) fn resized(self, side: usize) -> Self {
+        let ImageShape {
+            channels,
+            height,
+            width,
+        } = self.shape;
+        if side == 0 || (height, width) == (side, side) {
+            return self;
+        }
+        let shape = ImageShape::new(channels, side, side);
+        let mut pixels = vec![0; self.len() * shape.pixels()];
+        pixels
+            .par_chunks_mut(side * side)
+            .zip(self.pixels.par_chunks(height * width))
+            .for_each(|(to, from)| {
+                let from = ImageBuffer::<Luma<u8>, _>::from_raw(width as u32, height as u32, from);
+                let resized: Option<GrayImage> = from.map(|from| {
+                    imageops::resize(&from, side as u32, side as u32, FilterType::Triangle)
+                });
+                to.copy_from_slice(&resized.unwrap_or_default());
+            });
+        Self {
+            pixels,
+            shape,
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,5 +106,25 @@ mod tests {
         images.class_names.clear();
         images.labels.fill(0);
         assert!(images.class_frequencies().is_empty());
+    }
+
+    #[test]
+    fn resizing_weighs_neighbours_by_the_triangle_filter_in_each_channel_by_itself() {
+        let row = [7, 14, 21, 28];
+        let images = Images {
+            pixels: [[row; 4].concat(), vec![0; 16], vec![255; 16]].concat(),
+            shape: ImageShape::new(3, 4, 4),
+            labels: vec![0],
+            class_names: vec!["a".into()],
+        };
+        let small = images.clone().resized(2);
+        assert_eq!(small.shape, ImageShape::new(3, 2, 2));
+        // (3·7 + 3·14 + 21) / 7 and (14 + 3·21 + 3·28) / 7.
+        assert_eq!(
+            small.pixels,
+            [12, 23, 12, 23, 0, 0, 0, 0, 255, 255, 255, 255]
+        );
+        assert_eq!(images.clone().resized(0), images);
+        assert_eq!(images.clone().resized(4), images);
     }
 }

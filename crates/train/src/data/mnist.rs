@@ -2,10 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use image::imageops::{self, FilterType};
-use image::{GrayImage, ImageBuffer, Luma};
-use rayon::prelude::*;
-
 use super::idx::{Content, IMAGES, LABELS, read_idx};
 use ebm_model::ImageShape;
 
@@ -73,7 +69,7 @@ fn read_split(
         labels: labels.into_iter().map(u32::from).collect(),
         class_names: class_names.iter().map(|&name| name.into()).collect(),
     };
-    Ok(resized(images, image_size))
+    Ok(images.resized(image_size))
 }
 
 /// Refuses labels that do not fit their images or are no class.
@@ -97,6 +93,7 @@ fn check_labels(
             path,
             index,
             label: labels[index],
+            num_classes: 10,
         }),
     }
 }
@@ -120,36 +117,6 @@ fn find(content: Content, dir: &Path, split: &str) -> Result<PathBuf, DataError>
         dir: dir.into(),
         names,
     })
-}
-
-/// Grey images at `side` × `side`; 0 leaves them as they are. The triangle filter has no negative
-/// lobe, so that a black background stays exactly 0.
-fn resized(images: Images, side: usize) -> Images {
-    let ImageShape { height, width, .. } = images.shape;
-    if side == 0 || (height, width) == (side, side) {
-        return images;
-    }
-    let shape = ImageShape {
-        channels: 1,
-        height: side,
-        width: side,
-    };
-    let mut pixels = vec![0; images.len() * shape.pixels()];
-    pixels
-        .par_chunks_mut(shape.pixels())
-        .zip(images.pixels.par_chunks(images.shape.pixels()))
-        .for_each(|(to, from)| {
-            let from = ImageBuffer::<Luma<u8>, _>::from_raw(width as u32, height as u32, from);
-            let small: Option<GrayImage> = from.map(|from| {
-                imageops::resize(&from, side as u32, side as u32, FilterType::Triangle)
-            });
-            to.copy_from_slice(&small.unwrap_or_default());
-        });
-    Images {
-        pixels,
-        shape,
-        ..images
-    }
 }
 
 #[cfg(test)]

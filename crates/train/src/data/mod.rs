@@ -1,7 +1,11 @@
-//! Load a labelled set of 8-bit images: drawn by code, read from IDX files or decoded from a folder.
+//! Load a labelled set of 8-bit images: drawn by code, read from IDX or CIFAR files, or decoded from
+//! a folder.
 
+mod cifar;
 mod digits;
 mod error;
+mod factor;
+mod files;
 mod folder;
 mod glyphs;
 mod hand;
@@ -9,16 +13,20 @@ mod idx;
 mod images;
 mod mnist;
 mod order;
+mod outline;
 mod pen;
 mod picture;
+mod shapes;
 mod tree;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ebm_model::ImageShape;
 use serde::{Deserialize, Serialize};
 
 pub use error::DataError;
+pub use factor::{Factor, Factors, factors};
 pub use images::Images;
 pub use order::BatchOrder;
 
@@ -40,10 +48,16 @@ pub enum DatasetKind {
     /// Handwritten-looking digits drawn by code; needs no file.
     #[default]
     Digits,
+    /// Squares, ellipses and hearts drawn by code; needs no file.
+    Shapes,
     /// The MNIST files in `dir`.
     Mnist,
     /// The Fashion-MNIST files in `dir`.
     FashionMnist,
+    /// The binary version of CIFAR-10 in `dir`.
+    Cifar10,
+    /// The binary version of CIFAR-100 in `dir`, with its 100 fine classes.
+    Cifar100,
     /// Any folder of pictures in `dir`.
     Folder,
 }
@@ -52,8 +66,11 @@ impl fmt::Display for DatasetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Digits => "digits",
+            Self::Shapes => "shapes",
             Self::Mnist => "mnist",
             Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
             Self::Folder => "folder",
         })
     }
@@ -65,20 +82,26 @@ impl fmt::Display for DatasetKind {
 pub struct DataConfig {
     /// Where the images come from.
     pub dataset: DatasetKind,
-    /// Folder that holds the files; unused by `digits`.
+    /// Folder that holds the files, for `cifar10` and `cifar100` also their archive; unused by
+    /// `digits` and `shapes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// Side of the images in pixels. 0: 28 for `digits`, the size in the files for `mnist` and
-    /// `fashion-mnist`, the first picture's size for `folder` if that is square.
+    /// Side of the images in pixels. 0: 28 for `digits`, 64 for `shapes`, the first picture's size
+    /// for `folder` if that is square, the size in the files for the others.
     pub image_size: usize,
-    /// Colour channels. 0: 3 for `folder` (which also takes 1), else 1.
+    /// Colour channels. 0: 3 for `cifar10`, `cifar100` and `folder` (which also take 1), else 1.
     pub channels: usize,
     /// Leave out pictures that cannot be decoded instead of stopping.
     pub skip_bad: bool,
-    /// Training images to draw (`digits` only).
+    /// What the labels tell about an image (`shapes` only).
+    pub factor: Factor,
+    /// Training images to draw (`digits` and `shapes` only).
     pub train_images: usize,
-    /// Test images to draw (`digits` only); 0 for none.
+    /// Test images to draw (`digits` and `shapes` only); 0 for none.
     pub test_images: usize,
+    /// Mirror every image left to right with probability ½ each time it is used. Not for digits,
+    /// letters or labels that tell left from right.
+    pub flip: bool,
     /// Standard deviation of the Gaussian noise added to the data each time an image is used,
     /// with pixels in [0, 1]. Loading leaves the images as they are.
     pub noise_std: f64,
@@ -92,14 +115,29 @@ impl Default for DataConfig {
             image_size: 0,
             channels: 0,
             skip_bad: false,
+            factor: Factor::Shape,
             train_images: 20_000,
             test_images: 2_000,
+            flip: false,
             noise_std: 0.0,
         }
     }
 }
 
 impl DataConfig {
+    /// Shape of the images that this configuration gives where the files do not decide: those of a
+    /// folder are taken for 32×32 unless `image_size` says otherwise.
+    pub fn native_shape(&self) -> ImageShape {
+        let (channels, side) = match self.dataset {
+            DatasetKind::Digits | DatasetKind::Mnist | DatasetKind::FashionMnist => (1, 28),
+            DatasetKind::Shapes => (1, 64),
+            DatasetKind::Cifar10 | DatasetKind::Cifar100 | DatasetKind::Folder => (3, 32),
+        };
+        let or = |asked: usize, native| if asked == 0 { native } else { asked };
+        let side = or(self.image_size, side);
+        ImageShape::new(or(self.channels, channels), side, side)
+    }
+
     /// The folder to read, which must be given and exist.
     fn existing_dir(&self) -> Result<&Path, DataError> {
         let dir = self.dir.as_deref().ok_or(DataError::NoDirGiven {
@@ -122,9 +160,41 @@ impl DataConfig {
             remedy: "this dataset is grey: use 1, or 0 for the dataset's own",
         })
     }
+
+    /// Channels of a dataset in colour, which can also be read in grey.
+    fn rgb_or_grey(&self) -> Result<usize, DataError> {
+        match self.channels {
+            0 => Ok(3),
+            channels @ (1 | 3) => Ok(channels),
+            got => Err(DataError::BadSetting {
+                key: "data.channels",
+                got,
+                remedy: "pictures are read with 1 (grey) or 3 (RGB); 0 stands for 3",
+            }),
+        }
+    }
 }
 
-/// Loads the images that `config` asks for; `seed` is used by `digits` only.
+/// A picture's centre square, resized, as `[channels, height, width]`.
+///
+/// # Errors
+/// Where the file is missing or no picture.
+pub fn decode_picture(
+    path: &Path,
+    channels: usize,
+    height: usize,
+    width: usize,
+) -> Result<Vec<u8>, DataError> {
+    let shape = ImageShape::new(channels, height, width);
+    picture::decode(path, shape).map_err(|cause| DataError::BadPicture {
+        path: path.into(),
+        cause,
+        num_bad: 1,
+        num_pictures: 1,
+    })
+}
+
+/// Loads the images that `config` asks for; `seed` is used by `digits` and `shapes` only.
 ///
 /// # Errors
 /// If a setting is out of range, or a file or folder is missing, unreadable or inconsistent; the
@@ -132,8 +202,11 @@ impl DataConfig {
 pub fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError> {
     match config.dataset {
         DatasetKind::Digits => digits::load(config, seed),
+        DatasetKind::Shapes => shapes::load(config, seed),
         DatasetKind::Mnist => mnist::load(config, &mnist::MNIST_CLASSES),
         DatasetKind::FashionMnist => mnist::load(config, &mnist::FASHION_MNIST_CLASSES),
+        DatasetKind::Cifar10 => cifar::load(config, cifar::Cifar::Ten),
+        DatasetKind::Cifar100 => cifar::load(config, cifar::Cifar::Hundred),
         DatasetKind::Folder => folder::load(config),
     }
 }
@@ -144,14 +217,18 @@ mod tests {
 
     #[test]
     fn a_configuration_names_datasets_in_kebab_case_and_refuses_unknown_keys() {
-        let config: DataConfig = toml::from_str("dataset = \"fashion-mnist\"").unwrap();
-        assert_eq!(
-            config,
-            DataConfig {
-                dataset: DatasetKind::FashionMnist,
+        for (name, dataset) in [
+            ("fashion-mnist", DatasetKind::FashionMnist),
+            ("cifar10", DatasetKind::Cifar10),
+            ("cifar100", DatasetKind::Cifar100),
+        ] {
+            let config: DataConfig = toml::from_str(&format!("dataset = \"{name}\"")).unwrap();
+            let expected = DataConfig {
+                dataset,
                 ..DataConfig::default()
-            }
-        );
+            };
+            assert_eq!((config, dataset.to_string()), (expected, name.to_owned()));
+        }
         assert!(toml::from_str::<DataConfig>("data_set = \"mnist\"").is_err());
     }
 
@@ -160,6 +237,8 @@ mod tests {
         for dataset in [
             DatasetKind::Mnist,
             DatasetKind::FashionMnist,
+            DatasetKind::Cifar10,
+            DatasetKind::Cifar100,
             DatasetKind::Folder,
         ] {
             let mut config = DataConfig {

@@ -5,9 +5,12 @@ mod bad_checkpoint;
 mod bad_config;
 mod bad_data;
 mod bad_run;
+mod classes;
 mod commands;
 mod common;
 #[cfg(unix)]
 mod kill;
 mod readme;
+mod recipes;
 mod resume;
+mod weights;

@@ -78,6 +78,54 @@ fn chains_that_restart_from_data_go_on_as_well() {
 }
 
 #[test]
+fn labels_spectral_norm_and_an_adapting_step_size_go_on_as_well() {
+    let scratch = Scratch::new();
+    let keys = [
+        "model.network=mnist",
+        "model.conditional=true",
+        "langevin.method=hmc",
+        "langevin.step_size=0.01",
+        "langevin.leapfrog_steps=2",
+        "langevin.target_acceptance=0.65",
+        "objective.kind=softplus",
+        "output.sample_every=0",
+    ];
+    let more = keys.map(|key| ["--set", key]).concat();
+    train(&scratch, "whole", 15, &more);
+    train(&scratch, "parts", 5, &more);
+    train(&scratch, "parts", 15, &more);
+    assert_same_end(&scratch, "whole", "parts");
+    let last = metrics(&scratch.join("parts")).pop().expect("logged");
+    assert!(
+        last["step_scale"]
+            .as_f64()
+            .is_some_and(|scale| scale != 1.0)
+    );
+    assert!(last["acceptance"].as_f64().is_some_and(|rate| rate > 0.0));
+}
+
+#[test]
+fn residual_networks_dropout_the_kl_term_and_augmented_chains_go_on_as_well() {
+    let scratch = Scratch::new();
+    let keys = [
+        "model.network=resnet32-large",
+        "model.conditional=true",
+        "model.attention=true",
+        "kl.weight=0.3",
+        "kl.neighbors=5",
+        "data.flip=true",
+        "buffer.augment=[\"crop\", \"flip\", \"color\"]",
+        "objective.kind=logsumexp",
+        "output.sample_every=0",
+    ];
+    let more = keys.map(|key| ["--set", key]).concat();
+    train(&scratch, "whole", 10, &more);
+    train(&scratch, "parts", 5, &more);
+    train(&scratch, "parts", 10, &more);
+    assert_same_end(&scratch, "whole", "parts");
+}
+
+#[test]
 fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
     let scratch = Scratch::new();
     train(&scratch, "one", 6, &[]);

@@ -6,14 +6,13 @@
 //! groups of a size that depends on the geometry alone and fill the last group with zeros, so
 //! that the bits of an image's result do not depend on the batch that it is in.
 
-mod matrix;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
-use matrix::{Matrix, fill_rows, multiply, sum_of};
+use super::matrix::{Matrix, fill_rows, multiply, sum_of};
 use plan::Plan;
 
 /// Output positions that one product should have at least: fewer leave it bound by the weights.

@@ -3,7 +3,7 @@
 use std::{cell::Cell, ops::Range};
 
 use super::ConvShape;
-use super::matrix::{LANES, Matrix, add_rows, copy_rows, for_width};
+use crate::ops::matrix::{LANES, Matrix, add_rows, copy_rows, for_width};
 
 /// Values of `cols` to unfold at a time (128 KiB), so that the product finds them in the L2 cache.
 const MAX_COLUMN_VALUES: usize = 1 << 15;

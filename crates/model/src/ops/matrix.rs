@@ -4,18 +4,18 @@ use gemm::Parallelism;
 
 /// Columns are padded to a multiple of the widest vector (AVX-512, 16 lanes): `gemm` then reads
 /// them in place instead of packing them first.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// A matrix in a slice, by rows, with a step between rows and one between columns.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     data: &'a [f32],
     size: [usize; 2],
     step: [usize; 2],
 }
 
 impl<'a> Matrix<'a> {
-    pub(super) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+    pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
         Self {
             data,
             size: [rows, cols],
@@ -24,18 +24,23 @@ impl<'a> Matrix<'a> {
     }
 
     /// Keeps the first `cols` columns.
-    pub(super) fn keep(mut self, cols: usize) -> Self {
+    pub(crate) fn keep(mut self, cols: usize) -> Self {
         self.size[1] = cols;
         self
     }
 
-    pub(super) fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         let flip = |[a, b]: [usize; 2]| [b, a];
         Self {
             size: flip(self.size),
             step: flip(self.step),
             ..self
         }
+    }
+
+    /// Rows and columns.
+    pub(crate) fn size(&self) -> [usize; 2] {
+        self.size
     }
 
     fn reach(&self) -> usize {
@@ -49,7 +54,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// Writes `a · b` to the rows of `out`, `row_len` apart, or adds it to them.
-pub(super) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, accumulate: bool) {
+pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, accumulate: bool) {
     let [m, k] = a.size;
     let n = b.size[1];
     let target = Matrix::new(out, m, row_len).keep(n);
@@ -84,14 +89,14 @@ pub(super) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, ac
 }
 
 /// Fills row i with value i, or all with zeros.
-pub(super) fn fill_rows(out: &mut [f32], row_len: usize, values: Option<&[f32]>) {
+pub(crate) fn fill_rows(out: &mut [f32], row_len: usize, values: Option<&[f32]>) {
     for (channel, row) in out.chunks_exact_mut(row_len).enumerate() {
         row.fill(values.map_or(0.0, |values| values[channel]));
     }
 }
 
 /// Sums in `LANES` independent partial sums, which the compiler keeps in vectors.
-pub(super) fn sum_of(values: &[f32]) -> f32 {
+pub(crate) fn sum_of(values: &[f32]) -> f32 {
     let mut partial = [0.0; LANES];
     let chunks = values.chunks_exact(LANES);
     let rest: f32 = chunks.remainder().iter().sum();
@@ -105,7 +110,7 @@ pub(super) fn sum_of(values: &[f32]) -> f32 {
 }
 
 /// Copies rows of `width`, `phase_width` apart, to where they follow each other.
-pub(super) fn copy_rows<const WIDTH: usize>(
+pub(crate) fn copy_rows<const WIDTH: usize>(
     to: &mut [f32],
     from: &[f32],
     phase_width: usize,
@@ -118,7 +123,7 @@ pub(super) fn copy_rows<const WIDTH: usize>(
 }
 
 /// Adds rows of `width` that follow each other to rows `phase_width` apart.
-pub(super) fn add_rows<const WIDTH: usize>(
+pub(crate) fn add_rows<const WIDTH: usize>(
     to: &mut [f32],
     from: &[f32],
     phase_width: usize,
@@ -148,4 +153,4 @@ macro_rules! for_width {
         }
     };
 }
-pub(super) use for_width;
+pub(crate) use for_width;

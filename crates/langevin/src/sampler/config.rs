@@ -1,0 +1,203 @@
+//! Configure how chains move.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::schedule::Schedule;
+use crate::step::Descent;
+
+/// How a chain moves in one step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Noise and a step down the gradient, decoupled (stochastic gradient Langevin dynamics, Welling
+    /// & Teh 2011, as Du & Mordatch 2019 use it).
+    #[default]
+    Sgld,
+    /// Metropolis-adjusted Langevin (Roberts & Tweedie 1996): x − η∇E/T + √(2η)·ξ, accepted or not.
+    Mala,
+    /// Hamiltonian Monte Carlo (Neal 2011): `leapfrog_steps` steps of size η, accepted or not.
+    Hmc,
+}
+
+/// How a chain moves. All lengths are in pixel units of [0, 1]; see the [crate's
+/// convention](crate#convention).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LangevinConfig {
+    /// What a step is.
+    pub method: Method,
+    /// K: steps of a run.
+    pub num_steps: usize,
+    /// η, at least 0.
+    pub step_size: Schedule,
+    /// s: standard deviation of the noise of a step, at least 0; unused by `mala` and `hmc`.
+    pub noise_std: Schedule,
+    /// T: what divides the energy, above 0.
+    pub temperature: Schedule,
+    /// c: every element of ∇E/T is clamped to [−c, c]; absent for no clamp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grad_clip: Option<f64>,
+    /// ∇E/T of every image is shortened to this L2 norm, before `grad_clip`; absent for no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grad_norm_clip: Option<f64>,
+    /// Leapfrog steps of a step of `hmc`.
+    pub leapfrog_steps: usize,
+    /// Acceptance rate towards which the step size of `mala` and `hmc` adapts between runs, in
+    /// (0, 1); absent for the step size as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_acceptance: Option<f64>,
+    /// Bounds to which a pixel is clipped after every step; absent for none. Images live in
+    /// [0, 1], so a configuration file cannot change them.
+    #[serde(skip, default = "unit_interval")]
+    pub bounds: Option<[f64; 2]>,
+}
+
+fn unit_interval() -> Option<[f64; 2]> {
+    Some([0.0, 1.0])
+}
+
+impl Default for LangevinConfig {
+    fn default() -> Self {
+        Self {
+            method: Method::Sgld,
+            num_steps: 60,
+            step_size: Schedule::Constant(10.0),
+            noise_std: Schedule::Constant(0.005),
+            temperature: Schedule::Constant(1.0),
+            grad_clip: None,
+            grad_norm_clip: None,
+            leapfrog_steps: 10,
+            target_acceptance: None,
+            bounds: unit_interval(),
+        }
+    }
+}
+
+/// A value that no chain can run with.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[error("{key} {problem}")]
+pub struct InvalidValue {
+    /// The key of the configuration.
+    pub key: &'static str,
+    /// What is wrong, with the value.
+    pub problem: String,
+}
+
+impl LangevinConfig {
+    /// Check that chains can run.
+    ///
+    /// # Errors
+    /// Names the first key with an impossible value.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        let invalid = |key, problem: String| Err(InvalidValue { key, problem });
+        for (key, schedule, above_zero) in [
+            ("step_size", self.step_size, false),
+            ("noise_std", self.noise_std, false),
+            ("temperature", self.temperature, true),
+        ] {
+            match schedule.range() {
+                Err(problem) => return invalid(key, problem.into()),
+                Ok((low, _)) if low < 0.0 => {
+                    return invalid(key, format!("must be ≥ 0, got {low}"));
+                }
+                Ok((low, _)) if above_zero && low == 0.0 => {
+                    return invalid(key, "must be > 0".into());
+                }
+                Ok(_) => {}
+            }
+        }
+        for (key, clip) in [
+            ("grad_clip", self.grad_clip),
+            ("grad_norm_clip", self.grad_norm_clip),
+        ] {
+            if let Some(c) = clip.filter(|c| c.is_nan() || *c <= 0.0) {
+                return invalid(
+                    key,
+                    format!("must be > 0, got {c}; leave it out for no limit"),
+                );
+            }
+        }
+        if let Some(target) = self.target_acceptance {
+            if !(target > 0.0 && target < 1.0) {
+                let problem = format!("must be between 0 and 1, got {target}");
+                return invalid("target_acceptance", problem);
+            }
+            if self.method == Method::Sgld {
+                let problem = "needs method \"mala\" or \"hmc\": sgld accepts every step";
+                return invalid("target_acceptance", problem.into());
+            }
+        }
+        if self.leapfrog_steps == 0 {
+            return invalid("leapfrog_steps", "must be at least 1, got 0".into());
+        }
+        if self.num_steps >= 1 << 24 {
+            return invalid("num_steps", "must be below 2²⁴".into());
+        }
+        Ok(())
+    }
+
+    /// The same chains in [0, 1], for a recipe published for images in [−1, 1]: η/4, s/2, 2c.
+    pub fn from_minus_one_to_one(&self) -> Self {
+        Self {
+            step_size: self.step_size.scaled(0.25),
+            noise_std: self.noise_std.scaled(0.5),
+            grad_clip: self.grad_clip.map(|c| 2.0 * c),
+            grad_norm_clip: self.grad_norm_clip.map(|c| 2.0 * c),
+            bounds: self
+                .bounds
+                .map(|bounds| bounds.map(|bound| (bound + 1.0) / 2.0)),
+            ..self.clone()
+        }
+    }
+
+    /// How far step number `step` of a run goes, and what bounds it.
+    pub(super) fn descent(&self, step: usize) -> Descent {
+        let bounds = self.bounds.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        Descent {
+            step_size: self.step_size.at(step, self.num_steps) as f32,
+            inverse_temperature: (1.0 / self.temperature.at(step, self.num_steps)) as f32,
+            grad_clip: self.grad_clip.map_or(f32::INFINITY, |c| c as f32),
+            bounds: bounds.map(|bound| bound as f32),
+        }
+    }
+
+    /// ∇E, shortened where ∇E/T is longer than `grad_norm_clip`.
+    ///
+    /// # Shapes
+    /// - `gradient`: `[batch, ..]`
+    pub(super) fn shortened<const D: usize>(
+        &self,
+        gradient: Tensor<D>,
+        inverse_temperature: f32,
+    ) -> Tensor<D> {
+        let Some(longest) = self.grad_norm_clip else {
+            return gradient;
+        };
+        let shrink = (row_norms(&gradient) * inverse_temperature)
+            .recip()
+            .mul_scalar(longest)
+            .clamp_max(1.0);
+        gradient * shrink
+    }
+}
+
+/// The L2 norm of each image, `[batch, 1, ..]`.
+pub(crate) fn row_norms<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
+    per_row(&row_sums(x.clone().square()).sqrt())
+}
+
+/// The sum over each image, `[batch]`.
+pub(super) fn row_sums<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let batch = x.dims()[0];
+    let pixels = x.shape().num_elements() / batch.max(1);
+    x.reshape([batch, pixels]).sum_dim(1).squeeze_dim(1)
+}
+
+/// One number for each image, `[batch]`, as `[batch, 1, ..]`.
+pub(super) fn per_row<const D: usize>(numbers: &Tensor<1>) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[0] = numbers.dims()[0];
+    numbers.clone().reshape(shape)
+}

@@ -1,0 +1,252 @@
+//! Run chains of any [`Method`]: the loop over steps, spread over the pieces of a batch.
+
+mod adaptation;
+mod config;
+mod hamiltonian;
+mod sgld;
+
+use core::ops::Range;
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::philox::NoiseKey;
+use crate::pieces::{on_threads, pieces_for};
+use crate::stats::{ChainStats, StatsRecorder};
+use crate::step::Descent;
+use hamiltonian::Hamiltonian;
+use sgld::Sgld;
+
+pub use adaptation::adapted_scale;
+pub(crate) use config::row_norms;
+pub use config::{InvalidValue, LangevinConfig, Method};
+
+/// The sampler: a configuration and the random numbers it uses.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    config: LangevinConfig,
+    key: NoiseKey,
+    step_scale: f64,
+    record_stats: bool,
+    keep_last_step: bool,
+    trajectory_every: Option<usize>,
+    piece_size: Option<usize>,
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug)]
+pub struct Run<const D: usize> {
+    /// The chains after the last step.
+    pub x: Tensor<D>,
+    /// What was seen on the way, where asked for.
+    pub stats: Option<ChainStats>,
+    /// The chains at the start and after every n-th step, where asked for.
+    pub trajectory: Vec<Tensor<D>>,
+    /// The last step, where asked for.
+    pub last_step: Option<LastStep<D>>,
+}
+
+/// The last step of `sgld`: x = clip(from − η·clamp(∇E(from)/T)).
+#[derive(Clone, Debug)]
+pub struct LastStep<const D: usize> {
+    /// Where it started, its noise included, `[batch, ..]`.
+    pub from: Tensor<D>,
+    /// How far it went, and what bounded it.
+    pub descent: Descent,
+}
+
+/// What moves the chains of a piece.
+trait Dynamics<const D: usize> {
+    /// Step number `step`. The result is a state of the chain where `settle`; else it may hold the
+    /// noise of the next step already.
+    fn step(
+        &mut self,
+        x: Tensor<D>,
+        step: usize,
+        settle: bool,
+        stats: Option<&mut StatsRecorder>,
+    ) -> Tensor<D>;
+
+    /// The step just taken, where there is such a thing.
+    fn last_step(&mut self) -> Option<LastStep<D>>;
+}
+
+impl Sampler {
+    /// A sampler that draws its random numbers from `key`.
+    pub fn new(config: LangevinConfig, key: NoiseKey) -> Self {
+        Self {
+            config,
+            key,
+            step_scale: 1.0,
+            record_stats: false,
+            keep_last_step: false,
+            trajectory_every: None,
+            piece_size: None,
+        }
+    }
+
+    /// Multiply every step size by `scale`: what [`adapted_scale`] has found.
+    pub fn with_step_scale(mut self, scale: f64) -> Self {
+        self.step_scale = scale;
+        self
+    }
+
+    /// Record [`ChainStats`]: two more energies a run, and some sums a step.
+    pub fn with_stats(mut self, record: bool) -> Self {
+        self.record_stats = record;
+        self
+    }
+
+    /// Keep the [`LastStep`] of `sgld`.
+    pub fn with_last_step(mut self, keep: bool) -> Self {
+        self.keep_last_step = keep;
+        self
+    }
+
+    /// Keep the start and every `steps`-th state.
+    pub fn with_trajectory(mut self, steps: usize) -> Self {
+        self.trajectory_every = Some(steps.max(1));
+        self
+    }
+
+    /// Cut the batch into pieces of `chains` chains, instead of what suits the device.
+    /// The result does not depend on it.
+    pub fn with_piece_size(mut self, chains: usize) -> Self {
+        self.piece_size = Some(chains.max(1));
+        self
+    }
+
+    /// Run all steps on `x`, chain i with the random numbers of `chains[i]`.
+    ///
+    /// On a CPU the batch is cut into pieces, and every thread runs all steps of a piece at a
+    /// time, so that its activations stay in its cache.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, ..]` f32, not tracked by autodiff
+    /// - `energy`: `[batch, ..]` to `[batch]`, each energy a function of its own image alone
+    ///
+    /// # Panics
+    /// If `chains` is not as long as the batch.
+    pub fn run<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        chains: &[u32],
+        energy: impl Fn(Tensor<D>) -> Tensor<1> + Sync,
+    ) -> Run<D> {
+        self.run_each(x, chains, |_| &energy)
+    }
+
+    /// [`run`](Self::run) with energies that differ between chains: `energy_of(rows)` is the energy
+    /// of the chains at those places of the batch.
+    ///
+    /// # Panics
+    /// If `chains` is not as long as the batch.
+    pub fn run_each<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>>(
+        &self,
+        x: Tensor<D>,
+        chains: &[u32],
+        energy_of: impl Fn(Range<usize>) -> E + Sync,
+    ) -> Run<D> {
+        let batch = x.dims()[0];
+        assert_eq!(batch, chains.len(), "{batch} images need as many chain ids");
+        let pieces = pieces_for(&x.device(), batch, self.piece_size);
+        if pieces.len() <= 1 {
+            return self.run_piece(x, chains, &energy_of(0..batch));
+        }
+        let runs = on_threads(pieces, |piece| {
+            let x = x.clone().narrow(0, piece.start, piece.len());
+            self.run_piece(x, &chains[piece.clone()], &energy_of(piece))
+        });
+        join(runs)
+    }
+
+    /// All steps of some chains, as one batch on the calling thread.
+    fn run_piece<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        chains: &[u32],
+        energy: &impl Fn(Tensor<D>) -> Tensor<1>,
+    ) -> Run<D> {
+        match self.config.method {
+            Method::Sgld => {
+                let ids = chain_tensor(chains, &x.device());
+                self.follow(Sgld::new(self, ids, energy), x, energy)
+            }
+            Method::Mala | Method::Hmc => {
+                self.follow(Hamiltonian::new(self, chains, energy), x, energy)
+            }
+        }
+    }
+
+    fn follow<const D: usize>(
+        &self,
+        mut dynamics: impl Dynamics<D>,
+        mut x: Tensor<D>,
+        energy: &impl Fn(Tensor<D>) -> Tensor<1>,
+    ) -> Run<D> {
+        let num_steps = self.config.num_steps;
+        let mut trajectory = Vec::new();
+        if self.trajectory_every.is_some() {
+            trajectory.push(x.clone());
+        }
+        let mut stats = (self.record_stats).then(|| StatsRecorder::start(energy(x.clone())));
+        for step in 0..num_steps {
+            let kept = self.trajectory_every.is_some_and(|n| (step + 1) % n == 0);
+            x = dynamics.step(x, step, kept || step + 1 == num_steps, stats.as_mut());
+            if kept {
+                trajectory.push(x.clone());
+            }
+        }
+        let stats = stats.map(|stats| stats.finish(energy(x.clone()), &x, self.config.bounds));
+        Run {
+            x,
+            stats,
+            trajectory,
+            last_step: dynamics.last_step(),
+        }
+    }
+
+    /// The descent of a step, its size scaled.
+    fn descent(&self, step: usize) -> Descent {
+        let descent = self.config.descent(step);
+        Descent {
+            step_size: (f64::from(descent.step_size) * self.step_scale) as f32,
+            ..descent
+        }
+    }
+}
+
+/// The ids of chains as the kernels take them.
+///
+/// # Shapes
+/// - returns `[chains]`, i32
+pub fn chain_tensor(chains: &[u32], device: &Device) -> Tensor<1, Int> {
+    let ids: Vec<i32> = chains.iter().map(|&id| id as i32).collect();
+    let data = TensorData::new(ids, [chains.len()]);
+    Tensor::from_data(data, (device, DType::I32))
+}
+
+/// The runs of consecutive pieces as the run of the whole batch.
+fn join<const D: usize>(runs: Vec<Run<D>>) -> Run<D> {
+    let frames = runs.first().map_or(0, |run| run.trajectory.len());
+    let trajectory = (0..frames)
+        .map(|frame| {
+            let pieces = runs.iter().map(|run| run.trajectory[frame].clone());
+            Tensor::cat(pieces.collect(), 0)
+        })
+        .collect();
+    let starts: Option<Vec<_>> = runs.iter().map(|run| run.last_step.clone()).collect();
+    let last_step = starts.map(|pieces| LastStep {
+        descent: pieces[0].descent,
+        from: Tensor::cat(pieces.into_iter().map(|piece| piece.from).collect(), 0),
+    });
+    let (xs, stats): (Vec<_>, Vec<_>) = runs.into_iter().map(|run| (run.x, run.stats)).unzip();
+    Run {
+        x: Tensor::cat(xs, 0),
+        stats: stats
+            .into_iter()
+            .collect::<Option<Vec<_>>>()
+            .map(ChainStats::join),
+        trajectory,
+        last_step,
+    }
+}

@@ -1,0 +1,108 @@
+//! Convolve with weights that may be under spectral norm.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::initialization::Initialization;
+use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
+use crate::ops::{ConvGeometry, conv2d};
+
+/// A convolution.
+#[derive(Module, Debug)]
+pub(crate) struct Conv {
+    /// `[channels_out, channels_in, kernel, kernel]`.
+    pub(crate) weight: Param<Tensor<4>>,
+    /// `[channels_out]`.
+    pub(crate) bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    geometry: ConvGeometry,
+    #[module(skip)]
+    pub(crate) norm: Option<SpectralNorm>,
+}
+
+/// What a convolution is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConvSpec {
+    pub(crate) channels: [usize; 2],
+    pub(crate) kernel: usize,
+    pub(crate) geometry: ConvGeometry,
+    pub(crate) bias: bool,
+    pub(crate) initialization: Initialization,
+    pub(crate) bound: Option<Bound>,
+}
+
+impl ConvSpec {
+    /// Square kernels of odd side `kernel` that keep an image's size, without bias.
+    pub(crate) fn same(channels: [usize; 2], kernel: usize) -> Self {
+        Self {
+            channels,
+            kernel,
+            geometry: ConvGeometry {
+                stride: [1, 1],
+                padding: [(kernel / 2, kernel / 2); 2],
+            },
+            bias: false,
+            initialization: Initialization::HeNormal,
+            bound: None,
+        }
+    }
+
+    pub(crate) fn init(self, rng: &mut impl Rng, device: &Device) -> Conv {
+        let [inputs, outputs] = self.channels;
+        let fan_in = inputs * self.kernel * self.kernel;
+        let shape = [outputs, inputs, self.kernel, self.kernel];
+        let weight = self.initialization.weights(shape, fan_in, rng);
+        let bias = self.initialization.biases(outputs, fan_in, rng);
+        let mut conv = Conv {
+            weight: Param::from_data(weight, device),
+            bias: self.bias.then(|| Param::from_data(bias, device)),
+            geometry: self.geometry,
+            norm: None,
+        };
+        let bound = self.bound;
+        conv.norm = bound.map(|bound| SpectralNorm::new(constant_matrix(&conv.weight), bound, rng));
+        conv
+    }
+}
+
+impl Conv {
+    /// # Shapes
+    /// - `x`: `[batch, channels_in, height, width]`
+    /// - returns: `[batch, channels_out, height', width']`
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        conv2d(x, self.effective_weight(), bias, self.geometry)
+    }
+
+    /// The same convolution with spectral norm applied once and for all.
+    pub(crate) fn folded(&self) -> Self {
+        Self {
+            weight: Param::initialized(self.weight.id, self.effective_weight()),
+            norm: None,
+            ..self.clone()
+        }
+    }
+
+    fn effective_weight(&self) -> Tensor<4> {
+        let weight = self.weight.val();
+        match &self.norm {
+            Some(norm) => {
+                let factor = norm.factor(weight.clone().flatten(1, 3));
+                weight * factor.reshape([1, 1, 1, 1])
+            }
+            None => weight,
+        }
+    }
+
+    /// The layer's weight if it is under spectral norm.
+    pub(crate) fn normed(&mut self, name: impl Into<String>) -> Option<NormedWeight<'_>> {
+        let Self { weight, norm, .. } = self;
+        NormedWeight::of(name.into(), || constant_matrix(weight), norm)
+    }
+}
+
+/// The weight as spectral norm sees it, untracked, `[channels_out, channels_in · kernel²]`.
+fn constant_matrix(weight: &Param<Tensor<4>>) -> Tensor<2> {
+    weight.val().without_autodiff().flatten(1, 3)
+}

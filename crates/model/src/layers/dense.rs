@@ -1,0 +1,78 @@
+//! Multiply by weights that may be under spectral norm.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::initialization::Initialization;
+use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
+use crate::ops::dense;
+
+/// A dense layer.
+#[derive(Module, Debug)]
+pub(crate) struct Dense {
+    /// `[inputs, outputs]`.
+    pub(crate) weight: Param<Tensor<2>>,
+    /// `[outputs]`.
+    pub(crate) bias: Param<Tensor<1>>,
+    #[module(skip)]
+    pub(crate) norm: Option<SpectralNorm>,
+}
+
+impl Dense {
+    pub(crate) fn init(
+        [inputs, outputs]: [usize; 2],
+        initialization: Initialization,
+        bound: Option<Bound>,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        let weight = initialization.weights([inputs, outputs], inputs, rng);
+        let bias = initialization.biases(outputs, inputs, rng);
+        let mut dense = Self {
+            weight: Param::from_data(weight, device),
+            bias: Param::from_data(bias, device),
+            norm: None,
+        };
+        dense.norm =
+            bound.map(|bound| SpectralNorm::new(constant_matrix(&dense.weight), bound, rng));
+        dense
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, inputs]`, returns `[batch, outputs]`
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        dense(x, self.effective_weight()) + self.bias.val().unsqueeze()
+    }
+
+    /// The same layer with spectral norm applied once and for all.
+    pub(crate) fn folded(&self) -> Self {
+        Self {
+            weight: Param::initialized(self.weight.id, self.effective_weight()),
+            norm: None,
+            ..self.clone()
+        }
+    }
+
+    fn effective_weight(&self) -> Tensor<2> {
+        let weight = self.weight.val();
+        match &self.norm {
+            Some(norm) => {
+                let factor = norm.factor(weight.clone().transpose());
+                weight * factor
+            }
+            None => weight,
+        }
+    }
+
+    /// The layer's weight if it is under spectral norm.
+    pub(crate) fn normed(&mut self, name: impl Into<String>) -> Option<NormedWeight<'_>> {
+        let Self { weight, norm, .. } = self;
+        NormedWeight::of(name.into(), || constant_matrix(weight), norm)
+    }
+}
+
+/// The weight as spectral norm sees it, untracked, `[outputs, inputs]`.
+fn constant_matrix(weight: &Param<Tensor<2>>) -> Tensor<2> {
+    weight.val().without_autodiff().transpose()
+}

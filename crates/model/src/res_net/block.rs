@@ -1,0 +1,206 @@
+//! Add two convolutions to what passes them by.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::ResNetConfig;
+use crate::activation::Activation;
+use crate::energy::Given;
+use crate::layers::{Bound, ClassGain, Conv, ConvSpec, Initialization, InputBias, NormedWeight};
+use crate::ops::halve;
+
+/// act(pool?(b(act(a(x))) + bypass(x))): 3×3 convolutions without bias, a bypass that is a 3×3
+/// convolution where the channels change and the identity elsewhere, a 2×2 average
+/// (Du & Mordatch 2019, released code).
+#[derive(Module, Debug)]
+pub(super) struct ResBlock {
+    a: Conv,
+    b: Conv,
+    bypass: Option<Conv>,
+    /// Bias of a's input; absent from a plain network, as the next two.
+    a_input_bias: Option<InputBias>,
+    b_input_bias: Option<InputBias>,
+    b_gain: Option<ClassGain>,
+    #[module(skip)]
+    pub(super) halves: bool,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl ResBlock {
+    pub(super) fn init(
+        [inputs, outputs]: [usize; 2],
+        halves: bool,
+        config: &ResNetConfig,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        let conv = |inputs, initialization, bound| ConvSpec {
+            initialization,
+            bound: config.spectral_norm.then_some(bound),
+            ..ConvSpec::same([inputs, outputs], 3)
+        };
+        let first = conv(inputs, Initialization::HeNormal, Bound::One);
+        let second = conv(outputs, Initialization::NearZero, Bound::AtMostOne);
+        let input_bias = |channels| {
+            (!config.plain).then(|| InputBias::init(config.num_classes, channels, device))
+        };
+        Self {
+            a: first.init(rng, device),
+            b: second.init(rng, device),
+            bypass: (inputs != outputs).then(|| first.init(rng, device)),
+            a_input_bias: input_bias(inputs),
+            b_input_bias: input_bias(outputs),
+            b_gain: (!config.plain).then(|| ClassGain::init(config.num_classes, outputs, device)),
+            halves,
+            activation: config.activation,
+        }
+    }
+
+    /// The block that is `layer` in the order of the network's dropout masks.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels_in, height, width]`
+    /// - returns: `[batch, channels_out, height, width]`, sides halved if the block pools
+    pub(super) fn forward(&self, x: Tensor<4>, layer: u32, given: Given<'_>) -> Tensor<4> {
+        let biased = |bias: &Option<InputBias>, x: Tensor<4>| match bias {
+            Some(bias) => bias.forward(x, given.classes),
+            None => x,
+        };
+        let h = self.a.forward(biased(&self.a_input_bias, x.clone()));
+        let h = match given.dropout {
+            Some(mask) => {
+                let mask = mask(layer, h.dims());
+                h * mask
+            }
+            None => h,
+        };
+        let h = self.activation.forward(h);
+        let h = self.b.forward(biased(&self.b_input_bias, h));
+        let h = match &self.b_gain {
+            Some(gain) => gain.forward(h, given.classes),
+            None => h,
+        };
+        let past = match &self.bypass {
+            Some(bypass) => bypass.forward(x),
+            None => x,
+        };
+        let sum = h + past;
+        let pooled = if self.halves { halve(sum) } else { sum };
+        self.activation.forward(pooled)
+    }
+
+    /// The same with spectral norm applied once and for all.
+    pub(super) fn folded(&self) -> Self {
+        Self {
+            a: self.a.folded(),
+            b: self.b.folded(),
+            bypass: self.bypass.as_ref().map(Conv::folded),
+            ..self.clone()
+        }
+    }
+
+    /// The weights under spectral norm.
+    pub(super) fn normed(&mut self, name: &str) -> impl Iterator<Item = NormedWeight<'_>> {
+        let layers = [
+            ("a", Some(&mut self.a)),
+            ("b", Some(&mut self.b)),
+            ("bypass", self.bypass.as_mut()),
+        ];
+        let weights = layers.map(|(layer, conv)| conv?.normed(format!("{name}.{layer}")));
+        weights.into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    fn block(channels: [usize; 2], halves: bool, plain: bool) -> ResBlock {
+        let config = ResNetConfig {
+            plain,
+            ..ResNetConfig::resnet32(0)
+        };
+        let mut rng = SmallRng::seed_from_u64(5);
+        ResBlock::init(channels, halves, &config, &mut rng, &Device::flex())
+    }
+
+    fn image() -> Tensor<4> {
+        let numbers = Tensor::<1, burn::tensor::Int>::arange(0..96, &Device::flex());
+        (numbers.float() * 0.37).sin().reshape([2, 3, 4, 4])
+    }
+
+    #[test]
+    fn at_first_a_block_is_its_bypass() {
+        for plain in [false, true] {
+            let same = block([3, 3], false, plain);
+            let expected = Activation::LeakyRelu.forward(image());
+            let got = same.forward(image(), 0, Given::default());
+            assert!((got - expected).abs().max().into_scalar::<f32>() < 1e-6);
+
+            let wider = block([3, 5], true, plain);
+            let past = wider
+                .bypass
+                .as_ref()
+                .expect("channels change")
+                .forward(image());
+            let expected = Activation::LeakyRelu.forward(halve(past));
+            let got = wider.forward(image(), 0, Given::default());
+            assert_eq!(got.dims(), [2, 5, 2, 2]);
+            assert!((got - expected).abs().max().into_scalar::<f32>() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_block_of_one_pixel_can_be_computed_by_hand() {
+        // One channel, one pixel: a 3×3 kernel is its middle tap.
+        let mut block = block([1, 1], false, false);
+        let kernel = |middle: f32| {
+            let mut taps = [[0.0f32; 3]; 3];
+            taps[1][1] = middle;
+            burn::module::Param::from_data([[taps]], &Device::flex())
+        };
+        (block.a.weight, block.b.weight) = (kernel(2.0), kernel(-3.0));
+        (block.a.norm, block.b.norm) = (None, None);
+        let vector = |v: f32| burn::module::Param::from_data([[v]], &Device::flex());
+        block.a_input_bias = Some(InputBias {
+            table: vector(-1.0),
+        });
+        block.b_input_bias = Some(InputBias {
+            table: vector(0.25),
+        });
+        if let Some(gain) = &mut block.b_gain {
+            gain.table = vector(2.0);
+        }
+        // a: 2·(0.3 − 1) = −1.4, act −0.28; b: −3·(−0.28 + 0.25)·2 = 0.18; + 0.3.
+        let x = Tensor::full([1, 1, 1, 1], 0.3, &Device::flex());
+        let got = block.forward(x, 0, Given::default()).into_scalar::<f32>();
+        assert!((got - 0.48).abs() < 1e-6, "{got}");
+    }
+
+    #[test]
+    fn dropout_multiplies_the_first_convolution_of_its_own_layer() {
+        let mut block = block([3, 3], false, true);
+        block.b.weight = block.a.weight.clone();
+        block.b.norm = None;
+        let zero = |layer: u32, shape: [usize; 4]| {
+            assert_eq!((layer, shape), (7, [2, 3, 4, 4]));
+            Tensor::zeros(shape, &Device::flex())
+        };
+        let given = Given {
+            classes: None,
+            dropout: Some(&zero),
+        };
+        let expected = Activation::LeakyRelu.forward(image());
+        assert_eq!(
+            block.forward(image(), 7, given).into_data(),
+            expected.to_data()
+        );
+        let without = block.forward(image(), 7, Given::default());
+        assert!((without - expected).abs().max().into_scalar::<f32>() > 0.01);
+    }
+}

@@ -1,0 +1,116 @@
+//! Drop numbers at random while training, each a function of seed, iteration, layer and image.
+
+use burn::tensor::{Int, Tensor};
+use ebm_langevin::{Distribution, Noise, NoiseKey, Stream, chain_tensor, perturb};
+use ebm_model::{EnergyModel, Given};
+
+use crate::config::Config;
+
+/// The numbers that an iteration drops (Srivastava et al. 2014, scaled while training).
+pub(crate) struct Dropout {
+    prob: f64,
+    key: NoiseKey,
+}
+
+impl Dropout {
+    pub(crate) fn new(config: &Config, iteration: u32) -> Self {
+        Self {
+            prob: config.model.dropout_prob(),
+            key: NoiseKey::new(config.seed, Stream::Dropout, iteration),
+        }
+    }
+
+    /// Energies with numbers dropped, of images that are number `first` and on of the iteration.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, `y`: `[batch]`, returns `[batch]`
+    pub(crate) fn energy<M: EnergyModel>(
+        &self,
+        model: &M,
+        x: Tensor<4>,
+        y: Option<&Tensor<1, Int>>,
+        first: usize,
+    ) -> Tensor<1> {
+        let device = x.device();
+        let images: Vec<u32> = (first..first + x.dims()[0]).map(|i| i as u32).collect();
+        let images = chain_tensor(&images, &device);
+        let mask = |layer: u32, shape: [usize; 4]| -> Tensor<4> {
+            let uniform = Noise {
+                key: self.key.at_step(layer),
+                distribution: Distribution::Uniform,
+                scale: 1.0,
+            };
+            let uniform = perturb(Tensor::zeros(shape, &device), &images, uniform);
+            uniform.greater_equal_elem(self.prob).float() / (1.0 - self.prob)
+        };
+        let given = Given {
+            classes: y,
+            dropout: if self.prob > 0.0 { Some(&mask) } else { None },
+        };
+        model.energy_with(x, given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{Module, Param};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// The sum of the masks of two layers.
+    #[derive(Module, Debug)]
+    struct Masks {
+        unused: Param<Tensor<1>>,
+    }
+
+    impl EnergyModel for Masks {
+        fn energy_with(&self, x: Tensor<4>, given: Given<'_>) -> Tensor<1> {
+            let shape = x.dims();
+            let sum = match given.dropout {
+                Some(mask) => mask(0, shape) + mask(1, shape),
+                None => x.ones_like() * 2.0,
+            };
+            sum.flatten::<2>(1, 3).sum_dim(1).squeeze_dim(1)
+        }
+    }
+
+    fn energies(prob: f64, iteration: u32, first: usize) -> Vec<f32> {
+        let config = Config {
+            model: crate::config::ModelConfig {
+                dropout: Some(prob),
+                ..Default::default()
+            },
+            ..Config::default()
+        };
+        let device = Device::flex();
+        let model = Masks {
+            unused: Param::from_data([0.0f32], &device),
+        };
+        let x = Tensor::zeros([8, 4, 16, 16], &device);
+        let energies = Dropout::new(&config, iteration).energy(&model, x, None, first);
+        energies.into_data().iter::<f32>().collect()
+    }
+
+    #[test]
+    fn the_mean_of_the_masks_is_one() {
+        // 2 · 1024 masks an image of 0 or 1/(1 − p), each of variance p/(1 − p).
+        for prob in [0.25, 0.5] {
+            let (n, mean) = (
+                8.0 * 2048.0,
+                energies(prob, 3, 0).iter().sum::<f32>() as f64,
+            );
+            let error = (mean / n - 1.0) / (prob / (1.0 - prob) / n).sqrt();
+            assert!(error.abs() < 5.0, "{error} standard errors");
+        }
+    }
+
+    #[test]
+    fn masks_depend_on_image_and_iteration_and_nothing_is_dropped_at_zero() {
+        let all = energies(0.5, 3, 0);
+        assert_eq!(all[4..], energies(0.5, 3, 4)[..4]);
+        assert_ne!(all, energies(0.5, 4, 0));
+        assert_ne!(all[0], all[1]);
+        assert_eq!(energies(0.0, 3, 0), [2048.0; 8]);
+    }
+}

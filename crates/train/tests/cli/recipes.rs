@@ -1,0 +1,98 @@
+//! Train with every preset, cut down to what a test can wait for.
+
+use crate::common::{Scratch, metrics};
+use ebm_train::preset::PRESETS;
+
+/// A CIFAR-10 of twelve images a file.
+fn write_cifar10(scratch: &Scratch) {
+    let records = |seed: usize| -> Vec<u8> {
+        (0..12usize)
+            .flat_map(|i| {
+                let pixels = (0..3072).map(move |p| ((p * 7 + i * 31 + seed) % 256) as u8);
+                core::iter::once((i % 10) as u8).chain(pixels)
+            })
+            .collect()
+    };
+    for batch in 1..=5 {
+        scratch.write(&format!("data/data_batch_{batch}.bin"), records(batch));
+    }
+    scratch.write("data/test_batch.bin", records(9));
+}
+
+fn write_folder(scratch: &Scratch) {
+    for (class, colour) in [("cat", [200, 100, 50]), ("dog", [20, 90, 150])] {
+        for i in 0..3u8 {
+            let colour = colour.map(|c: u8| c + i);
+            scratch.write_picture(&format!("data/{class}/{i}.png"), colour);
+        }
+    }
+}
+
+/// An MNIST of six images.
+fn write_mnist(scratch: &Scratch) {
+    let pixels: Vec<u8> = (0..6 * 784usize).map(|i| (i * 13 % 256) as u8).collect();
+    let header = |magic: u8, dims: &[u32]| -> Vec<u8> {
+        let sizes = dims.iter().flat_map(|size| size.to_be_bytes());
+        [0, 0, 8, magic].into_iter().chain(sizes).collect()
+    };
+    scratch.write(
+        "data/train-images-idx3-ubyte",
+        [header(3, &[6, 28, 28]), pixels].concat(),
+    );
+    scratch.write(
+        "data/train-labels-idx1-ubyte",
+        [header(1, &[6]), (0..6).collect()].concat(),
+    );
+}
+
+#[test]
+fn every_preset_trains_fifty_iterations_with_finite_numbers() {
+    for preset in PRESETS {
+        let scratch = Scratch::new();
+        match preset.name {
+            name if name.contains("cifar10") => write_cifar10(&scratch),
+            name if name.contains("imagenet") => write_folder(&scratch),
+            name if name.contains("mnist") => write_mnist(&scratch),
+            _ => {}
+        }
+        let small = [
+            "batch_size=4",
+            "model.filters=4",
+            "langevin.num_steps=2",
+            "buffer.capacity=16",
+            "data.train_images=64",
+            "data.test_images=0",
+            "output.log_every=1",
+            "output.sample_every=0",
+            "output.keep_checkpoints=1",
+        ];
+        // 128×128 pixels take their time.
+        let size = if preset.name.contains("128") {
+            "32"
+        } else {
+            "0"
+        };
+        let mut args = vec!["train", "--preset", preset.name, "--device", "cpu"];
+        args.extend([
+            "--run-dir",
+            "run",
+            "--iterations",
+            "50",
+            "--data-dir",
+            "data",
+        ]);
+        args.extend(small.iter().flat_map(|key| ["--set", key]));
+        if size != "0" {
+            args.extend(["--image-size", size]);
+        }
+        scratch.ebm(&args).succeeds();
+        let lines = metrics(&scratch.join("run"));
+        assert_eq!(lines.len(), 50, "{}", preset.name);
+        for line in lines {
+            for (key, value) in &line {
+                let finite = value.as_f64().is_some_and(f64::is_finite);
+                assert!(finite, "{}: {key} is {value}", preset.name);
+            }
+        }
+    }
+}
