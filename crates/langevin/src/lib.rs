@@ -33,12 +33,14 @@
 //!   x ← x + s·ξ, then x ← clip(x − η·clamp(∇E(x)/T, −c, c), 0, 1), with ξ ~ N(0, I).
 //!   η = `step_size`, s = `noise_std`, T = `temperature` (1 unless given), c = `grad_clip` (optional).
 //! - Without clamp and clip it samples exp(−E(x)/T′) as η → 0, T′ = T·s²/(2η).
+//! - That is the method `sgld`. `mala` and `hmc` propose and accept or reject, and sample exp(−E(x)/T)
+//!   within the bounds whatever the step size; see [`Method`].
 //! - A published recipe that works in [−1, 1] is converted once, in its preset: η/4, s/2, 2c
 //!   (a gradient with respect to x is twice the one with respect to 2x − 1).
 //!
 //! # Reading order
-//! `step` (the equation) → `philox` (its noise) → `sampler` (the loop) → `buffer` (persistent
-//! chains); `kernel` runs a step on a backend, `gradient` is the only file that touches the tape,
+//! `step` (the equation) → `philox` (its noise) → `sampler` (the loop; `sgld` and `hamiltonian` are
+//! what a step is) → `buffer` (persistent chains); `kernel` runs a step on a backend, `gradient` is the only file that touches the tape,
 //! `pieces` spreads chains over cores.
 
 mod buffer;

@@ -98,3 +98,69 @@ pub fn byte_tensor(images: &Images, indices: &[usize], device: &Device) -> Tenso
     let data = TensorData::new(values, [indices.len(), channels, height, width]);
     Tensor::from_data(data, device)
 }
+
+#[cfg(test)]
+mod tests {
+    use ebm_model::ImageShape;
+
+    use super::*;
+
+    /// One image of a grey ramp, in which every pixel differs from its mirror image.
+    fn ramp(width: usize) -> Images {
+        Images {
+            pixels: (0..width).map(|column| (7 * column) as u8).collect(),
+            shape: ImageShape::new(1, 1, width),
+            labels: vec![0],
+            class_names: vec![],
+        }
+    }
+
+    fn batch(images: &Images, batch_size: usize, flip: bool) -> Vec<Vec<f64>> {
+        let mut config = Config {
+            batch_size,
+            ..Config::default()
+        };
+        config.data.flip = flip;
+        let device = Device::flex();
+        let batch = Batches::new(images, &config, &device).at(3).images;
+        let pixels: Vec<f64> = batch.into_data().iter::<f64>().collect();
+        pixels.chunks(images.shape.width).map(<[f64]>::to_vec).collect()
+    }
+
+    #[test]
+    fn a_byte_is_spread_evenly_over_its_256th() {
+        let images = ramp(36);
+        let rows = batch(&images, 2_000, false);
+        let mut fractions = Vec::new();
+        for row in &rows {
+            for (pixel, &byte) in row.iter().zip(&images.pixels) {
+                let fraction = 256.0 * pixel - f64::from(byte);
+                assert!((0.0..1.0).contains(&fraction), "{pixel} of {byte}");
+                fractions.push(fraction);
+            }
+        }
+        // Mean ½ and variance 1/12 of a uniform, the latter of variance 1/180.
+        let n = fractions.len() as f64;
+        let mean = fractions.iter().sum::<f64>() / n;
+        let variance = fractions.iter().map(|f| (f - 0.5).powi(2)).sum::<f64>() / n;
+        assert!((mean - 0.5).abs() < 5.0 * (1.0 / 12.0 / n).sqrt(), "{mean}");
+        assert!((variance - 1.0 / 12.0).abs() < 5.0 * (1.0 / 180.0 / n).sqrt(), "{variance}");
+    }
+
+    #[test]
+    fn half_of_the_images_are_mirrored_where_asked_and_none_elsewhere() {
+        let images = ramp(36);
+        let is_mirrored = |row: &Vec<f64>| row[0] > row[35];
+        assert!(!batch(&images, 2_000, false).iter().any(is_mirrored));
+        let rows = batch(&images, 2_000, true);
+        let mirrored = rows.iter().filter(|row| is_mirrored(row)).count() as f64;
+        assert!((mirrored - 1_000.0).abs() < 5.0 * (2_000f64 / 4.0).sqrt(), "{mirrored}");
+        let ramp = |row: &[f64]| row.windows(2).all(|pair| pair[0] < pair[1]);
+        for mut row in rows {
+            if row[0] > row[35] {
+                row.reverse();
+            }
+            assert!(ramp(&row), "an image is mirrored whole or not at all");
+        }
+    }
+}

@@ -138,10 +138,15 @@ impl LangevinConfig {
         Ok(())
     }
 
-    /// The same chains in [0, 1], for a recipe published for images in [−1, 1]: η/4, s/2, 2c.
+    /// The same chains in [0, 1], for a recipe published for images in [−1, 1]: η/4, s/2, 2c. The η of
+    /// `hmc` is a length, as s is: η/2.
     pub fn from_minus_one_to_one(&self) -> Self {
+        let of_step = match self.method {
+            Method::Sgld | Method::Mala => 0.25,
+            Method::Hmc => 0.5,
+        };
         Self {
-            step_size: self.step_size.scaled(0.25),
+            step_size: self.step_size.scaled(of_step),
             noise_std: self.noise_std.scaled(0.5),
             grad_clip: self.grad_clip.map(|c| 2.0 * c),
             grad_norm_clip: self.grad_norm_clip.map(|c| 2.0 * c),

@@ -1,7 +1,9 @@
 //! Hold the sampler to exact laws: independent chains, fixed seeds, five standard errors.
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{Distribution, LangevinConfig, NoiseKey, Sampler, Schedule, Stream, Varying};
+use ebm_langevin::{
+    Distribution, LangevinConfig, Method, NoiseKey, Sampler, Schedule, Stream, Varying,
+};
 
 /// Five standard deviations of a normal, as a probability of both tails: 2·(1 − Φ(5)).
 const FIVE_SIGMA: f64 = 5.733e-7;
@@ -169,14 +171,22 @@ fn noises_of_neighbouring_steps_chains_and_pixels_are_uncorrelated() {
 
 #[test]
 fn a_recipe_for_minus_one_to_one_takes_the_same_way_in_zero_to_one() {
-    let published = LangevinConfig {
-        num_steps: 5,
-        step_size: Schedule::Constant(0.4),
-        noise_std: Schedule::Constant(0.05),
-        grad_clip: Some(0.3),
-        bounds: Some([-1.0, 1.0]),
-        ..LangevinConfig::default()
-    };
+    for method in [Method::Sgld, Method::Mala, Method::Hmc] {
+        assert_same_way(LangevinConfig {
+            method,
+            num_steps: 5,
+            step_size: Schedule::Constant(if method == Method::Sgld { 0.4 } else { 0.05 }),
+            noise_std: Schedule::Constant(0.05),
+            grad_clip: Some(0.3),
+            grad_norm_clip: Some(0.8),
+            bounds: Some([-1.0, 1.0]),
+            ..LangevinConfig::default()
+        });
+    }
+}
+
+#[track_caller]
+fn assert_same_way(published: LangevinConfig) {
     let ids: Vec<u32> = (0..64).collect();
     let u = |u: Tensor<2>| {
         (u.clone() - 0.2)

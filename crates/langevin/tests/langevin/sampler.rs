@@ -118,3 +118,48 @@ fn results_of_pieces_come_back_in_order() {
 fn every_image_needs_a_chain_id() {
     sampler(1, 0.0).run(start(3), &[0, 1], bowl);
 }
+
+#[test]
+fn a_long_gradient_keeps_its_direction_where_its_norm_is_limited() {
+    // E = 3x₀ + 4x₁: ∇E/T has the length 5/T.
+    let energy = |x: Tensor<2>| -> Tensor<1> {
+        let slope = Tensor::<2>::from_floats([[3.0, 4.0]], &Device::flex());
+        (x * slope).sum_dim(1).squeeze_dim(1)
+    };
+    let ran = |temperature: f64, longest: f64| -> Run<2> {
+        let config = LangevinConfig {
+            num_steps: 1,
+            step_size: Schedule::Constant(0.1),
+            noise_std: Schedule::Constant(0.0),
+            temperature: Schedule::Constant(temperature),
+            grad_norm_clip: Some(longest),
+            bounds: None,
+            ..LangevinConfig::default()
+        };
+        let sampler = Sampler::new(config, NoiseKey::new(3, Stream::Langevin, 9));
+        let x = Tensor::zeros([1, 2], &Device::flex());
+        sampler.with_stats(true).run(x, &[0], energy)
+    };
+    for (temperature, longest, moved, share) in
+        [(1.0, 1.0, [0.06, 0.08], 1.0), (5.0, 2.0, [0.06, 0.08], 0.0)]
+    {
+        let run = ran(temperature, longest);
+        let x: Vec<f32> = run.x.into_data().iter::<f32>().collect();
+        assert!((x[0] + moved[0]).abs() < 1e-6 && (x[1] + moved[1]).abs() < 1e-6, "{x:?}");
+        assert_eq!(run.stats.expect("asked for").clamped_share, share);
+    }
+}
+
+#[test]
+fn the_last_step_leads_from_where_it_says_to_the_end() {
+    let ids: Vec<u32> = (0..13).collect();
+    for size in [13, 4] {
+        let sampler = sampler(5, 0.02).with_piece_size(size).with_last_step(true);
+        let run = sampler.run(start(13), &ids, bowl);
+        let last = run.last_step.expect("asked for");
+        let gradient = (last.from.clone() - 0.5) * 2.0;
+        let expected = last.descent.of_tensor(last.from, gradient);
+        let error = (run.x - expected).abs().max().into_scalar::<f32>();
+        assert!(error < 1e-6, "{error}");
+    }
+}
