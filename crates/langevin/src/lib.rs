@@ -59,7 +59,7 @@ pub use buffer::{
 pub use gradient::energy_and_gradient;
 pub use kernel::{descend, perturb, reference};
 pub use philox::{Distribution, NoiseKey, PhiloxRng, Stream, normal, philox4x32_10, uniform};
-pub use pieces::on_threads;
+pub use pieces::{CPU_PIECE, on_threads};
 pub use sampler::{
     InvalidValue, LangevinConfig, LastStep, Method, Run, Sampler, adapted_scale, chain_tensor,
 };

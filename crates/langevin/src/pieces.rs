@@ -11,7 +11,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Chains of a piece on a CPU: few enough for a network's activations to stay in a core's cache,
 /// enough to fill its matrix products.
-const CPU_PIECE: usize = 8;
+pub const CPU_PIECE: usize = 8;
 
 /// The ranges into which `device` wants a batch cut: one on a GPU, pieces of a few chains on a CPU.
 pub(crate) fn pieces_for(device: &Device, batch: usize, size: Option<usize>) -> Vec<Range<usize>> {

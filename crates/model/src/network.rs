@@ -77,6 +77,16 @@ impl NetworkConfig {
     }
 }
 
+impl Network {
+    /// Multiplications in convolutions and dense layers of the energy of one image of `shape`.
+    pub fn multiply_adds(&self, shape: ImageShape) -> usize {
+        match self {
+            Self::Conv(net) => net.multiply_adds(shape),
+            Self::Res(net) => net.multiply_adds(shape),
+        }
+    }
+}
+
 impl EnergyModel for Network {
     fn num_classes(&self) -> usize {
         match self {
@@ -104,5 +114,43 @@ impl EnergyModel for Network {
             Self::Conv(net) => net.spectral_norms(),
             Self::Res(net) => net.spectral_norms(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    #[test]
+    fn multiplications_are_those_of_the_table() {
+        let count = |config: NetworkConfig, shape: ImageShape| {
+            let mut rng = SmallRng::seed_from_u64(1);
+            let net = config.init(shape, &mut rng, &Device::flex()).expect("fits");
+            net.multiply_adds(shape)
+        };
+        let mnist = NetworkConfig::Conv(ConvNetConfig::mnist());
+        let convs = 9 * 64 * 784 + 16 * (64 * 64 * 196 + 64 * 128 * 49 + 128 * 256 * 16);
+        let expected = convs + 4096 * 128 + 128;
+        assert_eq!(count(mnist, ImageShape::new(1, 28, 28)), expected);
+        let f = 4;
+        let small = NetworkConfig::Res(ResNetConfig::resnet32_with_filters(f, 0));
+        let (full, half, quarter, eighth) = (1024, 256, 64, 16);
+        let blocks = [
+            (full, 2 * f * f),
+            (half, 2 * f * f),
+            (half, 2 * f * f + 4 * f * f + 2 * f * f),
+            (quarter, 8 * f * f),
+            (quarter, 8 * f * f),
+            (eighth, 8 * f * f),
+        ];
+        let blocks: usize = blocks
+            .iter()
+            .map(|(places, pairs)| 9 * places * pairs)
+            .sum();
+        let expected = 27 * f * 1024 + blocks + 2 * f;
+        assert_eq!(count(small, ImageShape::new(3, 32, 32)), expected);
     }
 }

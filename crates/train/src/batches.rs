@@ -124,7 +124,10 @@ mod tests {
         let device = Device::flex();
         let batch = Batches::new(images, &config, &device).at(3).images;
         let pixels: Vec<f64> = batch.into_data().iter::<f64>().collect();
-        pixels.chunks(images.shape.width).map(<[f64]>::to_vec).collect()
+        pixels
+            .chunks(images.shape.width)
+            .map(<[f64]>::to_vec)
+            .collect()
     }
 
     #[test]
@@ -144,7 +147,10 @@ mod tests {
         let mean = fractions.iter().sum::<f64>() / n;
         let variance = fractions.iter().map(|f| (f - 0.5).powi(2)).sum::<f64>() / n;
         assert!((mean - 0.5).abs() < 5.0 * (1.0 / 12.0 / n).sqrt(), "{mean}");
-        assert!((variance - 1.0 / 12.0).abs() < 5.0 * (1.0 / 180.0 / n).sqrt(), "{variance}");
+        assert!(
+            (variance - 1.0 / 12.0).abs() < 5.0 * (1.0 / 180.0 / n).sqrt(),
+            "{variance}"
+        );
     }
 
     #[test]
@@ -154,7 +160,10 @@ mod tests {
         assert!(!batch(&images, 2_000, false).iter().any(is_mirrored));
         let rows = batch(&images, 2_000, true);
         let mirrored = rows.iter().filter(|row| is_mirrored(row)).count() as f64;
-        assert!((mirrored - 1_000.0).abs() < 5.0 * (2_000f64 / 4.0).sqrt(), "{mirrored}");
+        assert!(
+            (mirrored - 1_000.0).abs() < 5.0 * (2_000f64 / 4.0).sqrt(),
+            "{mirrored}"
+        );
         let ramp = |row: &[f64]| row.windows(2).all(|pair| pair[0] < pair[1]);
         for mut row in rows {
             if row[0] > row[35] {

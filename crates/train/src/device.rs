@@ -78,6 +78,8 @@ impl FromStr for DeviceChoice {
 pub struct Selected {
     /// Where tensors live, without autodiff.
     pub device: Device,
+    /// Its backend: flex, ndarray, wgpu or vulkan.
+    pub backend: &'static str,
     /// Its name for people, with the reason where the choice was automatic.
     pub description: String,
     /// Whether results are there as soon as an operation returns, so that reading costs nothing.
@@ -163,9 +165,10 @@ impl DeviceChoice {
 }
 
 impl Adapter {
-    fn selected(self, backend: &str, index: usize) -> Selected {
+    fn selected(self, backend: &'static str, index: usize) -> Selected {
         Selected {
             description: format!("{backend}:{index} ({})", self.name),
+            backend,
             device: self.device,
             is_cpu: false,
         }
@@ -198,7 +201,7 @@ fn auto() -> Selected {
         .unwrap_or_else(|| cpu("CPU (flex), as no real GPU was found".into()))
 }
 
-fn first_real_gpu(backend: &str, adapters: Vec<Adapter>) -> Option<Selected> {
+fn first_real_gpu(backend: &'static str, adapters: Vec<Adapter>) -> Option<Selected> {
     let mut adapters = adapters.into_iter().enumerate();
     let (index, gpu) = adapters.find(|(_, adapter)| !adapter.is_software)?;
     let selected = gpu.selected(backend, index);
@@ -211,6 +214,7 @@ fn first_real_gpu(backend: &str, adapters: Vec<Adapter>) -> Option<Selected> {
 fn cpu(description: String) -> Selected {
     Selected {
         device: Device::flex(),
+        backend: "flex",
         description,
         is_cpu: true,
     }
@@ -221,6 +225,7 @@ fn cpu(description: String) -> Selected {
 fn ndarray() -> Result<Selected, DeviceError> {
     Ok(Selected {
         device: Device::ndarray(),
+        backend: "ndarray",
         ..cpu("CPU (ndarray)".into())
     })
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::device::Selected;
 use crate::error::TrainError;
+use crate::memory;
 use crate::state::TrainState;
 use crate::trainer;
 
@@ -17,7 +18,7 @@ const WARM_UP: u64 = 2;
 const MEASURED: u64 = 5;
 /// Iterations longer than this are not run whole.
 const LONGEST_SECONDS: f64 = 10.0;
-/// Images of an iteration in small.
+/// Images of an iteration in small, for each core.
 const FEW_IMAGES: usize = 8;
 
 /// The cost of a run.
@@ -61,8 +62,8 @@ pub fn measure(
         measured.sort_by(f64::total_cmp);
         measured[measured.len() / 2]
     };
-    let few = FEW_IMAGES.min(config.batch_size);
-    let before = resident_memory();
+    let few = (FEW_IMAGES * rayon::current_num_threads()).min(config.batch_size);
+    let before = memory::resident();
     let one_step = seconds(&in_small(config, few, 1), WARM_UP + 1);
     let two_steps = seconds(&in_small(config, few, 2), WARM_UP + 1);
     let per_step = (two_steps - one_step).max(0.0);
@@ -75,14 +76,14 @@ pub fn measure(
         return Ok(Estimate {
             s_per_iteration: projected,
             parameters,
-            peak_memory: before.zip(peak_memory()).map(grown),
+            peak_memory: before.zip(memory::peak()).map(grown),
             scaled_from: Some(few),
         });
     }
     Ok(Estimate {
         s_per_iteration: seconds(config, WARM_UP + MEASURED),
         parameters,
-        peak_memory: peak_memory(),
+        peak_memory: memory::peak(),
         scaled_from: None,
     })
 }
@@ -120,29 +121,13 @@ impl Estimate {
     }
 }
 
-/// Hours, minutes and seconds.
+/// Days and hours, hours and minutes, or minutes and seconds.
 fn duration(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (h, ..) if h >= 72 => format!("{} d {} h", h / 24, h % 24),
         (0, 0, s) => format!("{s} s"),
         (0, m, s) => format!("{m} min {s:02} s"),
         (h, m, _) => format!("{h} h {m:02} min"),
     }
-}
-
-/// The process's largest resident size so far, in bytes (Linux).
-fn peak_memory() -> Option<u64> {
-    memory("VmHWM:")
-}
-
-/// The process's resident size, in bytes (Linux).
-fn resident_memory() -> Option<u64> {
-    memory("VmRSS:")
-}
-
-fn memory(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kibibytes << 10)
 }

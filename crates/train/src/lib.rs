@@ -30,6 +30,7 @@
 pub mod animation;
 mod atomic_file;
 mod batches;
+pub mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
@@ -42,6 +43,7 @@ pub mod estimate;
 pub mod grid;
 pub mod kl;
 pub mod loss;
+mod memory;
 pub mod metrics;
 pub mod npy;
 pub mod optimizer;

@@ -145,7 +145,10 @@ fn a_long_gradient_keeps_its_direction_where_its_norm_is_limited() {
     {
         let run = ran(temperature, longest);
         let x: Vec<f32> = run.x.into_data().iter::<f32>().collect();
-        assert!((x[0] + moved[0]).abs() < 1e-6 && (x[1] + moved[1]).abs() < 1e-6, "{x:?}");
+        assert!(
+            (x[0] + moved[0]).abs() < 1e-6 && (x[1] + moved[1]).abs() < 1e-6,
+            "{x:?}"
+        );
         assert_eq!(run.stats.expect("asked for").clamped_share, share);
     }
 }

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::activation::Activation;
-use crate::energy::{EnergyModel, Given};
+use crate::energy::{EnergyModel, Given, ImageShape};
 use crate::layers::{ClassGain, Conv, Dense, InputBias, NormedWeight};
 
 pub use config::{ConvLayer, ConvNetConfig, Padding};
@@ -34,6 +34,19 @@ pub struct ConvNet {
 struct Condition {
     input_bias: InputBias,
     gain: ClassGain,
+}
+
+impl ConvNet {
+    pub(crate) fn multiply_adds(&self, shape: ImageShape) -> usize {
+        let mut size = [shape.height, shape.width];
+        let mut count =
+            self.fc.weight.shape().num_elements() + self.out.weight.shape().num_elements();
+        for conv in &self.convs {
+            let (more, out) = conv.multiply_adds(size);
+            (count, size) = (count + more, out);
+        }
+        count
+    }
 }
 
 impl EnergyModel for ConvNet {

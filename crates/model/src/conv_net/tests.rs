@@ -38,6 +38,37 @@ fn mnist_net_reduces_28_to_14_to_7_to_4_with_same_padding() {
 }
 
 #[test]
+fn larger_images_of_any_channels_are_halved_until_they_are_as_small() {
+    for (config, convs) in [
+        (ConvNetConfig::uva(), 4),
+        (ConvNetConfig::mnist_with_filters(4), 5),
+        (ConvNetConfig::dsprites_with_filters(4), 5),
+    ] {
+        let net = net(config.clone(), ImageShape::new(3, 64, 64));
+        assert_eq!(net.convs.len(), convs);
+        let filters = config.layers.last().expect("a layer").filters;
+        let [inputs, _] = net.fc.weight.dims();
+        assert!(
+            inputs <= 49 * filters,
+            "{inputs} inputs of {filters} filters"
+        );
+        let x = Tensor::full([2, 3, 64, 64], 0.5, &Device::flex());
+        assert_eq!(net.energy(x).dims(), [2]);
+    }
+}
+
+#[test]
+fn dsprites_net_is_the_published_one() {
+    let net = net(
+        ConvNetConfig::dsprites_with_filters(64),
+        ImageShape::new(1, 64, 64),
+    );
+    let filters: Vec<_> = net.convs.iter().map(|conv| conv.weight.dims()[0]).collect();
+    assert_eq!(filters, [32, 64, 128, 128, 128]);
+    assert_eq!(net.fc.weight.dims(), [128 * 4 * 4, 128]);
+}
+
+#[test]
 fn a_small_network_can_be_computed_by_hand() {
     // 1×1 image, one 1×1 filter, one hidden unit: E = o·act(f·act(w·x + b) + c) + d.
     let config = ConvNetConfig {

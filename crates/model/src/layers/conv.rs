@@ -84,6 +84,17 @@ impl Conv {
         }
     }
 
+    /// Multiplications for one image of `size`, and the size of what comes out.
+    pub(crate) fn multiply_adds(&self, size: [usize; 2]) -> (usize, [usize; 2]) {
+        let [outputs, inputs, rows, columns] = self.weight.dims();
+        let ConvGeometry { stride, padding } = self.geometry;
+        let out = [0, 1].map(|axis| {
+            let padded = size[axis] + padding[axis].0 + padding[axis].1;
+            (padded - [rows, columns][axis]) / stride[axis] + 1
+        });
+        (outputs * inputs * rows * columns * out[0] * out[1], out)
+    }
+
     fn effective_weight(&self) -> Tensor<4> {
         let weight = self.weight.val();
         match &self.norm {

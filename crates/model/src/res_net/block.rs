@@ -91,6 +91,21 @@ impl ResBlock {
         self.activation.forward(pooled)
     }
 
+    /// Multiplications for one image of `size`, and the size of what comes out.
+    pub(super) fn multiply_adds(&self, size: [usize; 2]) -> (usize, [usize; 2]) {
+        let convs = [Some(&self.a), Some(&self.b), self.bypass.as_ref()];
+        let counts = convs
+            .into_iter()
+            .flatten()
+            .map(|conv| conv.multiply_adds(size).0);
+        let out = if self.halves {
+            size.map(|side| side / 2)
+        } else {
+            size
+        };
+        (counts.sum(), out)
+    }
+
     /// The same with spectral norm applied once and for all.
     pub(super) fn folded(&self) -> Self {
         Self {

@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 
 use crate::activation::Activation;
-use crate::energy::{EnergyModel, Given};
+use crate::energy::{EnergyModel, Given, ImageShape};
 use crate::layers::{Attention, Conv, Dense, NormedWeight};
 use block::ResBlock;
 
@@ -29,6 +29,19 @@ pub struct ResNet {
     activation: Activation,
     #[module(skip)]
     num_classes: usize,
+}
+
+impl ResNet {
+    /// Without attention.
+    pub(crate) fn multiply_adds(&self, shape: ImageShape) -> usize {
+        let (stem, mut size) = self.stem.multiply_adds([shape.height, shape.width]);
+        let mut count = stem + self.out.weight.shape().num_elements();
+        for block in &self.blocks {
+            let (more, out) = block.multiply_adds(size);
+            (count, size) = (count + more, out);
+        }
+        count
+    }
 }
 
 impl EnergyModel for ResNet {

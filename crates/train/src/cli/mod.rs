@@ -1,5 +1,6 @@
 //! Offer the library on the command line, one file per subcommand.
 
+mod bench;
 mod completions;
 mod data;
 mod devices;
@@ -52,6 +53,7 @@ enum Command {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Data(data::DataArgs),
+    Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
     Presets(presets::PresetsArgs),
     Completions(completions::CompletionsArgs),
@@ -88,6 +90,7 @@ impl Cli {
             Command::Export(args) => args.run(),
             Command::Import(args) => args.run(),
             Command::Data(args) => args.run(),
+            Command::Bench(args) => args.run(),
             Command::Devices(args) => args.run(),
             Command::Presets(args) => args.run(),
             Command::Completions(args) => args.run(),

@@ -27,13 +27,7 @@ pub(super) fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError>
         }
     };
     config.grey_only()?;
-    if config.train_images == 0 {
-        return Err(DataError::BadSetting {
-            key: "data.train_images",
-            got: 0,
-            remedy: "ask for at least one image",
-        });
-    }
+    config.some_training_images()?;
     let test = (config.test_images > 0).then(|| synthesize(config.test_images, side, seed, 1));
     Ok(Dataset {
         train: synthesize(config.train_images, side, seed, 0),

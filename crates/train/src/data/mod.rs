@@ -149,6 +149,18 @@ impl DataConfig {
         Err(DataError::NoSuchDir { path: dir.into() })
     }
 
+    /// Refuses a training set without images.
+    fn some_training_images(&self) -> Result<(), DataError> {
+        if self.train_images > 0 {
+            return Ok(());
+        }
+        Err(DataError::BadSetting {
+            key: "data.train_images",
+            got: 0,
+            remedy: "ask for at least one image",
+        })
+    }
+
     /// Refuses a number of channels that the dataset does not have.
     fn grey_only(&self) -> Result<(), DataError> {
         if self.channels <= 1 {

@@ -25,13 +25,7 @@ pub(super) fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError>
         }
     };
     config.grey_only()?;
-    if config.train_images == 0 {
-        return Err(DataError::BadSetting {
-            key: "data.train_images",
-            got: 0,
-            remedy: "ask for at least one image",
-        });
-    }
+    config.some_training_images()?;
     let synthesize = |count, split| synthesize(count, side, config.factor, seed, split);
     Ok(Dataset {
         train: synthesize(config.train_images, 0),

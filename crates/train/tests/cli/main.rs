@@ -5,6 +5,7 @@ mod bad_checkpoint;
 mod bad_config;
 mod bad_data;
 mod bad_run;
+mod bench;
 mod classes;
 mod commands;
 mod common;

@@ -61,25 +61,29 @@ fn forty_iterations_are_twenty_and_then_twenty() {
     assert_eq!(iterations, [5, 10, 15, 20, 25, 30, 35, 40]);
 }
 
-#[test]
-fn chains_that_restart_from_data_go_on_as_well() {
+/// Ten iterations with these keys are five and then five.
+#[track_caller]
+fn assert_goes_on(keys: &[&str]) {
     let scratch = Scratch::new();
-    let keys = [
-        "buffer.restart=data",
-        "buffer.reinit_prob=0.5",
-        "optimizer.clamp_elements=true",
-        "output.sample_every=0",
-    ];
-    let more = keys.map(|key| ["--set", key]).concat();
-    train(&scratch, "whole", 15, &more);
+    let keys = keys.iter().chain(&["output.sample_every=0"]);
+    let more: Vec<&str> = keys.flat_map(|key| ["--set", key]).collect();
+    train(&scratch, "whole", 10, &more);
     train(&scratch, "parts", 5, &more);
-    train(&scratch, "parts", 15, &more);
+    train(&scratch, "parts", 10, &more);
     assert_same_end(&scratch, "whole", "parts");
 }
 
 #[test]
+fn chains_that_restart_from_data_go_on_as_well() {
+    assert_goes_on(&[
+        "buffer.restart=data",
+        "buffer.reinit_prob=0.5",
+        "optimizer.clamp_elements=true",
+    ]);
+}
+
+#[test]
 fn labels_spectral_norm_and_an_adapting_step_size_go_on_as_well() {
-    let scratch = Scratch::new();
     let keys = [
         "model.network=mnist",
         "model.conditional=true",
@@ -88,14 +92,12 @@ fn labels_spectral_norm_and_an_adapting_step_size_go_on_as_well() {
         "langevin.leapfrog_steps=2",
         "langevin.target_acceptance=0.65",
         "objective.kind=softplus",
-        "output.sample_every=0",
     ];
-    let more = keys.map(|key| ["--set", key]).concat();
-    train(&scratch, "whole", 15, &more);
-    train(&scratch, "parts", 5, &more);
-    train(&scratch, "parts", 15, &more);
-    assert_same_end(&scratch, "whole", "parts");
-    let last = metrics(&scratch.join("parts")).pop().expect("logged");
+    assert_goes_on(&keys);
+    let scratch = Scratch::new();
+    let more: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    train(&scratch, "run", 5, &more);
+    let last = metrics(&scratch.join("run")).pop().expect("logged");
     assert!(
         last["step_scale"]
             .as_f64()
@@ -106,8 +108,7 @@ fn labels_spectral_norm_and_an_adapting_step_size_go_on_as_well() {
 
 #[test]
 fn residual_networks_dropout_the_kl_term_and_augmented_chains_go_on_as_well() {
-    let scratch = Scratch::new();
-    let keys = [
+    assert_goes_on(&[
         "model.network=resnet32-large",
         "model.conditional=true",
         "model.attention=true",
@@ -116,13 +117,7 @@ fn residual_networks_dropout_the_kl_term_and_augmented_chains_go_on_as_well() {
         "data.flip=true",
         "buffer.augment=[\"crop\", \"flip\", \"color\"]",
         "objective.kind=logsumexp",
-        "output.sample_every=0",
-    ];
-    let more = keys.map(|key| ["--set", key]).concat();
-    train(&scratch, "whole", 10, &more);
-    train(&scratch, "parts", 5, &more);
-    train(&scratch, "parts", 10, &more);
-    assert_same_end(&scratch, "whole", "parts");
+    ]);
 }
 
 #[test]
