@@ -36,7 +36,8 @@ pub struct Estimate {
 }
 
 /// Run a few iterations and write nothing. Where those would take long, run a few in small, with few
-/// images and one or two Langevin steps, and take cost for proportional to both.
+/// images and one or two Langevin steps, and take the cost for an update's plus one proportional to
+/// both.
 ///
 /// # Errors
 /// Where the network does not fit the data.
@@ -66,18 +67,24 @@ pub fn measure(
     let before = memory::resident();
     let one_step = seconds(&in_small(config, few, 1), WARM_UP + 1);
     let two_steps = seconds(&in_small(config, few, 2), WARM_UP + 1);
+    let twice = (2 * few).min(config.batch_size);
+    let more_images = seconds(&in_small(config, twice, 1), WARM_UP + 1);
     let per_step = (two_steps - one_step).max(0.0);
     let batches = config.batch_size as f64 / few as f64;
-    let projected = batches * (one_step + per_step * (config.langevin.num_steps - 1) as f64);
-    if projected > LONGEST_SECONDS && few < config.batch_size {
+    // What an iteration costs whatever its images: the update of the weights.
+    let update = (2.0 * one_step - more_images).clamp(0.0, one_step);
+    let of_images = one_step - update + per_step * (config.langevin.num_steps - 1) as f64;
+    let projected = update + batches * of_images;
+    if projected > LONGEST_SECONDS && twice < config.batch_size {
         let grown = |(before, peak): (u64, u64)| {
-            before + (peak.saturating_sub(before) as f64 * batches) as u64
+            let measured = config.batch_size as f64 / twice as f64;
+            before + (peak.saturating_sub(before) as f64 * measured) as u64
         };
         return Ok(Estimate {
             s_per_iteration: projected,
             parameters,
             peak_memory: before.zip(memory::peak()).map(grown),
-            scaled_from: Some(few),
+            scaled_from: Some(twice),
         });
     }
     Ok(Estimate {
@@ -107,7 +114,7 @@ impl Estimate {
         );
         let origin = self.scaled_from.map_or_else(String::new, |images| {
             format!(
-                "\n                computed from iterations of {images} images and one or two steps"
+                "\n                computed from iterations of up to {images} images and one or two steps"
             )
         });
         format!(

@@ -2,7 +2,8 @@
 //!
 //! A convolution of one image is `W · cols`, where `cols` holds under each output position the
 //! patch of the image that the kernel sees there [Chellapilla, Puri, Simard 2006]; its gradients
-//! are the two transposed products. `forward` and `input_gradient` work through the batch in
+//! are the two transposed products; with a stride of one and many channels the gradient of the image is a
+//! convolution itself. Large images are cut into bands of rows. `forward` and `input_gradient` work through the batch in
 //! groups of a size that depends on the geometry alone and fill the last group with zeros, so
 //! that the bits of an image's result do not depend on the batch that it is in.
 
@@ -16,7 +17,9 @@ use super::matrix::{Matrix, fill_rows, multiply, sum_of};
 use plan::Plan;
 
 /// Output positions that one product should have at least: fewer leave it bound by the weights.
-const MIN_POSITIONS: usize = 16;
+const MIN_POSITIONS: usize = 64;
+/// Input channels from which a gradient is computed as a convolution of its own.
+const MIN_MIRRORED_CHANNELS: usize = 16;
 /// Output positions over which one product of the weight gradient should sum.
 const MIN_SUMMED_POSITIONS: usize = 512;
 
@@ -145,20 +148,22 @@ pub(crate) fn forward(
         planes.fill(0.0); // the padding, which no image overwrites
         for images in plan.groups() {
             let result = &mut out[shape.out_range(&images)];
-            let sums = if plan.in_place {
-                &mut *result
-            } else {
-                &mut *staged
-            };
             if plan.in_place {
-                fill_rows(sums, plan.positions, bias);
+                fill_rows(result, plan.positions, bias);
             }
-            for chunk in plan.chunks() {
-                let accumulate = plan.in_place || chunk.start > 0;
-                let kernels = Matrix::new(&weight[chunk.start * plan.taps..], channels, row_len)
-                    .keep(chunk.len() * plan.taps);
-                let patches = plan.unfold(x, &images, &chunk, planes, cols);
-                multiply(kernels, patches, sums, plan.columns, accumulate);
+            for band in plan.bands() {
+                for chunk in plan.chunks() {
+                    let kernels =
+                        Matrix::new(&weight[chunk.start * plan.taps..], channels, row_len)
+                            .keep(chunk.len() * plan.taps);
+                    let patches = plan.unfold(x, &images, &band, &chunk, planes, cols);
+                    if plan.in_place {
+                        let sums = &mut result[plan.band_start(&band)..];
+                        multiply(kernels, patches, sums, plan.positions, true);
+                    } else {
+                        multiply(kernels, patches, staged, plan.row_len, chunk.start > 0);
+                    }
+                }
             }
             if !plan.in_place {
                 plan.unstage(staged, bias, result);
@@ -184,7 +189,11 @@ pub(crate) fn input_gradient(
     grad_x: &mut [f32],
 ) {
     shape.check(Some(grad_x.len()), Some(weight.len()), Some(grad_out.len()));
-    let plan = Plan::new(shape, group_for(shape, MIN_POSITIONS));
+    if let Some(mirrored) = mirrored(shape) {
+        let weight = mirrored_weight(shape, weight);
+        return forward(mirrored, grad_out, &weight, None, grad_x);
+    }
+    let plan = Plan::without_bands(shape, group_for(shape, MIN_POSITIONS));
     let row_len = shape.channels_in * plan.taps;
     plan.with_scratch(|[planes, cols, staged]| {
         for images in plan.groups() {
@@ -198,14 +207,54 @@ pub(crate) fn input_gradient(
                 .keep(chunk.len() * plan.taps);
                 if plan.pointwise {
                     let planes = &mut grad_x[shape.plane_range(images.start, chunk.start).start..];
-                    multiply(kernels.transposed(), grad, planes, plan.columns, false);
+                    multiply(kernels.transposed(), grad, planes, plan.positions, false);
                 } else {
-                    multiply(kernels.transposed(), grad, cols, plan.columns, false);
+                    multiply(kernels.transposed(), grad, cols, plan.row_len, false);
                     plan.fold(cols, &images, &chunk, planes, grad_x);
                 }
             }
         }
     });
+}
+
+/// The convolution of the output's gradient that gives the input's, for a stride of one and many
+/// channels; for few, folding is quicker.
+fn mirrored(shape: ConvShape) -> Option<ConvShape> {
+    let [height, width] = shape.out();
+    let fits = |axis: usize| {
+        let (before, after) = shape.padding[axis];
+        before.max(after) < shape.kernel[axis]
+    };
+    let pays = shape.channels_in >= MIN_MIRRORED_CHANNELS && height * width >= MIN_POSITIONS;
+    let around = |axis: usize| {
+        let ((before, after), last) = (shape.padding[axis], shape.kernel[axis] - 1);
+        (last - before, last - after)
+    };
+    let applies = pays && shape.stride == [1, 1] && fits(0) && fits(1);
+    applies.then(|| ConvShape {
+        channels_in: shape.channels_out,
+        channels_out: shape.channels_in,
+        height,
+        width,
+        padding: [around(0), around(1)],
+        ..shape
+    })
+}
+
+/// Weights `[c_out, c_in, kh, kw]` as `[c_in, c_out, kh, kw]`, every kernel turned by 180°.
+fn mirrored_weight(shape: ConvShape, weight: &[f32]) -> Vec<f32> {
+    let (inputs, outputs, taps) = (shape.channels_in, shape.channels_out, shape.taps());
+    let mut mirrored = vec![0.0; weight.len()];
+    for (input, kernels) in mirrored.chunks_exact_mut(outputs * taps).enumerate() {
+        for (output, kernel) in kernels.chunks_exact_mut(taps).enumerate() {
+            let from = &weight[(output * inputs + input) * taps..][..taps];
+            kernel
+                .iter_mut()
+                .zip(from.iter().rev())
+                .for_each(|(to, from)| *to = *from);
+        }
+    }
+    mirrored
 }
 
 /// Writes the gradient with respect to the weights, summed over the batch, into `grad_weight`.
@@ -226,19 +275,20 @@ pub(crate) fn weight_gradient(
 ) {
     shape.check(Some(x.len()), Some(grad_weight.len()), Some(grad_out.len()));
     grad_weight.fill(0.0);
-    let plan = Plan::new(
-        shape,
-        group_for(shape, MIN_SUMMED_POSITIONS).min(shape.batch.max(1)),
-    );
+    let group = group_for(shape, MIN_SUMMED_POSITIONS).min(shape.batch.max(1));
+    let plan = Plan::new(shape, group);
     let row_len = shape.channels_in * plan.taps;
     plan.with_scratch(|[planes, cols, staged]| {
         planes.fill(0.0); // the padding, which no image overwrites
         for images in plan.groups() {
             let grad = plan.stage(&grad_out[shape.out_range(&images)], staged);
-            for chunk in plan.chunks() {
-                let patches = plan.unfold(x, &images, &chunk, planes, cols);
-                let sums = &mut grad_weight[chunk.start * plan.taps..];
-                multiply(grad, patches.transposed(), sums, row_len, true);
+            for band in plan.bands() {
+                let grad = grad.from_column(plan.band_start(&band)).keep(plan.columns);
+                for chunk in plan.chunks() {
+                    let patches = plan.unfold(x, &images, &band, &chunk, planes, cols);
+                    let sums = &mut grad_weight[chunk.start * plan.taps..];
+                    multiply(grad, patches.transposed(), sums, row_len, true);
+                }
             }
         }
     });

@@ -5,8 +5,10 @@ use std::{cell::Cell, ops::Range};
 use super::ConvShape;
 use crate::ops::matrix::{LANES, Matrix, add_rows, copy_rows, for_width};
 
-/// Values of `cols` to unfold at a time (128 KiB), so that the product finds them in the L2 cache.
-const MAX_COLUMN_VALUES: usize = 1 << 15;
+/// Values of `cols` to unfold at a time (256 KiB), so that the product finds them in the L2 cache.
+const MAX_COLUMN_VALUES: usize = 1 << 16;
+/// Output positions of one image to unfold at a time, so that many channels fit beside each other.
+const MAX_BAND_POSITIONS: usize = 256;
 
 /// How one geometry is cut into matrix products.
 ///
@@ -21,8 +23,14 @@ pub(super) struct Plan {
     pub(super) taps: usize,
     /// Images per product.
     group: usize,
-    /// Columns per product: the positions of a group, padded to whole vectors.
+    /// Columns per product: the positions of a group, or of a band of one image, padded to whole
+    /// vectors.
     pub(super) columns: usize,
+    /// Values between rows of `cols` and `staged`: an odd number of vectors, so that rows do not
+    /// fall on the same lines of a cache.
+    pub(super) row_len: usize,
+    /// Output rows of a band.
+    band_rows: usize,
     /// Whether one product is one image as it lies in memory, so that nothing is staged.
     pub(super) in_place: bool,
     /// Whether, besides, the image is its own unfolding.
@@ -37,6 +45,8 @@ pub(super) struct Plan {
 
 /// Pixels of one row of an image that are contiguous in one phase.
 struct Run {
+    /// Row of the phases.
+    phase_row: usize,
     /// Index of the first in the phases.
     phase: usize,
     /// Index of the first in the image's plane; the next ones are a stride apart.
@@ -44,12 +54,33 @@ struct Run {
     len: usize,
 }
 
+/// So many columns, or a vector more, that they are an odd number of vectors.
+fn odd_vectors(columns: usize) -> usize {
+    match (columns / LANES).is_multiple_of(2) {
+        true => columns + LANES,
+        false => columns,
+    }
+}
+
+/// The most rows that divide an image evenly into bands of whole vectors; all where there is no such
+/// number, or no need.
+fn band_rows([rows, columns]: [usize; 2]) -> usize {
+    let fits = |band: &usize| {
+        let positions = band * columns;
+        rows.is_multiple_of(*band)
+            && positions.is_multiple_of(LANES)
+            && positions <= MAX_BAND_POSITIONS
+    };
+    (1..=rows).rev().find(fits).unwrap_or(rows)
+}
+
 impl Plan {
     pub(super) fn new(shape: ConvShape, group: usize) -> Self {
         let out = shape.out();
         let positions = shape.positions();
-        let columns = (group * positions).next_multiple_of(LANES);
-        let in_place = group == 1 && columns == positions;
+        let in_place = group == 1 && positions.is_multiple_of(LANES);
+        let band_rows = if in_place { band_rows(out) } else { out[0] };
+        let columns = (group * band_rows * out[1]).next_multiple_of(LANES);
         let ones = shape.kernel == [1, 1] && shape.stride == [1, 1];
         let axes = [0, 1];
         let mut plan = Self {
@@ -59,6 +90,8 @@ impl Plan {
             taps: shape.taps(),
             group,
             columns,
+            row_len: odd_vectors(columns),
+            band_rows,
             in_place,
             pointwise: in_place && ones && shape.padding == [(0, 0); 2],
             phases: axes.map(|axis| shape.stride[axis].min(shape.kernel[axis])),
@@ -73,6 +106,17 @@ impl Plan {
         plan.runs = (0..shape.height)
             .flat_map(|row| plan.runs_of(row))
             .collect();
+        plan
+    }
+
+    /// The plan in which every image is one band.
+    pub(super) fn without_bands(shape: ConvShape, group: usize) -> Self {
+        let mut plan = Self::new(shape, group);
+        if plan.in_place {
+            plan.band_rows = plan.out[0];
+            plan.columns = plan.positions;
+            plan.row_len = odd_vectors(plan.columns);
+        }
         plan
     }
 
@@ -99,6 +143,7 @@ impl Plan {
             let len = end.min(self.phase_size[1]).checked_sub(first)?;
             let col = first * step + phase;
             (len > 0).then(|| Run {
+                phase_row: padded_row / row_step,
                 phase: self.in_phases(padded_row, col),
                 plane: row * self.shape.width + col - left,
                 len,
@@ -114,8 +159,21 @@ impl Plan {
             .map(move |first| first..(first + group).min(batch))
     }
 
+    /// Parts of the output rows; all of them but for large images.
+    pub(super) fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (rows, band) = (self.out[0], self.band_rows);
+        (0..rows)
+            .step_by(band)
+            .map(move |first| first..first + band)
+    }
+
+    /// Index of the first position of a band in an output plane.
+    pub(super) fn band_start(&self, band: &Range<usize>) -> usize {
+        band.start * self.out[1]
+    }
+
     fn chunk_len(&self) -> usize {
-        (MAX_COLUMN_VALUES / (self.taps * self.columns)).clamp(1, self.shape.channels_in.max(1))
+        (MAX_COLUMN_VALUES / (self.taps * self.row_len)).clamp(1, self.shape.channels_in.max(1))
     }
 
     pub(super) fn chunks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
@@ -134,8 +192,8 @@ impl Plan {
             .chain(&self.phase_size)
             .product::<usize>();
         let planes = planes.next_multiple_of(LANES);
-        let cols = self.chunk_len() * self.taps * self.columns;
-        let staged = self.shape.channels_out * self.columns;
+        let cols = self.chunk_len() * self.taps * self.row_len;
+        let staged = self.shape.channels_out * self.row_len;
         SCRATCH.with(|scratch| {
             let mut memory = scratch.take();
             let needed = planes + cols + staged + LANES;
@@ -148,34 +206,54 @@ impl Plan {
         });
     }
 
-    /// Copies the phases of every plane of `chunk` to `cols`, one row per channel and tap.
+    /// Copies what the taps see of every plane of `chunk` at the positions of a band to `cols`, one
+    /// row per channel and tap.
     pub(super) fn unfold<'a>(
         &self,
         x: &'a [f32],
         images: &Range<usize>,
+        band: &Range<usize>,
         chunk: &Range<usize>,
         planes: &mut [f32],
         cols: &'a mut [f32],
     ) -> Matrix<'a> {
         if self.pointwise {
             let image = &x[self.shape.plane_range(images.start, chunk.start).start..];
-            return Matrix::new(image, chunk.len(), self.columns);
+            let image = Matrix::new(&image[self.band_start(band)..], chunk.len(), self.positions);
+            return image.keep(self.columns);
         }
         let copy = for_width!(copy_rows, self.out[1]);
-        let rows = cols.chunks_exact_mut(self.taps * self.columns);
+        let rows = cols.chunks_exact_mut(self.taps * self.row_len);
+        let runs = self.runs_of_band(band);
+        let (first, positions) = (band.start * self.phase_size[1], band.len() * self.out[1]);
         for (channel, rows) in chunk.clone().zip(rows) {
             for (slot, image) in images.clone().enumerate() {
-                self.split(&x[self.shape.plane_range(image, channel)], planes);
-                for (row, &start) in rows.chunks_exact_mut(self.columns).zip(&self.tap_starts) {
-                    let row = &mut row[slot * self.positions..][..self.positions];
-                    copy(row, &planes[start..], self.phase_size[1], self.out[1]);
+                self.split(&x[self.shape.plane_range(image, channel)], runs, planes);
+                for (row, &start) in rows.chunks_exact_mut(self.row_len).zip(&self.tap_starts) {
+                    let row = &mut row[slot * positions..][..positions];
+                    copy(
+                        row,
+                        &planes[start + first..],
+                        self.phase_size[1],
+                        self.out[1],
+                    );
                 }
             }
-            for row in rows.chunks_exact_mut(self.columns) {
-                row[images.len() * self.positions..].fill(0.0);
+            for row in rows.chunks_exact_mut(self.row_len) {
+                row[images.len() * positions..].fill(0.0);
             }
         }
-        Matrix::new(cols, chunk.len() * self.taps, self.columns)
+        Matrix::new(cols, chunk.len() * self.taps, self.row_len).keep(self.columns)
+    }
+
+    /// The runs of the rows that the taps see at the positions of a band.
+    fn runs_of_band(&self, band: &Range<usize>) -> &[Run] {
+        let below = (self.shape.kernel[0] - 1) / self.shape.stride[0];
+        let from = self.runs.partition_point(|run| run.phase_row < band.start);
+        let to = self
+            .runs
+            .partition_point(|run| run.phase_row < band.end + below);
+        &self.runs[from..to]
     }
 
     /// Adds the rows of `cols` back onto the planes of `chunk`: the transpose of `unfold`.
@@ -190,11 +268,11 @@ impl Plan {
         let add = for_width!(add_rows, self.out[1]);
         for (channel, rows) in chunk
             .clone()
-            .zip(cols.chunks_exact(self.taps * self.columns))
+            .zip(cols.chunks_exact(self.taps * self.row_len))
         {
             for (slot, image) in images.clone().enumerate() {
                 planes.fill(0.0);
-                for (row, &start) in rows.chunks_exact(self.columns).zip(&self.tap_starts) {
+                for (row, &start) in rows.chunks_exact(self.row_len).zip(&self.tap_starts) {
                     let row = &row[slot * self.positions..][..self.positions];
                     add(&mut planes[start..], row, self.phase_size[1], self.out[1]);
                 }
@@ -203,9 +281,9 @@ impl Plan {
         }
     }
 
-    /// Copies the pixels of a plane into its phases.
-    fn split(&self, plane: &[f32], planes: &mut [f32]) {
-        for run in &self.runs {
+    /// Copies the pixels of some runs of a plane into its phases.
+    fn split(&self, plane: &[f32], runs: &[Run], planes: &mut [f32]) {
+        for run in runs {
             let to = &mut planes[run.phase..][..run.len];
             let from = &plane[run.plane..];
             match self.shape.stride[1] {
@@ -246,25 +324,25 @@ impl Plan {
     pub(super) fn stage<'a>(&self, grad: &'a [f32], staged: &'a mut [f32]) -> Matrix<'a> {
         let channels = self.shape.channels_out;
         if self.in_place {
-            return Matrix::new(grad, channels, self.columns);
+            return Matrix::new(grad, channels, self.positions);
         }
         for (slot, image) in grad.chunks_exact(self.shape.out_image_len()).enumerate() {
-            let rows = staged.chunks_exact_mut(self.columns);
+            let rows = staged.chunks_exact_mut(self.row_len);
             for (row, plane) in rows.zip(image.chunks_exact(self.positions)) {
                 row[slot * self.positions..][..self.positions].copy_from_slice(plane);
             }
         }
         let used = grad.len() / channels;
         staged
-            .chunks_exact_mut(self.columns)
+            .chunks_exact_mut(self.row_len)
             .for_each(|row| row[used..].fill(0.0));
-        Matrix::new(staged, channels, self.columns)
+        Matrix::new(staged, channels, self.row_len).keep(self.columns)
     }
 
     /// Brings sums `[c_out, columns]` to the layout `[group, c_out, positions]` and adds the bias.
     pub(super) fn unstage(&self, staged: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
         for (slot, image) in out.chunks_exact_mut(self.shape.out_image_len()).enumerate() {
-            let rows = staged.chunks_exact(self.columns);
+            let rows = staged.chunks_exact(self.row_len);
             for (channel, (plane, row)) in
                 image.chunks_exact_mut(self.positions).zip(rows).enumerate()
             {

@@ -1,10 +1,12 @@
 //! Multiply matrices that lie in slices, and fill, sum, copy and add their rows.
 
-use gemm::Parallelism;
+mod tile;
 
-/// Columns are padded to a multiple of the widest vector (AVX-512, 16 lanes): `gemm` then reads
-/// them in place instead of packing them first.
-pub(crate) const LANES: usize = 16;
+use gemm::Parallelism;
+use tile::{Product, TILE_COLUMNS};
+
+/// Columns are padded to a multiple of the widest vector (AVX-512, 16 lanes), and of a tile.
+pub(crate) const LANES: usize = TILE_COLUMNS;
 
 /// A matrix in a slice, by rows, with a step between rows and one between columns.
 #[derive(Clone, Copy)]
@@ -26,6 +28,13 @@ impl<'a> Matrix<'a> {
     /// Keeps the first `cols` columns.
     pub(crate) fn keep(mut self, cols: usize) -> Self {
         self.size[1] = cols;
+        self
+    }
+
+    /// Leaves out the columns before `column`.
+    pub(crate) fn from_column(mut self, column: usize) -> Self {
+        self.data = &self.data[column * self.step[1]..];
+        self.size[1] -= column;
         self
     }
 
@@ -57,6 +66,18 @@ impl<'a> Matrix<'a> {
 pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, accumulate: bool) {
     let [m, k] = a.size;
     let n = b.size[1];
+    if b.step[1] == 1 && n > 0 && n.is_multiple_of(TILE_COLUMNS) && m * k > 0 {
+        assert!(k == b.size[0] && n <= row_len, "matrices do not fit");
+        let product = Product {
+            size: [m, k, n],
+            a: a.data,
+            a_step: a.step,
+            b: b.data,
+            b_step: b.step[0],
+            out_step: row_len,
+        };
+        return product.compute(out, accumulate);
+    }
     let target = Matrix::new(out, m, row_len).keep(n);
     assert!(k == b.size[0] && n <= row_len, "matrices do not fit");
     assert!(a.reach() <= a.data.len() && b.reach() <= b.data.len() && target.reach() <= out.len());
