@@ -117,7 +117,8 @@ pub trait EnergyModel: Module {
     }
 
     /// The same energy with whatever is computed from weights alone computed once: spectral norm
-    /// becomes part of plain weights. Weights stay on the tape.
+    /// becomes part of plain weights, and weights are laid out for their kernels. Weights stay on the
+    /// tape; those of a folded network must not be changed.
     fn folded(&self) -> Self {
         self.clone()
     }

@@ -48,7 +48,7 @@ fn networks() -> Vec<(&'static str, NetworkConfig)> {
 fn build(config: &NetworkConfig, shape: ImageShape) -> Network {
     let mut rng = PhiloxRng::new(NoiseKey::new(4, Stream::Weights, 0), 0);
     let net = config.init(shape, &mut rng, &Device::flex()).expect("fits");
-    stirred(net.folded())
+    stirred(net.folded()).folded()
 }
 
 /// The network with every parameter moved a little, so that none is zero or without effect.

@@ -6,7 +6,7 @@ use rand::Rng;
 
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
-use crate::ops::{ConvGeometry, conv2d};
+use crate::ops::{ConvGeometry, conv2d, for_gradient};
 
 /// A convolution.
 #[derive(Module, Debug)]
@@ -19,6 +19,9 @@ pub(crate) struct Conv {
     geometry: ConvGeometry,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
+    /// Of folded weights, what the CPU's input gradient reads.
+    #[module(skip)]
+    for_gradient: Option<Tensor<1>>,
 }
 
 /// What a convolution is made from.
@@ -59,6 +62,7 @@ impl ConvSpec {
             bias: self.bias.then(|| Param::from_data(bias, device)),
             geometry: self.geometry,
             norm: None,
+            for_gradient: None,
         };
         let bound = self.bound;
         conv.norm = bound.map(|bound| SpectralNorm::new(constant_matrix(&conv.weight), bound, rng));
@@ -72,14 +76,24 @@ impl Conv {
     /// - returns: `[batch, channels_out, height', width']`
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        conv2d(x, self.effective_weight(), bias, self.geometry)
+        let for_gradient = self.for_gradient.clone();
+        conv2d(
+            x,
+            self.effective_weight(),
+            bias,
+            for_gradient,
+            self.geometry,
+        )
     }
 
     /// The same convolution with spectral norm applied once and for all.
     pub(crate) fn folded(&self) -> Self {
+        let weight = self.effective_weight();
+        let constant = weight.clone().without_autodiff();
         Self {
-            weight: Param::initialized(self.weight.id, self.effective_weight()),
+            weight: Param::initialized(self.weight.id, weight),
             norm: None,
+            for_gradient: for_gradient(constant, self.geometry),
             ..self.clone()
         }
     }

@@ -15,6 +15,7 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        for_gradient: FloatTensor<Self>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
         let prepared = ConvBackward
@@ -22,9 +23,16 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
             .compute_bound()
             .stateful();
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let y = Flex::energy_conv2d(x.clone(), weight.clone(), bias.into_primitive(), geometry);
+        let (bias, for_gradient) = (bias.into_primitive(), for_gradient.into_primitive());
+        let y = Flex::energy_conv2d(
+            x.clone(),
+            weight.clone(),
+            bias,
+            for_gradient.clone(),
+            geometry,
+        );
         match prepared {
-            OpsKind::Tracked(prep) => prep.finish((x, weight, geometry), y),
+            OpsKind::Tracked(prep) => prep.finish((x, weight, for_gradient, geometry), y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }
@@ -119,7 +127,7 @@ impl Backward<Flex, 1> for HalveBackward {
 struct ConvBackward;
 
 impl Backward<Flex, 3> for ConvBackward {
-    type State = (FlexTensor, FlexTensor, ConvGeometry);
+    type State = (FlexTensor, FlexTensor, FlexTensor, ConvGeometry);
 
     fn backward(
         self,
@@ -129,9 +137,10 @@ impl Backward<Flex, 3> for ConvBackward {
     ) {
         let [of_x, of_weight, of_bias] = ops.parents;
         let gradient = gradients.consume::<Flex>(&ops.node);
-        let (x, weight, geometry) = ops.state;
+        let (x, weight, for_gradient, geometry) = ops.state;
         if let Some(node) = of_x {
-            let grad_x = flex::conv2d_input_gradient(&x, &weight, &gradient, geometry);
+            let grad_x =
+                flex::conv2d_input_gradient(&x, &weight, &for_gradient, &gradient, geometry);
             gradients.register::<Flex>(node.id, grad_x);
         }
         if of_weight.is_some() || of_bias.is_some() {

@@ -19,6 +19,7 @@ impl EnergyOps for Flex {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        _for_gradient: FloatTensor<Self>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
         let (x, weight, bias) = (
@@ -93,18 +94,29 @@ pub(super) fn dense_weight_gradient(x: &FlexTensor, gradient: &FlexTensor) -> Fl
     tensor(grad_weight, size)
 }
 
-/// ∇ₓ of a convolution from the gradient of its output.
+/// ∇ₓ of a convolution from the gradient of its output. `for_gradient` is empty where the weights
+/// have not been brought to their layout yet.
 pub(super) fn conv2d_input_gradient(
     x: &FlexTensor,
     weight: &FlexTensor,
+    for_gradient: &FlexTensor,
     gradient: &FlexTensor,
     geometry: ConvGeometry,
 ) -> FlexTensor {
-    let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
-    let shape = shape_of(x, &weight, geometry);
+    let gradient = gradient.to_contiguous();
+    let shape = shape_of(x, weight, geometry);
+    let (now, beforehand);
+    let weight = if for_gradient.layout().num_elements() == 0 {
+        let weight = weight.to_contiguous();
+        let dims = weight.layout().shape().dims();
+        now = conv::for_gradient(dims, geometry, floats(&weight));
+        now.as_slice()
+    } else {
+        beforehand = for_gradient.to_contiguous();
+        floats(&beforehand)
+    };
     let images = images_per_task(shape.batch);
     let (x_len, y_len) = (image_len(x, shape), image_len(&gradient, shape));
-    let weight = floats(&weight);
     let mut grad_x = vec![0.0; shape.batch * x_len];
     let gradients = floats(&gradient).par_chunks(images * y_len);
     let tasks = grad_x.par_chunks_mut(images * x_len).zip(gradients);

@@ -15,7 +15,7 @@ mod pool;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
-use burn::tensor::{DType, Tensor, activation, module};
+use burn::tensor::{DType, Tensor, TensorData, activation, module};
 
 /// Strides of a convolution, and the zeros around its input.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,7 @@ pub(crate) trait EnergyOps: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        for_gradient: FloatTensor<Self>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self>;
 
@@ -45,7 +46,8 @@ pub(crate) trait EnergyOps: Backend {
     fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// A convolution, with a bias or none.
+/// A convolution, with a bias or none. `for_gradient` is what [`for_gradient`] has made of the weights,
+/// where that was done beforehand.
 ///
 /// # Shapes
 /// - `x`: `[batch, channels_in, height, width]`, `bias`: `[channels_out]`
@@ -54,6 +56,7 @@ pub(crate) fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
+    for_gradient: Option<Tensor<1>>,
     geometry: ConvGeometry,
 ) -> Tensor<4> {
     if !has_kernels(&x) {
@@ -61,10 +64,29 @@ pub(crate) fn conv2d(
         let options = ConvOptions::new_with_padding(stride, padding, [1, 1], 1);
         return module::conv2d(x, weight, bias, options);
     }
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device().inner()));
-    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
-    let y = Dispatch::energy_conv2d(x.into_dispatch(), weight, bias, geometry);
+    let device = x.device().inner();
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &device));
+    let for_gradient = for_gradient.unwrap_or_else(|| Tensor::empty([0], &device));
+    let y = Dispatch::energy_conv2d(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        for_gradient.into_dispatch(),
+        geometry,
+    );
     Tensor::from_dispatch(y)
+}
+
+/// The weights as the input gradient reads them, once for many of them; none where the device has no
+/// use for it.
+pub(crate) fn for_gradient(weight: Tensor<4>, geometry: ConvGeometry) -> Option<Tensor<1>> {
+    has_kernels(&weight).then(|| {
+        let (dims, device) = (weight.dims(), weight.device().inner());
+        let numbers: Vec<f32> = weight.into_data().iter::<f32>().collect();
+        let numbers = conv::for_gradient(dims, geometry, &numbers);
+        let len = numbers.len();
+        Tensor::from_data(TensorData::new(numbers, [len]), &device)
+    })
 }
 
 /// x·σ(x).

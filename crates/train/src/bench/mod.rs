@@ -87,7 +87,7 @@ impl<'a> Bench<'a> {
             workload,
             selected,
             options,
-            net: workload.network(&selected.device),
+            net: workload.network(&selected.device).folded(),
             x: workload.images(options.batch, &selected.device),
         }
     }

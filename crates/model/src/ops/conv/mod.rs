@@ -13,6 +13,7 @@ mod tests;
 
 use std::ops::Range;
 
+use super::ConvGeometry;
 use super::matrix::{Matrix, fill_rows, multiply, sum_of};
 use plan::Plan;
 
@@ -176,7 +177,7 @@ pub(crate) fn forward(
 ///
 /// # Shapes
 ///
-/// `weight` `[c_out, c_in, kh, kw]`, `grad_out` `[batch, c_out, oh, ow]`,
+/// `weight` as [`for_gradient`] gives it, `grad_out` `[batch, c_out, oh, ow]`,
 /// `grad_x` `[batch, c_in, h, w]`.
 ///
 /// # Panics
@@ -190,26 +191,21 @@ pub(crate) fn input_gradient(
 ) {
     shape.check(Some(grad_x.len()), Some(weight.len()), Some(grad_out.len()));
     if let Some(mirrored) = mirrored(shape) {
-        let weight = mirrored_weight(shape, weight);
-        return forward(mirrored, grad_out, &weight, None, grad_x);
+        return forward(mirrored, grad_out, weight, None, grad_x);
     }
     let plan = Plan::without_bands(shape, group_for(shape, MIN_POSITIONS));
-    let row_len = shape.channels_in * plan.taps;
     plan.with_scratch(|[planes, cols, staged]| {
         for images in plan.groups() {
             let grad = plan.stage(&grad_out[shape.out_range(&images)], staged);
             for chunk in plan.chunks() {
-                let kernels = Matrix::new(
-                    &weight[chunk.start * plan.taps..],
-                    shape.channels_out,
-                    row_len,
-                )
-                .keep(chunk.len() * plan.taps);
+                let first = chunk.start * plan.taps * shape.channels_out;
+                let rows = chunk.len() * plan.taps;
+                let kernels = Matrix::new(&weight[first..], rows, shape.channels_out);
                 if plan.pointwise {
                     let planes = &mut grad_x[shape.plane_range(images.start, chunk.start).start..];
-                    multiply(kernels.transposed(), grad, planes, plan.positions, false);
+                    multiply(kernels, grad, planes, plan.positions, false);
                 } else {
-                    multiply(kernels.transposed(), grad, cols, plan.row_len, false);
+                    multiply(kernels, grad, cols, plan.row_len, false);
                     plan.fold(cols, &images, &chunk, planes, grad_x);
                 }
             }
@@ -217,44 +213,60 @@ pub(crate) fn input_gradient(
     });
 }
 
-/// The convolution of the output's gradient that gives the input's, for a stride of one and many
-/// channels; for few, folding is quicker.
-fn mirrored(shape: ConvShape) -> Option<ConvShape> {
-    let [height, width] = shape.out();
+/// Weights `[c_out, c_in, kh, kw]` in the layout in which [`input_gradient`] reads them:
+/// `[c_in, c_out, kh, kw]` with every kernel turned by 180° where the gradient is a convolution
+/// itself, `[c_in, kh, kw, c_out]` where it is folded.
+pub(crate) fn for_gradient(
+    [outputs, inputs, rows, columns]: [usize; 4],
+    geometry: ConvGeometry,
+    weight: &[f32],
+) -> Vec<f32> {
+    let taps = rows * columns;
+    let is_mirrored = gradient_is_convolution(inputs, [rows, columns], geometry);
+    let mut turned = vec![0.0; weight.len()];
+    for (input, kernels) in turned.chunks_exact_mut((outputs * taps).max(1)).enumerate() {
+        for output in 0..outputs {
+            let from = &weight[(output * inputs + input) * taps..][..taps];
+            for (tap, &value) in from.iter().enumerate() {
+                let to = match is_mirrored {
+                    true => output * taps + taps - 1 - tap,
+                    false => tap * outputs + output,
+                };
+                kernels[to] = value;
+            }
+        }
+    }
+    turned
+}
+
+/// Whether an input gradient is computed as a convolution of the output's gradient: with a stride of
+/// one and many channels; for few, folding is quicker.
+fn gradient_is_convolution(inputs: usize, kernel: [usize; 2], geometry: ConvGeometry) -> bool {
     let fits = |axis: usize| {
-        let (before, after) = shape.padding[axis];
-        before.max(after) < shape.kernel[axis]
+        let (before, after) = geometry.padding[axis];
+        before.max(after) < kernel[axis]
     };
-    let pays = shape.channels_in >= MIN_MIRRORED_CHANNELS && height * width >= MIN_POSITIONS;
-    let around = |axis: usize| {
-        let ((before, after), last) = (shape.padding[axis], shape.kernel[axis] - 1);
-        (last - before, last - after)
+    inputs >= MIN_MIRRORED_CHANNELS && geometry.stride == [1, 1] && fits(0) && fits(1)
+}
+
+/// The convolution of the output's gradient that gives the input's.
+fn mirrored(shape: ConvShape) -> Option<ConvShape> {
+    let geometry = ConvGeometry {
+        stride: shape.stride,
+        padding: shape.padding,
     };
-    let applies = pays && shape.stride == [1, 1] && fits(0) && fits(1);
-    applies.then(|| ConvShape {
+    let [height, width] = shape.out();
+    gradient_is_convolution(shape.channels_in, shape.kernel, geometry).then(|| ConvShape {
         channels_in: shape.channels_out,
         channels_out: shape.channels_in,
         height,
         width,
-        padding: [around(0), around(1)],
+        padding: [0, 1].map(|axis| {
+            let ((before, after), last) = (shape.padding[axis], shape.kernel[axis] - 1);
+            (last - before, last - after)
+        }),
         ..shape
     })
-}
-
-/// Weights `[c_out, c_in, kh, kw]` as `[c_in, c_out, kh, kw]`, every kernel turned by 180°.
-fn mirrored_weight(shape: ConvShape, weight: &[f32]) -> Vec<f32> {
-    let (inputs, outputs, taps) = (shape.channels_in, shape.channels_out, shape.taps());
-    let mut mirrored = vec![0.0; weight.len()];
-    for (input, kernels) in mirrored.chunks_exact_mut(outputs * taps).enumerate() {
-        for (output, kernel) in kernels.chunks_exact_mut(taps).enumerate() {
-            let from = &weight[(output * inputs + input) * taps..][..taps];
-            kernel
-                .iter_mut()
-                .zip(from.iter().rev())
-                .for_each(|(to, from)| *to = *from);
-        }
-    }
-    mirrored
 }
 
 /// Writes the gradient with respect to the weights, summed over the batch, into `grad_weight`.

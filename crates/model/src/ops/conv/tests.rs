@@ -137,6 +137,17 @@ fn operands(shape: ConvShape, random: &mut Random) -> [Vec<f32>; 4] {
     lens.map(|len| random.values(len))
 }
 
+/// The weights as the input gradient reads them.
+fn turned(shape: ConvShape, weight: &[f32]) -> Vec<f32> {
+    let [rows, columns] = shape.kernel;
+    let geometry = ConvGeometry {
+        stride: shape.stride,
+        padding: shape.padding,
+    };
+    let dims = [shape.channels_out, shape.channels_in, rows, columns];
+    for_gradient(dims, geometry, weight)
+}
+
 fn shapes(random: &mut Random) -> Vec<ConvShape> {
     let mut shapes = special_shapes();
     shapes.extend((0..300).map(|_| random.shape()));
@@ -179,7 +190,7 @@ fn gradients_agree_with_six_loops_in_double_precision() {
         for (index, &value) in grad.iter().enumerate() {
             expected[2][index / shape.positions() % shape.channels_out] += f64::from(value);
         }
-        input_gradient(shape, &weight, &grad, &mut grad_x);
+        input_gradient(shape, &turned(shape, &weight), &grad, &mut grad_x);
         weight_gradient(shape, &x, &grad, &mut grad_weight);
         bias_gradient(shape, &grad, &mut grad_bias);
         assert_close(&grad_x, &expected[0], shape);
@@ -195,7 +206,7 @@ fn the_bits_of_an_image_do_not_depend_on_its_batch() {
         let [x, weight, bias, grad] = operands(shape, &mut random);
         let (mut out, mut grad_x) = (vec![0.0; grad.len()], vec![0.0; x.len()]);
         forward(shape, &x, &weight, Some(&bias), &mut out);
-        input_gradient(shape, &weight, &grad, &mut grad_x);
+        input_gradient(shape, &turned(shape, &weight), &grad, &mut grad_x);
         for (first, batch) in [
             (0, 1),
             (shape.batch - 1, 1),
@@ -213,7 +224,12 @@ fn the_bits_of_an_image_do_not_depend_on_its_batch() {
                 Some(&bias),
                 &mut part_out,
             );
-            input_gradient(part, &weight, &grad[outputs.clone()], &mut part_grad);
+            input_gradient(
+                part,
+                &turned(part, &weight),
+                &grad[outputs.clone()],
+                &mut part_grad,
+            );
             let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&part_out), bits(&out[outputs]), "{part:?}");
             assert_eq!(bits(&part_grad), bits(&grad_x[inputs]), "{part:?}");
