@@ -295,7 +295,7 @@ pub(crate) fn weight_gradient(
         for images in plan.groups() {
             let grad = plan.stage(&grad_out[shape.out_range(&images)], staged);
             for band in plan.bands() {
-                let grad = grad.from_column(plan.band_start(&band)).keep(plan.columns);
+                let grad = grad.skip_columns(plan.band_start(&band)).keep(plan.columns);
                 for chunk in plan.chunks() {
                     let patches = plan.unfold(x, &images, &band, &chunk, planes, cols);
                     let sums = &mut grad_weight[chunk.start * plan.taps..];

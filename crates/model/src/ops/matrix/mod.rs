@@ -31,10 +31,10 @@ impl<'a> Matrix<'a> {
         self
     }
 
-    /// Leaves out the columns before `column`.
-    pub(crate) fn from_column(mut self, column: usize) -> Self {
-        self.data = &self.data[column * self.step[1]..];
-        self.size[1] -= column;
+    /// Leaves out the first columns.
+    pub(crate) fn skip_columns(mut self, count: usize) -> Self {
+        self.data = &self.data[count * self.step[1]..];
+        self.size[1] -= count;
         self
     }
 
