@@ -40,14 +40,15 @@
 //!
 //! # Reading order
 //! `step` (the equation) → `philox` (its noise) → `sampler` (the loop; `sgld` and `hamiltonian` are
-//! what a step is) → `buffer` (persistent chains); `kernel` runs a step on a backend, `gradient` is the only file that touches the tape,
-//! `pieces` spreads chains over cores.
+//! what a step is) → `buffer` (persistent chains); `kernel` runs a step on a backend, `gradient` is
+//! the only file that touches the tape, `pieces` spreads chains over cores.
 
 mod buffer;
 mod gradient;
 mod kernel;
 mod philox;
 mod pieces;
+mod rows;
 mod sampler;
 mod schedule;
 mod stats;
@@ -59,7 +60,7 @@ pub use buffer::{
 pub use gradient::energy_and_gradient;
 pub use kernel::{descend, perturb, reference};
 pub use philox::{Distribution, NoiseKey, PhiloxRng, Stream, normal, philox4x32_10, uniform};
-pub use pieces::{CPU_PIECE, on_threads};
+pub use pieces::{on_threads, pieces_for};
 pub use sampler::{
     InvalidValue, LangevinConfig, LastStep, Method, Run, Sampler, adapted_scale, chain_tensor,
 };

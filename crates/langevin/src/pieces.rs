@@ -11,10 +11,11 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Chains of a piece on a CPU: few enough for a network's activations to stay in a core's cache,
 /// enough to fill its matrix products.
-pub const CPU_PIECE: usize = 8;
+const CPU_PIECE: usize = 8;
 
-/// The ranges into which `device` wants a batch cut: one on a GPU, pieces of a few chains on a CPU.
-pub(crate) fn pieces_for(device: &Device, batch: usize, size: Option<usize>) -> Vec<Range<usize>> {
+/// The ranges into which `device` wants a batch cut: one on a GPU, pieces of a few chains on a CPU;
+/// or pieces of `size`.
+pub fn pieces_for(device: &Device, batch: usize, size: Option<usize>) -> Vec<Range<usize>> {
     let size = size.unwrap_or(if is_cpu(device) { CPU_PIECE } else { batch });
     (0..batch)
         .step_by(size.max(1))

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::sampler::row_norms;
+use crate::rows::{flatten_rows, row_norms};
 use crate::step::Descent;
 
 /// What some chains did in one run of the sampler. A value that is not finite stays visible.
@@ -83,15 +83,15 @@ impl StatsRecorder {
         descent: &Descent,
         norm_clip: Option<f64>,
     ) {
-        let rows: Tensor<2> = gradient.clone().flatten_rows();
+        let rows = flatten_rows(gradient.clone());
         let row_norms = row_norms(&rows); // [batch, 1]
         let norms: Tensor<1> = row_norms.clone().squeeze_dim(1);
         let scaled = rows.mul_scalar(descent.inverse_temperature).abs();
-        let clamped = scaled.greater_elem(descent.grad_clip);
+        let clamped = scaled.clone().greater_elem(descent.grad_clip);
         let clamped = match norm_clip {
             Some(longest) => {
                 let is_long = (row_norms * descent.inverse_temperature).greater_elem(longest);
-                clamped.bool_or(is_long.expand(row_shape(gradient)))
+                clamped.bool_or(is_long.expand(scaled.shape()))
             }
             None => clamped,
         };
@@ -159,22 +159,4 @@ fn add(sum: Option<Tensor<1>>, term: Tensor<1>) -> Tensor<1> {
 /// The numbers of a tensor, in order.
 fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
-}
-
-/// `[batch, pixels]`.
-fn row_shape<const D: usize>(images: &Tensor<D>) -> [usize; 2] {
-    let batch = images.dims()[0];
-    [batch, images.shape().num_elements() / batch.max(1)]
-}
-
-/// One row of numbers per image.
-trait FlattenRows {
-    fn flatten_rows(self) -> Tensor<2>;
-}
-
-impl<const D: usize> FlattenRows for Tensor<D> {
-    fn flatten_rows(self) -> Tensor<2> {
-        let shape = row_shape(&self);
-        self.reshape(shape)
-    }
 }

@@ -20,7 +20,8 @@ impl Dropout {
         }
     }
 
-    /// Energies with numbers dropped, of images that are number `first` and on of the iteration.
+    /// Energies with numbers dropped, of images that are number `first` and on of the iteration, each
+    /// given its class if the model has classes.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, `y`: `[batch]`, returns `[batch]`
@@ -28,7 +29,7 @@ impl Dropout {
         &self,
         model: &M,
         x: Tensor<4>,
-        y: Option<&Tensor<1, Int>>,
+        y: &Tensor<1, Int>,
         first: usize,
     ) -> Tensor<1> {
         let device = x.device();
@@ -44,7 +45,7 @@ impl Dropout {
             uniform.greater_equal_elem(self.prob).float() / (1.0 - self.prob)
         };
         let given = Given {
-            classes: y,
+            classes: (model.num_classes() > 0).then_some(y),
             dropout: if self.prob > 0.0 { Some(&mask) } else { None },
         };
         model.energy_with(x, given)
@@ -88,7 +89,8 @@ mod tests {
             unused: Param::from_data([0.0f32], &device),
         };
         let x = Tensor::zeros([8, 4, 16, 16], &device);
-        let energies = Dropout::new(&config, iteration).energy(&model, x, None, first);
+        let y = chain_tensor(&[0; 8], &device);
+        let energies = Dropout::new(&config, iteration).energy(&model, x, &y, first);
         energies.into_data().iter::<f32>().collect()
     }
 

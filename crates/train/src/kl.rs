@@ -7,7 +7,7 @@
 
 use burn::tensor::{Int, Tensor};
 use ebm_langevin::{LastStep, energy_and_gradient};
-use ebm_model::{EnergyModel, Given};
+use ebm_model::EnergyModel;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Invalid;
@@ -81,22 +81,18 @@ pub struct KlTerm {
 ///
 /// # Shapes
 /// - `x`: x̃, `[samples, channels, height, width]`; `last.from` the same
-/// - `classes`: `[samples]`, for a model with classes
+/// - `classes`: `[samples]`, which a model without classes ignores
 /// - `neighbors`: `[neighbors, channels, height, width]`, other samples
 pub fn kl_term<M: EnergyModel>(
     model: &M,
     last: &LastStep<4>,
     x: Tensor<4>,
-    classes: Option<&Tensor<1, Int>>,
+    classes: &Tensor<1, Int>,
     neighbors: Tensor<4>,
     entropy_weight: f64,
 ) -> KlTerm {
-    let given = Given {
-        classes,
-        dropout: None,
-    };
     let frozen = model.valid();
-    let energy = |x: Tensor<4>| frozen.energy_with(x, given);
+    let energy = |x: Tensor<4>| frozen.energy_given(x, classes);
     let [samples, channels, height, width] = x.dims();
     let pixels = channels * height * width;
 
@@ -111,8 +107,8 @@ pub fn kl_term<M: EnergyModel>(
     let reach = DISPLACEMENT * (pixels as f64).sqrt();
     let shift = v / per_image(length.clone().clamp_min(f32::MIN_POSITIVE)) * reach;
     let from = last.from.clone();
-    let ahead = model.energy_with(from.clone() + shift.clone(), given);
-    let behind = model.energy_with(from - shift, given);
+    let ahead = model.energy_given(from.clone() + shift.clone(), classes);
+    let behind = model.energy_given(from - shift, classes);
     let step = f64::from(last.descent.step_size * last.descent.inverse_temperature);
     let slope = (ahead - behind) * length / (2.0 * reach); // ∂θ of it is ∂θ(v·∇ₓE)
     KlTerm {
@@ -161,7 +157,8 @@ fn per_image(numbers: Tensor<1>) -> Tensor<4> {
 mod tests {
     use burn::module::{Module, Param};
     use burn::tensor::Device;
-    use ebm_langevin::Descent;
+    use ebm_langevin::{Descent, chain_tensor};
+    use ebm_model::Given;
 
     use super::*;
 
@@ -216,7 +213,8 @@ mod tests {
         };
         let x = image(step(FROM, &descent));
         let others = Tensor::cat(vec![image([0.0, 1.0]), image(OTHER)], 0);
-        let term = kl_term(&model, &last, x, None, others, entropy_weight);
+        let classes = chain_tensor(&[0], &Device::flex());
+        let term = kl_term(&model, &last, x, &classes, others, entropy_weight);
         let gradients = term.surrogate.backward();
         let of = |param: &Param<Tensor<1>>| {
             let gradient = param.val().grad(&gradients).expect("tracked").into_data();

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use ebm_model::{EnergyModel, Given, ImageShape, Network};
+use ebm_langevin::chain_tensor;
+use ebm_model::{EnergyModel, ImageShape, Network};
 
 use crate::batches::{Batches, byte_tensor};
 use crate::checkpoint;
@@ -189,13 +190,9 @@ impl TrainingRun<'_> {
         let few: Vec<u32> = (0..self.state.buffer.capacity().min(8) as u32).collect();
         let images = self.state.buffer.images(&few, self.config.seed, 0);
         let labels = self.state.buffer.labels(&few);
+        let classes = chain_tensor(&labels, &images.device());
         for model in [self.state.last_model(), self.state.ema_model()] {
-            let classes = sampling::classes_of(&model, &labels, &images.device());
-            let given = Given {
-                classes: classes.as_ref(),
-                dropout: None,
-            };
-            let energies = model.energy_with(images.clone(), given).into_data();
+            let energies = model.energy_given(images.clone(), &classes).into_data();
             if let Some(energy) = energies.iter::<f32>().find(|energy| !energy.is_finite()) {
                 return Err(self.diverged(
                     self.state.step,

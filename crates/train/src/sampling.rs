@@ -1,13 +1,11 @@
 //! Draw images from a trained energy.
 
-use core::ops::Range;
-
 use burn::tensor::{Device, Int, Tensor};
 use ebm_langevin::{
     Distribution, LangevinConfig, Noise, NoiseKey, Run, Sampler, Stream, adapted_scale,
     chain_tensor, perturb,
 };
-use ebm_model::{EnergyModel, Given, ImageShape};
+use ebm_model::{EnergyModel, ImageShape};
 
 /// Uniform noise from which chains start, `[num, channels, height, width]`: a function of the
 /// seed.
@@ -46,8 +44,25 @@ pub fn sample<M: EnergyModel + Sync>(
     sampler: &Sampler,
 ) -> Run<4> {
     let chains: Vec<u32> = (0..start.dims()[0] as u32).collect();
-    let classes = classes_of(model, labels, &start.device());
-    sampler.run_each(start, &chains, energy_of_chains(model, classes.as_ref()))
+    let classes = chain_tensor(labels, &start.device());
+    run_chains(model, sampler, start, &chains, &classes)
+}
+
+/// Run chains of these ids under an energy, each given its class if the model has classes.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, `chains`: `batch`, `classes`: `[batch]`
+pub fn run_chains<M: EnergyModel + Sync>(
+    model: &M,
+    sampler: &Sampler,
+    x: Tensor<4>,
+    chains: &[u32],
+    classes: &Tensor<1, Int>,
+) -> Run<4> {
+    sampler.run_each(x, chains, |rows| {
+        let classes = classes.clone().narrow(0, rows.start, rows.len());
+        move |x| model.energy_given(x, &classes)
+    })
 }
 
 /// Runs, and steps of each, in which a step size adapts.
@@ -83,35 +98,6 @@ pub fn adapt<M: EnergyModel + Sync>(
         let acceptance = acceptance.unwrap_or(f64::NAN);
         (run.x, adapted_scale(scale, acceptance, target))
     })
-}
-
-/// The classes that a model is given for these labels, `[labels]`; none for a model without classes.
-pub fn classes_of(
-    model: &impl EnergyModel,
-    labels: &[u32],
-    device: &Device,
-) -> Option<Tensor<1, Int>> {
-    (model.num_classes() > 0).then(|| chain_tensor(labels, device))
-}
-
-/// For [`Sampler::run_each`]: the energy of the chains at some places of a batch, each given its class.
-///
-/// # Shapes
-/// - `classes`: `[batch]`
-pub fn energy_of_chains<'a, M: EnergyModel>(
-    model: &'a M,
-    classes: Option<&'a Tensor<1, Int>>,
-) -> impl Fn(Range<usize>) -> Box<dyn Fn(Tensor<4>) -> Tensor<1> + 'a> {
-    move |rows| {
-        let classes = classes.map(|y| y.clone().narrow(0, rows.start, rows.len()));
-        Box::new(move |x| {
-            let given = Given {
-                classes: classes.as_ref(),
-                dropout: None,
-            };
-            model.energy_with(x, given)
-        })
-    }
 }
 
 /// One label a chain for a grid of every class in turn: `num` labels of a model with `classes`

@@ -1,7 +1,9 @@
 //! Take one training step: draw chains, run them, contrast data with samples, update.
 
 use burn::tensor::Tensor;
-use ebm_langevin::{ChainStats, LastStep, NoiseKey, RestartData, Sampler, Stream, adapted_scale};
+use ebm_langevin::{
+    ChainStats, LastStep, NoiseKey, RestartData, Sampler, Stream, adapted_scale, chain_tensor,
+};
 use ebm_model::EnergyModel;
 
 use crate::batches::LabelledBatch;
@@ -11,7 +13,7 @@ use crate::ema;
 use crate::kl::kl_term;
 use crate::loss::loss;
 use crate::parameters;
-use crate::sampling::{classes_of, energy_of_chains};
+use crate::sampling::run_chains;
 use crate::state::TrainState;
 
 /// What happened in a step. Tensors stay on the device until somebody reads them.
@@ -66,10 +68,9 @@ pub fn step<M: EnergyModel + Sync>(
     }
     let model = state.model.folded();
     let frozen = model.valid();
-    let y_neg = classes_of(&model, &chains.labels, &x_pos.device());
+    let y_neg = chain_tensor(&chains.labels, &x_pos.device()); // [batch]
     let sampler = sampler(config, state, record);
-    let energy_of = energy_of_chains(&frozen, y_neg.as_ref());
-    let run = sampler.run_each(chains.x.clone(), &chains.ids, energy_of);
+    let run = run_chains(&frozen, &sampler, chains.x.clone(), &chains.ids, &y_neg);
     if let Some(target) = config.langevin.target_acceptance {
         let acceptance = run.stats.as_ref().and_then(|stats| stats.acceptance);
         let acceptance = acceptance.unwrap_or(f64::NAN);
@@ -84,23 +85,16 @@ pub fn step<M: EnergyModel + Sync>(
         let others = state
             .buffer
             .others(&chains.ids, config.kl.neighbors, seed, iteration);
-        let (x, y) = (run.x.clone().narrow(0, 0, few), y_neg.as_ref());
-        let y = y.map(|y| y.clone().narrow(0, 0, few));
-        kl_term(
-            &model,
-            &last,
-            x,
-            y.as_ref(),
-            others,
-            config.kl.entropy_weight,
-        )
+        let x = run.x.clone().narrow(0, 0, few);
+        let y = y_neg.clone().narrow(0, 0, few);
+        kl_term(&model, &last, x, &y, others, config.kl.entropy_weight)
     });
     state.buffer.put(&chains, run.x.clone());
 
-    let y_pos = classes_of(&model, &data.labels, &x_pos.device());
+    let y_pos = chain_tensor(&data.labels, &x_pos.device()); // [batch]
     let dropout = Dropout::new(config, iteration);
-    let e_pos = dropout.energy(&model, x_pos, y_pos.as_ref(), 0); // [batch]
-    let e_neg = dropout.energy(&model, run.x, y_neg.as_ref(), batch); // [batch]
+    let e_pos = dropout.energy(&model, x_pos, &y_pos, 0); // [batch]
+    let e_neg = dropout.energy(&model, run.x, &y_neg, batch); // [batch]
     let loss = loss(
         &config.objective,
         e_pos.clone(),

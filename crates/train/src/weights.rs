@@ -11,26 +11,20 @@ use ebm_model::EnergyModel;
 
 use crate::checkpoint::{self, Array, ArrayData, CheckpointError};
 use crate::parameters::{self, ParameterSpec};
+use crate::state::named_arrays;
 
 /// The weights of a model as a safetensors file of f32, spectral norm folded in.
 pub fn to_safetensors(model: &impl EnergyModel) -> Vec<u8> {
     let folded = model.valid().folded();
-    let numbers: Vec<f32> = parameters::flatten(&folded)
-        .into_data()
-        .iter::<f32>()
-        .collect();
-    let (mut rest, mut arrays) = (numbers.as_slice(), BTreeMap::new());
-    for spec in parameters::specs(&folded) {
-        let (part, after) = rest.split_at(spec.len());
-        rest = after;
-        let array = match is_dense(&spec) {
-            true => Array::new(
-                [spec.shape[1], spec.shape[0]],
-                transposed(part, spec.shape[1]),
-            ),
-            false => Array::new(spec.shape, part.to_vec()),
-        };
-        arrays.insert(spec.name, array);
+    let specs = parameters::specs(&folded);
+    let mut arrays = named_arrays("", &specs, &parameters::flatten(&folded));
+    for spec in specs.iter().filter(|spec| is_dense(spec)) {
+        arrays.entry(spec.name.clone()).and_modify(|array| {
+            if let ArrayData::F32(numbers) = array.data() {
+                let [inputs, outputs] = [spec.shape[0], spec.shape[1]];
+                *array = Array::new([outputs, inputs], transposed(numbers, outputs));
+            }
+        });
     }
     checkpoint::encode(&arrays)
 }

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::rows::row_norms;
 use crate::schedule::Schedule;
 use crate::step::Descent;
 
@@ -186,23 +187,4 @@ impl LangevinConfig {
             .clamp_max(1.0);
         gradient * shrink
     }
-}
-
-/// The L2 norm of each image, `[batch, 1, ..]`.
-pub(crate) fn row_norms<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
-    per_row(&row_sums(x.clone().square()).sqrt())
-}
-
-/// The sum over each image, `[batch]`.
-pub(super) fn row_sums<const D: usize>(x: Tensor<D>) -> Tensor<1> {
-    let batch = x.dims()[0];
-    let pixels = x.shape().num_elements() / batch.max(1);
-    x.reshape([batch, pixels]).sum_dim(1).squeeze_dim(1)
-}
-
-/// One number for each image, `[batch]`, as `[batch, 1, ..]`.
-pub(super) fn per_row<const D: usize>(numbers: &Tensor<1>) -> Tensor<D> {
-    let mut shape = [1; D];
-    shape[0] = numbers.dims()[0];
-    numbers.clone().reshape(shape)
 }

@@ -7,12 +7,11 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::config::{per_row, row_sums};
-use super::{Dynamics, LastStep, Method, Sampler};
+use super::{Dynamics, LastStep, Method, Sampler, chain_tensor};
 use crate::gradient::energy_and_gradient;
 use crate::kernel::perturb;
 use crate::philox::{Distribution, uniform};
-use crate::sampler::chain_tensor;
+use crate::rows::{one_per_row, row_sums};
 use crate::stats::StatsRecorder;
 use crate::step::{Descent, Noise};
 
@@ -109,8 +108,7 @@ impl<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Dynamics<D> for Hamiltonian<
             stats.record_acceptance(&log_ratio);
         }
         let accepted = self.log_uniforms(&x, step).lower(log_ratio); // [batch]
-        let per_pixel = per_row::<D>(&accepted.clone().float()).greater_elem(0.5);
-        let per_pixel = per_pixel.expand(x.shape());
+        let per_pixel = accepted.clone().reshape(one_per_row(&x)).expand(x.shape());
         self.here = Some((
             energy.mask_where(accepted, there.0),
             gradient.mask_where(per_pixel.clone(), there.1),

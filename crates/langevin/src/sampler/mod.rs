@@ -17,7 +17,6 @@ use hamiltonian::Hamiltonian;
 use sgld::Sgld;
 
 pub use adaptation::adapted_scale;
-pub(crate) use config::row_norms;
 pub use config::{InvalidValue, LangevinConfig, Method};
 
 /// The sampler: a configuration and the random numbers it uses.

@@ -39,26 +39,17 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
 
     fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let backward = ElementwiseBackward(flex::swish_gradient);
-        elementwise::<C>(x, Flex::energy_swish, backward)
+        unary::<C, _>(x, backward, Flex::energy_swish, FlexTensor::clone)
     }
 
     fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let backward = ElementwiseBackward(flex::leaky_relu_gradient);
-        elementwise::<C>(x, Flex::energy_leaky_relu, backward)
+        unary::<C, _>(x, backward, Flex::energy_leaky_relu, FlexTensor::clone)
     }
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let prepared = HalveBackward
-            .prepare::<C>([x.node()])
-            .compute_bound()
-            .stateful();
-        let x = x.into_primitive();
-        let shape = x.layout().shape().dims();
-        let y = Flex::energy_halve(x);
-        match prepared {
-            OpsKind::Tracked(prep) => prep.finish(shape, y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+        let shape = |x: &FlexTensor| x.layout().shape().dims();
+        unary::<C, _>(x, HalveBackward, Flex::energy_halve, shape)
     }
 
     fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -177,16 +168,20 @@ impl Backward<Flex, 1> for ElementwiseBackward {
     }
 }
 
-fn elementwise<C: CheckpointStrategy>(
+/// An operation of one tensor: `keep` is what its backward pass needs of it.
+fn unary<C: CheckpointStrategy, B: Backward<Flex, 1>>(
     x: FloatTensor<Autodiff<Flex, C>>,
+    backward: B,
     forward: fn(FlexTensor) -> FlexTensor,
-    backward: ElementwiseBackward,
+    keep: impl FnOnce(&FlexTensor) -> B::State,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let prepared = backward.prepare::<C>([x.node()]).compute_bound().stateful();
     let x = x.into_primitive();
-    let y = forward(x.clone());
     match prepared {
-        OpsKind::Tracked(prep) => prep.finish(x, y),
-        OpsKind::UnTracked(prep) => prep.finish(y),
+        OpsKind::Tracked(prep) => {
+            let kept = keep(&x);
+            prep.finish(kept, forward(x))
+        }
+        OpsKind::UnTracked(prep) => prep.finish(forward(x)),
     }
 }

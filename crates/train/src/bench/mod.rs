@@ -7,7 +7,7 @@ mod workload;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use ebm_langevin::{Sampler, energy_and_gradient, on_threads};
+use ebm_langevin::{Sampler, energy_and_gradient, on_threads, pieces_for};
 use ebm_model::{EnergyModel, Network};
 
 use crate::device::Selected;
@@ -129,15 +129,8 @@ impl<'a> Bench<'a> {
 
     /// Compute something of every image, as chains do: on a CPU in pieces, one on each thread.
     fn each_piece<const D: usize>(&self, work: impl Fn(Tensor<4>) -> Tensor<D> + Sync) {
-        let size = match self.selected.is_cpu {
-            true => ebm_langevin::CPU_PIECE,
-            false => self.options.batch,
-        };
-        let batch = self.options.batch;
-        let pieces = (0..batch)
-            .step_by(size)
-            .map(|start| start..(start + size).min(batch));
-        on_threads(pieces.collect(), |rows| {
+        let pieces = pieces_for(&self.selected.device, self.options.batch, None);
+        on_threads(pieces, |rows| {
             wait_for(&work(self.x.clone().narrow(0, rows.start, rows.len())));
         });
     }

@@ -7,7 +7,7 @@ use anyhow::bail;
 use burn::tensor::{Int, Tensor, TensorData};
 use clap::Args;
 use ebm_langevin::{energy_and_gradient, on_threads};
-use ebm_model::{EnergyModel, Given, Network};
+use ebm_model::{EnergyModel, ImageShape, Network};
 
 use super::trained::TrainedArgs;
 use super::{has_extension, require_extension, say};
@@ -58,7 +58,7 @@ impl EnergyArgs {
         let shape = trained.state.image_shape();
         let (mut bytes, mut names) = (Vec::new(), Vec::new());
         for path in &self.images {
-            let images = read_images(path, shape.dims())?;
+            let images = read_images(path, shape)?;
             let count = images.len() / shape.pixels();
             names.extend((0..count).map(|i| match count {
                 1 => path.display().to_string(),
@@ -98,14 +98,14 @@ impl EnergyArgs {
 }
 
 /// The images of a file as bytes `[n, c, h, w]`.
-fn read_images(path: &Path, shape: [usize; 3]) -> anyhow::Result<Vec<u8>> {
-    let [channels, height, width] = shape;
+fn read_images(path: &Path, shape: ImageShape) -> anyhow::Result<Vec<u8>> {
     if !has_extension(path, "npy") {
-        return Ok(decode_picture(path, channels, height, width)?);
+        return Ok(decode_picture(path, shape)?);
     }
+    let [channels, height, width] = shape.dims();
     let (found, pixels) = npy::load_npy_u8(path)?;
     match found.as_slice() {
-        &[_, h, w, c] if [c, h, w] == shape => Ok(npy::nhwc_to_nchw(&pixels, shape)),
+        &[_, h, w, c] if [c, h, w] == shape.dims() => Ok(npy::nhwc_to_nchw(&pixels, shape.dims())),
         _ => bail!(
             "{} has shape {found:?}, expected [n, {height}, {width}, {channels}]",
             path.display()
@@ -128,13 +128,7 @@ fn energies(
         let x = x.clone().narrow(0, rows.start, rows.len());
         let y = class.map(|class| Tensor::<1, Int>::full([rows.len()], class as i32, &device));
         let energy = |x: Tensor<4>| match &y {
-            Some(y) => model.energy_with(
-                x,
-                Given {
-                    classes: Some(y),
-                    dropout: None,
-                },
-            ),
+            Some(y) => model.energy_given(x, y),
             None => model.energy(x),
         };
         match with_gradients {

@@ -1,6 +1,6 @@
 //! Take over weights from PyTorch, or from an exported model.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -77,22 +77,15 @@ impl ImportArgs {
         }
         state.model = parameters::unflatten(state.model, &vector);
         state.ema = vector;
-        refuse_existing(&self.output)?;
+        if checkpoint::latest(&self.output)?.is_some() {
+            let output = self.output.display();
+            bail!("{output} holds a run already; choose another --output");
+        }
         let dir = RunDir::open(&self.output, &config, false)?;
         dir.adopt(&config)?;
         let keep = config.output.keep_checkpoints;
         let path = checkpoint::write(dir.path(), 0, &state.to_files(&config), keep)?;
         say(path.display())?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn refuse_existing(output: &Path) -> anyhow::Result<()> {
-    match checkpoint::latest(output) {
-        Ok(Some(_)) => bail!(
-            "{} holds a run already; choose another --output",
-            output.display()
-        ),
-        _ => Ok(()),
     }
 }

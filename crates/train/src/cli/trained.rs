@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
-use ebm_model::Network;
+use ebm_model::{EnergyModel, Network};
 
 use super::DeviceArgs;
 use crate::checkpoint;
@@ -61,7 +61,6 @@ impl Trained {
 
     /// The class of this name or number.
     pub(super) fn class(&self, flag: &str, text: &str) -> anyhow::Result<u32> {
-        use ebm_model::EnergyModel;
         let (names, classes) = (&self.state.class_names, self.state.model.num_classes());
         if classes == 0 {
             bail!(

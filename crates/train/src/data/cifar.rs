@@ -12,9 +12,9 @@ use ebm_model::ImageShape;
 use super::{DataConfig, DataError, Dataset, Images};
 
 /// Rows and columns of every image.
-const SIDE: usize = 32;
+pub(super) const NATIVE_SIDE: usize = 32;
 /// Bytes of one channel.
-const PLANE: usize = SIDE * SIDE;
+const PLANE: usize = NATIVE_SIDE * NATIVE_SIDE;
 
 /// Which of the two sets.
 #[derive(Clone, Copy)]
@@ -87,7 +87,7 @@ const CIFAR_100_CLASSES: [&str; 100] = [
 
 /// Reads both splits from `config.dir`; the test split may be absent.
 pub(super) fn load(config: &DataConfig, kind: Cifar) -> Result<Dataset, DataError> {
-    let path = existing_path(config)?;
+    let path = config.existing_path()?;
     let channels = config.rgb_or_grey()?;
     let layout = match kind {
         Cifar::Ten => &CIFAR_10,
@@ -111,17 +111,6 @@ pub(super) fn load(config: &DataConfig, kind: Cifar) -> Result<Dataset, DataErro
         test: test.map(images).transpose()?,
         skipped: Vec::new(),
     })
-}
-
-/// The folder or archive to read, which must be given and exist.
-fn existing_path(config: &DataConfig) -> Result<&Path, DataError> {
-    let path = config.dir.as_deref().ok_or(DataError::NoDirGiven {
-        dataset: config.dataset,
-    })?;
-    if path.exists() {
-        return Ok(path);
-    }
-    Err(DataError::NoSuchDir { path: path.into() })
 }
 
 impl Layout {
@@ -184,7 +173,7 @@ impl Layout {
         }
         Ok(Images {
             pixels,
-            shape: ImageShape::new(channels, SIDE, SIDE),
+            shape: ImageShape::new(channels, NATIVE_SIDE, NATIVE_SIDE),
             labels,
             class_names: self.class_names.iter().map(|&name| name.into()).collect(),
         })

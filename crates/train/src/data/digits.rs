@@ -12,7 +12,7 @@ use ebm_model::ImageShape;
 use super::{DataConfig, DataError, Dataset, Images};
 
 /// Side of an image unless another is asked for: that of MNIST.
-const NATIVE_SIDE: usize = 28;
+pub(super) const NATIVE_SIDE: usize = 28;
 /// Draws the training and the test images.
 pub(super) fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError> {
     let side = match config.image_size {

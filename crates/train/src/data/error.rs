@@ -219,6 +219,14 @@ pub enum DataError {
         /// Classes of the training images.
         train: Vec<String>,
     },
+    /// A file given as a picture is none.
+    #[error("cannot read {} as a picture: {cause}; give a picture, or an array of bytes in a .npy file", path.display())]
+    NotAPicture {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder or the system said.
+        cause: image::ImageError,
+    },
     /// Pictures cannot be decoded.
     #[error(
         "{num_bad} of {num_pictures} pictures cannot be decoded, the first {}: {cause}; `--skip-bad` leaves such pictures out",

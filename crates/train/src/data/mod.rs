@@ -129,9 +129,13 @@ impl DataConfig {
     /// folder are taken for 32×32 unless `image_size` says otherwise.
     pub fn native_shape(&self) -> ImageShape {
         let (channels, side) = match self.dataset {
-            DatasetKind::Digits | DatasetKind::Mnist | DatasetKind::FashionMnist => (1, 28),
-            DatasetKind::Shapes => (1, 64),
-            DatasetKind::Cifar10 | DatasetKind::Cifar100 | DatasetKind::Folder => (3, 32),
+            DatasetKind::Digits | DatasetKind::Mnist | DatasetKind::FashionMnist => {
+                (1, digits::NATIVE_SIDE)
+            }
+            DatasetKind::Shapes => (1, shapes::NATIVE_SIDE),
+            DatasetKind::Cifar10 | DatasetKind::Cifar100 | DatasetKind::Folder => {
+                (3, cifar::NATIVE_SIDE)
+            }
         };
         let or = |asked: usize, native| if asked == 0 { native } else { asked };
         let side = or(self.image_size, side);
@@ -140,13 +144,21 @@ impl DataConfig {
 
     /// The folder to read, which must be given and exist.
     fn existing_dir(&self) -> Result<&Path, DataError> {
-        let dir = self.dir.as_deref().ok_or(DataError::NoDirGiven {
+        match self.existing_path()? {
+            dir if dir.is_dir() => Ok(dir),
+            file => Err(DataError::NoSuchDir { path: file.into() }),
+        }
+    }
+
+    /// The folder or archive to read, which must be given and exist.
+    fn existing_path(&self) -> Result<&Path, DataError> {
+        let path = self.dir.as_deref().ok_or(DataError::NoDirGiven {
             dataset: self.dataset,
         })?;
-        if dir.is_dir() {
-            return Ok(dir);
+        match path.exists() {
+            true => Ok(path),
+            false => Err(DataError::NoSuchDir { path: path.into() }),
         }
-        Err(DataError::NoSuchDir { path: dir.into() })
     }
 
     /// Refuses a training set without images.
@@ -187,22 +199,14 @@ impl DataConfig {
     }
 }
 
-/// A picture's centre square, resized, as `[channels, height, width]`.
+/// A picture's centre square, resized to `shape`, as `[channels, height, width]`.
 ///
 /// # Errors
 /// Where the file is missing or no picture.
-pub fn decode_picture(
-    path: &Path,
-    channels: usize,
-    height: usize,
-    width: usize,
-) -> Result<Vec<u8>, DataError> {
-    let shape = ImageShape::new(channels, height, width);
-    picture::decode(path, shape).map_err(|cause| DataError::BadPicture {
+pub fn decode_picture(path: &Path, shape: ImageShape) -> Result<Vec<u8>, DataError> {
+    picture::decode(path, shape).map_err(|cause| DataError::NotAPicture {
         path: path.into(),
         cause,
-        num_bad: 1,
-        num_pictures: 1,
     })
 }
 

@@ -9,7 +9,7 @@ use super::outline::render;
 use super::{DataConfig, DataError, Dataset, Images};
 
 /// Side of an image unless another is asked for: that of dSprites.
-const NATIVE_SIDE: usize = 64;
+pub(super) const NATIVE_SIDE: usize = 64;
 
 /// Draws the training and the test images.
 pub(super) fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError> {

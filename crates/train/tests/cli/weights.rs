@@ -30,6 +30,37 @@ fn energies(scratch: &Scratch, source: &str) -> (Vec<f32>, Vec<f32>) {
     )
 }
 
+/// Into a run directory `back`, from images of 16 pixels.
+const IMPORT: [&str; 6] = [
+    "import",
+    "w.safetensors",
+    "--image-size",
+    "16",
+    "--output",
+    "back",
+];
+const FILTERS: [&str; 2] = ["--set", "model.filters=4"];
+
+fn export(scratch: &Scratch, source: &str, file: &str, more: &[&str]) {
+    let args = ["export", source, "--output", file, "--device", "cpu"];
+    scratch.ebm(&[&args[..], more].concat()).succeeds();
+}
+
+/// A run with these keys, exported and imported again with the same energies.
+fn there_and_back(keys: &[&str]) -> Scratch {
+    let scratch = Scratch::new();
+    let set: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    scratch.train("run", &set).succeeds();
+    export(&scratch, "run", "w.safetensors", &["--ema"]);
+    scratch
+        .ebm(&[&IMPORT[..], &set, &FILTERS].concat())
+        .succeeds();
+    let (there, back) = (energies(&scratch, "run"), energies(&scratch, "back"));
+    assert_eq!(there, back, "{keys:?}");
+    assert_eq!((there.0.len(), there.1.len()), (3, 3 * 256));
+    scratch
+}
+
 #[test]
 fn what_is_exported_and_imported_has_the_same_energies() {
     let networks: [&[&str]; 4] = [
@@ -39,48 +70,10 @@ fn what_is_exported_and_imported_has_the_same_energies() {
         &["model.network=resnet32"],
     ];
     for keys in networks {
-        let scratch = Scratch::new();
-        let set = keys
-            .iter()
-            .flat_map(|key| ["--set", key])
-            .collect::<Vec<_>>();
-        scratch.train("run", &set).succeeds();
-        let export = [
-            "export",
-            "run",
-            "--ema",
-            "--output",
-            "w.safetensors",
-            "--device",
-            "cpu",
-        ];
-        scratch.ebm(&export).succeeds();
-        let import = [
-            "import",
-            "w.safetensors",
-            "--image-size",
-            "16",
-            "--output",
-            "back",
-        ];
-        let filters = ["--set", "model.filters=4"];
-        scratch
-            .ebm(&[&import[..], &set, &filters].concat())
-            .succeeds();
-        let (there, back) = (energies(&scratch, "run"), energies(&scratch, "back"));
-        assert_eq!(there, back, "{keys:?}");
-        assert_eq!((there.0.len(), there.1.len()), (3, 3 * 256));
+        let scratch = there_and_back(keys);
         // The imported run can be sampled from and exported to the same bytes.
         scratch.sample("back", &["--steps", "2"]).succeeds();
-        let again = [
-            "export",
-            "back",
-            "--output",
-            "again.safetensors",
-            "--device",
-            "cpu",
-        ];
-        scratch.ebm(&again).succeeds();
+        export(&scratch, "back", "again.safetensors", &[]);
         let bytes = |name: &str| std::fs::read(scratch.join(name)).expect("weights");
         assert_eq!(bytes("w.safetensors"), bytes("again.safetensors"));
     }
@@ -92,15 +85,7 @@ fn exported_arrays_are_plain_numbers_with_pytorchs_names() {
     scratch
         .train("run", &["--set", "model.network=mnist"])
         .succeeds();
-    let export = [
-        "export",
-        "run",
-        "--output",
-        "w.safetensors",
-        "--device",
-        "cpu",
-    ];
-    scratch.ebm(&export).succeeds();
+    export(&scratch, "run", "w.safetensors", &[]);
     let path = scratch.join("w.safetensors");
     let bytes = std::fs::read(&path).expect("weights");
     let arrays = checkpoint::decode(&bytes, &path).expect("arrays");
@@ -127,35 +112,7 @@ fn exported_arrays_are_plain_numbers_with_pytorchs_names() {
 
 #[test]
 fn a_conditional_model_comes_back_with_its_classes() {
-    let scratch = Scratch::new();
-    let keys = [
-        "--set",
-        "model.network=resnet32",
-        "--set",
-        "model.conditional=true",
-    ];
-    scratch.train("run", &keys).succeeds();
-    let export = [
-        "export",
-        "run",
-        "--ema",
-        "--output",
-        "w.safetensors",
-        "--device",
-        "cpu",
-    ];
-    scratch.ebm(&export).succeeds();
-    let import = [
-        "import",
-        "w.safetensors",
-        "--image-size",
-        "16",
-        "--output",
-        "back",
-    ];
-    let all = [&import[..], &keys, &["--set", "model.filters=4"]].concat();
-    scratch.ebm(&all).succeeds();
-    assert_eq!(energies(&scratch, "run"), energies(&scratch, "back"));
+    let scratch = there_and_back(&["model.network=resnet32", "model.conditional=true"]);
     let of_class = |class: &str| {
         let args = [
             "energy",
@@ -170,13 +127,8 @@ fn a_conditional_model_comes_back_with_its_classes() {
     };
     assert_ne!(of_class("1"), of_class("2"));
     // Without its classes the file fits no network.
-    let args = [
-        &import[..5],
-        &["elsewhere"],
-        &keys[..2],
-        &["--set", "model.filters=4"],
-    ]
-    .concat();
+    let network = ["--set", "model.network=resnet32"];
+    let args = [&IMPORT[..5], &["elsewhere"], &network, &FILTERS].concat();
     scratch.refuses(&args, &["given classes", "model.conditional=true"]);
 }
 
@@ -223,33 +175,10 @@ fn refuses_images_and_weights_that_do_not_fit() {
         &energy("small.npy"),
         &["small.npy", "[1, 8, 8, 1]", "[n, 16, 16, 1]"],
     );
-    scratch.refuses(&energy("text.png"), &["text.png"]);
-    scratch.refuses(&energy("none.png"), &["none.png"]);
+    scratch.refuses(&energy("text.png"), &["text.png", "as a picture", ".npy"]);
+    scratch.refuses(&energy("none.png"), &["none.png", "No such file"]);
 
-    let export = [
-        "export",
-        "run",
-        "--output",
-        "w.safetensors",
-        "--device",
-        "cpu",
-    ];
-    scratch.ebm(&export).succeeds();
-    let import = |more: &[&str]| {
-        let args = [
-            "import",
-            "w.safetensors",
-            "--image-size",
-            "16",
-            "--output",
-            "back",
-        ];
-        [&args[..], more]
-            .concat()
-            .iter()
-            .map(|arg| arg.to_string())
-            .collect::<Vec<_>>()
-    };
+    export(&scratch, "run", "w.safetensors", &[]);
     for (more, fragments) in [
         (&[][..], &["convs.0.weight", "[16, 1, 5, 5]"][..]),
         (
@@ -257,9 +186,7 @@ fn refuses_images_and_weights_that_do_not_fit() {
             &["another network", "stem.weight"],
         ),
     ] {
-        let args = import(more);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        scratch.refuses(&args, fragments);
+        scratch.refuses(&[&IMPORT[..], more].concat(), fragments);
     }
     let bad = ["export", "run", "--output", "w.pt", "--device", "cpu"];
     scratch.refuses(&bad, &["--output w.pt", ".safetensors"]);

@@ -2,10 +2,11 @@
 //!
 //! A convolution of one image is `W · cols`, where `cols` holds under each output position the
 //! patch of the image that the kernel sees there [Chellapilla, Puri, Simard 2006]; its gradients
-//! are the two transposed products; with a stride of one and many channels the gradient of the image is a
-//! convolution itself. Large images are cut into bands of rows. `forward` and `input_gradient` work through the batch in
-//! groups of a size that depends on the geometry alone and fill the last group with zeros, so
-//! that the bits of an image's result do not depend on the batch that it is in.
+//! are the two transposed products, but with a stride of one and many channels the gradient of the
+//! image is a convolution itself. Large images are cut into bands of rows. `forward` and
+//! `input_gradient` work through the batch in groups of a size that depends on the geometry alone
+//! and fill the last group with zeros, so that the bits of an image's result do not depend on the
+//! batch that it is in.
 
 mod plan;
 #[cfg(test)]

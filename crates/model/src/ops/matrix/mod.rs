@@ -66,8 +66,8 @@ impl<'a> Matrix<'a> {
 pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, accumulate: bool) {
     let [m, k] = a.size;
     let n = b.size[1];
+    assert!(k == b.size[0] && n <= row_len, "matrices do not fit");
     if b.step[1] == 1 && n > 0 && n.is_multiple_of(TILE_COLUMNS) && m * k > 0 {
-        assert!(k == b.size[0] && n <= row_len, "matrices do not fit");
         let product = Product {
             size: [m, k, n],
             a: a.data,
@@ -79,7 +79,6 @@ pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, ac
         return product.compute(out, accumulate);
     }
     let target = Matrix::new(out, m, row_len).keep(n);
-    assert!(k == b.size[0] && n <= row_len, "matrices do not fit");
     assert!(a.reach() <= a.data.len() && b.reach() <= b.data.len() && target.reach() <= out.len());
     let [[a_row, a_col], [b_row, b_col]] = [a.step, b.step].map(|s| s.map(|s| s as isize));
     // SAFETY: the asserts above keep every element that the sizes and steps reach inside its
