@@ -1,12 +1,14 @@
 //! Convolve with weights that may be under spectral norm.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
-use crate::ops::{ConvGeometry, conv2d, for_gradient};
+use crate::ops::{ConvGeometry, Layouts, conv2d};
 
 /// A convolution.
 #[derive(Module, Debug)]
@@ -19,9 +21,9 @@ pub(crate) struct Conv {
     geometry: ConvGeometry,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
-    /// Of folded weights, what the CPU's input gradient reads.
+    /// What the CPU makes of folded weights, which stay as they are.
     #[module(skip)]
-    for_gradient: Option<Tensor<1>>,
+    layouts: Option<Arc<Layouts>>,
 }
 
 /// What a convolution is made from.
@@ -62,7 +64,7 @@ impl ConvSpec {
             bias: self.bias.then(|| Param::from_data(bias, device)),
             geometry: self.geometry,
             norm: None,
-            for_gradient: None,
+            layouts: None,
         };
         let bound = self.bound;
         conv.norm = bound.map(|bound| SpectralNorm::new(constant_matrix(&conv.weight), bound, rng));
@@ -76,24 +78,17 @@ impl Conv {
     /// - returns: `[batch, channels_out, height', width']`
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        let for_gradient = self.for_gradient.clone();
-        conv2d(
-            x,
-            self.effective_weight(),
-            bias,
-            for_gradient,
-            self.geometry,
-        )
+        let weight = self.effective_weight();
+        conv2d(x, weight, bias, self.layouts.clone(), self.geometry)
     }
 
     /// The same convolution with spectral norm applied once and for all.
     pub(crate) fn folded(&self) -> Self {
         let weight = self.effective_weight();
-        let constant = weight.clone().without_autodiff();
         Self {
             weight: Param::initialized(self.weight.id, weight),
             norm: None,
-            for_gradient: for_gradient(constant, self.geometry),
+            layouts: Some(Arc::default()),
             ..self.clone()
         }
     }

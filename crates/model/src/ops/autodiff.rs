@@ -1,5 +1,7 @@
 //! Put the kernels on the tape: what each one keeps, and what its backward pass computes.
 
+use std::sync::Arc;
+
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
@@ -8,32 +10,36 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
 
-use super::{ConvGeometry, EnergyOps, flex};
+use super::{ConvGeometry, EnergyOps, Layouts, flex};
 
 impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
     fn energy_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        for_gradient: FloatTensor<Self>,
+        layouts: Arc<Layouts>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
+        let needs_x = [&weight, &bias].iter().any(|t| t.is_tracked());
         let prepared = ConvBackward
             .prepare::<C>([x.node(), weight.node(), bias.node()])
             .compute_bound()
             .stateful();
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let (bias, for_gradient) = (bias.into_primitive(), for_gradient.into_primitive());
-        let y = Flex::energy_conv2d(
-            x.clone(),
-            weight.clone(),
-            bias,
-            for_gradient.clone(),
-            geometry,
-        );
+        let bias = bias.into_primitive();
+        let forward = |x, weight, layouts| Flex::energy_conv2d(x, weight, bias, layouts, geometry);
         match prepared {
-            OpsKind::Tracked(prep) => prep.finish((x, weight, for_gradient, geometry), y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
+            OpsKind::Tracked(prep) => {
+                let kept = ConvState {
+                    x_shape: x.layout().shape().dims(),
+                    x: needs_x.then(|| x.clone()),
+                    weight: weight.clone(),
+                    layouts: layouts.clone(),
+                    geometry,
+                };
+                prep.finish(kept, forward(x, weight, layouts))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(forward(x, weight, layouts)),
         }
     }
 
@@ -113,12 +119,23 @@ impl Backward<Flex, 1> for HalveBackward {
     }
 }
 
-/// Keeps input, weights and geometry; computes only the gradients that are asked for.
+/// Computes only the gradients that are asked for.
 #[derive(Debug)]
 struct ConvBackward;
 
+/// What the backward pass of a convolution needs.
+#[derive(Clone, Debug)]
+struct ConvState {
+    x_shape: [usize; 4],
+    /// Where the parameters' gradients are asked for.
+    x: Option<FlexTensor>,
+    weight: FlexTensor,
+    layouts: Arc<Layouts>,
+    geometry: ConvGeometry,
+}
+
 impl Backward<Flex, 3> for ConvBackward {
-    type State = (FlexTensor, FlexTensor, FlexTensor, ConvGeometry);
+    type State = ConvState;
 
     fn backward(
         self,
@@ -128,15 +145,24 @@ impl Backward<Flex, 3> for ConvBackward {
     ) {
         let [of_x, of_weight, of_bias] = ops.parents;
         let gradient = gradients.consume::<Flex>(&ops.node);
-        let (x, weight, for_gradient, geometry) = ops.state;
+        let state = ops.state;
         if let Some(node) = of_x {
-            let grad_x =
-                flex::conv2d_input_gradient(&x, &weight, &for_gradient, &gradient, geometry);
+            let ConvState {
+                weight, layouts, ..
+            } = &state;
+            let grad_x = flex::conv2d_input_gradient(
+                state.x_shape,
+                weight,
+                layouts,
+                &gradient,
+                state.geometry,
+            );
             gradients.register::<Flex>(node.id, grad_x);
         }
         if of_weight.is_some() || of_bias.is_some() {
+            let x = state.x.expect("kept for the parameters' gradients");
             let (grad_weight, grad_bias) =
-                flex::conv2d_parameter_gradients(&x, &weight, &gradient, geometry);
+                flex::conv2d_parameter_gradients(&x, &state.weight, &gradient, state.geometry);
             if let Some(node) = of_weight {
                 gradients.register::<Flex>(node.id, grad_weight);
             }

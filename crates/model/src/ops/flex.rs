@@ -1,12 +1,14 @@
 //! Hand the kernels the slices of flex tensors, images spread over the threads of the caller's pool.
 
+use std::sync::Arc;
+
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::TensorData;
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::conv::{self, ConvShape};
+use super::conv::{self, ConvShape, Layouts, Weights};
 use super::matrix::Matrix;
 use super::{ConvGeometry, EnergyOps, dense, elementwise, pool};
 
@@ -19,7 +21,7 @@ impl EnergyOps for Flex {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        _for_gradient: FloatTensor<Self>,
+        layouts: Arc<Layouts>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
         let (x, weight, bias) = (
@@ -27,11 +29,11 @@ impl EnergyOps for Flex {
             weight.to_contiguous(),
             bias.to_contiguous(),
         );
-        let shape = shape_of(&x, &weight, geometry);
+        let shape = shape_of(x.layout().shape().dims(), &weight, geometry);
         let [rows, columns] = shape.out();
         let images = images_per_task(shape.batch);
         let (x_len, y_len) = (image_len(&x, shape), shape.channels_out * rows * columns);
-        let (weight, bias) = (floats(&weight), floats(&bias));
+        let (weight, bias) = (weights(&weight, &layouts), floats(&bias));
         let mut y = vec![0.0; shape.batch * y_len];
         let xs = floats(&x).par_chunks(images * x_len);
         y.par_chunks_mut(images * y_len).zip(xs).for_each(|(y, x)| {
@@ -94,29 +96,20 @@ pub(super) fn dense_weight_gradient(x: &FlexTensor, gradient: &FlexTensor) -> Fl
     tensor(grad_weight, size)
 }
 
-/// ∇ₓ of a convolution from the gradient of its output. `for_gradient` is empty where the weights
-/// have not been brought to their layout yet.
+/// ∇ₓ of a convolution from the gradient of its output.
 pub(super) fn conv2d_input_gradient(
-    x: &FlexTensor,
+    x_shape: [usize; 4],
     weight: &FlexTensor,
-    for_gradient: &FlexTensor,
+    layouts: &Layouts,
     gradient: &FlexTensor,
     geometry: ConvGeometry,
 ) -> FlexTensor {
-    let gradient = gradient.to_contiguous();
-    let shape = shape_of(x, weight, geometry);
-    let (now, beforehand);
-    let weight = if for_gradient.layout().num_elements() == 0 {
-        let weight = weight.to_contiguous();
-        let dims = weight.layout().shape().dims();
-        now = conv::for_gradient(dims, geometry, floats(&weight));
-        now.as_slice()
-    } else {
-        beforehand = for_gradient.to_contiguous();
-        floats(&beforehand)
-    };
+    let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+    let shape = shape_of(x_shape, &weight, geometry);
+    let weight = weights(&weight, layouts);
     let images = images_per_task(shape.batch);
-    let (x_len, y_len) = (image_len(x, shape), image_len(&gradient, shape));
+    let x_len = x_shape[1..].iter().product::<usize>().max(1);
+    let y_len = image_len(&gradient, shape);
     let mut grad_x = vec![0.0; shape.batch * x_len];
     let gradients = floats(&gradient).par_chunks(images * y_len);
     let tasks = grad_x.par_chunks_mut(images * x_len).zip(gradients);
@@ -124,7 +117,7 @@ pub(super) fn conv2d_input_gradient(
         let batch = gradient.len() / y_len;
         conv::input_gradient(ConvShape { batch, ..shape }, weight, gradient, grad_x);
     });
-    tensor(grad_x, x.layout().shape().dims::<4>())
+    tensor(grad_x, x_shape)
 }
 
 /// ∇ of the weights and of the bias of a convolution from the gradient of its output.
@@ -135,7 +128,7 @@ pub(super) fn conv2d_parameter_gradients(
     geometry: ConvGeometry,
 ) -> (FlexTensor, FlexTensor) {
     let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
-    let shape = shape_of(&x, weight, geometry);
+    let shape = shape_of(x.layout().shape().dims(), weight, geometry);
     let (x_len, y_len) = (image_len(&x, shape), image_len(&gradient, shape));
     let weights = weight.layout().num_elements();
     let xs = floats(&x).par_chunks(SUMMED_IMAGES * x_len);
@@ -196,14 +189,22 @@ fn map_gradient(
     like(&x, out)
 }
 
-/// Images for a task of the pool: whole groups of the kernels, which take up to four at a time.
+/// Images for a task of the pool: whole groups of the kernels, which take up to eight at a time.
 fn images_per_task(batch: usize) -> usize {
     let images = batch.div_ceil(rayon::current_num_threads());
-    images.next_multiple_of(4).max(1)
+    images.next_multiple_of(8).max(1)
 }
 
-fn shape_of(x: &FlexTensor, weight: &FlexTensor, geometry: ConvGeometry) -> ConvShape {
-    let [batch, channels_in, height, width] = x.layout().shape().dims();
+fn weights<'a>(weight: &'a FlexTensor, layouts: &'a Layouts) -> Weights<'a> {
+    let values = floats(weight);
+    Weights { values, layouts }
+}
+
+fn shape_of(
+    [batch, channels_in, height, width]: [usize; 4],
+    weight: &FlexTensor,
+    geometry: ConvGeometry,
+) -> ConvShape {
     let [channels_out, _, rows, columns] = weight.layout().shape().dims();
     ConvShape {
         batch,

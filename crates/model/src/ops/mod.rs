@@ -12,10 +12,13 @@ mod flex;
 mod matrix;
 mod pool;
 
+use std::sync::Arc;
+
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
-use burn::tensor::{DType, Tensor, TensorData, activation, module};
+use burn::tensor::{DType, Tensor, activation, module};
+pub(crate) use conv::Layouts;
 
 /// Strides of a convolution, and the zeros around its input.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,7 @@ pub(crate) trait EnergyOps: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        for_gradient: FloatTensor<Self>,
+        layouts: Arc<Layouts>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self>;
 
@@ -46,8 +49,8 @@ pub(crate) trait EnergyOps: Backend {
     fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// A convolution, with a bias or none. `for_gradient` is what [`for_gradient`] has made of the weights,
-/// where that was done beforehand.
+/// A convolution, with a bias or none. `layouts` keeps what the CPU makes of these weights, for whoever
+/// convolves with them again.
 ///
 /// # Shapes
 /// - `x`: `[batch, channels_in, height, width]`, `bias`: `[channels_out]`
@@ -56,7 +59,7 @@ pub(crate) fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    for_gradient: Option<Tensor<1>>,
+    layouts: Option<Arc<Layouts>>,
     geometry: ConvGeometry,
 ) -> Tensor<4> {
     if !has_kernels(&x) {
@@ -66,27 +69,14 @@ pub(crate) fn conv2d(
     }
     let device = x.device().inner();
     let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &device));
-    let for_gradient = for_gradient.unwrap_or_else(|| Tensor::empty([0], &device));
     let y = Dispatch::energy_conv2d(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        for_gradient.into_dispatch(),
+        layouts.unwrap_or_default(),
         geometry,
     );
     Tensor::from_dispatch(y)
-}
-
-/// The weights as the input gradient reads them, once for many of them; none where the device has no
-/// use for it.
-pub(crate) fn for_gradient(weight: Tensor<4>, geometry: ConvGeometry) -> Option<Tensor<1>> {
-    has_kernels(&weight).then(|| {
-        let (dims, device) = (weight.dims(), weight.device().inner());
-        let numbers: Vec<f32> = weight.into_data().iter::<f32>().collect();
-        let numbers = conv::for_gradient(dims, geometry, &numbers);
-        let len = numbers.len();
-        Tensor::from_data(TensorData::new(numbers, [len]), &device)
-    })
 }
 
 /// x·σ(x).

@@ -1,29 +1,23 @@
-//! Convolve small images on one CPU core: unfold them into columns, then multiply matrices.
+//! Convolve small images on one CPU core.
 //!
-//! A convolution of one image is `W · cols`, where `cols` holds under each output position the
-//! patch of the image that the kernel sees there [Chellapilla, Puri, Simard 2006]; its gradients
-//! are the two transposed products, but with a stride of one and many channels the gradient of the
-//! image is a convolution itself. Large images are cut into bands of rows. `forward` and
-//! `input_gradient` work through the batch in groups of a size that depends on the geometry alone
-//! and fill the last group with zeros, so that the bits of an image's result do not depend on the
-//! batch that it is in.
+//! [`winograd`] takes the 3×3 kernels of stride one and the 4×4 kernels of stride two between many
+//! channels, forward and for the input's gradient; [`unfolded`] takes everything else. Which of the
+//! two it is depends on the geometry alone, never on the batch, and so do the bits of an image's
+//! result.
 
 mod plan;
+mod scratch;
 #[cfg(test)]
 mod tests;
+mod unfolded;
+mod winograd;
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use super::ConvGeometry;
-use super::matrix::{Matrix, fill_rows, multiply, sum_of};
-use plan::Plan;
-
-/// Output positions that one product should have at least: fewer leave it bound by the weights.
-const MIN_POSITIONS: usize = 64;
-/// Input channels from which a gradient is computed as a convolution of its own.
-const MIN_MIRRORED_CHANNELS: usize = 16;
-/// Output positions over which one product of the weight gradient should sum.
-const MIN_SUMMED_POSITIONS: usize = 512;
+use super::matrix::sum_of;
+pub(crate) use unfolded::weight_gradient;
+use winograd::Winograd;
 
 /// Geometry of a convolution with explicit padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,14 +110,36 @@ impl ConvShape {
             );
         }
     }
+
+    fn check_bias(&self, len: usize) {
+        let channels = self.channels_out;
+        assert_eq!(
+            len, channels,
+            "expected a bias for each of {channels} channels"
+        );
+    }
+}
+
+/// The weights of a convolution, `[c_out, c_in, kh, kw]`, and what the kernels have made of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) layouts: &'a Layouts,
+}
+
+/// The layouts in which kernels read weights, each made at its first use.
+#[derive(Debug, Default)]
+pub(crate) struct Layouts {
+    turned: OnceLock<Vec<f32>>,
+    at_points: OnceLock<Vec<f32>>,
+    turned_at_points: OnceLock<Vec<f32>>,
 }
 
 /// Writes the convolution of `x` with `weight`, plus `bias` per output channel, into `out`.
 ///
 /// # Shapes
 ///
-/// `x` `[batch, c_in, h, w]`, `weight` `[c_out, c_in, kh, kw]`, `bias` `[c_out]`,
-/// `out` `[batch, c_out, oh, ow]`.
+/// `x` `[batch, c_in, h, w]`, `bias` `[c_out]`, `out` `[batch, c_out, oh, ow]`.
 ///
 /// # Panics
 ///
@@ -131,180 +147,58 @@ impl ConvShape {
 pub(crate) fn forward(
     shape: ConvShape,
     x: &[f32],
-    weight: &[f32],
+    weight: Weights,
     bias: Option<&[f32]>,
     out: &mut [f32],
 ) {
-    shape.check(Some(x.len()), Some(weight.len()), Some(out.len()));
-    let channels = shape.channels_out;
+    shape.check(Some(x.len()), Some(weight.values.len()), Some(out.len()));
     if let Some(bias) = bias {
-        assert_eq!(
-            bias.len(),
-            channels,
-            "expected a bias for each of {channels} channels"
-        );
+        shape.check_bias(bias.len());
     }
-    let plan = Plan::new(shape, group_for(shape, MIN_POSITIONS));
-    let row_len = shape.channels_in * plan.taps;
-    plan.with_scratch(|[planes, cols, staged]| {
-        planes.fill(0.0); // the padding, which no image overwrites
-        for images in plan.groups() {
-            let result = &mut out[shape.out_range(&images)];
-            if plan.in_place {
-                fill_rows(result, plan.positions, bias);
-            }
-            for band in plan.bands() {
-                for chunk in plan.chunks() {
-                    let kernels =
-                        Matrix::new(&weight[chunk.start * plan.taps..], channels, row_len)
-                            .keep(chunk.len() * plan.taps);
-                    let patches = plan.unfold(x, &images, &band, &chunk, planes, cols);
-                    if plan.in_place {
-                        let sums = &mut result[plan.band_start(&band)..];
-                        multiply(kernels, patches, sums, plan.positions, true);
-                    } else {
-                        multiply(kernels, patches, staged, plan.row_len, chunk.start > 0);
-                    }
-                }
-            }
-            if !plan.in_place {
-                plan.unstage(staged, bias, result);
-            }
+    match Winograd::forward(&shape) {
+        Some(winograd) => {
+            let values = weight
+                .layouts
+                .at_points
+                .get_or_init(|| winograd.weights(weight.values));
+            winograd.run(values, x, bias, out);
         }
-    });
+        None => unfolded::forward(shape, x, weight.values, bias, out),
+    }
 }
 
 /// Writes the gradient with respect to the input into `grad_x`.
 ///
 /// # Shapes
 ///
-/// `weight` as [`for_gradient`] gives it, `grad_out` `[batch, c_out, oh, ow]`,
-/// `grad_x` `[batch, c_in, h, w]`.
+/// `grad_out` `[batch, c_out, oh, ow]`, `grad_x` `[batch, c_in, h, w]`.
 ///
 /// # Panics
 ///
 /// When a slice does not have the length that `shape` gives it.
 pub(crate) fn input_gradient(
     shape: ConvShape,
-    weight: &[f32],
+    weight: Weights,
     grad_out: &[f32],
     grad_x: &mut [f32],
 ) {
-    shape.check(Some(grad_x.len()), Some(weight.len()), Some(grad_out.len()));
-    if let Some(mirrored) = mirrored(shape) {
-        return forward(mirrored, grad_out, weight, None, grad_x);
-    }
-    let plan = Plan::without_bands(shape, group_for(shape, MIN_POSITIONS));
-    plan.with_scratch(|[planes, cols, staged]| {
-        for images in plan.groups() {
-            let grad = plan.stage(&grad_out[shape.out_range(&images)], staged);
-            for chunk in plan.chunks() {
-                let first = chunk.start * plan.taps * shape.channels_out;
-                let rows = chunk.len() * plan.taps;
-                let kernels = Matrix::new(&weight[first..], rows, shape.channels_out);
-                if plan.pointwise {
-                    let planes = &mut grad_x[shape.plane_range(images.start, chunk.start).start..];
-                    multiply(kernels, grad, planes, plan.positions, false);
-                } else {
-                    multiply(kernels, grad, cols, plan.row_len, false);
-                    plan.fold(cols, &images, &chunk, planes, grad_x);
-                }
-            }
+    shape.check(
+        Some(grad_x.len()),
+        Some(weight.values.len()),
+        Some(grad_out.len()),
+    );
+    let layouts = weight.layouts;
+    match Winograd::input_gradient(&shape) {
+        Some(winograd) => {
+            let make = || winograd.weights(weight.values);
+            let values = layouts.turned_at_points.get_or_init(make);
+            winograd.run(values, grad_out, None, grad_x);
         }
-    });
-}
-
-/// Weights `[c_out, c_in, kh, kw]` in the layout in which [`input_gradient`] reads them:
-/// `[c_in, c_out, kh, kw]` with every kernel turned by 180° where the gradient is a convolution
-/// itself, `[c_in, kh, kw, c_out]` where it is folded.
-pub(crate) fn for_gradient(
-    [outputs, inputs, rows, columns]: [usize; 4],
-    geometry: ConvGeometry,
-    weight: &[f32],
-) -> Vec<f32> {
-    let taps = rows * columns;
-    let is_mirrored = gradient_is_convolution(inputs, [rows, columns], geometry);
-    let mut turned = vec![0.0; weight.len()];
-    for (input, kernels) in turned.chunks_exact_mut((outputs * taps).max(1)).enumerate() {
-        for output in 0..outputs {
-            let from = &weight[(output * inputs + input) * taps..][..taps];
-            for (tap, &value) in from.iter().enumerate() {
-                let to = match is_mirrored {
-                    true => output * taps + taps - 1 - tap,
-                    false => tap * outputs + output,
-                };
-                kernels[to] = value;
-            }
+        None => {
+            let make = || unfolded::turned(shape, weight.values);
+            unfolded::input_gradient(shape, layouts.turned.get_or_init(make), grad_out, grad_x);
         }
     }
-    turned
-}
-
-/// Whether an input gradient is computed as a convolution of the output's gradient: with a stride of
-/// one and many channels; for few, folding is quicker.
-fn gradient_is_convolution(inputs: usize, kernel: [usize; 2], geometry: ConvGeometry) -> bool {
-    let fits = |axis: usize| {
-        let (before, after) = geometry.padding[axis];
-        before.max(after) < kernel[axis]
-    };
-    inputs >= MIN_MIRRORED_CHANNELS && geometry.stride == [1, 1] && fits(0) && fits(1)
-}
-
-/// The convolution of the output's gradient that gives the input's.
-fn mirrored(shape: ConvShape) -> Option<ConvShape> {
-    let geometry = ConvGeometry {
-        stride: shape.stride,
-        padding: shape.padding,
-    };
-    let [height, width] = shape.out();
-    gradient_is_convolution(shape.channels_in, shape.kernel, geometry).then(|| ConvShape {
-        channels_in: shape.channels_out,
-        channels_out: shape.channels_in,
-        height,
-        width,
-        padding: [0, 1].map(|axis| {
-            let ((before, after), last) = (shape.padding[axis], shape.kernel[axis] - 1);
-            (last - before, last - after)
-        }),
-        ..shape
-    })
-}
-
-/// Writes the gradient with respect to the weights, summed over the batch, into `grad_weight`.
-///
-/// # Shapes
-///
-/// `x` `[batch, c_in, h, w]`, `grad_out` `[batch, c_out, oh, ow]`,
-/// `grad_weight` `[c_out, c_in, kh, kw]`.
-///
-/// # Panics
-///
-/// When a slice does not have the length that `shape` gives it.
-pub(crate) fn weight_gradient(
-    shape: ConvShape,
-    x: &[f32],
-    grad_out: &[f32],
-    grad_weight: &mut [f32],
-) {
-    shape.check(Some(x.len()), Some(grad_weight.len()), Some(grad_out.len()));
-    grad_weight.fill(0.0);
-    let group = group_for(shape, MIN_SUMMED_POSITIONS).min(shape.batch.max(1));
-    let plan = Plan::new(shape, group);
-    let row_len = shape.channels_in * plan.taps;
-    plan.with_scratch(|[planes, cols, staged]| {
-        planes.fill(0.0); // the padding, which no image overwrites
-        for images in plan.groups() {
-            let grad = plan.stage(&grad_out[shape.out_range(&images)], staged);
-            for band in plan.bands() {
-                let grad = grad.skip_columns(plan.band_start(&band)).keep(plan.columns);
-                for chunk in plan.chunks() {
-                    let patches = plan.unfold(x, &images, &band, &chunk, planes, cols);
-                    let sums = &mut grad_weight[chunk.start * plan.taps..];
-                    multiply(grad, patches.transposed(), sums, row_len, true);
-                }
-            }
-        }
-    });
 }
 
 /// Writes the gradient with respect to the bias, summed over batch and positions, into `grad_bias`.
@@ -318,12 +212,7 @@ pub(crate) fn weight_gradient(
 /// When a slice does not have the length that `shape` gives it.
 pub(crate) fn bias_gradient(shape: ConvShape, grad_out: &[f32], grad_bias: &mut [f32]) {
     shape.check(None, None, Some(grad_out.len()));
-    let channels = shape.channels_out;
-    assert_eq!(
-        grad_bias.len(),
-        channels,
-        "expected a bias for each of {channels} channels"
-    );
+    shape.check_bias(grad_bias.len());
     grad_bias.fill(0.0);
     for image in grad_out.chunks_exact(shape.out_image_len().max(1)) {
         for (sum, plane) in grad_bias
@@ -333,9 +222,4 @@ pub(crate) fn bias_gradient(shape: ConvShape, grad_out: &[f32], grad_bias: &mut 
             *sum += sum_of(plane);
         }
     }
-}
-
-/// Images that together have at least so many output positions, whatever the batch.
-fn group_for(shape: ConvShape, positions: usize) -> usize {
-    positions.div_ceil(shape.positions())
 }

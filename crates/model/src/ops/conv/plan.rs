@@ -1,6 +1,6 @@
 //! Cut a convolution into matrix products: unfold its images, fold their gradients, stage outputs.
 
-use std::{cell::Cell, ops::Range};
+use std::ops::Range;
 
 use super::ConvShape;
 use crate::ops::matrix::{LANES, Matrix, add_rows, copy_rows, for_width};
@@ -183,27 +183,24 @@ impl Plan {
             .map(move |first| first..(first + chunk).min(channels))
     }
 
-    /// Runs `work` with this thread's scratch: phases of a plane, columns, staged outputs.
-    pub(super) fn with_scratch(&self, work: impl FnOnce([&mut [f32]; 3])) {
-        thread_local!(static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) });
-        let planes = self
-            .phases
-            .iter()
-            .chain(&self.phase_size)
-            .product::<usize>();
-        let planes = planes.next_multiple_of(LANES);
-        let cols = self.chunk_len() * self.taps * self.row_len;
-        let staged = self.shape.channels_out * self.row_len;
-        SCRATCH.with(|scratch| {
-            let mut memory = scratch.take();
-            let needed = planes + cols + staged + LANES;
-            memory.resize(memory.len().max(needed), 0.0);
-            let aligned = memory.as_ptr().align_offset(64).min(LANES);
-            let (planes, rest) = memory[aligned..].split_at_mut(planes);
-            let (cols, rest) = rest.split_at_mut(cols);
-            work([planes, cols, &mut rest[..staged]]);
-            scratch.set(memory);
-        });
+    /// Numbers of the phases of a plane.
+    pub(super) fn planes_len(&self) -> usize {
+        self.phases.iter().chain(&self.phase_size).product()
+    }
+
+    /// Numbers of the columns of a chunk of channels.
+    pub(super) fn columns_len(&self) -> usize {
+        self.chunk_len() * self.taps * self.row_len
+    }
+
+    /// Numbers of the staged outputs.
+    pub(super) fn staged_len(&self) -> usize {
+        self.shape.channels_out * self.row_len
+    }
+
+    /// Positions of a group, padded to whole vectors.
+    pub(super) fn group_positions(&self) -> usize {
+        self.columns.max(self.positions)
     }
 
     /// Copies what the taps see of every plane of `chunk` at the positions of a band to `cols`, one
@@ -337,6 +334,23 @@ impl Plan {
             .chunks_exact_mut(self.row_len)
             .for_each(|row| row[used..].fill(0.0));
         Matrix::new(staged, channels, self.row_len).keep(self.columns)
+    }
+
+    /// Brings gradients `[group, c_out, positions]` to the layout `[columns, row_len]`, with zeros
+    /// for what is missing.
+    pub(super) fn stage_positions(&self, grad: &[f32], row_len: usize, staged: &mut [f32]) {
+        let images = grad.chunks_exact(self.shape.out_image_len());
+        let used = images.len() * self.positions * row_len;
+        staged[used..].fill(0.0);
+        for (image, staged) in images.zip(staged.chunks_mut(self.positions * row_len)) {
+            for (channel, plane) in image.chunks_exact(self.positions).enumerate() {
+                let column = staged[channel..].iter_mut().step_by(row_len);
+                column.zip(plane).for_each(|(to, from)| *to = *from);
+            }
+            for row in staged.chunks_exact_mut(row_len) {
+                row[self.shape.channels_out..].fill(0.0);
+            }
+        }
     }
 
     /// Brings sums `[c_out, columns]` to the layout `[group, c_out, positions]` and adds the bias.

@@ -46,6 +46,24 @@ impl Random {
     }
 }
 
+impl Random {
+    /// A shape with a kernel for which there are transforms.
+    fn tiled_shape(&mut self) -> ConvShape {
+        let [kernel, stride] = [[3, 1], [4, 2]][self.below(2)];
+        let least = winograd::MIN_CHANNELS;
+        ConvShape {
+            batch: 1 + self.below(13),
+            channels_in: least + self.below(12),
+            height: 8 + self.below(18),
+            width: 8 + self.below(18),
+            channels_out: least + self.below(12),
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [0, 0].map(|_: i32| (self.below(4), self.below(4))),
+        }
+    }
+}
+
 fn square(
     ci: usize,
     size: usize,
@@ -81,6 +99,8 @@ fn special_shapes() -> Vec<ConvShape> {
         square(128, 7, 17, 4, 2, (1, 2)),
         square(33, 14, 8, 4, 2, (1, 1)),
         square(40, 28, 3, 4, 2, (1, 1)),
+        square(32, 28, 16, 4, 2, (1, 1)),
+        square(16, 36, 17, 3, 1, (1, 1)),
     ]
 }
 
@@ -137,21 +157,37 @@ fn operands(shape: ConvShape, random: &mut Random) -> [Vec<f32>; 4] {
     lens.map(|len| random.values(len))
 }
 
-/// The weights as the input gradient reads them.
-fn turned(shape: ConvShape, weight: &[f32]) -> Vec<f32> {
-    let [rows, columns] = shape.kernel;
-    let geometry = ConvGeometry {
-        stride: shape.stride,
-        padding: shape.padding,
-    };
-    let dims = [shape.channels_out, shape.channels_in, rows, columns];
-    for_gradient(dims, geometry, weight)
+/// The convolution, and the gradient of its input, with weights whose layouts nobody has made yet.
+fn forward(shape: ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    let layouts = &Layouts::default();
+    let values = weight;
+    super::forward(shape, x, Weights { values, layouts }, bias, out);
+}
+
+fn input_gradient(shape: ConvShape, weight: &[f32], grad_out: &[f32], grad_x: &mut [f32]) {
+    let layouts = &Layouts::default();
+    let values = weight;
+    super::input_gradient(shape, Weights { values, layouts }, grad_out, grad_x);
 }
 
 fn shapes(random: &mut Random) -> Vec<ConvShape> {
     let mut shapes = special_shapes();
     shapes.extend((0..300).map(|_| random.shape()));
+    shapes.extend((0..30).map(|_| random.tiled_shape()));
     shapes
+}
+
+#[test]
+fn both_directions_of_both_kinds_are_tried_in_tiles() {
+    let mut random = Random(1);
+    let shapes: Vec<_> = (0..30).map(|_| random.tiled_shape()).collect();
+    for stride in [1, 2] {
+        let tiled = |way: fn(&ConvShape) -> Option<Winograd>| {
+            let of_kind = shapes.iter().filter(|shape| shape.stride == [stride; 2]);
+            of_kind.filter_map(way).count()
+        };
+        assert!(tiled(Winograd::forward) > 5 && tiled(Winograd::input_gradient) > 5);
+    }
 }
 
 #[test]
@@ -190,7 +226,7 @@ fn gradients_agree_with_six_loops_in_double_precision() {
         for (index, &value) in grad.iter().enumerate() {
             expected[2][index / shape.positions() % shape.channels_out] += f64::from(value);
         }
-        input_gradient(shape, &turned(shape, &weight), &grad, &mut grad_x);
+        input_gradient(shape, &weight, &grad, &mut grad_x);
         weight_gradient(shape, &x, &grad, &mut grad_weight);
         bias_gradient(shape, &grad, &mut grad_bias);
         assert_close(&grad_x, &expected[0], shape);
@@ -206,7 +242,7 @@ fn the_bits_of_an_image_do_not_depend_on_its_batch() {
         let [x, weight, bias, grad] = operands(shape, &mut random);
         let (mut out, mut grad_x) = (vec![0.0; grad.len()], vec![0.0; x.len()]);
         forward(shape, &x, &weight, Some(&bias), &mut out);
-        input_gradient(shape, &turned(shape, &weight), &grad, &mut grad_x);
+        input_gradient(shape, &weight, &grad, &mut grad_x);
         for (first, batch) in [
             (0, 1),
             (shape.batch - 1, 1),
@@ -224,12 +260,7 @@ fn the_bits_of_an_image_do_not_depend_on_its_batch() {
                 Some(&bias),
                 &mut part_out,
             );
-            input_gradient(
-                part,
-                &turned(part, &weight),
-                &grad[outputs.clone()],
-                &mut part_grad,
-            );
+            input_gradient(part, &weight, &grad[outputs.clone()], &mut part_grad);
             let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&part_out), bits(&out[outputs]), "{part:?}");
             assert_eq!(bits(&part_grad), bits(&grad_x[inputs]), "{part:?}");

@@ -31,13 +31,6 @@ impl<'a> Matrix<'a> {
         self
     }
 
-    /// Leaves out the first columns.
-    pub(crate) fn skip_columns(mut self, count: usize) -> Self {
-        self.data = &self.data[count * self.step[1]..];
-        self.size[1] -= count;
-        self
-    }
-
     pub(crate) fn transposed(self) -> Self {
         let flip = |[a, b]: [usize; 2]| [b, a];
         Self {

@@ -1,0 +1,264 @@
+//! Transform a band of tiles, whose images lie beside each other, to panels of matrices and back.
+
+use std::ops::Range;
+
+use super::transform::{POINTS, outputs, outputs_of, pixels};
+use crate::ops::matrix::LANES;
+
+/// Some rows of tiles.
+pub(super) struct Band {
+    rows: Range<usize>,
+    /// Tiles of a row.
+    columns: usize,
+    /// Outputs of a tile along one axis.
+    step: usize,
+}
+
+impl Band {
+    pub(super) fn new(rows: Range<usize>, columns: usize, taps: usize) -> Self {
+        let step = outputs_of(taps);
+        Self {
+            rows,
+            columns,
+            step,
+        }
+    }
+
+    /// Rows of points that the tiles see.
+    pub(super) fn points(&self) -> Range<usize> {
+        self.rows.start * self.step..self.rows.end * self.step + POINTS - self.step
+    }
+
+    /// Points of such a row.
+    pub(super) fn width(&self) -> usize {
+        self.columns * self.step + POINTS - self.step
+    }
+
+    /// Rows of points that the tiles give.
+    pub(super) fn outputs(&self) -> Range<usize> {
+        self.rows.start * self.step..self.rows.end * self.step
+    }
+
+    /// Points of such a row.
+    pub(super) fn output_width(&self) -> usize {
+        self.columns * self.step
+    }
+
+    /// Numbers that are seen of a channel of `L` images.
+    pub(super) fn pixels_len<const L: usize>(&self) -> usize {
+        self.points().len() * self.width() * L
+    }
+
+    /// Numbers of a row of tiles that is transformed along one axis.
+    pub(super) fn half_len<const L: usize>(&self) -> usize {
+        POINTS * self.width() * L
+    }
+
+    /// Writes the values at the points of every tile to row `input` of the panels.
+    pub(super) fn transform_pixels<const L: usize>(
+        &self,
+        lanes: &[f32],
+        half: &mut [f32],
+        panels: &mut Panels,
+        input: usize,
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            #[target_feature(enable = "avx2")]
+            fn avx2<const L: usize>(
+                band: &Band,
+                lanes: &[f32],
+                half: &mut [f32],
+                panels: &mut Panels,
+                input: usize,
+            ) {
+                band.transform_pixels_body::<L>(lanes, half, panels, input);
+            }
+            // SAFETY: the CPU has the feature.
+            return unsafe { avx2::<L>(self, lanes, half, panels, input) };
+        }
+        self.transform_pixels_body::<L>(lanes, half, panels, input);
+    }
+
+    #[inline(always)]
+    fn transform_pixels_body<const L: usize>(
+        &self,
+        lanes: &[f32],
+        half: &mut [f32],
+        panels: &mut Panels,
+        input: usize,
+    ) {
+        let (lanes, half) = (lanes.as_chunks::<L>().0, half.as_chunks_mut::<L>().0);
+        let width = self.width();
+        for row in 0..self.rows.len() {
+            let seen = &lanes[row * self.step * width..][..POINTS * width];
+            for column in 0..width {
+                let v = lanewise(|i| &seen[i * width + column], pixels);
+                for (i, v) in v.into_iter().enumerate() {
+                    half[i * width + column] = v;
+                }
+            }
+            for column in 0..self.columns {
+                let tile = row * self.columns + column;
+                let first = column * self.step;
+                for (i, half) in half.chunks_exact(width).take(POINTS).enumerate() {
+                    let half = &half[first..first + POINTS];
+                    let v = lanewise(|j| &half[j], pixels);
+                    for (j, v) in v.into_iter().enumerate() {
+                        *panels.at_mut::<L>(i * POINTS + j, input, tile) = v;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the outputs of every tile from row `output` of the panels.
+    pub(super) fn transform_products<const L: usize>(
+        &self,
+        panels: &Panels,
+        output: usize,
+        half: &mut [f32],
+        lanes: &mut [f32],
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            #[target_feature(enable = "avx2")]
+            fn avx2<const L: usize>(
+                band: &Band,
+                panels: &Panels,
+                output: usize,
+                half: &mut [f32],
+                lanes: &mut [f32],
+            ) {
+                band.transform_products_body::<L>(panels, output, half, lanes);
+            }
+            // SAFETY: the CPU has the feature.
+            return unsafe { avx2::<L>(self, panels, output, half, lanes) };
+        }
+        self.transform_products_body::<L>(panels, output, half, lanes);
+    }
+
+    #[inline(always)]
+    fn transform_products_body<const L: usize>(
+        &self,
+        panels: &Panels,
+        output: usize,
+        half: &mut [f32],
+        lanes: &mut [f32],
+    ) {
+        match self.step {
+            4 => self.transform_products_to::<L, 4>(panels, output, half, lanes),
+            _ => self.transform_products_to::<L, 5>(panels, output, half, lanes),
+        }
+    }
+
+    #[inline(always)]
+    fn transform_products_to<const L: usize, const STEP: usize>(
+        &self,
+        panels: &Panels,
+        output: usize,
+        half: &mut [f32],
+        lanes: &mut [f32],
+    ) {
+        let (lanes, half) = (lanes.as_chunks_mut::<L>().0, half.as_chunks_mut::<L>().0);
+        let width = self.output_width();
+        for row in 0..self.rows.len() {
+            for column in 0..self.columns {
+                let tile = row * self.columns + column;
+                for j in 0..POINTS {
+                    let y = lanewise(
+                        |i| panels.at::<L>(i * POINTS + j, output, tile),
+                        outputs::<STEP>,
+                    );
+                    for (i, y) in y.into_iter().enumerate() {
+                        half[i * POINTS + j] = y;
+                    }
+                }
+                for (i, half) in half.chunks_exact(POINTS).take(STEP).enumerate() {
+                    let y = lanewise(|j| &half[j], outputs::<STEP>);
+                    let start = (row * STEP + i) * width + column * STEP;
+                    lanes[start..start + STEP].copy_from_slice(&y);
+                }
+            }
+        }
+    }
+}
+
+/// The transform of each lane.
+#[inline(always)]
+fn lanewise<'a, const L: usize, const N: usize>(
+    at: impl Fn(usize) -> &'a [f32; L],
+    transform: impl Fn([f32; POINTS]) -> [f32; N],
+) -> [[f32; L]; N] {
+    let from: [&[f32; L]; POINTS] = std::array::from_fn(at);
+    let mut to = [[0.0; L]; N];
+    for lane in 0..L {
+        let values = transform(std::array::from_fn(|i| from[i][lane]));
+        for (to, value) in to.iter_mut().zip(values) {
+            to[lane] = value;
+        }
+    }
+    to
+}
+
+/// At each of the 36 points a matrix of channels and columns, in panels of as many columns as a tile
+/// of the product has. A column is a tile of an image.
+pub(super) struct Panels<'a> {
+    values: &'a mut [f32],
+    rows: usize,
+    /// Numbers of a point: an odd number of cache lines, so that points do not share the cache's
+    /// sets.
+    point_len: usize,
+}
+
+impl<'a> Panels<'a> {
+    fn point_len(columns: usize, rows: usize) -> usize {
+        columns * rows + LANES
+    }
+
+    pub(super) fn len(columns: usize, rows: usize) -> usize {
+        POINTS * POINTS * Self::point_len(columns, rows)
+    }
+
+    pub(super) fn new(values: &'a mut [f32], columns: usize, rows: usize) -> Self {
+        Self {
+            values,
+            rows,
+            point_len: Self::point_len(columns, rows),
+        }
+    }
+
+    fn panel_start(&self, point: usize, panel: usize) -> usize {
+        point * self.point_len + panel * self.rows * LANES
+    }
+
+    /// `[rows, LANES]`.
+    pub(super) fn panel(&self, point: usize, panel: usize) -> &[f32] {
+        &self.values[self.panel_start(point, panel)..][..self.rows * LANES]
+    }
+
+    /// `[rows, LANES]`.
+    pub(super) fn panel_mut(&mut self, point: usize, panel: usize) -> &mut [f32] {
+        let start = self.panel_start(point, panel);
+        &mut self.values[start..][..self.rows * LANES]
+    }
+
+    /// Index, in steps of `L`, of the images of a tile.
+    #[inline(always)]
+    fn index<const L: usize>(&self, point: usize, row: usize, tile: usize) -> usize {
+        let per_panel = LANES / L;
+        let (panel, place) = (tile / per_panel, tile % per_panel);
+        (self.panel_start(point, panel) + row * LANES) / L + place
+    }
+
+    #[inline(always)]
+    fn at<const L: usize>(&self, point: usize, row: usize, tile: usize) -> &[f32; L] {
+        &self.values.as_chunks::<L>().0[self.index::<L>(point, row, tile)]
+    }
+
+    #[inline(always)]
+    fn at_mut<const L: usize>(&mut self, point: usize, row: usize, tile: usize) -> &mut [f32; L] {
+        let index = self.index::<L>(point, row, tile);
+        &mut self.values.as_chunks_mut::<L>().0[index]
+    }
+}
