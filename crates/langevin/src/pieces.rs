@@ -16,7 +16,11 @@ const CPU_PIECE: usize = 8;
 /// The ranges into which `device` wants a batch cut: one on a GPU, pieces of a few chains on a CPU;
 /// or pieces of `size`.
 pub fn pieces_for(device: &Device, batch: usize, size: Option<usize>) -> Vec<Range<usize>> {
-    let size = size.unwrap_or(if is_cpu(device) { CPU_PIECE } else { batch });
+    let size = size.unwrap_or(if is_cpu(device) {
+        std::env::var("PIECE").map_or(CPU_PIECE, |v| v.parse().unwrap())
+    } else {
+        batch
+    });
     (0..batch)
         .step_by(size.max(1))
         .map(|start| start..(start + size).min(batch))

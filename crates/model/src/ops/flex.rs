@@ -9,7 +9,6 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::conv::{self, ConvShape, Layouts, Weights};
-use super::matrix::Matrix;
 use super::{ConvGeometry, EnergyOps, dense, elementwise, pool};
 
 /// Images that share a sum of weight gradients: fixed, so that the order of additions does not
@@ -65,11 +64,7 @@ impl EnergyOps for Flex {
         let [inputs, outputs] = weight.layout().shape().dims();
         let [batch, _] = x.layout().shape().dims::<2>();
         let mut y = vec![0.0; batch * outputs];
-        dense::product(
-            floats(&x),
-            Matrix::new(floats(&weight), inputs, outputs),
-            &mut y,
-        );
+        dense::product(floats(&x), floats(&weight), [inputs, outputs], &mut y);
         tensor(y, [batch, outputs])
     }
 }
@@ -80,8 +75,8 @@ pub(super) fn dense_input_gradient(weight: &FlexTensor, gradient: &FlexTensor) -
     let [inputs, outputs] = weight.layout().shape().dims();
     let [batch, _] = gradient.layout().shape().dims::<2>();
     let mut grad_x = vec![0.0; batch * inputs];
-    let transposed = Matrix::new(floats(&weight), inputs, outputs).transposed();
-    dense::product(floats(&gradient), transposed, &mut grad_x);
+    let size = [inputs, outputs];
+    dense::input_gradient(floats(&gradient), floats(&weight), size, &mut grad_x);
     tensor(grad_x, [batch, inputs])
 }
 

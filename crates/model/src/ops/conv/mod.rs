@@ -130,6 +130,7 @@ pub(crate) struct Weights<'a> {
 /// The layouts in which kernels read weights, each made at its first use.
 #[derive(Debug, Default)]
 pub(crate) struct Layouts {
+    packed: OnceLock<Vec<f32>>,
     turned: OnceLock<Vec<f32>>,
     at_points: OnceLock<Vec<f32>>,
     turned_at_points: OnceLock<Vec<f32>>,
@@ -155,15 +156,17 @@ pub(crate) fn forward(
     if let Some(bias) = bias {
         shape.check_bias(bias.len());
     }
+    let layouts = weight.layouts;
     match Winograd::forward(&shape) {
         Some(winograd) => {
-            let values = weight
-                .layouts
-                .at_points
-                .get_or_init(|| winograd.weights(weight.values));
+            let make = || winograd.weights(weight.values);
+            let values = layouts.at_points.get_or_init(make);
             winograd.run(values, x, bias, out);
         }
-        None => unfolded::forward(shape, x, weight.values, bias, out),
+        None => {
+            let make = || unfolded::packed(shape, weight.values);
+            unfolded::forward(shape, x, layouts.packed.get_or_init(make), bias, out);
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 use super::ConvShape;
 use super::plan::Plan;
 use super::scratch::with_scratch;
-use crate::ops::matrix::{LANES, Matrix, fill_rows, multiply};
+use crate::ops::matrix::{Blocks, LANES, Matrix, Packed, fill_rows, multiply, multiply_packed};
 
 /// Output positions that one product should have at least: fewer leave it bound by the weights.
 const MIN_POSITIONS: usize = 64;
@@ -20,7 +20,7 @@ const MIN_MIRRORED_CHANNELS: usize = 16;
 /// Output positions over which one product of the weight gradient should sum.
 const MIN_SUMMED_POSITIONS: usize = 512;
 
-/// See [`super::forward`].
+/// See [`super::forward`]; `weight` as [`packed`] gives it.
 pub(super) fn forward(
     shape: ConvShape,
     x: &[f32],
@@ -30,7 +30,7 @@ pub(super) fn forward(
 ) {
     let channels = shape.channels_out;
     let plan = Plan::new(shape, group_for(shape, MIN_POSITIONS));
-    let row_len = shape.channels_in * plan.taps;
+    let weight = Packed::new(weight, channels, shape.channels_in * plan.taps);
     let lengths = [plan.planes_len(), plan.columns_len(), plan.staged_len()];
     with_scratch(lengths, |[planes, cols, staged]| {
         planes.fill(0.0); // the padding, which no image overwrites
@@ -41,15 +41,14 @@ pub(super) fn forward(
             }
             for band in plan.bands() {
                 for chunk in plan.chunks() {
-                    let kernels =
-                        Matrix::new(&weight[chunk.start * plan.taps..], channels, row_len)
-                            .keep(chunk.len() * plan.taps);
+                    let kernels = chunk.start * plan.taps..chunk.end * plan.taps;
+                    let kernels = weight.columns(kernels);
                     let patches = plan.unfold(x, &images, &band, &chunk, planes, cols);
                     if plan.in_place {
                         let sums = &mut result[plan.band_start(&band)..];
-                        multiply(kernels, patches, sums, plan.positions, true);
+                        multiply_packed(kernels, patches, sums, plan.positions, true);
                     } else {
-                        multiply(kernels, patches, staged, plan.row_len, chunk.start > 0);
+                        multiply_packed(kernels, patches, staged, plan.row_len, chunk.start > 0);
                     }
                 }
             }
@@ -71,19 +70,19 @@ pub(super) fn input_gradient(
         return forward(mirrored, grad_out, weight, None, grad_x);
     }
     let plan = Plan::without_bands(shape, group_for(shape, MIN_POSITIONS));
+    let rows = shape.channels_in * plan.taps;
+    let weight = Packed::new(weight, rows, shape.channels_out);
     let lengths = [plan.planes_len(), plan.columns_len(), plan.staged_len()];
     with_scratch(lengths, |[planes, cols, staged]| {
         for images in plan.groups() {
             let grad = plan.stage(&grad_out[shape.out_range(&images)], staged);
             for chunk in plan.chunks() {
-                let first = chunk.start * plan.taps * shape.channels_out;
-                let rows = chunk.len() * plan.taps;
-                let kernels = Matrix::new(&weight[first..], rows, shape.channels_out);
+                let kernels = weight.rows(chunk.start * plan.taps..chunk.end * plan.taps);
                 if plan.pointwise {
                     let planes = &mut grad_x[shape.plane_range(images.start, chunk.start).start..];
-                    multiply(kernels, grad, planes, plan.positions, false);
+                    multiply_packed(kernels, grad, planes, plan.positions, false);
                 } else {
-                    multiply(kernels, grad, cols, plan.row_len, false);
+                    multiply_packed(kernels, grad, cols, plan.row_len, false);
                     plan.fold(cols, &images, &chunk, planes, grad_x);
                 }
             }
@@ -91,23 +90,37 @@ pub(super) fn input_gradient(
     });
 }
 
-/// Weights `[c_out, c_in, kh, kw]` in the layout in which [`input_gradient`] reads them:
-/// `[c_in, c_out, kh, kw]` with every kernel turned by 180° where the gradient is a convolution
-/// itself, `[c_in, kh, kw, c_out]` where it is folded.
+/// Weights `[c_out, c_in, kh, kw]` as [`forward`] reads them, a packed matrix of
+/// `[c_out, (c_in, kh, kw)]`.
+pub(super) fn packed(shape: ConvShape, weight: &[f32]) -> Vec<f32> {
+    let columns = shape.channels_in * shape.taps();
+    let blocks = Blocks::new(shape.channels_out, columns);
+    let mut packed = vec![0.0; weight.len()];
+    for (index, &value) in weight.iter().enumerate() {
+        packed[blocks.index(index / columns, index % columns)] = value;
+    }
+    packed
+}
+
+/// Weights `[c_out, c_in, kh, kw]` as [`input_gradient`] reads them, a packed matrix of
+/// `[c_in, (c_out, kh, kw)]` with every kernel turned by 180° where the gradient is a convolution
+/// itself, of `[(c_in, kh, kw), c_out]` where it is folded.
 pub(super) fn turned(shape: ConvShape, weight: &[f32]) -> Vec<f32> {
     let (outputs, inputs, taps) = (shape.channels_out, shape.channels_in, shape.taps());
     let is_mirrored = mirrored(shape).is_some();
+    let blocks = match is_mirrored {
+        true => Blocks::new(inputs, outputs * taps),
+        false => Blocks::new(inputs * taps, outputs),
+    };
     let mut turned = vec![0.0; weight.len()];
-    for (input, kernels) in turned.chunks_exact_mut(outputs * taps).enumerate() {
-        for output in 0..outputs {
-            let from = &weight[(output * inputs + input) * taps..][..taps];
-            for (tap, &value) in from.iter().enumerate() {
-                let to = match is_mirrored {
-                    true => output * taps + taps - 1 - tap,
-                    false => tap * outputs + output,
-                };
-                kernels[to] = value;
-            }
+    for (index, kernel) in weight.chunks_exact(taps).enumerate() {
+        let (output, input) = (index / inputs, index % inputs);
+        for (tap, &value) in kernel.iter().enumerate() {
+            let place = match is_mirrored {
+                true => blocks.index(input, output * taps + taps - 1 - tap),
+                false => blocks.index(input * taps + tap, output),
+            };
+            turned[place] = value;
         }
     }
     turned

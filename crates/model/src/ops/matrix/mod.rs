@@ -2,8 +2,11 @@
 
 mod tile;
 
+use std::ops::Range;
+
 use gemm::Parallelism;
-use tile::{Product, TILE_COLUMNS};
+pub(crate) use tile::Blocks;
+use tile::{Left, Product, TILE_COLUMNS};
 
 /// Columns are padded to a multiple of the widest vector (AVX-512, 16 lanes), and of a tile.
 pub(crate) const LANES: usize = TILE_COLUMNS;
@@ -40,11 +43,6 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Rows and columns.
-    pub(crate) fn size(&self) -> [usize; 2] {
-        self.size
-    }
-
     fn reach(&self) -> usize {
         let [rows, cols] = self.size;
         if rows * cols == 0 {
@@ -52,6 +50,37 @@ impl<'a> Matrix<'a> {
         } else {
             (rows - 1) * self.step[0] + (cols - 1) * self.step[1] + 1
         }
+    }
+}
+
+/// Some rows and columns of a matrix that lies in [`Blocks`].
+#[derive(Clone, Copy)]
+pub(crate) struct Packed<'a> {
+    data: &'a [f32],
+    blocks: Blocks,
+    start: [usize; 2],
+    size: [usize; 2],
+}
+
+impl<'a> Packed<'a> {
+    /// All of a matrix of `rows` and `columns`.
+    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self {
+            data,
+            blocks: Blocks::new(rows, columns),
+            start: [0, 0],
+            size: [rows, columns],
+        }
+    }
+
+    pub(crate) fn rows(mut self, rows: Range<usize>) -> Self {
+        (self.start[0], self.size[0]) = (rows.start, rows.len());
+        self
+    }
+
+    pub(crate) fn columns(mut self, columns: Range<usize>) -> Self {
+        (self.start[1], self.size[1]) = (columns.start, columns.len());
+        self
     }
 }
 
@@ -64,7 +93,7 @@ pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, ac
         let product = Product {
             size: [m, k, n],
             a: a.data,
-            a_step: a.step,
+            a_lies: Left::Strided(a.step),
             b: b.data,
             b_step: b.step[0],
             out_step: row_len,
@@ -99,6 +128,31 @@ pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], row_len: usize, ac
             Parallelism::None,
         );
     }
+}
+
+/// Writes `a · b` to the rows of `out`, `row_len` apart, or adds it to them, where `b` has whole
+/// tiles of contiguous columns.
+pub(crate) fn multiply_packed(
+    a: Packed,
+    b: Matrix,
+    out: &mut [f32],
+    row_len: usize,
+    accumulate: bool,
+) {
+    let ([m, k], [inner, n]) = (a.size, b.size);
+    assert!(
+        k == inner && n <= row_len && b.step[1] == 1,
+        "matrices do not fit"
+    );
+    let product = Product {
+        size: [m, k, n],
+        a: a.data,
+        a_lies: Left::Packed(a.blocks, a.start),
+        b: b.data,
+        b_step: b.step[0],
+        out_step: row_len,
+    };
+    product.compute(out, accumulate);
 }
 
 /// Fills row i with value i, or all with zeros.

@@ -11,15 +11,14 @@ pub(super) const TILE_COLUMNS: usize = 16;
 /// Inner dimension that is summed at a time: 16 columns of it fit into half of an L1 cache.
 const DEPTH: usize = 256;
 
-/// Two matrices and the steps between the elements of each; the right one and the result have rows
-/// of contiguous columns, a whole number of tiles.
+/// Two matrices and how they lie; the right one and the result have rows of contiguous columns, a
+/// whole number of tiles.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
     /// Rows of the result, inner dimension, columns of the result.
     pub(super) size: [usize; 3],
     pub(super) a: &'a [f32],
-    /// Between rows and between columns of `a`.
-    pub(super) a_step: [usize; 2],
+    pub(super) a_lies: Left,
     pub(super) b: &'a [f32],
     /// Between rows of `b`.
     pub(super) b_step: usize,
@@ -27,17 +26,102 @@ pub(super) struct Product<'a> {
     pub(super) out_step: usize,
 }
 
+/// How the left matrix lies.
+#[derive(Clone, Copy)]
+pub(super) enum Left {
+    /// With steps between rows and between columns.
+    Strided([usize; 2]),
+    /// In blocks of rows, from a row and a column on.
+    Packed(Blocks, [usize; 2]),
+}
+
+/// Where the numbers of a packed matrix lie: in blocks of as many rows as a tile of this CPU has,
+/// columns after each other within a block, so that tiles read it from one end to the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocks {
+    size: [usize; 2],
+    block_rows: usize,
+}
+
+/// One of the [`Blocks`].
+struct Block {
+    /// Index of its first number.
+    start: usize,
+    first_row: usize,
+    rows: usize,
+}
+
+impl Blocks {
+    /// Of a matrix of `rows` and `columns`.
+    pub(crate) fn new(rows: usize, columns: usize) -> Self {
+        Self {
+            size: [rows, columns],
+            block_rows: Vectors::of_this_cpu().tile_rows(),
+        }
+    }
+
+    /// Index of a number of the matrix.
+    pub(crate) fn index(&self, row: usize, column: usize) -> usize {
+        let block = self.block_of(row);
+        block.start + column * block.rows + row - block.first_row
+    }
+
+    fn block_of(&self, row: usize) -> Block {
+        let [rows, columns] = self.size;
+        let first_row = row / self.block_rows * self.block_rows;
+        Block {
+            start: first_row * columns,
+            first_row,
+            rows: self.block_rows.min(rows - first_row),
+        }
+    }
+}
+
+/// Kinds of vectors.
+#[derive(Clone, Copy, Debug)]
+enum Vectors {
+    Avx512,
+    Avx2,
+    Portable,
+}
+
+impl Vectors {
+    /// The widest of the CPU at hand.
+    fn of_this_cpu() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// Rows of a tile, which keep all vector registers busy.
+    const fn tile_rows(self) -> usize {
+        match self {
+            Self::Avx512 => 14,
+            Self::Avx2 => 6,
+            Self::Portable => 4,
+        }
+    }
+}
+
 /// Covers the result with tiles of `$rows` rows, and of fewer at the end.
 macro_rules! for_each_tile {
-    ($product:ident, $out:ident, $accumulate:ident, $rows:literal, $tile:ident) => {{
+    ($product:ident, $out:ident, $accumulate:ident, $vectors:expr, $tile:ident) => {{
+        const ROWS: usize = $vectors.tile_rows();
         let [m, k, n] = $product.size;
         for start in (0..k).step_by(DEPTH) {
             for column in (0..n).step_by(TILE_COLUMNS) {
                 let mut row = 0;
                 while row < m {
                     let place = Place::new($product, $out, [row, start, column], $accumulate);
-                    row += match m - row {
-                        rest if rest >= $rows => $tile::<$rows>(&place),
+                    row += match $product.rows_together(row) {
+                        rest if rest >= ROWS => $tile::<ROWS>(&place),
                         4.. => $tile::<4>(&place),
                         2 | 3 => $tile::<2>(&place),
                         _ => $tile::<1>(&place),
@@ -52,15 +136,44 @@ impl Product<'_> {
     pub(super) fn compute(&self, out: &mut [f32], accumulate: bool) {
         let [m, k, n] = self.size;
         assert!(n.is_multiple_of(TILE_COLUMNS) && m > 0 && n > 0 && k > 0);
-        let [a_row, a_column] = self.a_step;
         let reach = |rows: usize, row: usize, columns: usize, column: usize| {
             (rows - 1) * row + (columns - 1) * column + 1
         };
-        assert!(reach(m, a_row, k, a_column) <= self.a.len());
+        let a_reach = match self.a_lies {
+            Left::Strided([row, column]) => reach(m, row, k, column),
+            Left::Packed(blocks, [row, column]) => {
+                let [rows, columns] = blocks.size;
+                assert!(row + m <= rows && column + k <= columns);
+                rows * columns
+            }
+        };
+        assert!(a_reach <= self.a.len());
         assert!(reach(k, self.b_step, n, 1) <= self.b.len());
         assert!(reach(m, self.out_step, n, 1) <= out.len());
         // SAFETY: the asserts above keep every element that sizes and steps reach in its slice.
         unsafe { tiles(self, out, accumulate) }
+    }
+
+    /// Rows of the left matrix from `row` on that lie alike.
+    fn rows_together(&self, row: usize) -> usize {
+        match self.a_lies {
+            Left::Strided(_) => self.size[0] - row,
+            Left::Packed(blocks, [first, _]) => {
+                let block = blocks.block_of(first + row);
+                (block.first_row + block.rows - first).min(self.size[0]) - row
+            }
+        }
+    }
+
+    /// Index of a number of the left matrix, and the steps from there within the rows that lie alike.
+    fn left(&self, row: usize, column: usize) -> (usize, [usize; 2]) {
+        match self.a_lies {
+            Left::Strided(step) => (row * step[0] + column * step[1], step),
+            Left::Packed(blocks, start) => {
+                let (row, column) = (start[0] + row, start[1] + column);
+                (blocks.index(row, column), [1, blocks.block_of(row).rows])
+            }
+        }
     }
 }
 
@@ -69,34 +182,36 @@ impl Product<'_> {
 /// # Safety
 /// Every element that the sizes and steps of `product` reach lies in its slice.
 unsafe fn tiles(product: &Product, out: &mut [f32], accumulate: bool) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the CPU has the feature; the rest is the caller's promise.
-            return unsafe { x86::avx512(product, out, accumulate) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the CPU has the features; the rest is the caller's promise.
-            return unsafe { x86::avx2(product, out, accumulate) };
+    // SAFETY: the CPU has the vectors; the rest is the caller's promise.
+    unsafe {
+        match Vectors::of_this_cpu() {
+            #[cfg(target_arch = "x86_64")]
+            Vectors::Avx512 => x86::avx512(product, out, accumulate),
+            #[cfg(target_arch = "x86_64")]
+            Vectors::Avx2 => x86::avx2(product, out, accumulate),
+            _ => portable(product, out, accumulate),
         }
     }
-    // SAFETY: the caller's promise.
-    unsafe { portable(product, out, accumulate) }
 }
 
+/// Computes a product on any CPU.
+///
+/// # Safety
+/// As for [`tiles`].
 unsafe fn portable(product: &Product, out: &mut [f32], accumulate: bool) {
-    unsafe { for_each_tile!(product, out, accumulate, 4, portable_tile) }
+    // SAFETY: the caller's promise.
+    unsafe { for_each_tile!(product, out, accumulate, Vectors::Portable, portable_tile) }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use core::arch::x86_64::*;
 
-    use super::{DEPTH, Place, Product, TILE_COLUMNS};
+    use super::{DEPTH, Place, Product, TILE_COLUMNS, Vectors};
 
     /// Tiles of which every row is some vectors of a kind.
     macro_rules! vector_tiles {
-        ($name:ident, $rows:literal, $features:literal, $vector:ty, $lanes:literal,
+        ($name:ident, $vectors:expr, $features:literal, $vector:ty, $lanes:literal,
          $zero:ident, $load:ident, $store:ident, $broadcast:ident, $multiply_add:ident) => {
             #[target_feature(enable = $features)]
             pub(super) unsafe fn $name(product: &Product, out: &mut [f32], accumulate: bool) {
@@ -139,14 +254,15 @@ mod x86 {
                     }
                     ROWS
                 }
-                unsafe { for_each_tile!(product, out, accumulate, $rows, tile) }
+                // SAFETY: the caller's promise.
+                unsafe { for_each_tile!(product, out, accumulate, $vectors, tile) }
             }
         };
     }
 
     vector_tiles!(
         avx2,
-        6,
+        Vectors::Avx2,
         "avx2,fma",
         __m256,
         8,
@@ -158,7 +274,7 @@ mod x86 {
     );
     vector_tiles!(
         avx512,
-        14,
+        Vectors::Avx512,
         "avx512f",
         __m512,
         16,
@@ -193,12 +309,12 @@ impl Place {
         [row, start, column]: [usize; 3],
         accumulate: bool,
     ) -> Self {
-        let [a_row, a_column] = product.a_step;
+        let (left, a_step) = product.left(row, start);
         // SAFETY: the caller's promise.
         unsafe {
             Self {
-                a: product.a.as_ptr().add(row * a_row + start * a_column),
-                a_step: product.a_step,
+                a: product.a.as_ptr().add(left),
+                a_step,
                 b: product.b.as_ptr().add(start * product.b_step + column),
                 b_step: product.b_step,
                 c: out.as_mut_ptr().add(row * product.out_step + column),
@@ -267,13 +383,17 @@ mod tests {
                 (64, 144, 208),
                 (17, 513, 48),
             ] {
-                for transposed in [false, true] {
-                    let (a, b) = (numbers(m * k), numbers(k * n + 5));
-                    let a_step = if transposed { [1, m] } else { [k, 1] };
+                for a_lies in [
+                    Left::Strided([k, 1]),
+                    Left::Strided([1, m]),
+                    Left::Packed(Blocks::new(m, k), [0, 0]),
+                    Left::Packed(Blocks::new(m + 5, k + 2), [3, 1]),
+                ] {
+                    let (a, b) = (numbers((m + 5) * (k + 2)), numbers(k * n + 5));
                     let product = Product {
                         size: [m, k, n],
                         a: &a,
-                        a_step,
+                        a_lies,
                         b: &b,
                         b_step: n,
                         out_step: n + 3,
@@ -285,7 +405,12 @@ mod tests {
                         for (i, row) in out.chunks(n + 3).enumerate() {
                             for (j, &got) in row[..n].iter().enumerate() {
                                 let terms = (0..k).map(|p| {
-                                    let a = a[i * a_step[0] + p * a_step[1]];
+                                    let a = a[match a_lies {
+                                        Left::Strided([row, column]) => i * row + p * column,
+                                        Left::Packed(blocks, [row, column]) => {
+                                            blocks.index(row + i, column + p)
+                                        }
+                                    }];
                                     f64::from(a) * f64::from(b[p * n + j])
                                 });
                                 let start = if accumulate { 0.5 } else { 0.0 };
@@ -305,12 +430,23 @@ mod tests {
     }
 
     #[test]
+    fn every_number_of_a_packed_matrix_has_its_own_place() {
+        for [rows, columns] in [[1, 1], [13, 5], [12, 3], [29, 7]] {
+            let blocks = Blocks::new(rows, columns);
+            let places = (0..rows * columns).map(|i| blocks.index(i / columns, i % columns));
+            let mut places: Vec<_> = places.collect();
+            places.sort_unstable();
+            assert!(places.into_iter().eq(0..rows * columns));
+        }
+    }
+
+    #[test]
     #[should_panic = "assertion failed"]
     fn refuses_a_matrix_that_is_too_short() {
         let product = Product {
             size: [2, 3, 16],
             a: &[0.0; 6],
-            a_step: [3, 1],
+            a_lies: Left::Strided([3, 1]),
             b: &[0.0; 47],
             b_step: 16,
             out_step: 16,

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use super::ConvShape;
 use super::scratch::with_scratch;
-use crate::ops::matrix::{LANES, Matrix, multiply};
+use crate::ops::matrix::{Blocks, LANES, Matrix, Packed, multiply_packed};
 use tiles::{Band, Panels};
 use transform::{POINTS, kernel, outputs_of};
 
@@ -176,11 +176,13 @@ impl Winograd {
         self.target.channels * self.target.phases()
     }
 
-    /// The values at the points of the kernels `[c_out, c_in, kh, kw]`: `[36, outputs, inputs]`.
+    /// The values of the kernels `[c_out, c_in, kh, kw]` at the 36 points, for each of them a packed
+    /// matrix of outputs and inputs.
     pub(super) fn weights(&self, weight: &[f32]) -> Vec<f32> {
         let (inputs, outputs, taps) = (self.inputs(), self.outputs(), self.taps);
         let stride = self.source.stride.max(self.target.stride);
         let (side, phases) = (taps * stride, stride * stride);
+        let blocks = Blocks::new(outputs, inputs);
         let mut values = vec![0.0; PRODUCTS * outputs * inputs];
         for (index, tile) in weight.chunks_exact(side * side).enumerate() {
             for phase in 0..phases {
@@ -193,10 +195,15 @@ impl Winograd {
                     tile[row * side + turned(j) * stride + phase % stride]
                 };
                 let place = match self.direction {
-                    Direction::Forward => index * phases + phase,
+                    Direction::Forward => {
+                        let (output, channel) =
+                            (index / self.source.channels, index % self.source.channels);
+                        blocks.index(output, channel * phases + phase)
+                    }
                     Direction::InputGradient => {
-                        let channels = self.target.channels;
-                        (index % channels * phases + phase) * inputs + index / channels
+                        let (input, channel) =
+                            (index / self.target.channels, index % self.target.channels);
+                        blocks.index(channel * phases + phase, input)
                     }
                 };
                 let at_points = match taps {
@@ -225,22 +232,30 @@ impl Winograd {
     ) {
         assert_eq!(weights.len(), PRODUCTS * self.inputs() * self.outputs());
         let (from_len, to_len) = (self.source.image_len(), self.target.image_len());
+        let group = IMAGES * self.lanes_of_band(IMAGES);
         let groups = source
-            .chunks(IMAGES * from_len)
-            .zip(target.chunks_mut(IMAGES * to_len));
+            .chunks(group * from_len)
+            .zip(target.chunks_mut(group * to_len));
         for (source, target) in groups {
-            if source.len() >= MIN_IMAGES * from_len {
-                self.group::<IMAGES>(weights, source, bias, target);
-            } else {
-                let images = source.chunks(from_len).zip(target.chunks_mut(to_len));
-                for (source, target) in images {
-                    self.group::<1>(weights, source, bias, target);
-                }
-            }
+            let images = source.len() / from_len;
+            let together = match images % IMAGES {
+                MIN_IMAGES.. => images,
+                few => images - few,
+            };
+            let (source, single_source) = source.split_at(together * from_len);
+            let (target, single_target) = target.split_at_mut(together * to_len);
+            self.group::<IMAGES>(weights, source, bias, target);
+            self.group::<1>(weights, single_source, bias, single_target);
         }
     }
 
-    /// At most `L` images.
+    /// How many times `images` images fill the columns of a product that has all tiles of them.
+    fn lanes_of_band(&self, images: usize) -> usize {
+        let [rows, columns] = self.tiles;
+        (BAND_COLUMNS / (rows * columns * images)).max(1)
+    }
+
+    /// Images that share a product, `L` and `L` in lanes.
     fn group<const L: usize>(
         &self,
         weights: &[f32],
@@ -249,41 +264,59 @@ impl Winograd {
         target: &mut [f32],
     ) {
         let [tile_rows, tile_columns] = self.tiles;
-        let band_rows = (BAND_COLUMNS / (tile_columns * L)).clamp(1, tile_rows);
+        let lengths = [&self.source, &self.target].map(|lattice| L * lattice.image_len());
+        let images = source.chunks(lengths[0]);
+        if images.len() == 0 {
+            return;
+        }
+        let band_rows = (BAND_COLUMNS / (images.len() * tile_columns * L)).clamp(1, tile_rows);
         let (inputs, outputs) = (self.inputs(), self.outputs());
-        let columns = (band_rows * tile_columns * L).next_multiple_of(LANES);
+        let columns = images.len() * band_rows * tile_columns * L;
+        let columns = columns.next_multiple_of(LANES);
         let whole = Band::new(0..band_rows, tile_columns, self.taps);
-        let lengths = [
+        let scratch = [
             whole.pixels_len::<L>(),
             whole.half_len::<L>(),
             Panels::len(columns, inputs),
             Panels::len(columns, outputs),
         ];
-        with_scratch(lengths, |[lanes, half, pixels, products]| {
+        with_scratch(scratch, |[lanes, half, pixels, products]| {
+            let mut pixels = Panels::new(pixels, columns, inputs);
+            let mut products = Panels::new(products, columns, outputs);
             lanes.fill(0.0); // the lanes of images that are missing
             for first in (0..tile_rows).step_by(band_rows) {
                 let rows = first..(first + band_rows).min(tile_rows);
                 let band = Band::new(rows, tile_columns, self.taps);
-                let mut pixels = Panels::new(pixels, columns, inputs);
-                for input in 0..inputs {
-                    self.gather::<L>(&band, input, source, lanes);
-                    band.transform_pixels::<L>(lanes, half, &mut pixels, input);
-                }
-                let mut products = Panels::new(products, columns, outputs);
-                for (point, weights) in weights.chunks_exact(outputs * inputs).enumerate() {
-                    let weights = Matrix::new(weights, outputs, inputs);
-                    for panel in 0..columns / LANES {
-                        let pixels = Matrix::new(pixels.panel(point, panel), inputs, LANES);
-                        let products = products.panel_mut(point, panel);
-                        multiply(weights, pixels, products, LANES, false);
+                for (index, images) in images.clone().enumerate() {
+                    let first_tile = index * band.tiles();
+                    for input in 0..inputs {
+                        self.gather::<L>(&band, input, images, lanes);
+                        band.transform_pixels::<L>(lanes, half, &mut pixels, [input, first_tile]);
                     }
                 }
-                for output in 0..outputs {
-                    band.transform_products::<L>(&products, output, half, lanes);
-                    self.scatter::<L>(&band, output, bias, lanes, target);
+                let columns = images.len() * band.tiles() * L;
+                self.multiply(weights, &pixels, &mut products, columns);
+                for (index, images) in target.chunks_mut(lengths[1]).enumerate() {
+                    let first_tile = index * band.tiles();
+                    for output in 0..outputs {
+                        band.transform_products::<L>(&products, [output, first_tile], half, lanes);
+                        self.scatter::<L>(&band, output, bias, lanes, images);
+                    }
                 }
             }
         });
+    }
+
+    fn multiply(&self, weights: &[f32], pixels: &Panels, products: &mut Panels, columns: usize) {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        for (point, weights) in weights.chunks_exact(outputs * inputs).enumerate() {
+            let weights = Packed::new(weights, outputs, inputs);
+            for panel in 0..columns.div_ceil(LANES) {
+                let pixels = Matrix::new(pixels.panel(point, panel), inputs, LANES);
+                let products = products.panel_mut(point, panel);
+                multiply_packed(weights, pixels, products, LANES, false);
+            }
+        }
     }
 
     /// Copies the pixels of a band that `input` sees to where those of the images lie beside each

@@ -24,6 +24,10 @@ impl Band {
         }
     }
 
+    pub(super) fn tiles(&self) -> usize {
+        self.rows.len() * self.columns
+    }
+
     /// Rows of points that the tiles see.
     pub(super) fn points(&self) -> Range<usize> {
         self.rows.start * self.step..self.rows.end * self.step + POINTS - self.step
@@ -54,13 +58,13 @@ impl Band {
         POINTS * self.width() * L
     }
 
-    /// Writes the values at the points of every tile to row `input` of the panels.
+    /// Writes the values at the points of every tile to a row of the panels, from a tile on.
     pub(super) fn transform_pixels<const L: usize>(
         &self,
         lanes: &[f32],
         half: &mut [f32],
         panels: &mut Panels,
-        input: usize,
+        to: [usize; 2],
     ) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
@@ -70,14 +74,14 @@ impl Band {
                 lanes: &[f32],
                 half: &mut [f32],
                 panels: &mut Panels,
-                input: usize,
+                to: [usize; 2],
             ) {
-                band.transform_pixels_body::<L>(lanes, half, panels, input);
+                band.transform_pixels_body::<L>(lanes, half, panels, to);
             }
             // SAFETY: the CPU has the feature.
-            return unsafe { avx2::<L>(self, lanes, half, panels, input) };
+            return unsafe { avx2::<L>(self, lanes, half, panels, to) };
         }
-        self.transform_pixels_body::<L>(lanes, half, panels, input);
+        self.transform_pixels_body::<L>(lanes, half, panels, to);
     }
 
     #[inline(always)]
@@ -86,7 +90,7 @@ impl Band {
         lanes: &[f32],
         half: &mut [f32],
         panels: &mut Panels,
-        input: usize,
+        [input, first_tile]: [usize; 2],
     ) {
         let (lanes, half) = (lanes.as_chunks::<L>().0, half.as_chunks_mut::<L>().0);
         let width = self.width();
@@ -99,7 +103,7 @@ impl Band {
                 }
             }
             for column in 0..self.columns {
-                let tile = row * self.columns + column;
+                let tile = first_tile + row * self.columns + column;
                 let first = column * self.step;
                 for (i, half) in half.chunks_exact(width).take(POINTS).enumerate() {
                     let half = &half[first..first + POINTS];
@@ -112,11 +116,11 @@ impl Band {
         }
     }
 
-    /// Writes the outputs of every tile from row `output` of the panels.
+    /// Writes the outputs of every tile from a row of the panels, from a tile on.
     pub(super) fn transform_products<const L: usize>(
         &self,
         panels: &Panels,
-        output: usize,
+        from: [usize; 2],
         half: &mut [f32],
         lanes: &mut [f32],
     ) {
@@ -126,29 +130,29 @@ impl Band {
             fn avx2<const L: usize>(
                 band: &Band,
                 panels: &Panels,
-                output: usize,
+                from: [usize; 2],
                 half: &mut [f32],
                 lanes: &mut [f32],
             ) {
-                band.transform_products_body::<L>(panels, output, half, lanes);
+                band.transform_products_body::<L>(panels, from, half, lanes);
             }
             // SAFETY: the CPU has the feature.
-            return unsafe { avx2::<L>(self, panels, output, half, lanes) };
+            return unsafe { avx2::<L>(self, panels, from, half, lanes) };
         }
-        self.transform_products_body::<L>(panels, output, half, lanes);
+        self.transform_products_body::<L>(panels, from, half, lanes);
     }
 
     #[inline(always)]
     fn transform_products_body<const L: usize>(
         &self,
         panels: &Panels,
-        output: usize,
+        from: [usize; 2],
         half: &mut [f32],
         lanes: &mut [f32],
     ) {
         match self.step {
-            4 => self.transform_products_to::<L, 4>(panels, output, half, lanes),
-            _ => self.transform_products_to::<L, 5>(panels, output, half, lanes),
+            4 => self.transform_products_to::<L, 4>(panels, from, half, lanes),
+            _ => self.transform_products_to::<L, 5>(panels, from, half, lanes),
         }
     }
 
@@ -156,7 +160,7 @@ impl Band {
     fn transform_products_to<const L: usize, const STEP: usize>(
         &self,
         panels: &Panels,
-        output: usize,
+        [output, first_tile]: [usize; 2],
         half: &mut [f32],
         lanes: &mut [f32],
     ) {
@@ -164,7 +168,7 @@ impl Band {
         let width = self.output_width();
         for row in 0..self.rows.len() {
             for column in 0..self.columns {
-                let tile = row * self.columns + column;
+                let tile = first_tile + row * self.columns + column;
                 for j in 0..POINTS {
                     let y = lanewise(
                         |i| panels.at::<L>(i * POINTS + j, output, tile),
