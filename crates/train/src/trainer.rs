@@ -93,8 +93,11 @@ pub fn step<M: EnergyModel + Sync>(
 
     let y_pos = chain_tensor(&data.labels, &x_pos.device()); // [batch]
     let dropout = Dropout::new(config, iteration);
-    let e_pos = dropout.energy(&model, x_pos, &y_pos, 0); // [batch]
-    let e_neg = dropout.energy(&model, run.x, &y_neg, batch); // [batch]
+    let images = Tensor::cat(vec![x_pos, run.x], 0);
+    let classes = Tensor::cat(vec![y_pos, y_neg], 0);
+    let energies = dropout.energy(&model, images, &classes); // [2 · batch]
+    let e_pos = energies.clone().narrow(0, 0, batch); // [batch]
+    let e_neg = energies.narrow(0, batch, batch); // [batch]
     let loss = loss(
         &config.objective,
         e_pos.clone(),

@@ -15,6 +15,11 @@ use super::{ConvGeometry, EnergyOps, dense, elementwise, pool};
 /// depend on the number of threads.
 const SUMMED_IMAGES: usize = 16;
 
+/// Images that the kernels take at a time.
+const GROUP: usize = 16;
+/// Numbers of an elementwise task of the pool.
+const ELEMENTS: usize = 1 << 16;
+
 impl EnergyOps for Flex {
     fn energy_conv2d(
         x: FloatTensor<Self>,
@@ -169,7 +174,10 @@ pub(super) fn halve_gradient(gradient: FlexTensor, shape: [usize; 4]) -> FlexTen
 fn map(x: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {
     let x = x.to_contiguous();
     let mut y = vec![0.0; x.layout().num_elements()];
-    kernel(floats(&x), &mut y);
+    let tasks = y
+        .par_chunks_mut(ELEMENTS)
+        .zip(floats(&x).par_chunks(ELEMENTS));
+    tasks.for_each(|(y, x)| kernel(x, y));
     like(&x, y)
 }
 
@@ -180,14 +188,23 @@ fn map_gradient(
 ) -> FlexTensor {
     let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
     let mut out = vec![0.0; x.layout().num_elements()];
-    kernel(floats(&x), floats(&gradient), &mut out);
+    let gradients = floats(&gradient).par_chunks(ELEMENTS);
+    let tasks = out
+        .par_chunks_mut(ELEMENTS)
+        .zip(floats(&x).par_chunks(ELEMENTS));
+    tasks
+        .zip(gradients)
+        .for_each(|((out, x), gradient)| kernel(x, gradient, out));
     like(&x, out)
 }
 
-/// Images for a task of the pool: whole groups of the kernels, which take up to eight at a time.
+/// Images for a task of the pool: whole groups of the kernels, and several tasks for each thread, so
+/// that a slow one is waited for less; all where there is one thread.
 fn images_per_task(batch: usize) -> usize {
-    let images = batch.div_ceil(rayon::current_num_threads());
-    images.next_multiple_of(8).max(1)
+    match rayon::current_num_threads() {
+        1 => batch.max(1),
+        _ => GROUP,
+    }
 }
 
 fn weights<'a>(weight: &'a FlexTensor, layouts: &'a Layouts) -> Weights<'a> {

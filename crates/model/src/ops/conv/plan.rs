@@ -336,19 +336,17 @@ impl Plan {
         Matrix::new(staged, channels, self.row_len).keep(self.columns)
     }
 
-    /// Brings gradients `[group, c_out, positions]` to the layout `[columns, row_len]`, with zeros
-    /// for what is missing.
-    pub(super) fn stage_positions(&self, grad: &[f32], row_len: usize, staged: &mut [f32]) {
-        let images = grad.chunks_exact(self.shape.out_image_len());
-        let used = images.len() * self.positions * row_len;
-        staged[used..].fill(0.0);
-        for (image, staged) in images.zip(staged.chunks_mut(self.positions * row_len)) {
+    /// Brings gradients `[group, c_out, positions]` to panels `[columns, LANES]` of output channels,
+    /// with zeros for what is missing.
+    pub(super) fn stage_panels(&self, grad: &[f32], staged: &mut [f32]) {
+        staged.fill(0.0);
+        let panel_len = self.group_positions() * LANES;
+        for (slot, image) in grad.chunks_exact(self.shape.out_image_len()).enumerate() {
             for (channel, plane) in image.chunks_exact(self.positions).enumerate() {
-                let column = staged[channel..].iter_mut().step_by(row_len);
+                let panel = &mut staged[channel / LANES * panel_len..][..panel_len];
+                let rows = &mut panel[slot * self.positions * LANES..];
+                let column = rows[channel % LANES..].iter_mut().step_by(LANES);
                 column.zip(plane).for_each(|(to, from)| *to = *from);
-            }
-            for row in staged.chunks_exact_mut(row_len) {
-                row[self.shape.channels_out..].fill(0.0);
             }
         }
     }

@@ -167,32 +167,36 @@ pub(crate) fn weight_gradient(
     shape.check(Some(x.len()), Some(grad_weight.len()), Some(grad_out.len()));
     let group = group_for(shape, MIN_SUMMED_POSITIONS).min(shape.batch.max(1));
     let plan = Plan::new(shape, group);
-    // Computed as [c_in, kh, kw, c_out], whose rows are whole tiles of a product.
-    let outputs = shape.channels_out.next_multiple_of(LANES);
+    // Computed as [(c_in, kh, kw), c_out], in panels of as many output channels as a tile has columns.
+    let panels = shape.channels_out.div_ceil(LANES);
     let rows = shape.channels_in * plan.taps;
     let lengths = [
         plan.planes_len(),
         plan.columns_len(),
-        plan.group_positions() * outputs,
-        rows * outputs,
+        panels * plan.group_positions() * LANES,
+        panels * rows * LANES,
     ];
     with_scratch(lengths, |[planes, cols, staged, sums]| {
         planes.fill(0.0); // the padding, which no image overwrites
         sums.fill(0.0);
         for images in plan.groups() {
-            plan.stage_positions(&grad_out[shape.out_range(&images)], outputs, staged);
+            plan.stage_panels(&grad_out[shape.out_range(&images)], staged);
             for band in plan.bands() {
-                let grad = &staged[plan.band_start(&band) * outputs..];
-                let grad = Matrix::new(grad, plan.columns, outputs);
                 for chunk in plan.chunks() {
                     let patches = plan.unfold(x, &images, &band, &chunk, planes, cols);
-                    let sums = &mut sums[chunk.start * plan.taps * outputs..];
-                    multiply(patches, grad, sums, outputs, true);
+                    let grads = staged.chunks_exact(plan.group_positions() * LANES);
+                    for (grad, sums) in grads.zip(sums.chunks_exact_mut(rows * LANES)) {
+                        let grad = &grad[plan.band_start(&band) * LANES..];
+                        let grad = Matrix::new(grad, plan.columns, LANES);
+                        let sums = &mut sums[chunk.start * plan.taps * LANES..];
+                        multiply(patches, grad, sums, LANES, true);
+                    }
                 }
             }
         }
         for (output, kernels) in grad_weight.chunks_exact_mut(rows).enumerate() {
-            let sums = sums.iter().skip(output).step_by(outputs);
+            let (panel, lane) = (output / LANES, output % LANES);
+            let sums = sums[panel * rows * LANES..][lane..].iter().step_by(LANES);
             kernels
                 .iter_mut()
                 .zip(sums)
