@@ -11,23 +11,23 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Chains of a piece on a CPU: few enough for a network's activations to stay in a core's cache,
 /// enough to fill its matrix products.
-const CPU_PIECE: usize = 8;
+pub const CHAINS_OF_PIECE: usize = 8;
 
-/// The ranges into which `device` wants a batch cut: one on a GPU, pieces of a few chains on a CPU;
-/// or pieces of `size`.
-pub fn pieces_for(device: &Device, batch: usize, size: Option<usize>) -> Vec<Range<usize>> {
-    let size = size.unwrap_or(if is_cpu(device) {
-        std::env::var("PIECE").map_or(CPU_PIECE, |v| v.parse().unwrap())
-    } else {
-        batch
-    });
+/// The ranges into which `device` wants a batch cut: one on a GPU, pieces of `on_cpu` on a CPU.
+pub fn pieces_for(device: &Device, batch: usize, on_cpu: usize) -> Vec<Range<usize>> {
+    pieces_of(batch, if is_cpu(device) { on_cpu } else { batch })
+}
+
+/// A batch in ranges of `size`, the last one of what is left.
+pub fn pieces_of(batch: usize, size: usize) -> Vec<Range<usize>> {
     (0..batch)
         .step_by(size.max(1))
         .map(|start| start..(start + size).min(batch))
         .collect()
 }
 
-fn is_cpu(device: &Device) -> bool {
+/// Whether a device is a CPU, whose cores take pieces of a batch each.
+pub fn is_cpu(device: &Device) -> bool {
     match device.as_dispatch() {
         #[cfg(feature = "wgpu")]
         DispatchDevice::Cube(_) => false,
@@ -36,14 +36,19 @@ fn is_cpu(device: &Device) -> bool {
     }
 }
 
-/// Apply `work` to every piece and return the results in order.
+/// Apply `work` to every piece and return the results in order: on a CPU on threads, on a GPU one
+/// piece after the other.
 ///
 /// Each thread works inside a rayon pool of its own with one thread: a tensor operation that
 /// would fork stays on its core, and forks of different pieces do not wait for each other.
-pub fn on_threads<T: Send>(
+pub fn each_piece<T: Send>(
+    device: &Device,
     pieces: Vec<Range<usize>>,
     work: impl Fn(Range<usize>) -> T + Sync,
 ) -> Vec<T> {
+    if pieces.len() == 1 || !is_cpu(device) {
+        return pieces.into_iter().map(work).collect();
+    }
     let next = AtomicUsize::new(0);
     let take_pieces = || {
         let mut results = Vec::new();

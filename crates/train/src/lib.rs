@@ -40,6 +40,7 @@ mod dropout;
 pub mod ema;
 mod error;
 pub mod estimate;
+mod gradient;
 pub mod grid;
 pub mod kl;
 pub mod loss;

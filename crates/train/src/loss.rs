@@ -50,7 +50,7 @@ impl ObjectiveConfig {
     }
 }
 
-/// The terms of the loss, tracked.
+/// The terms of the loss.
 #[derive(Clone, Debug)]
 pub struct Loss {
     /// The objective's contrast of data and samples, `[1]`.
@@ -60,6 +60,14 @@ pub struct Loss {
 }
 
 impl Loss {
+    /// The same numbers without a tape.
+    pub fn inner(self) -> Self {
+        Self {
+            contrastive: self.contrastive.inner(),
+            regularization: self.regularization.inner(),
+        }
+    }
+
     /// What is minimised, `[1]`.
     pub fn total(&self) -> Tensor<1> {
         self.contrastive.clone() + self.regularization.clone()

@@ -95,6 +95,45 @@ pub fn flatten_gradients(model: &impl Module, gradients: &Gradients) -> Tensor<1
     Tensor::cat(visitor.flat, 0)
 }
 
+/// The model with its parameters at the beginning of a new tape.
+pub(crate) fn trainable<M: Module>(model: M) -> M {
+    struct Mapper;
+    impl ModuleMapper for Mapper {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|old| untracked(old).autodiff().require_grad())
+        }
+    }
+    model.map(&mut Mapper)
+}
+
+/// Σ θᵢgᵢ, `[1]`, on the tape of the model's parameters θ.
+///
+/// # Shapes
+/// - `vector`: `[parameters]`, the gᵢ
+pub(crate) fn dot(model: &impl Module, vector: &Tensor<1>) -> Tensor<1> {
+    struct Visitor<'a> {
+        vector: &'a Tensor<1>,
+        taken: usize,
+        terms: Vec<Tensor<1>>,
+    }
+    impl ModuleVisitor for Visitor<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let numbers = param.lazy_shape().num_elements();
+            let part = self.vector.clone().narrow(0, self.taken, numbers);
+            self.taken += numbers;
+            let weights = param.val().flatten(0, D as i32 - 1);
+            self.terms.push((weights * part.autodiff()).sum());
+        }
+    }
+    let mut visitor = Visitor {
+        vector,
+        taken: 0,
+        terms: Vec::new(),
+    };
+    model.visit(&mut visitor);
+    Tensor::cat(visitor.terms, 0).sum()
+}
+
 /// The model with the parameters of `vector`, each as trainable as before.
 ///
 /// # Panics

@@ -1,8 +1,11 @@
 //! Take one training step: draw chains, run them, contrast data with samples, update.
 
-use burn::tensor::Tensor;
+use core::ops::Range;
+
+use burn::tensor::{Device, Tensor};
 use ebm_langevin::{
-    ChainStats, LastStep, NoiseKey, RestartData, Sampler, Stream, adapted_scale, chain_tensor,
+    CHAINS_OF_PIECE, ChainStats, LastStep, NoiseKey, RestartData, Sampler, Stream, adapted_scale,
+    chain_tensor, is_cpu,
 };
 use ebm_model::EnergyModel;
 
@@ -10,6 +13,7 @@ use crate::batches::LabelledBatch;
 use crate::config::Config;
 use crate::dropout::Dropout;
 use crate::ema;
+use crate::gradient::loss_gradient;
 use crate::kl::kl_term;
 use crate::loss::loss;
 use crate::parameters;
@@ -69,7 +73,7 @@ pub fn step<M: EnergyModel + Sync>(
     let model = state.model.folded();
     let frozen = model.valid();
     let y_neg = chain_tensor(&chains.labels, &x_pos.device()); // [batch]
-    let sampler = sampler(config, state, record);
+    let sampler = sampler(config, state, &x_pos.device(), record);
     let run = run_chains(&frozen, &sampler, chains.x.clone(), &chains.ids, &y_neg);
     if let Some(target) = config.langevin.target_acceptance {
         let acceptance = run.stats.as_ref().and_then(|stats| stats.acceptance);
@@ -92,26 +96,40 @@ pub fn step<M: EnergyModel + Sync>(
     state.buffer.put(&chains, run.x.clone());
 
     let y_pos = chain_tensor(&data.labels, &x_pos.device()); // [batch]
+    let images = Tensor::cat(vec![x_pos, run.x], 0); // [2 · batch, channels, height, width]
+    let classes = Tensor::cat(vec![y_pos, y_neg], 0); // [2 · batch]
     let dropout = Dropout::new(config, iteration);
-    let images = Tensor::cat(vec![x_pos, run.x], 0);
-    let classes = Tensor::cat(vec![y_pos, y_neg], 0);
-    let energies = dropout.energy(&model, images, &classes); // [2 · batch]
-    let e_pos = energies.clone().narrow(0, 0, batch); // [batch]
-    let e_neg = energies.narrow(0, batch, batch); // [batch]
-    let loss = loss(
-        &config.objective,
-        e_pos.clone(),
-        e_neg.clone(),
-        config.energy_l2,
-    );
-    let (total, kl) = match kl {
-        Some(kl) => {
-            let total = loss.total() + kl.surrogate * config.kl.weight;
-            (total, Some(kl.value * config.kl.weight))
-        }
-        None => (loss.total(), None),
+    let energy = |model: &M, some: Range<usize>| {
+        let x = images.clone().narrow(0, some.start, some.len());
+        let y = classes.clone().narrow(0, some.start, some.len());
+        dropout.energy(model, x, &y, some.start)
     };
-    let gradients = total.backward();
+    let halves = |energies: Tensor<1>| [0, batch].map(|at| energies.clone().narrow(0, at, batch));
+    let loss = |energies: Tensor<1>| {
+        let [e_pos, e_neg] = halves(energies);
+        loss(&config.objective, e_pos, e_neg, config.energy_l2)
+    };
+    let micro_batch = config.micro_batch;
+    let of_folded = loss_gradient(
+        &frozen,
+        &images.device(),
+        2 * batch,
+        micro_batch,
+        energy,
+        loss,
+    );
+    let ([e_pos, e_neg], loss) = (halves(of_folded.energies), of_folded.loss);
+
+    // Through what became part of the weights before.
+    let weights = parameters::dot(&model, &of_folded.gradient);
+    let (surrogate, kl) = match kl {
+        Some(kl) => {
+            let surrogate = weights + kl.surrogate * config.kl.weight;
+            (surrogate, Some(kl.value * config.kl.weight))
+        }
+        None => (weights, None),
+    };
+    let gradients = surrogate.backward();
     let gradient = parameters::flatten_gradients(&state.model, &gradients); // [parameters]
 
     let lr = config.lr_at(state.step);
@@ -124,12 +142,12 @@ pub fn step<M: EnergyModel + Sync>(
     state.model = parameters::unflatten(state.model.clone(), &weights);
     state.step += 1;
 
-    let minimised = loss.total().inner();
+    let minimised = loss.total();
     StepInfo {
-        e_pos: e_pos.inner(),
-        e_neg: e_neg.inner(),
-        contrastive: loss.contrastive.inner(),
-        regularization: loss.regularization.inner(),
+        e_pos,
+        e_neg,
+        contrastive: loss.contrastive,
+        regularization: loss.regularization,
         loss: match &kl {
             Some(kl) => minimised + kl.clone(),
             None => minimised,
@@ -142,12 +160,17 @@ pub fn step<M: EnergyModel + Sync>(
     }
 }
 
-fn sampler<M>(config: &Config, state: &TrainState<M>, record: bool) -> Sampler {
+fn sampler<M>(config: &Config, state: &TrainState<M>, device: &Device, record: bool) -> Sampler {
     let key = NoiseKey::new(config.seed, Stream::Langevin, state.step as u32);
-    Sampler::new(config.langevin.clone(), key)
+    let sampler = Sampler::new(config.langevin.clone(), key)
         .with_stats(record || config.langevin.target_acceptance.is_some())
         .with_step_scale(state.step_scale)
-        .with_last_step(config.kl.weight > 0.0)
+        .with_last_step(config.kl.weight > 0.0);
+    match config.micro_batch {
+        Some(most) if is_cpu(device) => sampler.with_piece_size(most.min(CHAINS_OF_PIECE)),
+        Some(most) => sampler.with_piece_size(most),
+        None => sampler,
+    }
 }
 
 #[cfg(test)]

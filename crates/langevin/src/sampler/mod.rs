@@ -10,7 +10,7 @@ use core::ops::Range;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::philox::NoiseKey;
-use crate::pieces::{on_threads, pieces_for};
+use crate::pieces::{CHAINS_OF_PIECE, each_piece, pieces_for, pieces_of};
 use crate::stats::{ChainStats, StatsRecorder};
 use crate::step::Descent;
 use hamiltonian::Hamiltonian;
@@ -147,11 +147,15 @@ impl Sampler {
     ) -> Run<D> {
         let batch = x.dims()[0];
         assert_eq!(batch, chains.len(), "{batch} images need as many chain ids");
-        let pieces = pieces_for(&x.device(), batch, self.piece_size);
+        let device = x.device();
+        let pieces = match self.piece_size {
+            Some(size) => pieces_of(batch, size),
+            None => pieces_for(&device, batch, CHAINS_OF_PIECE),
+        };
         if pieces.len() <= 1 {
             return self.run_piece(x, chains, &energy_of(0..batch));
         }
-        let runs = on_threads(pieces, |piece| {
+        let runs = each_piece(&device, pieces, |piece| {
             let x = x.clone().narrow(0, piece.start, piece.len());
             self.run_piece(x, &chains[piece.clone()], &energy_of(piece))
         });

@@ -1,7 +1,9 @@
 //! Check the loop: pieces, trajectories, statistics.
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{LangevinConfig, NoiseKey, Run, Sampler, Schedule, Stream, on_threads};
+use ebm_langevin::{
+    LangevinConfig, NoiseKey, Run, Sampler, Schedule, Stream, each_piece, pieces_of,
+};
 
 fn bowl(x: Tensor<4>) -> Tensor<1> {
     let far: Tensor<2> = (x - 0.5).powi_scalar(2).flatten(1, 3);
@@ -108,8 +110,7 @@ fn an_energy_that_is_not_a_number_is_not_hidden() {
 
 #[test]
 fn results_of_pieces_come_back_in_order() {
-    let pieces = (0..50).map(|i| 2 * i..2 * i + 2).collect();
-    let starts = on_threads(pieces, |piece| piece.start);
+    let starts = each_piece(&Device::flex(), pieces_of(99, 2), |piece| piece.start);
     assert_eq!(starts, (0..50).map(|i| 2 * i).collect::<Vec<_>>());
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use burn::tensor::{Int, Tensor, TensorData};
 use clap::Args;
-use ebm_langevin::{energy_and_gradient, on_threads};
+use ebm_langevin::{each_piece, energy_and_gradient, pieces_of};
 use ebm_model::{EnergyModel, ImageShape, Network};
 
 use super::trained::TrainedArgs;
@@ -121,10 +121,7 @@ fn energies(
     with_gradients: bool,
 ) -> (Vec<f32>, Vec<f32>) {
     let (num, device) = (x.dims()[0], x.device());
-    let batches = (0..num)
-        .step_by(BATCH)
-        .map(|start| start..(start + BATCH).min(num));
-    let parts = on_threads(batches.collect(), |rows| {
+    let parts = each_piece(&device, pieces_of(num, BATCH), |rows| {
         let x = x.clone().narrow(0, rows.start, rows.len());
         let y = class.map(|class| Tensor::<1, Int>::full([rows.len()], class as i32, &device));
         let energy = |x: Tensor<4>| match &y {

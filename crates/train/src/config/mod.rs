@@ -26,6 +26,10 @@ pub struct Config {
     pub iterations: usize,
     /// Images, and chains, per iteration.
     pub batch_size: usize,
+    /// The most images that a device works on at a time, where its memory asks for that. Slower, and
+    /// the same but for the order of sums.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
     /// Seed of every random number.
     pub seed: u64,
     /// Learning rate: a number, or a schedule over the iterations.
@@ -57,6 +61,7 @@ impl Default for Config {
         Self {
             iterations: 10_000,
             batch_size: 64,
+            micro_batch: None,
             seed: 0,
             lr: Schedule::Constant(1e-4),
             energy_l2: 0.1,
@@ -148,6 +153,7 @@ impl Config {
         let positive = [
             ("iterations", self.iterations),
             ("batch_size", self.batch_size),
+            ("micro_batch", self.micro_batch.unwrap_or(1)),
             ("langevin.num_steps", self.langevin.num_steps),
             ("output.log_every", self.output.log_every),
             ("output.checkpoint_every", self.output.checkpoint_every),

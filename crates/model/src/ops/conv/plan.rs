@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::ConvShape;
 use crate::ops::matrix::{LANES, Matrix, add_rows, copy_rows, for_width};
 
-/// Values of `cols` to unfold at a time (256 KiB), so that the product finds them in the L2 cache.
-const MAX_COLUMN_VALUES: usize = 1 << 16;
+/// Values of `cols` to unfold at a time (128 KiB), so that the product finds them in the L2 cache.
+const MAX_COLUMN_VALUES: usize = 1 << 15;
 /// Output positions of one image to unfold at a time, so that many channels fit beside each other.
 const MAX_BAND_POSITIONS: usize = 256;
 
