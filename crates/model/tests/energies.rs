@@ -151,6 +151,51 @@ fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
     }
 }
 
+#[cfg(feature = "wgpu")]
+#[test]
+fn every_network_computes_on_every_adapter_what_it_computes_on_the_cpu() {
+    fn on_device(net: Network, device: &Device) -> Network {
+        struct Copy<'a>(&'a Device);
+        impl ModuleMapper for Copy<'_> {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|weight| Tensor::from_data(weight.into_data(), self.0))
+            }
+        }
+        net.map(&mut Copy(device))
+    }
+    let adapters = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
+    let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
+    let missing = "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter";
+    assert!(!adapters.is_empty() || !required, "{missing}");
+    let conditional = NetworkConfig::Res(ResNetConfig::resnet32_with_filters(4, 3));
+    let networks = networks().into_iter().chain([("conditional", conditional)]);
+    for (name, config) in networks {
+        let net = build(&config, MNIST);
+        let x = images(pixels(3, MNIST), MNIST, DType::F32);
+        let expected = all_gradients(&tracked(net.clone()), x.clone());
+        let energies: Vec<f32> = net.energy(x.clone()).into_data().iter().collect();
+        for device in &adapters {
+            let net = on_device(net.clone(), device);
+            let x = Tensor::from_data(x.to_data(), device);
+            let there: Vec<f32> = net.energy(x.clone()).into_data().iter().collect();
+            for (there, here) in there.into_iter().zip(&energies) {
+                let error = (there - here).abs() / here.abs().max(1.0);
+                assert!(error < 1e-5, "{name}: an energy of {there} is not {here}");
+            }
+            let got = all_gradients(&tracked(net), x);
+            for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
+                let largest = expected.iter().fold(0.0f64, |max, g| max.max(g.abs()));
+                // See above.
+                let largest = if largest < 1e-6 { 1.0 } else { largest };
+                for (got, expected) in got.iter().zip(expected) {
+                    let error = (got - expected).abs() / largest;
+                    assert!(error < 1e-4, "{name}, array {i}: {got} is not {expected}");
+                }
+            }
+        }
+    }
+}
+
 /// The gradients of Σ E(x) with respect to x and to every parameter.
 fn all_gradients(net: &Network, x: Tensor<4>) -> Vec<Vec<f64>> {
     struct Collect<'a>(&'a Gradients, Vec<Vec<f64>>);

@@ -10,6 +10,7 @@ use crate::config::{ConfigError, Invalid};
 use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::grid::GridError;
+use crate::self_test::WrongNumbers;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, Error)]
@@ -23,6 +24,23 @@ pub enum TrainError {
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A device that computes wrong numbers.
+    #[error(transparent)]
+    WrongNumbers(#[from] WrongNumbers),
+    /// A gradient that only a broken kernel gives.
+    #[error(
+        "iteration {iteration}: {what} is {value} on {device}, which points to a kernel that does not work there; the run's last checkpoint is good, go on with --device cpu or another device (`ebm devices --check` compares them with the CPU)"
+    )]
+    BrokenGradient {
+        /// The iteration, from 1.
+        iteration: u64,
+        /// Which gradient.
+        what: &'static str,
+        /// Its norm.
+        value: f64,
+        /// Where.
+        device: String,
+    },
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

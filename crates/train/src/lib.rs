@@ -15,6 +15,7 @@
 //! let options = RunOptions {
 //!     run_dir: run_dir.path(),
 //!     force: false,
+//!     self_test: true,
 //!     silent: true,
 //!     stop: &AtomicBool::new(false),
 //! };
@@ -54,6 +55,7 @@ mod progress;
 pub mod run;
 mod run_dir;
 pub mod sampling;
+pub mod self_test;
 pub mod state;
 pub mod trainer;
 pub mod weights;

@@ -4,7 +4,7 @@
 //! visits its parameters: one tensor operation instead of one per layer.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 
 /// The name and shape of one parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,17 @@ pub fn flatten_gradients(model: &impl Module, gradients: &Gradients) -> Tensor<1
     let mut visitor = Visitor { gradients, flat };
     model.visit(&mut visitor);
     Tensor::cat(visitor.flat, 0)
+}
+
+/// The model with its parameters copied to a device, as constants.
+pub(crate) fn on_device<M: Module>(model: M, device: &Device) -> M {
+    struct Mapper<'a>(&'a Device);
+    impl ModuleMapper for Mapper<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|old| Tensor::from_data(untracked(old).into_data(), self.0))
+        }
+    }
+    model.map(&mut Mapper(device))
 }
 
 /// The model with its parameters at the beginning of a new tape.

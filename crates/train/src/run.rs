@@ -19,6 +19,7 @@ use crate::metrics::{Metrics, MetricsFile, Speed};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::sampling;
+use crate::self_test;
 use crate::state::TrainState;
 use crate::trainer::{self, StepInfo};
 
@@ -29,6 +30,8 @@ pub struct RunOptions<'a> {
     pub run_dir: &'a Path,
     /// Go on although the configuration changed.
     pub force: bool,
+    /// Compare a device that is no CPU with the CPU first.
+    pub self_test: bool,
     /// Show no progress.
     pub silent: bool,
     /// Set to finish the iteration, write a checkpoint and return.
@@ -65,8 +68,16 @@ pub fn train(
 ) -> Result<Outcome, TrainError> {
     let dir = RunDir::open(options.run_dir, config, options.force)?;
     let state = open_state(config, &dataset.train, selected, dir.path())?;
-    dir.adopt(config)?;
     let progress = Progress::new(state.step, config.iterations as u64, options.silent);
+    if options.self_test && !selected.is_cpu {
+        progress.say("comparing the device with the CPU; the first time, kernels are compiled");
+        let difference = self_test::check(&state.model, dataset.train.shape, selected)?;
+        progress.say(&format!(
+            "the device agrees: energies to {:.0e}, gradients to {:.0e}",
+            difference.energy, difference.gradient
+        ));
+    }
+    dir.adopt(config)?;
     if state.step > 0 {
         progress.say(&format!("going on after iteration {}", state.step));
     }
@@ -82,7 +93,8 @@ pub fn train(
         progress,
         started: Instant::now(),
         last_log: (Instant::now(), 0),
-        reads_are_free: selected.is_cpu,
+        is_cpu: selected.is_cpu,
+        device: selected.description.clone(),
     };
     run.last_log.1 = run.state.step;
     let outcome = run.go_on(dataset, selected, options.stop);
@@ -113,6 +125,30 @@ fn open_state(
     }
 }
 
+/// Stop at gradients that are exactly zero or no numbers: a broken kernel gives them, a bad recipe
+/// hardly ever.
+fn refuse_broken_gradients(metrics: &Metrics, device: &str) -> Result<(), TrainError> {
+    let norms = [
+        ("the norm of the weights' gradient", metrics.grad_norm),
+        (
+            "the mean norm of the chains' gradients",
+            metrics.chain_grad_norm_mean,
+        ),
+    ];
+    match norms
+        .into_iter()
+        .find(|(_, norm)| !(*norm > 0.0 && norm.is_finite()))
+    {
+        None => Ok(()),
+        Some((what, value)) => Err(TrainError::BrokenGradient {
+            iteration: metrics.iteration,
+            what,
+            value,
+            device: device.to_owned(),
+        }),
+    }
+}
+
 struct TrainingRun<'a> {
     config: &'a Config,
     dir: RunDir,
@@ -124,7 +160,9 @@ struct TrainingRun<'a> {
     started: Instant,
     /// When the last line was written, and after which iteration.
     last_log: (Instant, u64),
-    reads_are_free: bool,
+    /// Whether reading costs nothing, and kernels are the tested ones.
+    is_cpu: bool,
+    device: String,
 }
 
 impl TrainingRun<'_> {
@@ -143,7 +181,7 @@ impl TrainingRun<'_> {
             let log = due(next, config.output.log_every) || next == total;
             let info = trainer::step(config, &mut self.state, batches.at(next - 1), log);
             self.unread.push((next, info.loss.clone()));
-            if log || self.reads_are_free {
+            if log || self.is_cpu {
                 self.refuse_divergence()?;
             }
             if log {
@@ -236,7 +274,10 @@ impl TrainingRun<'_> {
             .map_err(TrainError::writing(&self.dir.metrics()))?;
         self.progress
             .report(step, total, &metrics.summary(), speed.eta_s);
-        Ok(())
+        match self.is_cpu {
+            true => Ok(()),
+            false => refuse_broken_gradients(&metrics, &self.device),
+        }
     }
 
     /// A grid of samples from noise, under the averaged weights, beside data.

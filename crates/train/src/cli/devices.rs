@@ -6,10 +6,15 @@ use clap::Args;
 
 use super::say;
 use crate::device::{Adapter, DeviceChoice, vulkan_adapters, wgpu_adapters};
+use crate::self_test::{self, Difference};
 
 /// Show the devices of this build and machine
 #[derive(Args, Debug)]
-pub(super) struct DevicesArgs {}
+pub(super) struct DevicesArgs {
+    /// Compare energies and gradients of every device with the CPU's
+    #[arg(long)]
+    check: bool,
+}
 
 impl DevicesArgs {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
@@ -25,8 +30,38 @@ impl DevicesArgs {
         list("vulkan", cfg!(feature = "vulkan"), &vulkan_adapters())?;
         let auto = DeviceChoice::Auto.select()?.description;
         say(format_args!("auto      {auto}"))?;
-        Ok(ExitCode::SUCCESS)
+        match self.check {
+            true => check_all(),
+            false => Ok(ExitCode::SUCCESS),
+        }
     }
+}
+
+/// Compare all devices but the CPU that they are compared with.
+fn check_all() -> anyhow::Result<ExitCode> {
+    let ndarray = cfg!(feature = "ndarray").then_some(DeviceChoice::NdArray);
+    let wgpu = (0..wgpu_adapters().len()).map(DeviceChoice::Wgpu);
+    let vulkan = vulkan_adapters().into_iter().enumerate();
+    let vulkan = vulkan.filter(|(_, adapter)| !adapter.is_software);
+    let vulkan = vulkan.map(|(index, _)| DeviceChoice::Vulkan(index));
+    let mut all_agree = true;
+    for choice in ndarray.into_iter().chain(wgpu).chain(vulkan) {
+        let selected = choice.select()?;
+        match self_test::check_device(&selected) {
+            Ok(Difference { energy, gradient }) => say(format_args!(
+                "{}: agrees with the CPU, energies to {energy:.0e}, gradients to {gradient:.0e}",
+                selected.description
+            ))?,
+            Err(error) => {
+                all_agree = false;
+                say(error)?;
+            }
+        }
+    }
+    Ok(match all_agree {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 fn list(backend: &str, compiled_in: bool, adapters: &[Adapter]) -> std::io::Result<()> {

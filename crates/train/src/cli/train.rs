@@ -39,6 +39,14 @@ pub(super) struct TrainArgs {
     #[arg(long)]
     force: bool,
 
+    /// The most images a device works on at a time, where a batch does not fit its memory
+    #[arg(long, value_name = "N")]
+    micro_batch: Option<usize>,
+
+    /// Do not compare a GPU with the CPU before training on it
+    #[arg(long)]
+    no_self_test: bool,
+
     /// Print the configuration and what the run would cost, from a few measured iterations
     #[arg(long)]
     dry_run: bool,
@@ -49,6 +57,7 @@ impl TrainArgs {
         let flags = [
             self.iterations.map(|n| format!("iterations={n}")),
             self.seed.map(|seed| format!("seed={seed}")),
+            self.micro_batch.map(|n| format!("micro_batch={n}")),
         ];
         let config = self.config.resolve(flags.into_iter().flatten().collect())?;
         let selected = self.device.device.select()?;
@@ -71,6 +80,7 @@ impl TrainArgs {
         let options = RunOptions {
             run_dir: &run_dir,
             force: self.force,
+            self_test: !self.no_self_test,
             silent: quiet,
             stop: stop_on_interrupt()?,
         };

@@ -9,6 +9,7 @@ mod bench;
 mod classes;
 mod commands;
 mod common;
+mod gpu;
 #[cfg(unix)]
 mod kill;
 mod readme;

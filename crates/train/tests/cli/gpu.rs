@@ -1,0 +1,116 @@
+//! Train, sample and check on the first adapter that wgpu finds; CI has one made of software.
+
+use ebm_train::device::wgpu_adapters;
+
+use super::common::{Scratch, metrics};
+
+/// Whether there is an adapter. With EBM_REQUIRE_ADAPTER set, none is a failure.
+fn has_adapter() -> bool {
+    let found = !wgpu_adapters().is_empty();
+    let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
+    assert!(
+        found || !required,
+        "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter"
+    );
+    if !found {
+        eprintln!("no adapter: nothing was tested on a GPU");
+    }
+    found
+}
+
+#[test]
+fn twenty_iterations_on_a_gpu_are_those_of_the_cpu() {
+    if !has_adapter() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let twenty = ["--iterations", "20"];
+    scratch.train("cpu", &twenty).succeeds();
+    let on_gpu = ["--device", "wgpu", "--iterations", "20"];
+    let finished = scratch.train("gpu", &on_gpu).succeeds();
+    assert!(
+        finished.stderr.contains("the device agrees"),
+        "{}",
+        finished.stderr
+    );
+
+    let (cpu, gpu) = (metrics(&scratch.join("cpu")), metrics(&scratch.join("gpu")));
+    assert_eq!((cpu.len(), gpu.len()), (20, 20));
+    for (cpu, gpu) in cpu.iter().zip(&gpu) {
+        for key in [
+            "e_pos",
+            "e_neg",
+            "loss",
+            "grad_norm",
+            "chain_energy_after",
+            "chain_grad_norm_mean",
+        ] {
+            let of = |line: &serde_json::Map<_, serde_json::Value>| line[key].as_f64();
+            let (cpu, gpu) = (of(cpu).expect("a number"), of(gpu).expect("a number"));
+            // Rounding grows from iteration to iteration, by far less than this in twenty.
+            let error = (cpu - gpu).abs() / cpu.abs().max(0.1);
+            assert!(error < 1e-3, "{key}: {gpu} is not {cpu}");
+        }
+    }
+
+    let grid = ["--output", "samples.png", "--steps", "4"];
+    scratch.sample("gpu", &grid).succeeds();
+    let there = ["--output", "gpu.png", "--steps", "4", "--device", "wgpu"];
+    let arguments = [&["sample", "gpu", "--num", "4"][..], &there].concat();
+    scratch.ebm(&arguments).succeeds();
+    let pixels = |name: &str| {
+        let picture = image::open(scratch.join(name)).expect("a picture");
+        picture.into_luma8().into_raw()
+    };
+    let (cpu, gpu) = (pixels("samples.png"), pixels("gpu.png"));
+    assert_eq!(cpu.len(), gpu.len());
+    // A number at the border of two bytes may fall to either.
+    assert!(
+        cpu.iter()
+            .zip(&gpu)
+            .all(|(cpu, gpu)| cpu.abs_diff(*gpu) <= 1)
+    );
+}
+
+#[test]
+fn micro_batches_on_a_gpu_and_on_the_cpu_change_rounding_alone() {
+    if !has_adapter() {
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.train("whole", &[]).succeeds();
+    for (name, device) in [("cpu", "cpu"), ("gpu", "wgpu")] {
+        let arguments = ["--device", device, "--micro-batch", "3", "--no-self-test"];
+        let finished = scratch.train(name, &arguments).succeeds();
+        assert!(!finished.stderr.contains("the device agrees"));
+        let pairs = metrics(&scratch.join("whole"));
+        let pairs = pairs.iter().zip(metrics(&scratch.join(name)));
+        for (whole, parts) in pairs {
+            for key in ["e_pos", "e_neg", "loss", "grad_norm"] {
+                let [a, b] = [&whole[key], &parts[key]].map(|v| v.as_f64().expect("a number"));
+                assert!(
+                    (a - b).abs() < 1e-4 * a.abs().max(0.1),
+                    "{name}, {key}: {a}, {b}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_device_is_compared_with_the_cpu() {
+    if !has_adapter() {
+        return;
+    }
+    let finished = Scratch::new().ebm(&["devices", "--check"]).succeeds();
+    let agrees = |name: &str| {
+        let mut lines = finished.stdout.lines();
+        lines.any(|line| line.starts_with(name) && line.contains("agrees with the CPU"))
+    };
+    assert!(agrees("wgpu:0"), "{}", finished.stdout);
+    assert!(
+        !cfg!(feature = "ndarray") || agrees("CPU (ndarray)"),
+        "{}",
+        finished.stdout
+    );
+}
