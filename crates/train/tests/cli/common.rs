@@ -77,7 +77,11 @@ impl Scratch {
 
     /// A tiny training job; `args` have the last word.
     pub fn train_command(&self, run_dir: &str, args: &[&str]) -> Command {
-        let mut command = self.command(&["train", "--device", "cpu", "--run-dir", run_dir]);
+        self.train_command_on("cpu", run_dir, args)
+    }
+
+    fn train_command_on(&self, device: &str, run_dir: &str, args: &[&str]) -> Command {
+        let mut command = self.command(&["train", "--device", device, "--run-dir", run_dir]);
         command
             .args(TINY.iter().flat_map(|assignment| ["--set", assignment]))
             .args(args);
@@ -85,11 +89,12 @@ impl Scratch {
     }
 
     pub fn train(&self, run_dir: &str, args: &[&str]) -> Finished {
-        Finished::from(
-            self.train_command(run_dir, args)
-                .output()
-                .expect("the binary starts"),
-        )
+        self.train_on("cpu", run_dir, args)
+    }
+
+    pub fn train_on(&self, device: &str, run_dir: &str, args: &[&str]) -> Finished {
+        let output = self.train_command_on(device, run_dir, args).output();
+        Finished::from(output.expect("the binary starts"))
     }
 
     /// Four samples of a run, in four steps.

@@ -26,8 +26,7 @@ fn twenty_iterations_on_a_gpu_are_those_of_the_cpu() {
     let scratch = Scratch::new();
     let twenty = ["--iterations", "20"];
     scratch.train("cpu", &twenty).succeeds();
-    let on_gpu = ["--device", "wgpu", "--iterations", "20"];
-    let finished = scratch.train("gpu", &on_gpu).succeeds();
+    let finished = scratch.train_on("wgpu", "gpu", &twenty).succeeds();
     assert!(
         finished.stderr.contains("the device agrees"),
         "{}",
@@ -80,8 +79,8 @@ fn micro_batches_on_a_gpu_and_on_the_cpu_change_rounding_alone() {
     let scratch = Scratch::new();
     scratch.train("whole", &[]).succeeds();
     for (name, device) in [("cpu", "cpu"), ("gpu", "wgpu")] {
-        let arguments = ["--device", device, "--micro-batch", "3", "--no-self-test"];
-        let finished = scratch.train(name, &arguments).succeeds();
+        let in_parts = ["--micro-batch", "3", "--no-self-test"];
+        let finished = scratch.train_on(device, name, &in_parts).succeeds();
         assert!(!finished.stderr.contains("the device agrees"));
         let pairs = metrics(&scratch.join("whole"));
         let pairs = pairs.iter().zip(metrics(&scratch.join(name)));
