@@ -173,7 +173,7 @@ mod tests {
         let same = of(-2.0, [3.0, 4.0]);
         assert_eq!((same.energy, same.gradient), (0.0, 0.0));
         assert_eq!(of(-2.0, [0.0, 0.0]).gradient, 1.0);
-        assert_eq!(of(-1.9, [3.0, 4.0]).energy as f32, 0.05);
+        assert_eq!(of(-1.5, [3.0, 4.0]).energy, 0.25);
         assert!(of(f32::NAN, [3.0, 4.0]).energy.is_nan());
         assert!(of(-2.0, [f32::NAN, 4.0]).gradient.is_nan());
     }
