@@ -185,7 +185,7 @@ fn every_network_computes_on_every_adapter_what_it_computes_on_the_cpu() {
             let got = all_gradients(&tracked(net), x);
             for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
                 let largest = expected.iter().fold(0.0f64, |max, g| max.max(g.abs()));
-                // See above.
+                // The bias of attention's keys again.
                 let largest = if largest < 1e-6 { 1.0 } else { largest };
                 for (got, expected) in got.iter().zip(expected) {
                     let error = (got - expected).abs() / largest;

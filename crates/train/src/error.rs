@@ -10,7 +10,8 @@ use crate::config::{ConfigError, Invalid};
 use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::grid::GridError;
-use crate::self_test::WrongNumbers;
+use crate::precision::UnsupportedPrecision;
+use crate::self_test::SelfTestError;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, Error)]
@@ -24,12 +25,15 @@ pub enum TrainError {
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// A device that computes wrong numbers.
+    /// A device without the numbers asked for.
     #[error(transparent)]
-    WrongNumbers(#[from] WrongNumbers),
+    Precision(#[from] UnsupportedPrecision),
+    /// A device that cannot be trusted.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
     /// A gradient that only a broken kernel gives.
     #[error(
-        "iteration {iteration}: {what} is {value} on {device}, which points to a kernel that does not work there; the run's last checkpoint is good, go on with --device cpu or another device (`ebm devices --check` compares them with the CPU)"
+        "iteration {iteration}: {what} is {value} on {device}, which points to a kernel that does not work there; checkpoints after the line of metrics before may hold such updates; go on with --device cpu or another device (`ebm devices --check` compares them with the CPU)"
     )]
     BrokenGradient {
         /// The iteration, from 1.

@@ -66,6 +66,7 @@ pub fn train(
     selected: &Selected,
     options: &RunOptions<'_>,
 ) -> Result<Outcome, TrainError> {
+    config.precision.check(selected)?;
     let dir = RunDir::open(options.run_dir, config, options.force)?;
     let state = open_state(config, &dataset.train, selected, dir.path())?;
     let progress = Progress::new(state.step, config.iterations as u64, options.silent);
@@ -127,21 +128,20 @@ fn open_state(
 
 /// Stop at gradients that are exactly zero or no numbers: a broken kernel gives them, a bad recipe
 /// hardly ever.
-fn refuse_broken_gradients(metrics: &Metrics, device: &str) -> Result<(), TrainError> {
+fn refuse_broken_gradients(
+    iteration: u64,
+    [of_weights, of_chains]: [f64; 2],
+    device: &str,
+) -> Result<(), TrainError> {
     let norms = [
-        ("the norm of the weights' gradient", metrics.grad_norm),
-        (
-            "the mean norm of the chains' gradients",
-            metrics.chain_grad_norm_mean,
-        ),
+        ("the norm of the weights' gradient", of_weights),
+        ("the mean norm of the chains' gradients", of_chains),
     ];
-    match norms
-        .into_iter()
-        .find(|(_, norm)| !(*norm > 0.0 && norm.is_finite()))
-    {
+    let works = |norm: f64| norm > 0.0 && norm.is_finite();
+    match norms.into_iter().find(|(_, norm)| !works(*norm)) {
         None => Ok(()),
         Some((what, value)) => Err(TrainError::BrokenGradient {
-            iteration: metrics.iteration,
+            iteration,
             what,
             value,
             device: device.to_owned(),
@@ -274,10 +274,11 @@ impl TrainingRun<'_> {
             .map_err(TrainError::writing(&self.dir.metrics()))?;
         self.progress
             .report(step, total, &metrics.summary(), speed.eta_s);
-        match self.is_cpu {
-            true => Ok(()),
-            false => refuse_broken_gradients(&metrics, &self.device),
+        if self.is_cpu {
+            return Ok(());
         }
+        let norms = [metrics.grad_norm, metrics.chain_grad_norm_mean];
+        refuse_broken_gradients(step, norms, &self.device)
     }
 
     /// A grid of samples from noise, under the averaged weights, beside data.
@@ -342,4 +343,33 @@ fn save_beside(
         columns,
         scale,
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_that_only_broken_kernels_give_stop_a_run() {
+        assert!(refuse_broken_gradients(3, [0.5, 1e-9], "wgpu:0").is_ok());
+        for (norms, what) in [
+            (
+                [0.0, 1.0],
+                "the norm of the weights' gradient is 0 on wgpu:0",
+            ),
+            ([1.0, 0.0], "the mean norm of the chains' gradients is 0"),
+            ([f64::NAN, 1.0], "the norm of the weights' gradient is NaN"),
+            (
+                [1.0, f64::INFINITY],
+                "the mean norm of the chains' gradients is inf",
+            ),
+        ] {
+            let error = refuse_broken_gradients(3, norms, "wgpu:0").expect_err("broken");
+            let message = error.to_string();
+            assert!(
+                message.starts_with("iteration 3: ") && message.contains(what),
+                "{message}"
+            );
+        }
+    }
 }

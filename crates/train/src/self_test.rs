@@ -5,8 +5,7 @@
 //! of a few images are computed on both.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use ebm_langevin::{NoiseKey, Stream};
-use ebm_langevin::{PhiloxRng, chain_tensor, energy_and_gradient};
+use ebm_langevin::{NoiseKey, PhiloxRng, Stream, chain_tensor, energy_and_gradient};
 use ebm_model::{ConvNetConfig, EnergyModel, ImageShape, Network, NetworkConfig, ResNetConfig};
 use thiserror::Error;
 
@@ -29,40 +28,55 @@ pub struct Difference {
     pub gradient: f64,
 }
 
-/// A device that computes something else.
+/// A device that cannot be trusted.
 #[derive(Clone, Debug, Error, PartialEq)]
-#[error(
-    "{device} does not compute what the CPU computes: energies differ by {:.1e}, their input gradients by {:.1e} of their size, where at most {TOLERANCE:.0e} is allowed; update its driver, use another device (`ebm devices --check` tries them all), or skip this test with --no-self-test",
-    difference.energy,
-    difference.gradient
-)]
-pub struct WrongNumbers {
-    /// The device.
-    pub device: String,
-    /// How wrong it is.
-    pub difference: Difference,
+pub enum SelfTestError {
+    /// It computes something else.
+    #[error(
+        "{device} does not compute what the CPU computes: energies differ by {:.1e}, their input gradients by {:.1e} of their size, where at most {TOLERANCE:.0e} is allowed; update its driver, use another device (`ebm devices --check` tries them all), or skip this test with --no-self-test",
+        difference.energy,
+        difference.gradient
+    )]
+    WrongNumbers {
+        /// The device.
+        device: String,
+        /// How wrong it is.
+        difference: Difference,
+    },
+    /// It computes nothing.
+    #[error(
+        "{device} cannot run the network's kernels, for the reason in the messages above; update its driver, or use another device (`ebm devices --check` tries them all)"
+    )]
+    CannotCompute {
+        /// The device.
+        device: String,
+    },
 }
 
 /// Compare energies and input gradients of a network with those of the same network on the CPU.
 ///
 /// # Errors
-/// Where they differ by more than [`TOLERANCE`], or are not finite.
+/// Where they differ by more than [`TOLERANCE`], are not finite, or are not there.
 pub fn check(
     network: &Network,
     shape: ImageShape,
     selected: &Selected,
-) -> Result<Difference, WrongNumbers> {
+) -> Result<Difference, SelfTestError> {
     let on = |device: &Device| {
         let network = parameters::on_device(network.folded(), device);
         numbers(&network, shape, device)
     };
-    let (got, expected) = (on(&selected.device), on(&Device::flex()));
+    let cannot_compute = || SelfTestError::CannotCompute {
+        device: selected.description.clone(),
+    };
+    let got = on(&selected.device).ok_or_else(cannot_compute)?;
+    let expected = on(&Device::flex()).expect("the CPU computes");
     let difference = Difference::between(&got, &expected);
     // Written so that what is no number does not pass.
     if difference.energy <= TOLERANCE && difference.gradient <= TOLERANCE {
         return Ok(difference);
     }
-    Err(WrongNumbers {
+    Err(SelfTestError::WrongNumbers {
         device: selected.description.clone(),
         difference,
     })
@@ -72,7 +86,7 @@ pub fn check(
 ///
 /// # Errors
 /// As of [`check`].
-pub fn check_device(selected: &Selected) -> Result<Difference, WrongNumbers> {
+pub fn check_device(selected: &Selected) -> Result<Difference, SelfTestError> {
     const SHAPE: ImageShape = ImageShape {
         channels: 1,
         height: 28,
@@ -107,15 +121,19 @@ pub fn check_device(selected: &Selected) -> Result<Difference, WrongNumbers> {
     Ok(largest)
 }
 
-/// Energies and input gradients of a few images of noise.
-fn numbers(network: &Network, shape: ImageShape, device: &Device) -> [Vec<f32>; 2] {
+/// Energies and input gradients of a few images of noise; none where the device fails.
+fn numbers(network: &Network, shape: ImageShape, device: &Device) -> Option<[Vec<f32>; 2]> {
     let images: TensorData = noise_images(IMAGES, shape, 0, &Device::flex()).into_data();
     let classes = network.num_classes().max(1) as u32;
     let y: Tensor<1, Int> = chain_tensor(&[0, 1, 2, 3].map(|i| i % classes), device);
     let energy = |x: Tensor<4>| network.energy_given(x, &y);
     let (energies, gradients) = energy_and_gradient(Tensor::from_data(images, device), &energy);
+    let (energies, gradients) = (
+        energies.try_into_data().ok()?,
+        gradients.try_into_data().ok()?,
+    );
     let floats = |data: TensorData| data.iter::<f32>().collect();
-    [floats(energies.into_data()), floats(gradients.into_data())]
+    Some([floats(energies), floats(gradients)])
 }
 
 impl Difference {
