@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::parameters::each_number;
+
 /// θ̄ ← d·θ̄ + (1 − d)·θ, with d = min(decay, (1 + t)/(10 + t)) so that early weights are
 /// forgotten (as in TensorFlow's `ExponentialMovingAverage`).
 ///
@@ -9,7 +11,10 @@ use burn::tensor::Tensor;
 /// - `average`, `parameters`: `[parameters]`
 pub fn update(average: Tensor<1>, parameters: Tensor<1>, decay: f64, step: u64) -> Tensor<1> {
     let decay = decay_at(decay, step);
-    average * decay + parameters * (1.0 - decay)
+    let [average] = each_number([average, parameters], |[average, parameters]| {
+        [average * decay + parameters * (1.0 - decay)]
+    });
+    average
 }
 
 fn decay_at(decay: f64, step: u64) -> f64 {

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Invalid;
+use crate::parameters::each_number;
 
 /// Adam and what bounds its gradients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,12 @@ impl OptimizerConfig {
             _ => Ok(()),
         }
     }
+
+    /// √(v/(1 − β₂ᵗ)) after t steps; zero before the first.
+    fn unbiased_root(&self, mean_square: Tensor<1>, steps: u64) -> Tensor<1> {
+        let weight = 1.0 - self.beta2.powf(steps.max(1) as f64);
+        (mean_square / weight).sqrt()
+    }
 }
 
 /// What Adam remembers, one number per parameter each.
@@ -115,29 +122,36 @@ impl Adam {
             }
             None => gradient,
         };
-        let gradient = match config.clamp_elements {
-            true => {
-                let bound = self.unbiased_root_mean_square(config) * 3.0 + 0.1;
-                gradient.max_pair(bound.clone().neg()).min_pair(bound)
-            }
-            false => gradient,
-        };
-        let (beta1, beta2) = (config.beta1, config.beta2);
+        let taken = self.steps;
         self.steps += 1;
-        self.mean = self.mean.clone() * beta1 + gradient.clone() * (1.0 - beta1);
-        self.mean_square = self.mean_square.clone() * beta2 + gradient.square() * (1.0 - beta2);
-        let mean = self.mean.clone() / (1.0 - beta1.powf(self.steps as f64));
-        let step = mean / (self.unbiased_root_mean_square(config) + config.epsilon);
+        let old = [
+            parameters,
+            gradient,
+            self.mean.clone(),
+            self.mean_square.clone(),
+        ];
+        let [parameters, mean, mean_square] = each_number(old, |old| {
+            let [parameters, gradient, mean, mean_square] = old;
+            let gradient = match config.clamp_elements {
+                true => {
+                    let bound = config.unbiased_root(mean_square.clone(), taken) * 3.0 + 0.1;
+                    gradient.max_pair(bound.clone().neg()).min_pair(bound)
+                }
+                false => gradient,
+            };
+            let (beta1, beta2) = (config.beta1, config.beta2);
+            let mean = mean * beta1 + gradient.clone() * (1.0 - beta1);
+            let mean_square = mean_square * beta2 + gradient.square() * (1.0 - beta2);
+            let unbiased = mean.clone() / (1.0 - beta1.powf((taken + 1) as f64));
+            let root = config.unbiased_root(mean_square.clone(), taken + 1);
+            let step = unbiased / (root + config.epsilon);
+            [parameters - step * lr, mean, mean_square]
+        });
+        (self.mean, self.mean_square) = (mean, mean_square);
         Update {
-            parameters: parameters - step * lr,
+            parameters,
             grad_norm,
         }
-    }
-
-    /// √(v/(1 − β₂ᵗ)); zero before the first step.
-    fn unbiased_root_mean_square(&self, config: &OptimizerConfig) -> Tensor<1> {
-        let weight = 1.0 - config.beta2.powf(self.steps.max(1) as f64);
-        (self.mean_square.clone() / weight).sqrt()
     }
 }
 

@@ -5,6 +5,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
+use ebm_langevin::{each_piece, pieces_for};
 
 /// The name and shape of one parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +177,29 @@ pub fn unflatten<M: Module>(model: M, vector: &Tensor<1>) -> M {
         "the model has {taken} parameters, the vector {given}"
     );
     model
+}
+
+/// Vectors of a number for each parameter, computed from others number by number: on a CPU piece by
+/// piece on its threads, so that what lies between stays in their caches.
+///
+/// # Shapes
+/// - `vectors`, and what is returned: `[parameters]` each
+pub(crate) fn each_number<const N: usize, const M: usize>(
+    vectors: [Tensor<1>; N],
+    compute: impl Fn([Tensor<1>; N]) -> [Tensor<1>; M] + Sync,
+) -> [Tensor<1>; M] {
+    /// Numbers of a piece (64 KiB a vector).
+    const PIECE: usize = 1 << 14;
+    let (device, [numbers]) = (vectors[0].device(), vectors[0].dims());
+    let pieces = pieces_for(&device, numbers, PIECE);
+    if pieces.len() <= 1 {
+        return compute(vectors);
+    }
+    let results = each_piece(&device, pieces, |piece| {
+        let part = |vector: &Tensor<1>| vector.clone().narrow(0, piece.start, piece.len());
+        compute(vectors.each_ref().map(part))
+    });
+    core::array::from_fn(|i| Tensor::cat(results.iter().map(|r| r[i].clone()).collect(), 0))
 }
 
 fn untracked<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {

@@ -9,7 +9,7 @@ use crate::step::{Descent, Noise};
 
 impl LangevinOps for Flex {
     fn perturb(x: FloatTensor<Self>, chains: IntTensor<Self>, noise: Noise) -> FloatTensor<Self> {
-        let mut x = x.to_contiguous();
+        let mut x = contiguous(x);
         let chains = chain_ids(&chains);
         for (row, &chain) in rows(&mut x, chains.len()).zip(&chains) {
             add_noise(row, chain, noise);
@@ -24,7 +24,7 @@ impl LangevinOps for Flex {
         descent: Descent,
         noise: Option<Noise>,
     ) -> FloatTensor<Self> {
-        let (mut x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+        let (mut x, gradient) = (contiguous(x), contiguous(gradient));
         let offset = gradient.layout().start_offset();
         let gradient = &gradient.storage::<f32>()[offset..];
         let chains = chain_ids(&chains);
@@ -42,8 +42,20 @@ impl LangevinOps for Flex {
     }
 }
 
-/// The pixels of every chain, mutable in place where nothing else holds the tensor.
+/// The tensor with its numbers in order, which may be some of a longer storage.
+fn contiguous(x: FlexTensor) -> FlexTensor {
+    match x.is_contiguous() {
+        true => x,
+        false => x.to_contiguous(),
+    }
+}
+
+/// The pixels of every chain, mutable in place where nothing else holds the tensor, and copied
+/// first elsewhere.
 fn rows(x: &mut FlexTensor, chains: usize) -> impl Iterator<Item = &mut [f32]> {
+    if !x.is_unique() {
+        *x = x.to_contiguous();
+    }
     let (offset, elements) = (x.layout().start_offset(), x.layout().num_elements());
     let pixels = elements / chains.max(1);
     x.storage_mut::<f32>()[offset..offset + elements].chunks_mut(pixels.max(1))

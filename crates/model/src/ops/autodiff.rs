@@ -45,17 +45,22 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
 
     fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let backward = ElementwiseBackward(flex::swish_gradient);
-        unary::<C, _>(x, backward, Flex::energy_swish, FlexTensor::clone)
+        unary::<C, _>(x, backward, |x| (x.clone(), Flex::energy_swish(x)))
     }
 
     fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let backward = ElementwiseBackward(flex::leaky_relu_gradient);
-        unary::<C, _>(x, backward, Flex::energy_leaky_relu, FlexTensor::clone)
+        unary::<C, _>(x, backward, |x| {
+            let y = Flex::energy_leaky_relu(x);
+            (y.clone(), y)
+        })
     }
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let shape = |x: &FlexTensor| x.layout().shape().dims();
-        unary::<C, _>(x, HalveBackward, Flex::energy_halve, shape)
+        unary::<C, _>(x, HalveBackward, |x| {
+            let shape = x.layout().shape().dims();
+            (shape, Flex::energy_halve(x))
+        })
     }
 
     fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -173,7 +178,8 @@ impl Backward<Flex, 3> for ConvBackward {
     }
 }
 
-/// Keeps the input; its gradient is the given function of input and output gradient.
+/// Keeps the input or the output; the input's gradient is the given function of that and of the
+/// output's gradient.
 #[derive(Debug)]
 struct ElementwiseBackward(fn(FlexTensor, FlexTensor) -> FlexTensor);
 
@@ -194,20 +200,16 @@ impl Backward<Flex, 1> for ElementwiseBackward {
     }
 }
 
-/// An operation of one tensor: `keep` is what its backward pass needs of it.
+/// An operation of one tensor: `forward` gives what the backward pass needs, and the result.
 fn unary<C: CheckpointStrategy, B: Backward<Flex, 1>>(
     x: FloatTensor<Autodiff<Flex, C>>,
     backward: B,
-    forward: fn(FlexTensor) -> FlexTensor,
-    keep: impl FnOnce(&FlexTensor) -> B::State,
+    forward: impl FnOnce(FlexTensor) -> (B::State, FlexTensor),
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let prepared = backward.prepare::<C>([x.node()]).compute_bound().stateful();
-    let x = x.into_primitive();
+    let (kept, y) = forward(x.into_primitive());
     match prepared {
-        OpsKind::Tracked(prep) => {
-            let kept = keep(&x);
-            prep.finish(kept, forward(x))
-        }
-        OpsKind::UnTracked(prep) => prep.finish(forward(x)),
+        OpsKind::Tracked(prep) => prep.finish(kept, y),
+        OpsKind::UnTracked(prep) => prep.finish(y),
     }
 }

@@ -1,4 +1,4 @@
-//! Apply SiLU and leaky ReLU, and their derivatives, to slices in one vectorised pass each.
+//! Apply SiLU and leaky ReLU, and their derivatives, to slices in one vectorised pass each, in place.
 //!
 //! Every element takes the same operations wherever it stands in the slice. Fused multiply-adds
 //! are written out, and only where the CPU has them, so kinds of CPU may differ in the last bits.
@@ -22,45 +22,42 @@ const EXP_RANGE: [f32; 2] = [-88.0, 88.6];
 /// Slope of the leaky ReLU below zero.
 const LEAKY_SLOPE: f32 = 0.2;
 
-/// Writes x·σ(x), within 3e-7 relative for x > −88.3.
+/// Turns x into x·σ(x), within 3e-7 relative for x > −88.3.
 ///
 /// Below, the result is −0 (the exact value is above −3e-37). NaN and −∞ give NaN, +∞ gives +∞.
-pub(crate) fn swish(x: &[f32], out: &mut [f32]) {
-    assert_one_each(x, out, "output");
-    silu(x, x, out);
+pub(crate) fn swish(x: &mut [f32]) {
+    silu(x);
 }
 
-/// Writes grad · σ(x)(1 + x(1 − σ(x))).
+/// Multiplies `grad` by σ(x)(1 + x(1 − σ(x))).
 ///
 /// For large finite |x| this is `grad` or ∓0; a NaN or an infinite `x` gives NaN.
-pub(crate) fn swish_gradient(x: &[f32], grad: &[f32], out: &mut [f32]) {
-    assert_one_each(x, out, "output");
-    assert_one_each(x, grad, "gradient");
-    silu_gradient(x, grad, out);
+pub(crate) fn swish_gradient(x: &[f32], grad: &mut [f32]) {
+    assert_one_each(x, grad);
+    silu_gradient(x, grad);
 }
 
-/// Writes x where it is positive and 0.2·x elsewhere.
-pub(crate) fn leaky_relu(x: &[f32], out: &mut [f32]) {
-    assert_one_each(x, out, "output");
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out = if x > 0.0 { x } else { LEAKY_SLOPE * x };
+/// Multiplies x by 0.2 where it is not positive.
+pub(crate) fn leaky_relu(x: &mut [f32]) {
+    for x in x {
+        *x = if *x > 0.0 { *x } else { LEAKY_SLOPE * *x };
     }
 }
 
-/// Writes `grad` where x is positive and 0.2·`grad` elsewhere.
-pub(crate) fn leaky_relu_gradient(x: &[f32], grad: &[f32], out: &mut [f32]) {
-    assert_one_each(x, out, "output");
-    assert_one_each(x, grad, "gradient");
-    for ((out, &x), &grad) in out.iter_mut().zip(x).zip(grad) {
-        *out = if x > 0.0 { grad } else { LEAKY_SLOPE * grad };
+/// Multiplies `grad` by 0.2 where the result `y` of the leaky ReLU, and so its argument, is not
+/// positive.
+pub(crate) fn leaky_relu_gradient(y: &[f32], grad: &mut [f32]) {
+    assert_one_each(y, grad);
+    for (grad, &y) in grad.iter_mut().zip(y) {
+        *grad = if y > 0.0 { *grad } else { LEAKY_SLOPE * *grad };
     }
 }
 
-fn assert_one_each(x: &[f32], other: &[f32], what: &str) {
-    let (expected, got) = (x.len(), other.len());
+fn assert_one_each(x: &[f32], grad: &[f32]) {
+    let (expected, got) = (x.len(), grad.len());
     assert_eq!(
         expected, got,
-        "expected {expected} values of {what}, got {got}"
+        "expected {expected} values of gradient, got {got}"
     );
 }
 
@@ -87,36 +84,36 @@ fn exp<const FMA: bool>(x: f32) -> f32 {
 }
 
 #[inline(always)]
-fn silu_body<const FMA: bool>(x: &[f32], _: &[f32], out: &mut [f32]) {
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out = x / (1.0 + exp::<FMA>(-x));
+fn silu_body<const FMA: bool>(x: &mut [f32]) {
+    for x in x {
+        *x /= 1.0 + exp::<FMA>(-*x);
     }
 }
 
 #[inline(always)]
-fn silu_gradient_body<const FMA: bool>(x: &[f32], grad: &[f32], out: &mut [f32]) {
-    for ((out, &x), &grad) in out.iter_mut().zip(x).zip(grad) {
+fn silu_gradient_body<const FMA: bool>(x: &[f32], grad: &mut [f32]) {
+    for (grad, &x) in grad.iter_mut().zip(x) {
         let e = exp::<FMA>(-x);
         let sigmoid = 1.0 / (1.0 + e);
         // 1 − σ(x) = e⁻ˣ σ(x), without the cancellation; in the limit e⁻ˣ = ∞ it is 1.
         let rest = if e < f32::INFINITY { e * sigmoid } else { 1.0 };
-        *out = grad * (sigmoid * mul_add::<FMA>(x, rest, 1.0));
+        *grad *= sigmoid * mul_add::<FMA>(x, rest, 1.0);
     }
 }
 
 /// Compiles `$body` for each kind of CPU and chooses among them at run time.
 macro_rules! per_cpu {
-    ($name:ident, $body:ident) => {
-        fn $name(x: &[f32], grad: &[f32], out: &mut [f32]) {
+    ($name:ident, $body:ident, $($argument:ident: $type:ty),+) => {
+        fn $name($($argument: $type),+) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,fma")]
-                fn avx512(x: &[f32], grad: &[f32], out: &mut [f32]) {
-                    $body::<true>(x, grad, out);
+                fn avx512($($argument: $type),+) {
+                    $body::<true>($($argument),+);
                 }
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2(x: &[f32], grad: &[f32], out: &mut [f32]) {
-                    $body::<true>(x, grad, out);
+                fn avx2($($argument: $type),+) {
+                    $body::<true>($($argument),+);
                 }
                 if is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512vl")
@@ -125,37 +122,46 @@ macro_rules! per_cpu {
                     && is_x86_feature_detected!("fma")
                 {
                     // SAFETY: the CPU has the features that the function is compiled for.
-                    return unsafe { avx512(x, grad, out) };
+                    return unsafe { avx512($($argument),+) };
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                     // SAFETY: the CPU has the features that the function is compiled for.
-                    return unsafe { avx2(x, grad, out) };
+                    return unsafe { avx2($($argument),+) };
                 }
             }
-            $body::<false>(x, grad, out);
+            $body::<false>($($argument),+);
         }
     };
 }
 
-per_cpu!(silu, silu_body);
-per_cpu!(silu_gradient, silu_gradient_body);
+per_cpu!(silu, silu_body, x: &mut [f32]);
+per_cpu!(silu_gradient, silu_gradient_body, x: &[f32], grad: &mut [f32]);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    type Kernel = fn(&[f32], &[f32], &mut [f32]);
+    type Kernel = fn(&[f32]) -> Vec<f32>;
 
-    /// The chosen kernels and the portable ones, without and with the derivative.
+    /// The chosen kernels and the portable ones: values, derivatives.
     const KERNELS: [[Kernel; 2]; 2] = [
-        [silu, silu_gradient],
-        [silu_body::<false>, silu_gradient_body::<false>],
+        [|x| values(silu, x), |x| derivatives(silu_gradient, x)],
+        [
+            |x| values(silu_body::<false>, x),
+            |x| derivatives(silu_gradient_body::<false>, x),
+        ],
     ];
 
-    fn run(kernel: Kernel, x: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; x.len()];
-        kernel(x, &vec![1.0; x.len()], &mut out);
-        out
+    fn values(kernel: fn(&mut [f32]), x: &[f32]) -> Vec<f32> {
+        let mut y = x.to_vec();
+        kernel(&mut y);
+        y
+    }
+
+    fn derivatives(kernel: fn(&[f32], &mut [f32]), x: &[f32]) -> Vec<f32> {
+        let mut grad = vec![1.0; x.len()];
+        kernel(x, &mut grad);
+        grad
     }
 
     fn grid() -> Vec<f32> {
@@ -165,7 +171,7 @@ mod tests {
     #[test]
     fn silu_agrees_with_double_precision_to_3e_7() {
         for [kernel, _] in KERNELS {
-            for (x, got) in grid().into_iter().map(f64::from).zip(run(kernel, &grid())) {
+            for (x, got) in grid().into_iter().map(f64::from).zip(kernel(&grid())) {
                 let expected = x / (1.0 + (-x).exp());
                 let error = (f64::from(got) - expected).abs();
                 assert!(
@@ -179,7 +185,7 @@ mod tests {
     #[test]
     fn the_derivative_agrees_with_double_precision_to_3e_7() {
         for [_, kernel] in KERNELS {
-            for (x, got) in grid().into_iter().map(f64::from).zip(run(kernel, &grid())) {
+            for (x, got) in grid().into_iter().map(f64::from).zip(kernel(&grid())) {
                 let sigmoid = 1.0 / (1.0 + (-x).exp());
                 let term = x * (1.0 - sigmoid);
                 let error = (f64::from(got) - sigmoid * (1.0 + term)).abs();
@@ -193,13 +199,13 @@ mod tests {
     fn large_arguments_give_the_limits_and_non_finite_ones_are_not_masked() {
         for [kernel, gradient] in KERNELS {
             let x = [200.0, 3e38, -89.0, -3e38, 0.0];
-            assert_eq!(run(kernel, &x), [200.0, 3e38, 0.0, 0.0, 0.0]);
-            assert_eq!(run(gradient, &x), [1.0, 1.0, 0.0, 0.0, 0.5]);
+            assert_eq!(kernel(&x), [200.0, 3e38, 0.0, 0.0, 0.0]);
+            assert_eq!(gradient(&x), [1.0, 1.0, 0.0, 0.0, 0.5]);
             let odd = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY];
-            let values = run(kernel, &odd);
+            let values = kernel(&odd);
             assert!(values[0].is_nan() && values[1].is_nan());
             assert_eq!(values[2], f32::INFINITY);
-            assert!(run(gradient, &odd).iter().all(|value| value.is_nan()));
+            assert!(gradient(&odd).iter().all(|value| value.is_nan()));
         }
     }
 
@@ -207,11 +213,11 @@ mod tests {
     fn the_bits_of_a_value_do_not_depend_on_its_place_or_on_the_length() {
         let x: Vec<f32> = (0..131).map(|i| (i as f32 * 0.731).sin() * 9.0).collect();
         for kernel in KERNELS.into_iter().flatten() {
-            let whole = run(kernel, &x);
+            let whole = kernel(&x);
             for start in 0..40 {
                 for end in [start + 1, start + 19, x.len()] {
                     let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-                    assert_eq!(bits(&run(kernel, &x[start..end])), bits(&whole[start..end]));
+                    assert_eq!(bits(&kernel(&x[start..end])), bits(&whole[start..end]));
                 }
             }
         }
@@ -219,18 +225,19 @@ mod tests {
 
     #[test]
     fn backward_scales_by_the_gradient_passed_in() {
-        let mut out = [0.0; 2];
-        swish_gradient(&[0.0, 200.0], &[3.0, -2.0], &mut out);
-        assert_eq!(out, [1.5, -2.0]);
+        let mut grad = [3.0, -2.0];
+        swish_gradient(&[0.0, 200.0], &mut grad);
+        assert_eq!(grad, [1.5, -2.0]);
     }
 
     #[test]
     fn leaky_relu_has_slope_one_fifth_below_zero() {
-        let mut out = [0.0; 3];
-        leaky_relu(&[2.0, -5.0, f32::NAN], &mut out);
-        assert_eq!(out[..2], [2.0, -1.0]);
-        assert!(out[2].is_nan());
-        leaky_relu_gradient(&[2.0, -5.0, 0.0], &[3.0, 10.0, 5.0], &mut out);
-        assert_eq!(out, [3.0, 2.0, 1.0]);
+        let mut x = [2.0, -5.0, f32::NAN];
+        leaky_relu(&mut x);
+        assert_eq!(x[..2], [2.0, -1.0]);
+        assert!(x[2].is_nan());
+        let mut grad = [3.0, 10.0, 5.0];
+        leaky_relu_gradient(&[2.0, -1.0, 0.0], &mut grad);
+        assert_eq!(grad, [3.0, 2.0, 1.0]);
     }
 }

@@ -1,5 +1,6 @@
 //! Hand the kernels the slices of flex tensors, images spread over the threads of the caller's pool.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::backend::Flex;
@@ -28,11 +29,7 @@ impl EnergyOps for Flex {
         layouts: Arc<Layouts>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
-        let (x, weight, bias) = (
-            x.to_contiguous(),
-            weight.to_contiguous(),
-            bias.to_contiguous(),
-        );
+        let [x, weight, bias] = [x, weight, bias].map(contiguous);
         let shape = shape_of(x.layout().shape().dims(), &weight, geometry);
         let [rows, columns] = shape.out();
         let images = images_per_task(shape.batch);
@@ -56,7 +53,7 @@ impl EnergyOps for Flex {
     }
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let x = x.to_contiguous();
+        let x = contiguous(x);
         let [batch, channels, height, width] = x.layout().shape().dims::<4>();
         let out = [batch, channels, height / 2, width / 2];
         let mut y = vec![0.0; out.iter().product()];
@@ -65,7 +62,7 @@ impl EnergyOps for Flex {
     }
 
     fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        let [x, weight] = [x, weight].map(contiguous);
         let [inputs, outputs] = weight.layout().shape().dims();
         let [batch, _] = x.layout().shape().dims::<2>();
         let mut y = vec![0.0; batch * outputs];
@@ -76,7 +73,7 @@ impl EnergyOps for Flex {
 
 /// ∇ₓ of a dense product from the gradient of its output.
 pub(super) fn dense_input_gradient(weight: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-    let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+    let [weight, gradient] = [weight, gradient].map(|t| contiguous(t.clone()));
     let [inputs, outputs] = weight.layout().shape().dims();
     let [batch, _] = gradient.layout().shape().dims::<2>();
     let mut grad_x = vec![0.0; batch * inputs];
@@ -87,7 +84,7 @@ pub(super) fn dense_input_gradient(weight: &FlexTensor, gradient: &FlexTensor) -
 
 /// ∇ of the matrix of a dense product from the gradient of its output.
 pub(super) fn dense_weight_gradient(x: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-    let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+    let [x, gradient] = [x, gradient].map(|t| contiguous(t.clone()));
     let [_, inputs] = x.layout().shape().dims::<2>();
     let [_, outputs] = gradient.layout().shape().dims::<2>();
     let mut grad_weight = vec![0.0; inputs * outputs];
@@ -104,7 +101,7 @@ pub(super) fn conv2d_input_gradient(
     gradient: &FlexTensor,
     geometry: ConvGeometry,
 ) -> FlexTensor {
-    let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+    let [weight, gradient] = [weight, gradient].map(|t| contiguous(t.clone()));
     let shape = shape_of(x_shape, &weight, geometry);
     let weight = weights(&weight, layouts);
     let images = images_per_task(shape.batch);
@@ -127,7 +124,7 @@ pub(super) fn conv2d_parameter_gradients(
     gradient: &FlexTensor,
     geometry: ConvGeometry,
 ) -> (FlexTensor, FlexTensor) {
-    let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+    let [x, gradient] = [x, gradient].map(|t| contiguous(t.clone()));
     let shape = shape_of(x.layout().shape().dims(), weight, geometry);
     let (x_len, y_len) = (image_len(&x, shape), image_len(&gradient, shape));
     let weights = weight.layout().num_elements();
@@ -158,44 +155,32 @@ pub(super) fn swish_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor 
     map_gradient(x, gradient, elementwise::swish_gradient)
 }
 
-/// The gradient of leaky ReLU at `x`.
-pub(super) fn leaky_relu_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-    map_gradient(x, gradient, elementwise::leaky_relu_gradient)
+/// The gradient of leaky ReLU where it is `y`.
+pub(super) fn leaky_relu_gradient(y: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+    map_gradient(y, gradient, elementwise::leaky_relu_gradient)
 }
 
 /// The gradient of the input, of `shape`, of a 2×2 average.
 pub(super) fn halve_gradient(gradient: FlexTensor, shape: [usize; 4]) -> FlexTensor {
-    let gradient = gradient.to_contiguous();
+    let gradient = contiguous(gradient);
     let mut out = vec![0.0; shape.iter().product()];
     pool::halve_gradient(floats(&gradient), [shape[2], shape[3]], &mut out);
     tensor(out, shape)
 }
 
-fn map(x: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {
-    let x = x.to_contiguous();
-    let mut y = vec![0.0; x.layout().num_elements()];
-    let tasks = y
-        .par_chunks_mut(ELEMENTS)
-        .zip(floats(&x).par_chunks(ELEMENTS));
-    tasks.for_each(|(y, x)| kernel(x, y));
-    like(&x, y)
+fn map(x: FlexTensor, kernel: fn(&mut [f32])) -> FlexTensor {
+    let mut y = contiguous(x);
+    floats_mut(&mut y).par_chunks_mut(ELEMENTS).for_each(kernel);
+    y
 }
 
-fn map_gradient(
-    x: FlexTensor,
-    gradient: FlexTensor,
-    kernel: fn(&[f32], &[f32], &mut [f32]),
-) -> FlexTensor {
-    let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
-    let mut out = vec![0.0; x.layout().num_elements()];
-    let gradients = floats(&gradient).par_chunks(ELEMENTS);
-    let tasks = out
-        .par_chunks_mut(ELEMENTS)
-        .zip(floats(&x).par_chunks(ELEMENTS));
+fn map_gradient(x: FlexTensor, gradient: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {
+    let (x, mut gradient) = (contiguous(x), contiguous(gradient));
+    let tasks = floats_mut(&mut gradient).par_chunks_mut(ELEMENTS);
     tasks
-        .zip(gradients)
-        .for_each(|((out, x), gradient)| kernel(x, gradient, out));
-    like(&x, out)
+        .zip(floats(&x).par_chunks(ELEMENTS))
+        .for_each(|(gradient, x)| kernel(x, gradient));
+    gradient
 }
 
 /// Images for a task of the pool: whole groups of the kernels, and several tasks for each thread, so
@@ -234,21 +219,37 @@ fn image_len(tensor: &FlexTensor, shape: ConvShape) -> usize {
     (tensor.layout().num_elements() / shape.batch.max(1)).max(1)
 }
 
+/// The tensor with its numbers in order, which may be some of a longer storage: views like the weights
+/// of a flat vector and the images of a batch are not copied.
+fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    match tensor.is_contiguous() {
+        true => tensor,
+        false => tensor.to_contiguous(),
+    }
+}
+
 /// The numbers of a contiguous tensor.
 fn floats(tensor: &FlexTensor) -> &[f32] {
-    let (start, len) = (
-        tensor.layout().start_offset(),
-        tensor.layout().num_elements(),
-    );
-    &tensor.storage::<f32>()[start..start + len]
+    &tensor.storage()[range(tensor)]
+}
+
+/// The numbers of a contiguous tensor, copied first where others see them, too.
+fn floats_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+    if !tensor.is_unique() {
+        *tensor = tensor.to_contiguous();
+    }
+    let range = range(tensor);
+    &mut tensor.storage_mut()[range]
+}
+
+/// Where the numbers of a contiguous tensor lie in its storage.
+fn range(tensor: &FlexTensor) -> Range<usize> {
+    let start = tensor.layout().start_offset();
+    start..start + tensor.layout().num_elements()
 }
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
-}
-
-fn like(x: &FlexTensor, values: Vec<f32>) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, x.layout().shape().clone()))
 }
 
 fn add(sum: &mut [f32], term: &[f32]) {

@@ -54,8 +54,8 @@ impl Random {
         ConvShape {
             batch: 1 + self.below(13),
             channels_in: least + self.below(12),
-            height: 8 + self.below(18),
-            width: 8 + self.below(18),
+            height: 5 + self.below(21),
+            width: 5 + self.below(21),
             channels_out: least + self.below(12),
             kernel: [kernel; 2],
             stride: [stride; 2],

@@ -66,6 +66,13 @@ impl Blocks {
         block.start + column * block.rows + row - block.first_row
     }
 
+    /// Row and column of the number at an index.
+    pub(crate) fn position(&self, index: usize) -> [usize; 2] {
+        let block = self.block_of(index / self.size[1]);
+        let place = index - block.start;
+        [block.first_row + place % block.rows, place / block.rows]
+    }
+
     fn block_of(&self, row: usize) -> Block {
         let [rows, columns] = self.size;
         let first_row = row / self.block_rows * self.block_rows;
@@ -433,10 +440,11 @@ mod tests {
     fn every_number_of_a_packed_matrix_has_its_own_place() {
         for [rows, columns] in [[1, 1], [13, 5], [12, 3], [29, 7]] {
             let blocks = Blocks::new(rows, columns);
-            let places = (0..rows * columns).map(|i| blocks.index(i / columns, i % columns));
-            let mut places: Vec<_> = places.collect();
-            places.sort_unstable();
-            assert!(places.into_iter().eq(0..rows * columns));
+            for index in 0..rows * columns {
+                let [row, column] = blocks.position(index);
+                assert!(row < rows && column < columns);
+                assert_eq!(blocks.index(row, column), index);
+            }
         }
     }
 

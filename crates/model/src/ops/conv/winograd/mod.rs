@@ -1,7 +1,7 @@
-//! Convolve by tiles of 6×6 pixels: transform, multiply at 36 points, transform back.
+//! Convolve by tiles of pixels: transform, multiply at as many points, transform back.
 //!
-//! F(4×4, 3×3) takes a quarter of the multiplications of a convolution, F(5×5, 2×2) some less than
-//! half (Lavin & Gray 2016). A 4×4 kernel of stride two is one of 2×2 on the four phases of the
+//! F(4×4, 3×3) takes a quarter of the multiplications of a convolution; F(5×5, 2×2), F(4×4, 2×2) and
+//! F(2×2, 2×2) take 36, 39 and 56 % where the tiles fit (Lavin & Gray 2016). A 4×4 kernel of stride two is one of 2×2 on the four phases of the
 //! image as channels, and an input gradient is a convolution, too: of the output's gradient, with
 //! turned kernels. So both directions of both kinds are one function of two [`Lattice`]s.
 //!
@@ -10,20 +10,22 @@
 
 mod tiles;
 mod transform;
+mod weights;
 
 use std::ops::Range;
 
 use super::ConvShape;
 use super::scratch::with_scratch;
-use crate::ops::matrix::{Blocks, LANES, Matrix, Packed, multiply_packed};
+use crate::ops::matrix::{LANES, Matrix, Packed, multiply_packed};
 use tiles::{Band, Panels};
-use transform::{POINTS, kernel, outputs_of};
+use transform::outputs_of;
 
-/// Products for a pair of an input and an output channel.
-const PRODUCTS: usize = POINTS * POINTS;
+/// Points of a tile along one axis for which there are transforms, for kernels of two taps and of three.
+const POINTS: [&[usize]; 2] = [&[3, 5, 6], &[6]];
 /// Images that are transformed at once.
 const IMAGES: usize = 8;
-/// Images from which those that are missing are filled up with zeros rather than taken one by one.
+/// Images from which the lanes of those that are missing are computed for nothing, rather than each
+/// image alone.
 const MIN_IMAGES: usize = 4;
 /// Columns of a product, as far as a row of tiles allows: pixels and products stay in the cache.
 const BAND_COLUMNS: usize = 64;
@@ -88,6 +90,8 @@ pub(super) struct Winograd {
     source: Lattice,
     target: Lattice,
     taps: usize,
+    /// Pixels of a tile along one axis.
+    points: usize,
     /// Rows and columns of tiles.
     tiles: [usize; 2],
 }
@@ -153,19 +157,38 @@ impl Winograd {
         source: Lattice,
         target: Lattice,
         taps: usize,
-        points: [usize; 2],
+        outputs: [usize; 2],
     ) -> Option<Self> {
-        let this = Self {
+        let with = |&points: &usize| Self {
             direction,
             source,
             target,
             taps,
-            tiles: points.map(|points| points.div_ceil(outputs_of(taps))),
+            points,
+            tiles: outputs.map(|outputs| outputs.div_ceil(outputs_of(points, taps))),
         };
-        let pays = source.channels.min(target.channels) >= MIN_CHANNELS
-            && PRODUCTS * this.inputs() * this.outputs() <= MAX_WEIGHTS
-            && this.tiles.iter().product::<usize>() >= MIN_TILES;
-        pays.then_some(this)
+        let tilings = POINTS[taps - 2].iter().map(with);
+        tilings.filter(Self::pays).min_by_key(Self::products)
+    }
+
+    fn pays(&self) -> bool {
+        self.source.channels.min(self.target.channels) >= MIN_CHANNELS
+            && self.weights_len() <= MAX_WEIGHTS
+            && self.tiles.iter().product::<usize>() >= MIN_TILES
+    }
+
+    /// Products for a tile of a pair of an input and an output channel.
+    fn products_of_tile(&self) -> usize {
+        self.points * self.points
+    }
+
+    /// Products for such a pair.
+    fn products(&self) -> usize {
+        self.products_of_tile() * self.tiles.iter().product::<usize>()
+    }
+
+    fn weights_len(&self) -> usize {
+        self.products_of_tile() * self.inputs() * self.outputs()
     }
 
     fn inputs(&self) -> usize {
@@ -174,48 +197,6 @@ impl Winograd {
 
     fn outputs(&self) -> usize {
         self.target.channels * self.target.phases()
-    }
-
-    /// The values of the kernels `[c_out, c_in, kh, kw]` at the 36 points, for each of them a packed
-    /// matrix of outputs and inputs.
-    pub(super) fn weights(&self, weight: &[f32]) -> Vec<f32> {
-        let (inputs, outputs, taps) = (self.inputs(), self.outputs(), self.taps);
-        let stride = self.source.stride.max(self.target.stride);
-        let (side, phases) = (taps * stride, stride * stride);
-        let blocks = Blocks::new(outputs, inputs);
-        let mut values = vec![0.0; PRODUCTS * outputs * inputs];
-        for (index, tile) in weight.chunks_exact(side * side).enumerate() {
-            for phase in 0..phases {
-                let tap = |i: usize, j: usize| {
-                    let turned = |tap: usize| match self.direction {
-                        Direction::Forward => tap,
-                        Direction::InputGradient => taps - 1 - tap,
-                    };
-                    let row = turned(i) * stride + phase / stride;
-                    tile[row * side + turned(j) * stride + phase % stride]
-                };
-                let place = match self.direction {
-                    Direction::Forward => {
-                        let (output, channel) =
-                            (index / self.source.channels, index % self.source.channels);
-                        blocks.index(output, channel * phases + phase)
-                    }
-                    Direction::InputGradient => {
-                        let (input, channel) =
-                            (index / self.target.channels, index % self.target.channels);
-                        blocks.index(channel * phases + phase, input)
-                    }
-                };
-                let at_points = match taps {
-                    2 => kernel_2d::<2>(tap),
-                    _ => kernel_2d::<3>(tap),
-                };
-                for (point, value) in at_points.into_iter().flatten().enumerate() {
-                    values[point * outputs * inputs + place] = value;
-                }
-            }
-        }
-        values
     }
 
     /// Writes the target's images from the source's, and a bias for each of the target's channels.
@@ -230,7 +211,7 @@ impl Winograd {
         bias: Option<&[f32]>,
         target: &mut [f32],
     ) {
-        assert_eq!(weights.len(), PRODUCTS * self.inputs() * self.outputs());
+        assert_eq!(weights.len(), self.weights_len());
         let (from_len, to_len) = (self.source.image_len(), self.target.image_len());
         let group = IMAGES * self.lanes_of_band(IMAGES);
         let groups = source
@@ -273,20 +254,20 @@ impl Winograd {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let columns = images.len() * band_rows * tile_columns * L;
         let columns = columns.next_multiple_of(LANES);
-        let whole = Band::new(0..band_rows, tile_columns, self.taps);
+        let whole = Band::new(0..band_rows, tile_columns, self.points, self.taps);
         let scratch = [
             whole.pixels_len::<L>(),
             whole.half_len::<L>(),
-            Panels::len(columns, inputs),
-            Panels::len(columns, outputs),
+            Panels::len(self.products_of_tile(), columns, inputs),
+            Panels::len(self.products_of_tile(), columns, outputs),
         ];
         with_scratch(scratch, |[lanes, half, pixels, products]| {
             let mut pixels = Panels::new(pixels, columns, inputs);
             let mut products = Panels::new(products, columns, outputs);
-            lanes.fill(0.0); // the lanes of images that are missing
+            lanes.fill(0.0); // for the lanes of missing images, which nobody reads
             for first in (0..tile_rows).step_by(band_rows) {
                 let rows = first..(first + band_rows).min(tile_rows);
-                let band = Band::new(rows, tile_columns, self.taps);
+                let band = Band::new(rows, tile_columns, self.points, self.taps);
                 for (index, images) in images.clone().enumerate() {
                     let first_tile = index * band.tiles();
                     for input in 0..inputs {
@@ -384,14 +365,6 @@ impl Winograd {
             }
         }
     }
-}
-
-/// The values of a kernel at the points, rows first.
-fn kernel_2d<const TAPS: usize>(tap: impl Fn(usize, usize) -> f32) -> [[f32; POINTS]; POINTS] {
-    use std::array::from_fn;
-    let rows: [_; TAPS] = from_fn(|i| kernel::<TAPS>(from_fn(|j| f64::from(tap(i, j)))));
-    let columns: [_; POINTS] = from_fn(|j| kernel::<TAPS>(from_fn(|i| rows[i][j])));
-    from_fn(|i| from_fn(|j| columns[j][i] as f32))
 }
 
 /// Copies every stride-th pixel to one lane.

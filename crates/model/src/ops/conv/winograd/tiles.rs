@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::transform::{POINTS, outputs, outputs_of, pixels};
+use super::transform::{outputs, outputs_of, pixels};
 use crate::ops::matrix::LANES;
 
 /// Some rows of tiles.
@@ -10,17 +10,19 @@ pub(super) struct Band {
     rows: Range<usize>,
     /// Tiles of a row.
     columns: usize,
+    /// Pixels of a tile along one axis.
+    points: usize,
     /// Outputs of a tile along one axis.
     step: usize,
 }
 
 impl Band {
-    pub(super) fn new(rows: Range<usize>, columns: usize, taps: usize) -> Self {
-        let step = outputs_of(taps);
+    pub(super) fn new(rows: Range<usize>, columns: usize, points: usize, taps: usize) -> Self {
         Self {
             rows,
             columns,
-            step,
+            points,
+            step: outputs_of(points, taps),
         }
     }
 
@@ -30,12 +32,12 @@ impl Band {
 
     /// Rows of points that the tiles see.
     pub(super) fn points(&self) -> Range<usize> {
-        self.rows.start * self.step..self.rows.end * self.step + POINTS - self.step
+        self.rows.start * self.step..self.rows.end * self.step + self.points - self.step
     }
 
     /// Points of such a row.
     pub(super) fn width(&self) -> usize {
-        self.columns * self.step + POINTS - self.step
+        self.columns * self.step + self.points - self.step
     }
 
     /// Rows of points that the tiles give.
@@ -55,7 +57,7 @@ impl Band {
 
     /// Numbers of a row of tiles that is transformed along one axis.
     pub(super) fn half_len<const L: usize>(&self) -> usize {
-        POINTS * self.width() * L
+        self.points * self.width() * L
     }
 
     /// Writes the values at the points of every tile to a row of the panels, from a tile on.
@@ -90,6 +92,21 @@ impl Band {
         lanes: &[f32],
         half: &mut [f32],
         panels: &mut Panels,
+        to: [usize; 2],
+    ) {
+        match self.points {
+            3 => self.transform_pixels_at::<L, 3>(lanes, half, panels, to),
+            5 => self.transform_pixels_at::<L, 5>(lanes, half, panels, to),
+            _ => self.transform_pixels_at::<L, 6>(lanes, half, panels, to),
+        }
+    }
+
+    #[inline(always)]
+    fn transform_pixels_at<const L: usize, const POINTS: usize>(
+        &self,
+        lanes: &[f32],
+        half: &mut [f32],
+        panels: &mut Panels,
         [input, first_tile]: [usize; 2],
     ) {
         let (lanes, half) = (lanes.as_chunks::<L>().0, half.as_chunks_mut::<L>().0);
@@ -97,7 +114,7 @@ impl Band {
         for row in 0..self.rows.len() {
             let seen = &lanes[row * self.step * width..][..POINTS * width];
             for column in 0..width {
-                let v = lanewise(|i| &seen[i * width + column], pixels);
+                let v = lanewise(|i| &seen[i * width + column], pixels::<POINTS>);
                 for (i, v) in v.into_iter().enumerate() {
                     half[i * width + column] = v;
                 }
@@ -107,7 +124,7 @@ impl Band {
                 let first = column * self.step;
                 for (i, half) in half.chunks_exact(width).take(POINTS).enumerate() {
                     let half = &half[first..first + POINTS];
-                    let v = lanewise(|j| &half[j], pixels);
+                    let v = lanewise(|j| &half[j], pixels::<POINTS>);
                     for (j, v) in v.into_iter().enumerate() {
                         *panels.at_mut::<L>(i * POINTS + j, input, tile) = v;
                     }
@@ -150,14 +167,16 @@ impl Band {
         half: &mut [f32],
         lanes: &mut [f32],
     ) {
-        match self.step {
-            4 => self.transform_products_to::<L, 4>(panels, from, half, lanes),
-            _ => self.transform_products_to::<L, 5>(panels, from, half, lanes),
+        match [self.points, self.step] {
+            [3, _] => self.transform_products_at::<L, 3, 2>(panels, from, half, lanes),
+            [5, _] => self.transform_products_at::<L, 5, 4>(panels, from, half, lanes),
+            [_, 4] => self.transform_products_at::<L, 6, 4>(panels, from, half, lanes),
+            _ => self.transform_products_at::<L, 6, 5>(panels, from, half, lanes),
         }
     }
 
     #[inline(always)]
-    fn transform_products_to<const L: usize, const STEP: usize>(
+    fn transform_products_at<const L: usize, const POINTS: usize, const STEP: usize>(
         &self,
         panels: &Panels,
         [output, first_tile]: [usize; 2],
@@ -172,14 +191,14 @@ impl Band {
                 for j in 0..POINTS {
                     let y = lanewise(
                         |i| panels.at::<L>(i * POINTS + j, output, tile),
-                        outputs::<STEP>,
+                        outputs::<POINTS, STEP>,
                     );
                     for (i, y) in y.into_iter().enumerate() {
                         half[i * POINTS + j] = y;
                     }
                 }
                 for (i, half) in half.chunks_exact(POINTS).take(STEP).enumerate() {
-                    let y = lanewise(|j| &half[j], outputs::<STEP>);
+                    let y = lanewise(|j| &half[j], outputs::<POINTS, STEP>);
                     let start = (row * STEP + i) * width + column * STEP;
                     lanes[start..start + STEP].copy_from_slice(&y);
                 }
@@ -190,7 +209,7 @@ impl Band {
 
 /// The transform of each lane.
 #[inline(always)]
-fn lanewise<'a, const L: usize, const N: usize>(
+fn lanewise<'a, const L: usize, const POINTS: usize, const N: usize>(
     at: impl Fn(usize) -> &'a [f32; L],
     transform: impl Fn([f32; POINTS]) -> [f32; N],
 ) -> [[f32; L]; N] {
@@ -205,7 +224,7 @@ fn lanewise<'a, const L: usize, const N: usize>(
     to
 }
 
-/// At each of the 36 points a matrix of channels and columns, in panels of as many columns as a tile
+/// At each point of a tile a matrix of channels and columns, in panels of as many columns as a tile
 /// of the product has. A column is a tile of an image.
 pub(super) struct Panels<'a> {
     values: &'a mut [f32],
@@ -220,8 +239,8 @@ impl<'a> Panels<'a> {
         columns * rows + LANES
     }
 
-    pub(super) fn len(columns: usize, rows: usize) -> usize {
-        POINTS * POINTS * Self::point_len(columns, rows)
+    pub(super) fn len(points: usize, columns: usize, rows: usize) -> usize {
+        points * Self::point_len(columns, rows)
     }
 
     pub(super) fn new(values: &'a mut [f32], columns: usize, rows: usize) -> Self {

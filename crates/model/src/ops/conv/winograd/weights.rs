@@ -1,0 +1,85 @@
+//! Transform kernels, once for the steps in which they stay as they are.
+
+use super::transform::kernel;
+use super::{Direction, Winograd};
+use crate::ops::matrix::{Blocks, LANES};
+
+/// A number of each of some kernels.
+type Lanes = [f64; LANES];
+/// The most taps of a kernel along one axis.
+const MAX_TAPS: usize = 3;
+
+impl Winograd {
+    /// The values of the kernels `[c_out, c_in, kh, kw]` at the points of a tile, for each of them a
+    /// packed matrix of outputs and inputs.
+    pub(in crate::ops::conv) fn weights(&self, weight: &[f32]) -> Vec<f32> {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        let blocks = Blocks::new(outputs, inputs);
+        let rows = kernel(self.points, self.taps); // [points, taps]
+        let mut values = vec![0.0; self.weights_len()];
+        for first in (0..outputs * inputs).step_by(LANES) {
+            let kernels = first..(first + LANES).min(outputs * inputs);
+            let mut taps = [[[0.0; LANES]; MAX_TAPS]; MAX_TAPS];
+            for (lane, index) in kernels.clone().enumerate() {
+                self.gather_taps(weight, blocks.position(index), lane, &mut taps);
+            }
+            for (i, row) in rows.iter().enumerate() {
+                let half: [Lanes; MAX_TAPS] =
+                    core::array::from_fn(|j| sum_of_products(row, |i| &taps[i][j]));
+                for (j, row) in rows.iter().enumerate() {
+                    let point = i * self.points + j;
+                    let value = sum_of_products(row, |j| &half[j]);
+                    let to = &mut values[point * outputs * inputs..][kernels.clone()];
+                    to.iter_mut().zip(value).for_each(|(to, v)| *to = v as f32);
+                }
+            }
+        }
+        values
+    }
+
+    /// Copies the taps between an output and an input to a lane.
+    fn gather_taps(
+        &self,
+        weight: &[f32],
+        [output, input]: [usize; 2],
+        lane: usize,
+        taps: &mut [[Lanes; MAX_TAPS]; MAX_TAPS],
+    ) {
+        let stride = self.source.stride.max(self.target.stride);
+        let (side, phases) = (self.taps * stride, stride * stride);
+        let (kernel, phase) = match self.direction {
+            Direction::Forward => {
+                let (channel, phase) = (input / phases, input % phases);
+                (output * self.source.channels + channel, phase)
+            }
+            Direction::InputGradient => {
+                let (channel, phase) = (output / phases, output % phases);
+                (input * self.target.channels + channel, phase)
+            }
+        };
+        let kernel = &weight[kernel * side * side..][..side * side];
+        let turned = |tap: usize| match self.direction {
+            Direction::Forward => tap,
+            Direction::InputGradient => self.taps - 1 - tap,
+        };
+        for (i, taps) in taps.iter_mut().take(self.taps).enumerate() {
+            let row = turned(i) * stride + phase / stride;
+            for (j, tap) in taps.iter_mut().take(self.taps).enumerate() {
+                let column = turned(j) * stride + phase % stride;
+                tap[lane] = f64::from(kernel[row * side + column]);
+            }
+        }
+    }
+}
+
+/// Σ fᵢ·numbersᵢ in every lane.
+#[inline(always)]
+fn sum_of_products<'a>(factors: &[f64], numbers: impl Fn(usize) -> &'a Lanes) -> Lanes {
+    let mut sums = [0.0; LANES];
+    for (i, factor) in factors.iter().enumerate() {
+        for (sum, number) in sums.iter_mut().zip(numbers(i)) {
+            *sum += factor * number;
+        }
+    }
+    sums
+}
