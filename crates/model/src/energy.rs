@@ -1,5 +1,8 @@
 //! Say what every energy-based model does.
 
+use core::iter::Sum;
+use core::ops::Add;
+
 use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor};
 
@@ -40,6 +43,32 @@ impl ImageShape {
 impl core::fmt::Display for ImageShape {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}×{}×{}", self.channels, self.height, self.width)
+    }
+}
+
+/// What a network does for the energy of one image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Multiplications, each with an addition.
+    pub multiply_adds: usize,
+    /// Numbers that layers give.
+    pub outputs: usize,
+}
+
+impl Add for Work {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            multiply_adds: self.multiply_adds + other.multiply_adds,
+            outputs: self.outputs + other.outputs,
+        }
+    }
+}
+
+impl Sum for Work {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
     }
 }
 

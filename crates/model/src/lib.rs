@@ -28,7 +28,7 @@ mod res_net;
 
 pub use activation::Activation;
 pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, Padding};
-pub use energy::{DropoutMask, EnergyModel, Given, ImageShape};
+pub use energy::{DropoutMask, EnergyModel, Given, ImageShape, Work};
 pub use layers::{Initialization, NormedWeight};
 pub use network::{InvalidNetwork, Network, NetworkConfig};
 pub use res_net::{ResNet, ResNetConfig, Stage};

@@ -1,13 +1,13 @@
 //! Choose among the networks.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::conv_net::{ConvNet, ConvNetConfig};
-use crate::energy::{EnergyModel, Given, ImageShape};
+use crate::energy::{EnergyModel, Given, ImageShape, Work};
 use crate::layers::NormedWeight;
 use crate::res_net::{ResNet, ResNetConfig};
 
@@ -78,11 +78,19 @@ impl NetworkConfig {
 }
 
 impl Network {
-    /// Multiplications in convolutions and dense layers of the energy of one image of `shape`.
-    pub fn multiply_adds(&self, shape: ImageShape) -> usize {
+    /// What convolutions and dense layers do for the energy of one image of `shape`.
+    pub fn work(&self, shape: ImageShape) -> Work {
         match self {
-            Self::Conv(net) => net.multiply_adds(shape),
-            Self::Res(net) => net.multiply_adds(shape),
+            Self::Conv(net) => net.work(shape),
+            Self::Res(net) => net.work(shape),
+        }
+    }
+
+    /// The numbers of its weights.
+    fn dtype(&self) -> DType {
+        match self {
+            Self::Conv(net) => net.dtype(),
+            Self::Res(net) => net.dtype(),
         }
     }
 }
@@ -95,11 +103,15 @@ impl EnergyModel for Network {
         }
     }
 
+    /// Computed in the numbers of the weights; returned in those of the images.
     fn energy_with(&self, x: Tensor<4>, given: Given<'_>) -> Tensor<1> {
-        match self {
+        let of_images = x.dtype();
+        let x = x.cast(self.dtype());
+        let energies = match self {
             Self::Conv(net) => net.energy_with(x, given),
             Self::Res(net) => net.energy_with(x, given),
-        }
+        };
+        energies.cast(of_images)
     }
 
     fn folded(&self) -> Self {
@@ -129,7 +141,7 @@ mod tests {
         let count = |config: NetworkConfig, shape: ImageShape| {
             let mut rng = SmallRng::seed_from_u64(1);
             let net = config.init(shape, &mut rng, &Device::flex()).expect("fits");
-            net.multiply_adds(shape)
+            net.work(shape).multiply_adds
         };
         let mnist = NetworkConfig::Conv(ConvNetConfig::mnist());
         let convs = 9 * 64 * 784 + 16 * (64 * 64 * 196 + 64 * 128 * 49 + 128 * 256 * 16);

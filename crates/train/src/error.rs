@@ -9,6 +9,7 @@ use crate::checkpoint::CheckpointError;
 use crate::config::{ConfigError, Invalid};
 use crate::data::DataError;
 use crate::device::DeviceError;
+use crate::device_memory::TooLarge;
 use crate::grid::GridError;
 use crate::precision::UnsupportedPrecision;
 use crate::self_test::SelfTestError;
@@ -25,6 +26,9 @@ pub enum TrainError {
     /// The device.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A run that does not fit into a device's memory.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// A device without the numbers asked for.
     #[error(transparent)]
     Precision(#[from] UnsupportedPrecision),

@@ -8,6 +8,7 @@ use crate::batches::Batches;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::device::Selected;
+use crate::device_memory::{self, MemoryNeed};
 use crate::error::TrainError;
 use crate::memory;
 use crate::state::TrainState;
@@ -30,9 +31,22 @@ pub struct Estimate {
     pub parameters: usize,
     /// Largest memory of the process in training, in bytes, where the system tells.
     pub peak_memory: Option<u64>,
+    /// What the run needs of a GPU's memory, and what the GPU has and held in the end, in bytes.
+    pub device_memory: Option<DeviceMemory>,
     /// Images of the iterations that the numbers are computed from, where those were smaller than
     /// the run's.
     pub scaled_from: Option<usize>,
+}
+
+/// Memory of a GPU, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// What the run needs, from the sizes of its tensors.
+    pub need: MemoryNeed,
+    /// What there is, where the driver tells.
+    pub available: Option<u64>,
+    /// What was reserved after the measured iterations, where the backend tells.
+    pub reserved: Option<u64>,
 }
 
 /// Run a few iterations and write nothing. Where those would take long, run a few in small, with few
@@ -46,9 +60,22 @@ pub fn measure(
     dataset: &Dataset,
     selected: &Selected,
 ) -> Result<Estimate, TrainError> {
+    config.precision.check(selected)?;
     let images = &dataset.train;
+    let need = MemoryNeed::of(config, &images.into())?;
+    if !selected.is_cpu {
+        need.check(selected)?;
+    }
     let mut state = TrainState::new(config, images.into(), &selected.device)?;
     let parameters = state.model.num_params();
+    let device_memory = || {
+        let usage = || selected.device.memory_pool_usage();
+        (!selected.is_cpu).then(|| DeviceMemory {
+            need,
+            available: device_memory::available(selected),
+            reserved: usage().map(|usage| usage.bytes_reserved),
+        })
+    };
     let mut seconds = |config: &Config, iterations: u64| {
         let mut batches = Batches::new(images, config, &selected.device);
         let mut all = (0..iterations).map(|iteration| {
@@ -84,6 +111,7 @@ pub fn measure(
             s_per_iteration: projected,
             parameters,
             peak_memory: before.zip(memory::peak()).map(grown),
+            device_memory: device_memory(),
             scaled_from: Some(twice),
         });
     }
@@ -91,6 +119,7 @@ pub fn measure(
         s_per_iteration: seconds(config, WARM_UP + MEASURED),
         parameters,
         peak_memory: memory::peak(),
+        device_memory: device_memory(),
         scaled_from: None,
     })
 }
@@ -117,14 +146,36 @@ impl Estimate {
                 "\n                computed from iterations of up to {images} images and one or two steps"
             )
         });
+        let on_device = { self.device_memory }.map_or_else(String::new, |memory| {
+            format!("\ndevice memory   {}", memory.for_people(config))
+        });
         format!(
-            "parameters      {}\ns/iteration     {:.4} ({:.0} image-steps/s)\ntotal time      {} for {} iterations\nmemory          {memory} (process, data included){origin}",
+            "parameters      {}\ns/iteration     {:.4} ({:.0} image-steps/s)\ntotal time      {} for {} iterations\nmemory          {memory} (process, data included){on_device}{origin}",
             self.parameters,
             self.s_per_iteration,
             image_steps / self.s_per_iteration,
             duration(total),
             config.iterations,
         )
+    }
+}
+
+impl DeviceMemory {
+    fn for_people(&self, config: &Config) -> String {
+        let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
+        let mut text = format!("about {} needed", mib(self.need.bytes()));
+        if let Some(available) = self.available {
+            let most = self.need.images_that_fit(available) / 2;
+            text += &format!(
+                " of {}; batches of up to {most} fit, yours are {}",
+                mib(available),
+                config.batch_size
+            );
+        }
+        if let Some(reserved) = self.reserved {
+            text += &format!("; {} reserved after the measured iterations", mib(reserved));
+        }
+        text
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Parser;
 use ebm_train::cli::Cli;
 
 fn main() -> ExitCode {
+    ebm_train::memory::keep_freed();
     let cli = Cli::parse();
     cli.start_logging();
     match cli.run() {

@@ -13,6 +13,7 @@ use crate::checkpoint;
 use crate::config::Config;
 use crate::data::{Dataset, Images};
 use crate::device::Selected;
+use crate::device_memory::MemoryNeed;
 use crate::error::TrainError;
 use crate::grid;
 use crate::metrics::{Metrics, MetricsFile, Speed};
@@ -67,6 +68,9 @@ pub fn train(
     options: &RunOptions<'_>,
 ) -> Result<Outcome, TrainError> {
     config.precision.check(selected)?;
+    if !selected.is_cpu {
+        MemoryNeed::of(config, &(&dataset.train).into())?.check(selected)?;
+    }
     let dir = RunDir::open(options.run_dir, config, options.force)?;
     let state = open_state(config, &dataset.train, selected, dir.path())?;
     let progress = Progress::new(state.step, config.iterations as u64, options.silent);

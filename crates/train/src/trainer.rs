@@ -74,7 +74,8 @@ pub fn step<M: EnergyModel + Sync>(
     let frozen = model.valid();
     let y_neg = chain_tensor(&chains.labels, &x_pos.device()); // [batch]
     let sampler = sampler(config, state, &x_pos.device(), record);
-    let run = run_chains(&frozen, &sampler, chains.x.clone(), &chains.ids, &y_neg);
+    let sampled = config.precision.rounded(&frozen);
+    let run = run_chains(&sampled, &sampler, chains.x.clone(), &chains.ids, &y_neg);
     if let Some(target) = config.langevin.target_acceptance {
         let acceptance = run.stats.as_ref().and_then(|stats| stats.acceptance);
         let acceptance = acceptance.unwrap_or(f64::NAN);

@@ -5,10 +5,10 @@ mod config;
 mod tests;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::activation::Activation;
-use crate::energy::{EnergyModel, Given, ImageShape};
+use crate::energy::{EnergyModel, Given, ImageShape, Work};
 use crate::layers::{ClassGain, Conv, Dense, InputBias, NormedWeight};
 
 pub use config::{ConvLayer, ConvNetConfig, Padding};
@@ -37,15 +37,18 @@ struct Condition {
 }
 
 impl ConvNet {
-    pub(crate) fn multiply_adds(&self, shape: ImageShape) -> usize {
+    pub(crate) fn dtype(&self) -> DType {
+        self.out.weight.dtype()
+    }
+
+    pub(crate) fn work(&self, shape: ImageShape) -> Work {
         let mut size = [shape.height, shape.width];
-        let mut count =
-            self.fc.weight.shape().num_elements() + self.out.weight.shape().num_elements();
+        let mut work = self.fc.work() + self.out.work();
         for conv in &self.convs {
-            let (more, out) = conv.multiply_adds(size);
-            (count, size) = (count + more, out);
+            let (more, out) = conv.work(size);
+            (work, size) = (work + more, out);
         }
-        count
+        work
     }
 }
 

@@ -8,6 +8,7 @@ use rand::Rng;
 
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
+use crate::energy::Work;
 use crate::ops::{ConvGeometry, Layouts, conv2d};
 
 /// A convolution.
@@ -94,14 +95,19 @@ impl Conv {
     }
 
     /// Multiplications for one image of `size`, and the size of what comes out.
-    pub(crate) fn multiply_adds(&self, size: [usize; 2]) -> (usize, [usize; 2]) {
+    pub(crate) fn work(&self, size: [usize; 2]) -> (Work, [usize; 2]) {
         let [outputs, inputs, rows, columns] = self.weight.dims();
         let ConvGeometry { stride, padding } = self.geometry;
         let out = [0, 1].map(|axis| {
             let padded = size[axis] + padding[axis].0 + padding[axis].1;
             (padded - [rows, columns][axis]) / stride[axis] + 1
         });
-        (outputs * inputs * rows * columns * out[0] * out[1], out)
+        let outputs = outputs * out[0] * out[1];
+        let work = Work {
+            multiply_adds: outputs * inputs * rows * columns,
+            outputs,
+        };
+        (work, out)
     }
 
     fn effective_weight(&self) -> Tensor<4> {

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
+use crate::energy::Work;
 use crate::ops::dense;
 
 /// A dense layer.
@@ -43,6 +44,15 @@ impl Dense {
     /// - `x`: `[batch, inputs]`, returns `[batch, outputs]`
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         dense(x, self.effective_weight()) + self.bias.val().unsqueeze()
+    }
+
+    /// What it does for one image.
+    pub(crate) fn work(&self) -> Work {
+        let [inputs, outputs] = self.weight.dims();
+        Work {
+            multiply_adds: inputs * outputs,
+            outputs,
+        }
     }
 
     /// The same layer with spectral norm applied once and for all.

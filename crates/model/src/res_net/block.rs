@@ -6,7 +6,7 @@ use rand::Rng;
 
 use super::ResNetConfig;
 use crate::activation::Activation;
-use crate::energy::Given;
+use crate::energy::{Given, Work};
 use crate::layers::{Bound, ClassGain, Conv, ConvSpec, Initialization, InputBias, NormedWeight};
 use crate::ops::halve;
 
@@ -91,19 +91,16 @@ impl ResBlock {
         self.activation.forward(pooled)
     }
 
-    /// Multiplications for one image of `size`, and the size of what comes out.
-    pub(super) fn multiply_adds(&self, size: [usize; 2]) -> (usize, [usize; 2]) {
+    /// What it does for one image of `size`, and the size of what comes out.
+    pub(super) fn work(&self, size: [usize; 2]) -> (Work, [usize; 2]) {
         let convs = [Some(&self.a), Some(&self.b), self.bypass.as_ref()];
-        let counts = convs
-            .into_iter()
-            .flatten()
-            .map(|conv| conv.multiply_adds(size).0);
+        let each = convs.into_iter().flatten().map(|conv| conv.work(size).0);
         let out = if self.halves {
             size.map(|side| side / 2)
         } else {
             size
         };
-        (counts.sum(), out)
+        (each.sum(), out)
     }
 
     /// The same with spectral norm applied once and for all.

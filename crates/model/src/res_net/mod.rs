@@ -6,10 +6,10 @@ mod config;
 mod tests;
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{DType, Tensor, activation};
 
 use crate::activation::Activation;
-use crate::energy::{EnergyModel, Given, ImageShape};
+use crate::energy::{EnergyModel, Given, ImageShape, Work};
 use crate::layers::{Attention, Conv, Dense, NormedWeight};
 use block::ResBlock;
 
@@ -32,15 +32,19 @@ pub struct ResNet {
 }
 
 impl ResNet {
+    pub(crate) fn dtype(&self) -> DType {
+        self.out.weight.dtype()
+    }
+
     /// Without attention.
-    pub(crate) fn multiply_adds(&self, shape: ImageShape) -> usize {
-        let (stem, mut size) = self.stem.multiply_adds([shape.height, shape.width]);
-        let mut count = stem + self.out.weight.shape().num_elements();
+    pub(crate) fn work(&self, shape: ImageShape) -> Work {
+        let (stem, mut size) = self.stem.work([shape.height, shape.width]);
+        let mut work = stem + self.out.work();
         for block in &self.blocks {
-            let (more, out) = block.multiply_adds(size);
-            (count, size) = (count + more, out);
+            let (more, out) = block.work(size);
+            (work, size) = (work + more, out);
         }
-        count
+        work
     }
 }
 

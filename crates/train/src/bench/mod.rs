@@ -1,6 +1,8 @@
 //! Measure how fast a device does this program's work, on networks that others measure too.
 
 mod peak;
+#[cfg(feature = "wgpu")]
+mod profile;
 mod report;
 mod workload;
 
@@ -12,11 +14,15 @@ use ebm_model::{EnergyModel, Network};
 
 use crate::device::Selected;
 use crate::memory;
+use crate::precision::Precision;
 use crate::trainer;
 
 pub use peak::matmul_peak;
+#[cfg(feature = "wgpu")]
+pub use profile::{KernelTime, kernel_table};
+pub(crate) use report::choice_name;
 pub use report::{Measurement, table};
-pub use workload::{Precision, Task, Workload};
+pub use workload::{Task, Workload};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +35,7 @@ pub struct BenchOptions {
     pub warmup: usize,
     /// Runs on the clock.
     pub repeats: usize,
-    /// Numbers that chains are computed in.
+    /// Numbers in which chains see the energy.
     pub precision: Precision,
 }
 
@@ -72,6 +78,22 @@ pub fn measure(
     }
 }
 
+/// Measure the kernels of one run of a task on a GPU, the longest first.
+#[cfg(feature = "wgpu")]
+pub fn kernels(
+    workload: Workload,
+    task: Task,
+    selected: &Selected,
+    options: &BenchOptions,
+) -> Vec<KernelTime> {
+    let bench = Bench::new(workload, selected, options);
+    let mut run = bench.task(task);
+    for _ in 0..options.warmup.max(1) {
+        run();
+    }
+    profile::kernels_of(run)
+}
+
 /// A workload on a device.
 struct Bench<'a> {
     workload: Workload,
@@ -87,7 +109,7 @@ impl<'a> Bench<'a> {
             workload,
             selected,
             options,
-            net: workload.network(&selected.device).folded(),
+            net: { options.precision }.rounded(&workload.network(&selected.device).folded()),
             x: workload.images(options.batch, &selected.device),
         }
     }
@@ -139,7 +161,7 @@ impl<'a> Bench<'a> {
     /// Floating-point operations of one run of a task, multiplications and additions in the
     /// convolutions and dense layers alone.
     fn flops(&self, task: Task) -> f64 {
-        let forward = 2.0 * self.net.multiply_adds(self.workload.shape()) as f64;
+        let forward = 2.0 * self.net.work(self.workload.shape()).multiply_adds as f64;
         let (batch, steps) = (self.options.batch as f64, self.options.steps as f64);
         batch
             * forward

@@ -53,7 +53,7 @@ impl Measurement {
     }
 
     fn variant(&self) -> String {
-        format!("{} {}", self.backend, name(self.options.precision))
+        format!("{} {}", self.backend, choice_name(self.options.precision))
     }
 
     /// One object, with the keys of the peers' measurements and more.
@@ -62,9 +62,9 @@ impl Measurement {
         json!({
             "peer": concat!("ebm ", env!("CARGO_PKG_VERSION")),
             "device": self.device,
-            "workload": name(self.workload),
+            "workload": choice_name(self.workload),
             "variant": self.variant(),
-            "task": name(self.task),
+            "task": choice_name(self.task),
             "batch": self.options.batch,
             "steps": self.steps(),
             "image_steps_per_s_median": self.image_steps() / median,
@@ -83,8 +83,8 @@ impl Measurement {
         let slowest = self.seconds[self.seconds.len() - 1];
         let memory = { self.peak_memory }.map_or("–".into(), |bytes| (bytes >> 20).to_string());
         [
-            name(self.workload),
-            name(self.task),
+            choice_name(self.workload),
+            choice_name(self.task),
             self.variant(),
             format!("{:.0}", per_s(self.median_seconds())),
             format!("{:.0}–{:.0}", per_s(slowest), per_s(self.seconds[0])),
@@ -101,7 +101,7 @@ impl Measurement {
 }
 
 /// The name of a choice, as on the command line.
-fn name(choice: impl ValueEnum) -> String {
+pub(crate) fn choice_name(choice: impl ValueEnum) -> String {
     let value = choice.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
@@ -139,7 +139,7 @@ pub fn table(measurements: &[Measurement]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Precision;
+    use crate::precision::Precision;
 
     fn measurement() -> Measurement {
         Measurement {

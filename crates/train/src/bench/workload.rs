@@ -43,13 +43,6 @@ pub enum Task {
     Train,
 }
 
-/// Numbers that chains are computed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
-    /// 32-bit floating point.
-    F32,
-}
-
 const SEED: u64 = 1;
 
 /// The random numbers of a measured chain.
@@ -114,6 +107,7 @@ impl Workload {
     pub(super) fn config(self, options: &BenchOptions) -> Config {
         Config {
             batch_size: options.batch,
+            precision: options.precision,
             energy_l2: 1.0,
             langevin: self.langevin(options.steps),
             buffer: BufferConfig {

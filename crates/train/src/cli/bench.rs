@@ -6,8 +6,9 @@ use anyhow::bail;
 use clap::Args;
 
 use super::say;
-use crate::bench::{self, BenchOptions, Precision, Task, Workload, matmul_peak};
-use crate::device::DeviceChoice;
+use crate::bench::{self, BenchOptions, Task, Workload, matmul_peak};
+use crate::device::{DeviceChoice, Selected};
+use crate::precision::Precision;
 
 /// Measure how fast devices do this program's work
 ///
@@ -44,9 +45,13 @@ pub(super) struct BenchArgs {
     #[arg(long, default_value_t = 5)]
     repeats: usize,
 
-    /// Numbers that chains are computed in
+    /// Numbers in which chains see the energy
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
+
+    /// Print the kernels of one run of each task on a GPU, and how long each takes, instead
+    #[arg(long, conflicts_with = "json")]
+    profile: bool,
 
     /// Print a JSON object per measurement as soon as it is there, instead of a table
     #[arg(long)]
@@ -74,6 +79,11 @@ impl BenchArgs {
         let mut measurements = Vec::new();
         for device in &self.devices {
             let selected = device.select()?;
+            self.precision.check(&selected)?;
+            if self.profile {
+                self.print_kernels(&selected, &options)?;
+                continue;
+            }
             let peak = matmul_peak(&selected.device);
             tracing::info!(
                 "{}: matrix products at {peak:.0} GFLOP/s",
@@ -89,9 +99,33 @@ impl BenchArgs {
                 }
             }
         }
-        if !self.json {
+        if !self.json && !self.profile {
             say(bench::table(&measurements))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    #[cfg(feature = "wgpu")]
+    fn print_kernels(&self, selected: &Selected, options: &BenchOptions) -> anyhow::Result<()> {
+        if selected.is_cpu {
+            bail!(
+                "--profile: {} has no kernels of its own to time; profile a GPU, or the process with a tool like perf",
+                selected.description
+            );
+        }
+        for &workload in &self.workloads {
+            for &task in &self.tasks {
+                let kernels = bench::kernels(workload, task, selected, options);
+                let [workload, task] = [bench::choice_name(workload), bench::choice_name(task)];
+                say(format!("{workload} {task} on {}", selected.description))?;
+                say(bench::kernel_table(&kernels))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    fn print_kernels(&self, _: &Selected, _: &BenchOptions) -> anyhow::Result<()> {
+        bail!("--profile: this build has no GPU backend")
     }
 }

@@ -11,6 +11,7 @@ use ebm_model::EnergyModel;
 
 use super::trained::{Trained, TrainedArgs};
 use super::{has_extension, require_extension, say};
+use crate::precision::Precision;
 use crate::{animation, grid, npy, sampling};
 
 /// Draw images from a trained model
@@ -59,6 +60,10 @@ pub(super) struct SampleArgs {
     #[arg(long, value_name = "FILE.gif|FILE.apng")]
     animation: Option<PathBuf>,
 
+    /// Numbers in which chains see the energy
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
+
     /// Draw from the last weights instead of their moving average
     #[arg(long)]
     no_ema: bool,
@@ -103,7 +108,8 @@ impl SampleArgs {
             Init::Noise => sampling::noise_images(num, shape, self.seed, &trained.selected.device),
             Init::Buffer => self.buffer_images(&trained, &plan.labels)?,
         };
-        let model = trained.model(!self.no_ema);
+        self.precision.check(&trained.selected)?;
+        let model = self.precision.rounded(&trained.model(!self.no_ema));
         let steps = self.steps.unwrap_or(config.output.sample_steps);
         // What a run has adapted is the size of its own kind of steps.
         let scale = match config.langevin == trained.config.langevin {

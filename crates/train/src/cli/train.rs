@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::data::{self, Dataset};
 use crate::device::Selected;
 use crate::estimate;
+use crate::precision::Precision;
 use crate::run::{self, Outcome, RunOptions};
 
 /// Train a model; the same command again goes on where it stopped
@@ -43,6 +44,10 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "N")]
     micro_batch: Option<usize>,
 
+    /// Numbers in which chains see the energy; weights, chains and the loss stay in f32
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
+
     /// Do not compare a GPU with the CPU before training on it
     #[arg(long)]
     no_self_test: bool,
@@ -58,6 +63,8 @@ impl TrainArgs {
             self.iterations.map(|n| format!("iterations={n}")),
             self.seed.map(|seed| format!("seed={seed}")),
             self.micro_batch.map(|n| format!("micro_batch={n}")),
+            self.precision
+                .map(|precision| format!("precision={precision}")),
         ];
         let config = self.config.resolve(flags.into_iter().flatten().collect())?;
         let selected = self.device.device.select()?;

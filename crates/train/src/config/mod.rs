@@ -14,6 +14,7 @@ use crate::data::DataConfig;
 use crate::kl::KlConfig;
 use crate::loss::ObjectiveConfig;
 use crate::optimizer::OptimizerConfig;
+use crate::precision::Precision;
 
 pub use model::{ModelConfig, NetworkName};
 pub use resolve::ConfigError;
@@ -30,6 +31,8 @@ pub struct Config {
     /// the same but for the order of sums.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub micro_batch: Option<usize>,
+    /// Numbers in which chains see the energy.
+    pub precision: Precision,
     /// Seed of every random number.
     pub seed: u64,
     /// Learning rate: a number, or a schedule over the iterations.
@@ -62,6 +65,7 @@ impl Default for Config {
             iterations: 10_000,
             batch_size: 64,
             micro_batch: None,
+            precision: Precision::default(),
             seed: 0,
             lr: Schedule::Constant(1e-4),
             energy_l2: 0.1,

@@ -65,8 +65,26 @@ fn people_get_a_table() {
 }
 
 #[test]
+fn a_lower_precision_is_a_variant_with_an_error_of_its_size() {
+    let options = ["--warmup", "0", "--tasks", "energy", "--json"];
+    for (precision, bits) in [("f16", 11), ("bf16", 8)] {
+        let args = [&SMALL[..], &options, &["--precision", precision]].concat();
+        let printed = Scratch::new().ebm(&args).succeeds().stdout;
+        let line: Value = serde_json::from_str(&printed).expect("JSON");
+        assert_eq!(line["variant"], format!("flex {precision}"));
+        let error = line["energy_error"].as_f64().expect("a number");
+        let rounding = 0.5f64.powi(bits);
+        assert!(
+            (0.05 * rounding..10.0 * rounding).contains(&error),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn refuses_nothing_to_measure() {
     let scratch = Scratch::new();
+    scratch.refuses(&["bench", "--profile"], &["--profile: CPU (flex) has no"]);
     scratch.refuses(&["bench", "--batch", "0"], &["--batch must be at least 1"]);
     scratch.refuses(&["bench", "--steps", "0"], &["--steps must be at least 1"]);
 }

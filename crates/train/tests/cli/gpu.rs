@@ -97,6 +97,82 @@ fn micro_batches_on_a_gpu_and_on_the_cpu_change_rounding_alone() {
 }
 
 #[test]
+fn a_step_of_a_chain_takes_one_kernel_besides_the_gradient() {
+    if !has_adapter() {
+        return;
+    }
+    let kernels = |steps: &str| {
+        let arguments = [
+            "bench",
+            "--profile",
+            "--devices",
+            "wgpu",
+            "--tasks",
+            "chain",
+        ];
+        let work = [
+            "--workloads",
+            "uva",
+            "--batch",
+            "2",
+            "--warmup",
+            "0",
+            "--steps",
+            steps,
+        ];
+        let finished = Scratch::new()
+            .ebm(&[&arguments[..], &work].concat())
+            .succeeds();
+        let rows = finished.stdout.lines().skip(2).map(|line| {
+            let mut cells = line.split_whitespace();
+            let kernel = cells.next().expect("a name").to_owned();
+            let launches = cells.next().and_then(|cell| cell.parse().ok());
+            (kernel, launches.expect("a number"))
+        });
+        rows.collect::<std::collections::BTreeMap<String, usize>>()
+    };
+    let (two, three, four) = (kernels("2"), kernels("3"), kernels("4"));
+    // The noise of the first step is added before it.
+    assert_eq!(
+        [&two, &three, &four].map(|k| k["LangevinKernel"]),
+        [3, 4, 5]
+    );
+    let all = |kernels: &std::collections::BTreeMap<_, usize>| kernels.values().sum::<usize>();
+    assert_eq!(all(&four) - all(&three), all(&three) - all(&two));
+}
+
+#[test]
+fn a_batch_beyond_the_memory_of_a_gpu_is_refused_before_anything_is_written() {
+    if !has_adapter() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let sizes = [
+        "--set",
+        "batch_size=2000000",
+        "--set",
+        "buffer.capacity=2000000",
+    ];
+    let before = scratch.tree();
+    let finished = scratch.train_on("wgpu", "run", &sizes);
+    finished.fails_saying(&["has ", " MiB of memory, and training on 4000000 images"]);
+    scratch.assert_unchanged_since(&before);
+}
+
+#[test]
+fn a_precision_that_an_adapter_lacks_is_refused_and_another_trains() {
+    if !has_adapter() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let finished = scratch.train_on("wgpu", "run", &["--precision", "f16", "--no-self-test"]);
+    match finished.stderr.contains("does not compute in f16") {
+        true => finished.fails_saying(&["use --precision f32"]),
+        false => drop(finished.succeeds()),
+    }
+}
+
+#[test]
 fn every_device_is_compared_with_the_cpu() {
     if !has_adapter() {
         return;

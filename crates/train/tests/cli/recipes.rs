@@ -96,3 +96,27 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         }
     }
 }
+
+#[test]
+fn chains_in_a_lower_precision_are_those_of_f32_but_for_rounding() {
+    let scratch = Scratch::new();
+    scratch.train("f32", &[]).succeeds();
+    scratch.train("bf16", &["--precision", "bf16"]).succeeds();
+    let written = std::fs::read_to_string(scratch.join("bf16/config.toml")).expect("a file");
+    assert!(written.contains("precision = \"bf16\""), "{written}");
+    for key in ["e_neg", "chain_grad_norm_mean"] {
+        let [exact, rounded] = ["f32", "bf16"].map(|run| {
+            let lines = metrics(&scratch.join(run));
+            lines[0][key].as_f64().expect("a number")
+        });
+        let error = (exact - rounded).abs();
+        assert!(
+            error > 0.0 && error < 0.02 * exact.abs().max(0.1),
+            "{key}: {exact}, {rounded}"
+        );
+    }
+    let picture = ["--precision", "f16", "--output", "samples.png"];
+    scratch.sample("bf16", &picture).succeeds();
+    let back = ["--precision", "f32", "--iterations", "3"];
+    scratch.train("bf16", &back).fails_saying(&["precision"]);
+}
