@@ -11,12 +11,12 @@ pub(super) fn word_of_bytes(bytes: &[u8]) -> i32 {
 
 /// `[batch, words]` i32 to byte values `[batch, pixels]`.
 pub(super) fn unpack(words: Tensor<2, Int>, pixels: usize) -> Tensor<2> {
-    let [batch, columns] = words.dims();
-    let bytes = (0..4).map(|byte| {
-        let shifted = words.clone().bitwise_right_shift_scalar(8 * byte);
-        shifted.bitwise_and_scalar(0xFF).unsqueeze_dim::<3>(2)
-    });
-    let bytes = Tensor::cat(bytes.collect(), 2).reshape([batch, columns * 4]);
+    let ([batch, columns], device) = (words.dims(), words.device());
+    let shifts = Tensor::<1, Int>::from_data([0, 8, 16, 24], (&device, DType::I32));
+    let of_each_byte = [batch, columns, 4];
+    let words = words.unsqueeze_dim::<3>(2).expand(of_each_byte);
+    let bytes = words.bitwise_right_shift(shifts.expand(of_each_byte));
+    let bytes = bytes.bitwise_and_scalar(0xFF).reshape([batch, columns * 4]);
     bytes.narrow(1, 0, pixels).float()
 }
 

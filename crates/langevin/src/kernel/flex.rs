@@ -1,8 +1,10 @@
-//! Run a Langevin step on the CPU: one pass over the pixels of each chain.
+//! Run a Langevin step on the CPU: one pass over the pixels of each chain, chains spread over the
+//! threads of the caller's pool.
 
 use burn::backend::Flex;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn_flex::FlexTensor;
+use rayon::prelude::*;
 
 use super::LangevinOps;
 use crate::step::{Descent, Noise};
@@ -11,9 +13,9 @@ impl LangevinOps for Flex {
     fn perturb(x: FloatTensor<Self>, chains: IntTensor<Self>, noise: Noise) -> FloatTensor<Self> {
         let mut x = contiguous(x);
         let chains = chain_ids(&chains);
-        for (row, &chain) in rows(&mut x, chains.len()).zip(&chains) {
-            add_noise(row, chain, noise);
-        }
+        rows(&mut x, chains.len())
+            .zip(&chains)
+            .for_each(|(row, &chain)| add_noise(row, chain, noise));
         x
     }
 
@@ -29,15 +31,18 @@ impl LangevinOps for Flex {
         let gradient = &gradient.storage::<f32>()[offset..];
         let chains = chain_ids(&chains);
         let pixels = x.layout().num_elements() / chains.len().max(1);
-        let gradients = gradient.chunks(pixels.max(1));
-        for ((row, gradient), &chain) in rows(&mut x, chains.len()).zip(gradients).zip(&chains) {
-            for (x, &g) in row.iter_mut().zip(gradient) {
-                *x = descent.of_pixel(*x, g);
-            }
-            if let Some(noise) = noise {
-                add_noise(row, chain, noise);
-            }
-        }
+        let gradients = gradient.par_chunks(pixels.max(1));
+        rows(&mut x, chains.len())
+            .zip(gradients)
+            .zip(&chains)
+            .for_each(|((row, gradient), &chain)| {
+                for (x, &g) in row.iter_mut().zip(gradient) {
+                    *x = descent.of_pixel(*x, g);
+                }
+                if let Some(noise) = noise {
+                    add_noise(row, chain, noise);
+                }
+            });
         x
     }
 }
@@ -52,13 +57,13 @@ fn contiguous(x: FlexTensor) -> FlexTensor {
 
 /// The pixels of every chain, mutable in place where nothing else holds the tensor, and copied
 /// first elsewhere.
-fn rows(x: &mut FlexTensor, chains: usize) -> impl Iterator<Item = &mut [f32]> {
+fn rows(x: &mut FlexTensor, chains: usize) -> impl IndexedParallelIterator<Item = &mut [f32]> {
     if !x.is_unique() {
         *x = x.to_contiguous();
     }
     let (offset, elements) = (x.layout().start_offset(), x.layout().num_elements());
     let pixels = elements / chains.max(1);
-    x.storage_mut::<f32>()[offset..offset + elements].chunks_mut(pixels.max(1))
+    x.storage_mut::<f32>()[offset..offset + elements].par_chunks_mut(pixels.max(1))
 }
 
 fn chain_ids(chains: &FlexTensor) -> Vec<u32> {
