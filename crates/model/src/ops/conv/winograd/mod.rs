@@ -1,9 +1,10 @@
 //! Convolve by tiles of pixels: transform, multiply at as many points, transform back.
 //!
 //! F(4×4, 3×3) takes a quarter of the multiplications of a convolution; F(5×5, 2×2), F(4×4, 2×2) and
-//! F(2×2, 2×2) take 36, 39 and 56 % where the tiles fit (Lavin & Gray 2016). A 4×4 kernel of stride two is one of 2×2 on the four phases of the
-//! image as channels, and an input gradient is a convolution, too: of the output's gradient, with
-//! turned kernels. So both directions of both kinds are one function of two [`Lattice`]s.
+//! F(2×2, 2×2) take 36, 39 and 56 %, where the tiles fit the image (Lavin & Gray 2016). A 4×4 kernel
+//! of stride two is one of 2×2 on the four phases of the image as channels, and an input gradient is
+//! a convolution, too: of the output's gradient, with turned kernels. So both directions of both
+//! kinds are one function of two [`Lattice`]s.
 //!
 //! The pixels of eight images lie beside each other here, so that every transform is a vector
 //! operation whatever the size of an image, and no bit of a result depends on its place.
