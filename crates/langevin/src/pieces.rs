@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::panic::resume_unwind;
 use std::sync::OnceLock;
 
+#[cfg(feature = "wgpu")]
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use rayon::{ThreadPool, ThreadPoolBuilder};

@@ -20,6 +20,7 @@ use crate::trainer;
 pub use peak::matmul_peak;
 #[cfg(feature = "wgpu")]
 pub use profile::{KernelTime, kernel_table};
+#[cfg(feature = "wgpu")]
 pub(crate) use report::choice_name;
 pub use report::{Measurement, table};
 pub use workload::{Task, Workload};
