@@ -31,7 +31,7 @@ pub struct RunOptions<'a> {
     pub run_dir: &'a Path,
     /// Go on although the configuration changed.
     pub force: bool,
-    /// Compare a device that is no CPU with the CPU first.
+    /// Compare a device that is no CPU with the CPU first, and its memory with what the run needs.
     pub self_test: bool,
     /// Show no progress.
     pub silent: bool,
@@ -68,7 +68,7 @@ pub fn train(
     options: &RunOptions<'_>,
 ) -> Result<Outcome, TrainError> {
     config.precision.check(selected)?;
-    if !selected.is_cpu {
+    if options.self_test && !selected.is_cpu {
         MemoryNeed::of(config, &(&dataset.train).into())?.check(selected)?;
     }
     let dir = RunDir::open(options.run_dir, config, options.force)?;

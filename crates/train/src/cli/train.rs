@@ -48,7 +48,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_enum)]
     precision: Option<Precision>,
 
-    /// Do not compare a GPU with the CPU before training on it
+    /// Do not compare a GPU with the CPU, nor its memory with what the run needs, before training on it
     #[arg(long)]
     no_self_test: bool,
 
