@@ -49,8 +49,12 @@ fn advice(fit: usize) -> String {
 /// The memory that a run needs on a device, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryNeed {
-    /// Whatever the number of images.
+    /// Whatever the batch.
     pub fixed: u64,
+    /// For each chain of the batch and the data beside it.
+    pub per_chain: u64,
+    /// Chains of the batch.
+    pub chains: usize,
     /// For each image, of data or chains, worked on at a time.
     pub per_image: u64,
     /// Images worked on at a time.
@@ -70,10 +74,9 @@ impl MemoryNeed {
         let buffer = config.buffer.capacity as u64 * pixels;
         let both = 2 * config.batch_size;
         Ok(Self {
-            fixed: RESERVE
-                + parameters * VECTORS_OF_PARAMETERS
-                + buffer
-                + both as u64 * pixels * F32 * TENSORS_OF_OUTPUT,
+            fixed: RESERVE + parameters * VECTORS_OF_PARAMETERS + buffer,
+            per_chain: 2 * pixels * F32 * TENSORS_OF_OUTPUT,
+            chains: config.batch_size,
             per_image: network.work(shape).outputs as u64 * F32 * TENSORS_OF_OUTPUT,
             images: config.micro_batch.unwrap_or(both).min(both),
         })
@@ -81,12 +84,22 @@ impl MemoryNeed {
 
     /// All of it.
     pub fn bytes(&self) -> u64 {
-        self.fixed + self.per_image * self.images as u64
+        self.of_batch() + self.per_image * self.images as u64
     }
 
-    /// The most images at a time that fit into so many bytes.
+    fn of_batch(&self) -> u64 {
+        self.fixed + self.per_chain * self.chains as u64
+    }
+
+    /// The most images at a time that fit into so many bytes, of this batch.
     pub fn images_that_fit(&self, available: u64) -> usize {
-        (available.saturating_sub(self.fixed) / self.per_image.max(1)) as usize
+        (available.saturating_sub(self.of_batch()) / self.per_image.max(1)) as usize
+    }
+
+    /// The largest batch that fits into so many bytes, worked on at once.
+    pub fn batch_that_fits(&self, available: u64) -> usize {
+        let of_chain = self.per_chain + 2 * self.per_image;
+        (available.saturating_sub(self.fixed) / of_chain.max(1)) as usize
     }
 
     /// Check that it fits, where the device says what it has.
@@ -183,6 +196,15 @@ mod tests {
             assert_eq!(need.images_that_fit(need.bytes() - 1), images - 1);
         }
         assert_eq!(need(64, None).images_that_fit(1), 0);
+    }
+
+    #[test]
+    fn the_batch_that_fits_into_what_a_run_needs_is_its_own_whatever_asks() {
+        let bytes = need(64, None).bytes();
+        for asked in [need(1, None), need(64, None), need(4096, Some(16))] {
+            assert_eq!(asked.batch_that_fits(bytes), 64);
+            assert_eq!(asked.batch_that_fits(bytes - 1), 63);
+        }
     }
 
     #[test]

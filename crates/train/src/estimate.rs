@@ -62,18 +62,21 @@ pub fn measure(
 ) -> Result<Estimate, TrainError> {
     config.precision.check(selected)?;
     let images = &dataset.train;
-    let need = MemoryNeed::of(config, &images.into())?;
-    if !selected.is_cpu {
+    let need = match selected.is_cpu {
+        true => None,
+        false => Some(MemoryNeed::of(config, &images.into())?),
+    };
+    if let Some(need) = need {
         need.check(selected)?;
     }
     let mut state = TrainState::new(config, images.into(), &selected.device)?;
     let parameters = state.model.num_params();
     let device_memory = || {
-        let usage = || selected.device.memory_pool_usage();
-        (!selected.is_cpu).then(|| DeviceMemory {
-            need,
+        let usage = selected.device.memory_pool_usage();
+        Some(DeviceMemory {
+            need: need?,
             available: device_memory::available(selected),
-            reserved: usage().map(|usage| usage.bytes_reserved),
+            reserved: usage.map(|usage| usage.bytes_reserved),
         })
     };
     let mut seconds = |config: &Config, iterations: u64| {
@@ -165,7 +168,7 @@ impl DeviceMemory {
         let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
         let mut text = format!("about {} needed", mib(self.need.bytes()));
         if let Some(available) = self.available {
-            let most = self.need.images_that_fit(available) / 2;
+            let most = self.need.batch_that_fits(available);
             text += &format!(
                 " of {}; batches of up to {most} fit, yours are {}",
                 mib(available),

@@ -94,7 +94,7 @@ impl Conv {
         }
     }
 
-    /// Multiplications for one image of `size`, and the size of what comes out.
+    /// What it does for one image of `size`, and the size of what comes out.
     pub(crate) fn work(&self, size: [usize; 2]) -> (Work, [usize; 2]) {
         let [outputs, inputs, rows, columns] = self.weight.dims();
         let ConvGeometry { stride, padding } = self.geometry;

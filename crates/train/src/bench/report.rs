@@ -53,7 +53,7 @@ impl Measurement {
     }
 
     fn variant(&self) -> String {
-        format!("{} {}", self.backend, choice_name(self.options.precision))
+        format!("{} {}", self.backend, self.options.precision)
     }
 
     /// One object, with the keys of the peers' measurements and more.

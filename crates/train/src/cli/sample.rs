@@ -101,6 +101,7 @@ impl SampleArgs {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         self.check()?;
         let trained = self.trained.open()?;
+        self.precision.check(&trained.selected)?;
         let config = trained.config.with_sampler_overrides(&self.overrides)?;
         let plan = self.plan(&trained)?;
         let (num, shape) = (plan.labels.len(), trained.state.image_shape());
@@ -108,7 +109,6 @@ impl SampleArgs {
             Init::Noise => sampling::noise_images(num, shape, self.seed, &trained.selected.device),
             Init::Buffer => self.buffer_images(&trained, &plan.labels)?,
         };
-        self.precision.check(&trained.selected)?;
         let model = self.precision.rounded(&trained.model(!self.no_ema));
         let steps = self.steps.unwrap_or(config.output.sample_steps);
         // What a run has adapted is the size of its own kind of steps.
