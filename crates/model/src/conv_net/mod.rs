@@ -74,7 +74,7 @@ impl EnergyModel for ConvNet {
             };
             h = self.activation.forward(h); // [batch, filters, height', width']
         }
-        let h = self.activation.forward(self.fc.forward(h.flatten(1, 3))); // [batch, hidden]
+        let h = self.activation.forward(self.fc.forward_images(h)); // [batch, hidden]
         self.out.forward(h).squeeze_dim(1) // [batch]
     }
 
@@ -82,6 +82,7 @@ impl EnergyModel for ConvNet {
         Self {
             convs: self.convs.iter().map(Conv::folded).collect(),
             fc: self.fc.folded(),
+            out: self.out.folded(),
             ..self.clone()
         }
     }

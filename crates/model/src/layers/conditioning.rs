@@ -6,6 +6,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::ops::{scale, shift};
+
 /// gb: what is added to every pixel of a layer's input, by class, zero at first. Without classes one
 /// vector for all images.
 #[derive(Module, Debug)]
@@ -25,7 +27,7 @@ impl InputBias {
     /// # Shapes
     /// - `x`: `[batch, channels_in, height, width]`, `y`: `[batch]`
     pub(crate) fn forward(&self, x: Tensor<4>, y: Option<&Tensor<1, Int>>) -> Tensor<4> {
-        x + as_channels(rows(&self.table, y))
+        shift(x, as_channels(rows(&self.table, y)))
     }
 }
 
@@ -56,7 +58,7 @@ impl ClassGain {
             Some(shared) => gain + shared.val().unsqueeze(),
             None => gain,
         };
-        x * as_channels(gain)
+        scale(x, as_channels(gain))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Multiply by weights that may be under spectral norm.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -7,7 +9,7 @@ use rand::Rng;
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
 use crate::energy::Work;
-use crate::ops::dense;
+use crate::ops::{Layouts, dense, dense_of_images};
 
 /// A dense layer.
 #[derive(Module, Debug)]
@@ -18,6 +20,9 @@ pub(crate) struct Dense {
     pub(crate) bias: Param<Tensor<1>>,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
+    /// What the CPU makes of folded weights, which stay as they are.
+    #[module(skip)]
+    layouts: Option<Arc<Layouts>>,
 }
 
 impl Dense {
@@ -34,6 +39,7 @@ impl Dense {
             weight: Param::from_data(weight, device),
             bias: Param::from_data(bias, device),
             norm: None,
+            layouts: None,
         };
         dense.norm =
             bound.map(|bound| SpectralNorm::new(constant_matrix(&dense.weight), bound, rng));
@@ -43,7 +49,17 @@ impl Dense {
     /// # Shapes
     /// - `x`: `[batch, inputs]`, returns `[batch, outputs]`
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        dense(x, self.effective_weight()) + self.bias.val().unsqueeze()
+        let layouts = self.layouts.clone();
+        dense(x, self.effective_weight(), self.bias.val(), layouts)
+    }
+
+    /// As [`Self::forward`] for all numbers of each image.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, returns `[batch, outputs]`
+    pub(crate) fn forward_images(&self, x: Tensor<4>) -> Tensor<2> {
+        let layouts = self.layouts.clone();
+        dense_of_images(x, self.effective_weight(), self.bias.val(), layouts)
     }
 
     /// What it does for one image.
@@ -60,6 +76,7 @@ impl Dense {
         Self {
             weight: Param::initialized(self.weight.id, self.effective_weight()),
             norm: None,
+            layouts: Some(Arc::default()),
             ..self.clone()
         }
     }

@@ -1,6 +1,6 @@
 //! Put the kernels on the tape: what each one keeps, and what its backward pass computes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -63,26 +63,83 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
         })
     }
 
-    fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        let prepared = DenseBackward
-            .prepare::<C>([x.node(), weight.node()])
-            .compute_bound()
-            .stateful();
-        let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let y = Flex::energy_dense(x.clone(), weight.clone());
+    fn energy_fork(x: FloatTensor<Self>, branches: Arc<Branches>) -> FloatTensor<Self> {
+        unary::<C, _>(x, ForkBackward, |x| (branches, x))
+    }
+
+    fn energy_scale(x: FloatTensor<Self>, gains: FloatTensor<Self>) -> FloatTensor<Self> {
+        let needs_x = gains.is_tracked();
+        let nodes = [x.node(), gains.node()];
+        let prepared = ScaleBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let (x, gains) = (x.into_primitive(), gains.into_primitive());
+        let kept = (needs_x.then(|| x.clone()), gains.clone());
+        let y = Flex::energy_scale(x, gains);
         match prepared {
-            OpsKind::Tracked(prep) => prep.finish((x, weight), y),
+            OpsKind::Tracked(prep) => prep.finish(kept, y),
             OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn energy_shift(x: FloatTensor<Self>, biases: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node(), biases.node()];
+        let prepared = ShiftBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let biases = biases.into_primitive();
+        let [rows, ..] = biases.layout().shape().dims::<4>();
+        let y = Flex::energy_shift(x.into_primitive(), biases);
+        match prepared {
+            OpsKind::Tracked(prep) => prep.finish(rows, y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node(), y.node()];
+        let prepared = AddBackward.prepare::<C>(nodes).compute_bound().stateful();
+        let sum = Flex::energy_add(x.into_primitive(), y.into_primitive());
+        match prepared {
+            OpsKind::Tracked(prep) => prep.finish((), sum),
+            OpsKind::UnTracked(prep) => prep.finish(sum),
         }
     }
 }
 
-/// Keeps input and weights; computes only the gradients that are asked for.
-#[derive(Debug)]
-struct DenseBackward;
+/// The gradient of the first of two branches, until the second has its own.
+#[derive(Debug, Default)]
+pub(crate) struct Branches(Mutex<Option<FlexTensor>>);
 
-impl Backward<Flex, 2> for DenseBackward {
-    type State = (FlexTensor, FlexTensor);
+/// Adds the gradients of both branches, where Burn would add them number by number.
+#[derive(Debug)]
+struct ForkBackward;
+
+impl Backward<Flex, 1> for ForkBackward {
+    type State = Arc<Branches>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x] = ops.parents;
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        let mut first = ops.state.0.lock().expect("no panic while it is held");
+        match first.take() {
+            None => *first = Some(gradient),
+            Some(other) => {
+                if let Some(node) = of_x {
+                    gradients.register::<Flex>(node.id, Flex::energy_add(gradient, other));
+                }
+            }
+        }
+    }
+}
+
+/// Keeps the gains, and the input where the gains' gradient is asked for.
+#[derive(Debug)]
+struct ScaleBackward;
+
+impl Backward<Flex, 2> for ScaleBackward {
+    type State = (Option<FlexTensor>, FlexTensor);
 
     fn backward(
         self,
@@ -90,15 +147,62 @@ impl Backward<Flex, 2> for DenseBackward {
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let [of_x, of_weight] = ops.parents;
+        let [of_x, of_gains] = ops.parents;
         let gradient = gradients.consume::<Flex>(&ops.node);
-        let (x, weight) = ops.state;
-        if let Some(node) = of_x {
-            let grad_x = flex::dense_input_gradient(&weight, &gradient);
-            gradients.register::<Flex>(node.id, grad_x);
+        let (x, gains) = ops.state;
+        if let Some(node) = of_gains {
+            let x = x.expect("kept for the gains' gradient");
+            let [rows, ..] = gains.layout().shape().dims::<4>();
+            let grad_gains = flex::sum_channels(Some(&x), &gradient, rows);
+            gradients.register::<Flex>(node.id, grad_gains);
         }
-        if let Some(node) = of_weight {
-            gradients.register::<Flex>(node.id, flex::dense_weight_gradient(&x, &gradient));
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, Flex::energy_scale(gradient, gains));
+        }
+    }
+}
+
+/// Keeps the number of rows of biases.
+#[derive(Debug)]
+struct ShiftBackward;
+
+impl Backward<Flex, 2> for ShiftBackward {
+    type State = usize;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x, of_biases] = ops.parents;
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        if let Some(node) = of_biases {
+            let grad_biases = flex::sum_channels(None, &gradient, ops.state);
+            gradients.register::<Flex>(node.id, grad_biases);
+        }
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, gradient);
+        }
+    }
+}
+
+/// Keeps nothing.
+#[derive(Debug)]
+struct AddBackward;
+
+impl Backward<Flex, 2> for AddBackward {
+    type State = ();
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        for node in ops.parents.into_iter().flatten() {
+            gradients.register::<Flex>(node.id, gradient.clone());
         }
     }
 }
@@ -159,7 +263,7 @@ impl Backward<Flex, 3> for ConvBackward {
                 state.x_shape,
                 weight,
                 layouts,
-                &gradient,
+                gradient.clone(),
                 state.geometry,
             );
             gradients.register::<Flex>(node.id, grad_x);
@@ -167,7 +271,7 @@ impl Backward<Flex, 3> for ConvBackward {
         if of_weight.is_some() || of_bias.is_some() {
             let x = state.x.expect("kept for the parameters' gradients");
             let (grad_weight, grad_bias) =
-                flex::conv2d_parameter_gradients(&x, &state.weight, &gradient, state.geometry);
+                flex::conv2d_parameter_gradients(&x, &state.weight, gradient, state.geometry);
             if let Some(node) = of_weight {
                 gradients.register::<Flex>(node.id, grad_weight);
             }

@@ -37,6 +37,40 @@ pub(crate) fn swish_gradient(x: &[f32], grad: &mut [f32]) {
     silu_gradient(x, grad);
 }
 
+/// Adds one to the other.
+pub(crate) fn add(x: &[f32], sum: &mut [f32]) {
+    assert_one_each(x, sum);
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x);
+}
+
+/// Adds the product of two to the third.
+pub(crate) fn add_product(x: &[f32], y: &[f32], sum: &mut [f32]) {
+    assert_one_each(x, sum);
+    assert_one_each(y, sum);
+    for ((sum, x), y) in sum.iter_mut().zip(x).zip(y) {
+        *sum += x * y;
+    }
+}
+
+/// Adds one number to all, or to each its own.
+pub(crate) fn shift(by: &[f32], x: &mut [f32]) {
+    match by {
+        [by] => x.iter_mut().for_each(|x| *x += by),
+        _ => add(by, x),
+    }
+}
+
+/// Multiplies all by one number, or each by its own.
+pub(crate) fn multiply(by: &[f32], x: &mut [f32]) {
+    match by {
+        [by] => x.iter_mut().for_each(|x| *x *= by),
+        _ => {
+            assert_one_each(by, x);
+            x.iter_mut().zip(by).for_each(|(x, by)| *x *= by);
+        }
+    }
+}
+
 /// Multiplies x by 0.2 where it is not positive.
 pub(crate) fn leaky_relu(x: &mut [f32]) {
     for x in x {
@@ -53,12 +87,9 @@ pub(crate) fn leaky_relu_gradient(y: &[f32], grad: &mut [f32]) {
     }
 }
 
-fn assert_one_each(x: &[f32], grad: &[f32]) {
-    let (expected, got) = (x.len(), grad.len());
-    assert_eq!(
-        expected, got,
-        "expected {expected} values of gradient, got {got}"
-    );
+fn assert_one_each(x: &[f32], y: &[f32]) {
+    let (expected, got) = (x.len(), y.len());
+    assert_eq!(expected, got, "expected {expected} numbers, got {got}");
 }
 
 /// a·b + c, in one rounding where `FMA`.

@@ -1,23 +1,24 @@
-//! Hand the kernels the slices of flex tensors, images spread over the threads of the caller's pool.
+//! Hand the kernels the numbers of flex tensors, images spread over the threads of the caller's pool.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::TensorData;
-use burn_flex::FlexTensor;
+use burn::tensor::{Shape, TensorData};
+use burn_flex::{FlexTensor, Layout};
 use rayon::prelude::*;
 
-use super::conv::{self, ConvShape, Layouts, Weights};
-use super::{ConvGeometry, EnergyOps, dense, elementwise, pool};
+use super::conv::{self, ConvShape, Images, Layouts, Order, Weights};
+use super::lanes::{collect, lanes_for, spread};
+use super::{Branches, ConvGeometry, EnergyOps, elementwise, pool};
 
 /// Images that share a sum of weight gradients: fixed, so that the order of additions does not
 /// depend on the number of threads.
 const SUMMED_IMAGES: usize = 16;
 
-/// Images that the kernels take at a time.
-const GROUP: usize = 16;
+/// The most images that lie beside each other; of more, so many are a task for the pool.
+const MAX_BESIDE: usize = 16;
 /// Numbers of an elementwise task of the pool.
 const ELEMENTS: usize = 1 << 16;
 
@@ -29,19 +30,15 @@ impl EnergyOps for Flex {
         layouts: Arc<Layouts>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
-        let [x, weight, bias] = [x, weight, bias].map(contiguous);
+        let bias = contiguous(bias);
         let shape = shape_of(x.layout().shape().dims(), &weight, geometry);
-        let [rows, columns] = shape.out();
-        let images = images_per_task(shape.batch);
-        let (x_len, y_len) = (image_len(&x, shape), shape.channels_out * rows * columns);
-        let (weight, bias) = (weights(&weight, &layouts), floats(&bias));
-        let mut y = vec![0.0; shape.batch * y_len];
-        let xs = floats(&x).par_chunks(images * x_len);
-        y.par_chunks_mut(images * y_len).zip(xs).for_each(|(y, x)| {
-            let batch = x.len() / x_len;
+        let [height, width] = shape.out();
+        let to = [shape.channels_out, height, width];
+        let (weight, bias) = ((weights(&weight), &*layouts), numbers(&bias));
+        let order = |batch| ConvShape { batch, ..shape }.order();
+        convolve(order, x, to, |batch, x, y| {
             conv::forward(ConvShape { batch, ..shape }, x, weight, Some(bias), y);
-        });
-        tensor(y, [shape.batch, shape.channels_out, rows, columns])
+        })
     }
 
     fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -53,44 +50,121 @@ impl EnergyOps for Flex {
     }
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let x = contiguous(x);
-        let [batch, channels, height, width] = x.layout().shape().dims::<4>();
+        let order = order_of(&x);
+        let x = in_order(x, order);
+        let shape @ [batch, channels, height, width] = x.layout().shape().dims();
         let out = [batch, channels, height / 2, width / 2];
-        let mut y = vec![0.0; out.iter().product()];
-        pool::halve(floats(&x), [height, width], &mut y);
-        tensor(y, out)
+        let mut y = vec![0.0; order.len(out)];
+        pool::halve(numbers(&x), order.plane(shape), &mut y);
+        tensor_in(order, y, out)
     }
 
-    fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        let [x, weight] = [x, weight].map(contiguous);
-        let [inputs, outputs] = weight.layout().shape().dims();
-        let [batch, _] = x.layout().shape().dims::<2>();
-        let mut y = vec![0.0; batch * outputs];
-        dense::product(floats(&x), floats(&weight), [inputs, outputs], &mut y);
-        tensor(y, [batch, outputs])
+    fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (sum, term) = match x.is_unique() {
+            true => (x, y),
+            false => (y, x),
+        };
+        map_with(term, sum, elementwise::add)
+    }
+
+    fn energy_fork(x: FloatTensor<Self>, _branches: Arc<Branches>) -> FloatTensor<Self> {
+        x
+    }
+
+    fn energy_scale(x: FloatTensor<Self>, gains: FloatTensor<Self>) -> FloatTensor<Self> {
+        map_channels(x, &gains, elementwise::multiply)
+    }
+
+    fn energy_shift(x: FloatTensor<Self>, biases: FloatTensor<Self>) -> FloatTensor<Self> {
+        map_channels(x, &biases, elementwise::shift)
     }
 }
 
-/// ∇ₓ of a dense product from the gradient of its output.
-pub(super) fn dense_input_gradient(weight: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-    let [weight, gradient] = [weight, gradient].map(|t| contiguous(t.clone()));
-    let [inputs, outputs] = weight.layout().shape().dims();
-    let [batch, _] = gradient.layout().shape().dims::<2>();
-    let mut grad_x = vec![0.0; batch * inputs];
-    let size = [inputs, outputs];
-    dense::input_gradient(floats(&gradient), floats(&weight), size, &mut grad_x);
-    tensor(grad_x, [batch, inputs])
+/// What a kernel makes of each run of numbers of `x`, with those of `rows`: images' numbers in lanes,
+/// an image's plane with one number in planes.
+fn map_channels(x: FlexTensor, rows: &FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {
+    let order = order_of(&x);
+    let mut x = in_order(x, order);
+    let shape @ [_, _, height, width] = x.layout().shape().dims::<4>();
+    let rows = numbers_of_channels(rows, shape, order);
+    match order {
+        Order::Planes => {
+            let planes = numbers_mut(&mut x).chunks_exact_mut((height * width).max(1));
+            let numbers = rows.chunks_exact(1);
+            planes
+                .zip(numbers)
+                .for_each(|(plane, number)| kernel(number, plane));
+        }
+        Order::Lanes => {
+            let pixels = numbers_mut(&mut x).chunks_exact_mut(rows.len().max(1));
+            pixels.for_each(|pixel| kernel(&rows, pixel));
+        }
+    }
+    x
 }
 
-/// ∇ of the matrix of a dense product from the gradient of its output.
-pub(super) fn dense_weight_gradient(x: &FlexTensor, gradient: &FlexTensor) -> FlexTensor {
-    let [x, gradient] = [x, gradient].map(|t| contiguous(t.clone()));
-    let [_, inputs] = x.layout().shape().dims::<2>();
-    let [_, outputs] = gradient.layout().shape().dims::<2>();
-    let mut grad_weight = vec![0.0; inputs * outputs];
-    let size = [inputs, outputs];
-    dense::matrix_gradient(floats(&x), floats(&gradient), size, &mut grad_weight);
-    tensor(grad_weight, size)
+/// The numbers that each channel of each image of a batch of `shape` is given by `rows`,
+/// `[batch or 1, channels, 1, 1]`, as they lie.
+fn numbers_of_channels(rows: &FlexTensor, shape: [usize; 4], order: Order) -> Vec<f32> {
+    let [batch, channels, ..] = shape;
+    let rows = contiguous(rows.clone());
+    let given = numbers(&rows).chunks_exact(channels.max(1));
+    let planes = match given.len() == batch {
+        true => numbers(&rows).to_vec(),
+        false => numbers(&rows).repeat(batch),
+    };
+    match order {
+        Order::Planes => planes,
+        Order::Lanes => spread_out(&planes, [batch, channels, 1]),
+    }
+}
+
+/// Σ of x·gradient, or of the gradient alone, over each channel of each image, `[batch, channels, 1, 1]`;
+/// over all images where there is to be one row.
+pub(super) fn sum_channels(
+    x: Option<&FlexTensor>,
+    gradient: &FlexTensor,
+    row_count: usize,
+) -> FlexTensor {
+    let [batch, channels, height, width] = gradient.layout().shape().dims();
+    let order = order_of(gradient);
+    let gradient = in_order(gradient.clone(), order);
+    let x = x.map(|x| in_order(x.clone(), order));
+    let mut sums = vec![0.0; batch * channels];
+    let x = x.as_ref().map(numbers);
+    let len = match order {
+        Order::Planes => height * width,
+        Order::Lanes => channels * lanes_for(batch),
+    };
+    let runs = numbers(&gradient).chunks_exact(len.max(1)).enumerate();
+    let runs = runs.map(|(i, run)| (run, x.map(|x| &x[i * len..][..len])));
+    match order {
+        Order::Planes => {
+            for (sum, (gradient, x)) in sums.iter_mut().zip(runs) {
+                *sum = match x {
+                    Some(x) => x.iter().zip(gradient).map(|(x, g)| x * g).sum(),
+                    None => gradient.iter().sum(),
+                };
+            }
+        }
+        Order::Lanes => {
+            let mut of_lanes = vec![0.0; len];
+            for (gradient, x) in runs {
+                match x {
+                    Some(x) => elementwise::add_product(x, gradient, &mut of_lanes),
+                    None => elementwise::add(gradient, &mut of_lanes),
+                }
+            }
+            collect(&of_lanes, [batch, channels, 1], &mut sums);
+        }
+    }
+    if row_count != batch {
+        let mut total = vec![0.0; channels];
+        sums.chunks_exact(channels.max(1))
+            .for_each(|row| elementwise::add(row, &mut total));
+        sums = total;
+    }
+    tensor(sums, [row_count, channels, 1, 1])
 }
 
 /// ∇ₓ of a convolution from the gradient of its output.
@@ -98,103 +172,155 @@ pub(super) fn conv2d_input_gradient(
     x_shape: [usize; 4],
     weight: &FlexTensor,
     layouts: &Layouts,
-    gradient: &FlexTensor,
+    gradient: FlexTensor,
     geometry: ConvGeometry,
 ) -> FlexTensor {
-    let [weight, gradient] = [weight, gradient].map(|t| contiguous(t.clone()));
-    let shape = shape_of(x_shape, &weight, geometry);
-    let weight = weights(&weight, layouts);
-    let images = images_per_task(shape.batch);
-    let x_len = x_shape[1..].iter().product::<usize>().max(1);
-    let y_len = image_len(&gradient, shape);
-    let mut grad_x = vec![0.0; shape.batch * x_len];
-    let gradients = floats(&gradient).par_chunks(images * y_len);
-    let tasks = grad_x.par_chunks_mut(images * x_len).zip(gradients);
-    tasks.for_each(|(grad_x, gradient)| {
-        let batch = gradient.len() / y_len;
+    let shape = shape_of(x_shape, weight, geometry);
+    let weight = (weights(weight), layouts);
+    let [_, channels, height, width] = x_shape;
+    let order = |batch| ConvShape { batch, ..shape }.gradient_order();
+    let to = [channels, height, width];
+    convolve(order, gradient, to, |batch, gradient, grad_x| {
         conv::input_gradient(ConvShape { batch, ..shape }, weight, gradient, grad_x);
+    })
+}
+
+/// Images of channels, rows and columns `to`, computed from `x` by a kernel that takes and gives a
+/// number of images in their `order`.
+fn convolve(
+    order: impl Fn(usize) -> Order + Sync,
+    x: FlexTensor,
+    to: [usize; 3],
+    kernel: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+) -> FlexTensor {
+    let [batch, channels, height, width] = x.layout().shape().dims();
+    let [x_len, y_len] = [channels * height * width, to.iter().product()];
+    let out = [batch, to[0], to[1], to[2]];
+    if batch <= MAX_BESIDE {
+        let order = order(batch);
+        let x = in_order(x, order);
+        let mut y = vec![0.0; order.len(out)];
+        kernel(batch, numbers(&x), &mut y);
+        return tensor_in(order, y, out);
+    }
+    let x = in_order(x, Order::Planes);
+    let mut y = vec![0.0; batch * y_len];
+    let xs = numbers(&x).par_chunks(MAX_BESIDE * x_len);
+    let tasks = y.par_chunks_mut(MAX_BESIDE * y_len).zip(xs);
+    tasks.for_each(|(y, x)| {
+        let images = x.len() / x_len;
+        match order(images) {
+            Order::Planes => kernel(images, x, y),
+            Order::Lanes => {
+                let beside = spread_out(x, [images, channels, height * width]);
+                let mut result = vec![0.0; y_len * lanes_for(images)];
+                kernel(images, &beside, &mut result);
+                collect(&result, [images, to[0], to[1] * to[2]], y);
+            }
+        }
     });
-    tensor(grad_x, x_shape)
+    tensor(y, out)
 }
 
 /// ∇ of the weights and of the bias of a convolution from the gradient of its output.
 pub(super) fn conv2d_parameter_gradients(
     x: &FlexTensor,
     weight: &FlexTensor,
-    gradient: &FlexTensor,
+    gradient: FlexTensor,
     geometry: ConvGeometry,
 ) -> (FlexTensor, FlexTensor) {
-    let [x, gradient] = [x, gradient].map(|t| contiguous(t.clone()));
     let shape = shape_of(x.layout().shape().dims(), weight, geometry);
-    let (x_len, y_len) = (image_len(&x, shape), image_len(&gradient, shape));
-    let weights = weight.layout().num_elements();
-    let xs = floats(&x).par_chunks(SUMMED_IMAGES * x_len);
-    let gradients = floats(&gradient).par_chunks(SUMMED_IMAGES * y_len);
+    let steps = weights(weight).steps;
+    let sums_of = |x: Images, gradient: Images| {
+        let mut sums = (
+            vec![0.0; weight.layout().num_elements()],
+            vec![0.0; shape.channels_out],
+        );
+        let batch = x.size[0];
+        let of_weight = (sums.0.as_mut_slice(), steps);
+        conv::parameter_gradients(
+            &ConvShape { batch, ..shape },
+            x,
+            gradient,
+            of_weight,
+            &mut sums.1,
+        );
+        sums
+    };
+    let in_lanes = shape.batch <= SUMMED_IMAGES && lanes_for(shape.batch) == shape.batch;
+    let order = match in_lanes && !shape.is_dense() {
+        true => Order::Lanes,
+        false => Order::Planes,
+    };
+    let (x, gradient) = (in_order(x.clone(), order), in_order(gradient, order));
+    let [xs, gradients] = [&x, &gradient].map(|t| some_images(t, order));
     let sums: Vec<_> = xs
+        .into_par_iter()
         .zip(gradients)
-        .map(|(x, gradient)| {
-            let batch = x.len() / x_len;
-            let mut sums = (vec![0.0; weights], vec![0.0; shape.channels_out]);
-            let shape = ConvShape { batch, ..shape };
-            conv::weight_gradient(shape, x, gradient, &mut sums.0);
-            conv::bias_gradient(shape, gradient, &mut sums.1);
-            sums
-        })
+        .map(|(x, gradient)| sums_of(x, gradient))
         .collect();
-    let mut total = (vec![0.0; weights], vec![0.0; shape.channels_out]);
-    for (weight, bias) in sums {
-        add(&mut total.0, &weight);
-        add(&mut total.1, &bias);
-    }
-    let dims = weight.layout().shape().dims::<4>();
-    (tensor(total.0, dims), tensor(total.1, [shape.channels_out]))
+    let total = sums.into_iter().reduce(|mut total, term| {
+        elementwise::add(&term.0, &mut total.0);
+        elementwise::add(&term.1, &mut total.1);
+        total
+    });
+    let (of_weight, of_bias) = total.expect("a batch is not empty");
+    let layout = Layout::new(
+        weight.layout().shape().clone(),
+        weight.layout().strides().to_vec(),
+        0,
+    );
+    let len = of_weight.len();
+    let of_weight = tensor(of_weight, [len]).with_layout(layout);
+    (of_weight, tensor(of_bias, [shape.channels_out]))
 }
 
 /// The gradient of swish at `x`.
 pub(super) fn swish_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-    map_gradient(x, gradient, elementwise::swish_gradient)
+    map_with(x, gradient, elementwise::swish_gradient)
 }
 
 /// The gradient of leaky ReLU where it is `y`.
 pub(super) fn leaky_relu_gradient(y: FlexTensor, gradient: FlexTensor) -> FlexTensor {
-    map_gradient(y, gradient, elementwise::leaky_relu_gradient)
+    map_with(y, gradient, elementwise::leaky_relu_gradient)
 }
 
 /// The gradient of the input, of `shape`, of a 2×2 average.
 pub(super) fn halve_gradient(gradient: FlexTensor, shape: [usize; 4]) -> FlexTensor {
-    let gradient = contiguous(gradient);
-    let mut out = vec![0.0; shape.iter().product()];
-    pool::halve_gradient(floats(&gradient), [shape[2], shape[3]], &mut out);
-    tensor(out, shape)
+    let order = order_of(&gradient);
+    let gradient = in_order(gradient, order);
+    let mut out = vec![0.0; order.len(shape)];
+    pool::halve_gradient(numbers(&gradient), order.plane(shape), &mut out);
+    tensor_in(order, out, shape)
 }
 
 fn map(x: FlexTensor, kernel: fn(&mut [f32])) -> FlexTensor {
-    let mut y = contiguous(x);
-    floats_mut(&mut y).par_chunks_mut(ELEMENTS).for_each(kernel);
+    let order = order_of(&x);
+    let mut y = in_order(x, order);
+    numbers_mut(&mut y)
+        .par_chunks_mut(ELEMENTS)
+        .for_each(kernel);
     y
 }
 
-fn map_gradient(x: FlexTensor, gradient: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {
-    let (x, mut gradient) = (contiguous(x), contiguous(gradient));
-    let tasks = floats_mut(&mut gradient).par_chunks_mut(ELEMENTS);
+/// What a kernel makes of `y` with the numbers of `x`.
+fn map_with(x: FlexTensor, y: FlexTensor, kernel: fn(&[f32], &mut [f32])) -> FlexTensor {
+    let order = order_of(&x);
+    let (x, mut y) = (in_order(x, order), in_order(y, order));
+    let tasks = numbers_mut(&mut y).par_chunks_mut(ELEMENTS);
     tasks
-        .zip(floats(&x).par_chunks(ELEMENTS))
-        .for_each(|(gradient, x)| kernel(x, gradient));
-    gradient
+        .zip(numbers(&x).par_chunks(ELEMENTS))
+        .for_each(|(y, x)| kernel(x, y));
+    y
 }
 
-/// Images for a task of the pool: whole groups of the kernels, and several tasks for each thread, so
-/// that a slow one is waited for less; all where there is one thread.
-fn images_per_task(batch: usize) -> usize {
-    match rayon::current_num_threads() {
-        1 => batch.max(1),
-        _ => GROUP,
+fn weights(weight: &FlexTensor) -> Weights<'_> {
+    let steps = weight.layout().strides();
+    Weights {
+        values: &weight.storage()[weight.layout().start_offset()..],
+        size: weight.layout().shape().dims(),
+        steps: core::array::from_fn(|axis| steps[axis].unsigned_abs()),
     }
-}
-
-fn weights<'a>(weight: &'a FlexTensor, layouts: &'a Layouts) -> Weights<'a> {
-    let values = floats(weight);
-    Weights { values, layouts }
 }
 
 fn shape_of(
@@ -215,12 +341,79 @@ fn shape_of(
     }
 }
 
-fn image_len(tensor: &FlexTensor, shape: ConvShape) -> usize {
-    (tensor.layout().num_elements() / shape.batch.max(1)).max(1)
+/// Strides of a tensor whose images lie beside each other.
+fn strides_in_lanes([batch, channels, _, width]: [usize; 4]) -> [isize; 4] {
+    let lanes = lanes_for(batch) as isize;
+    let pixel = channels as isize * lanes;
+    [1, lanes, width as isize * pixel, pixel]
 }
 
-/// The tensor with its numbers in order, which may be some of a longer storage: views like the weights
-/// of a flat vector and the images of a batch are not copied.
+/// How the numbers of a tensor lie, if in some order of ours.
+fn order_of(tensor: &FlexTensor) -> Order {
+    let layout = tensor.layout();
+    if layout.num_dims() != 4 || layout.start_offset() != 0 {
+        return Order::Planes;
+    }
+    let shape @ [batch, channels, height, width] = layout.shape().dims();
+    let len = channels * height * width * lanes_for(batch);
+    let in_lanes = layout.strides() == strides_in_lanes(shape);
+    match in_lanes && tensor.storage::<f32>().len() == len {
+        true => Order::Lanes,
+        false => Order::Planes,
+    }
+}
+
+/// The tensor with its numbers in an order; in planes they may be some of a longer storage, so that
+/// views like the weights of a flat vector and the images of a batch are not copied.
+fn in_order(tensor: FlexTensor, order: Order) -> FlexTensor {
+    match (order_of(&tensor), order) {
+        (Order::Lanes, Order::Lanes) => tensor,
+        (Order::Planes, Order::Planes) => contiguous(tensor),
+        (Order::Lanes, Order::Planes) => {
+            let shape @ [batch, channels, height, width] = tensor.layout().shape().dims();
+            let mut planes = vec![0.0; shape.iter().product()];
+            collect(
+                numbers(&tensor),
+                [batch, channels, height * width],
+                &mut planes,
+            );
+            self::tensor(planes, shape)
+        }
+        (Order::Planes, Order::Lanes) => {
+            let tensor = contiguous(tensor);
+            let shape @ [batch, channels, height, width] = tensor.layout().shape().dims();
+            let beside = spread_out(numbers(&tensor), [batch, channels, height * width]);
+            tensor_in(Order::Lanes, beside, shape)
+        }
+    }
+}
+
+/// The images of a tensor in an order, [`SUMMED_IMAGES`] at a time; all at once in lanes.
+fn some_images(tensor: &FlexTensor, order: Order) -> Vec<Images<'_>> {
+    let [batch, channels, height, width] = tensor.layout().shape().dims();
+    let at_once = match order {
+        Order::Planes => SUMMED_IMAGES,
+        Order::Lanes => batch,
+    };
+    let image_len = channels * height * width;
+    let len = at_once * image_len;
+    let chunks = numbers(tensor).chunks(len.max(1));
+    chunks
+        .map(|numbers| Images {
+            numbers,
+            order,
+            size: [numbers.len() / image_len, channels, height, width],
+        })
+        .collect()
+}
+
+fn spread_out(planes: &[f32], size: [usize; 3]) -> Vec<f32> {
+    let [images, channels, pixels] = size;
+    let mut beside = vec![0.0; lanes_for(images) * channels * pixels];
+    spread(planes, size, &mut beside);
+    beside
+}
+
 fn contiguous(tensor: FlexTensor) -> FlexTensor {
     match tensor.is_contiguous() {
         true => tensor,
@@ -228,32 +421,40 @@ fn contiguous(tensor: FlexTensor) -> FlexTensor {
     }
 }
 
-/// The numbers of a contiguous tensor.
-fn floats(tensor: &FlexTensor) -> &[f32] {
+/// The numbers of a tensor in one of our orders.
+fn numbers(tensor: &FlexTensor) -> &[f32] {
     &tensor.storage()[range(tensor)]
 }
 
-/// The numbers of a contiguous tensor, copied first where others see them, too.
-fn floats_mut(tensor: &mut FlexTensor) -> &mut [f32] {
-    if !tensor.is_unique() {
+/// The numbers of a tensor in one of our orders, copied first where others see them, too.
+fn numbers_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+    if !tensor.is_unique() && order_of(tensor) == Order::Planes {
         *tensor = tensor.to_contiguous();
     }
     let range = range(tensor);
     &mut tensor.storage_mut()[range]
 }
 
-/// Where the numbers of a contiguous tensor lie in its storage.
+/// Where the numbers of such a tensor lie in its storage.
 fn range(tensor: &FlexTensor) -> Range<usize> {
     let start = tensor.layout().start_offset();
-    start..start + tensor.layout().num_elements()
+    match order_of(tensor) {
+        Order::Planes => start..start + tensor.layout().num_elements(),
+        Order::Lanes => 0..tensor.storage::<f32>().len(),
+    }
+}
+
+fn tensor_in(order: Order, values: Vec<f32>, shape: [usize; 4]) -> FlexTensor {
+    match order {
+        Order::Planes => tensor(values, shape),
+        Order::Lanes => {
+            let layout = Layout::new(Shape::from(shape), strides_in_lanes(shape).to_vec(), 0);
+            let len = values.len();
+            tensor(values, [len]).with_layout(layout)
+        }
+    }
 }
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
-}
-
-fn add(sum: &mut [f32], term: &[f32]) {
-    for (sum, term) in sum.iter_mut().zip(term) {
-        *sum += term;
-    }
 }

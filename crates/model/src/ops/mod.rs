@@ -6,14 +6,15 @@
 
 mod autodiff;
 mod conv;
-mod dense;
 mod elementwise;
 mod flex;
+mod lanes;
 mod matrix;
 mod pool;
 
 use std::sync::Arc;
 
+use autodiff::Branches;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
@@ -46,7 +47,13 @@ pub(crate) trait EnergyOps: Backend {
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    fn energy_dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn energy_fork(x: FloatTensor<Self>, branches: Arc<Branches>) -> FloatTensor<Self>;
+
+    fn energy_scale(x: FloatTensor<Self>, gains: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn energy_shift(x: FloatTensor<Self>, biases: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// A convolution, with a bias or none. `layouts` keeps what the CPU makes of these weights, for whoever
@@ -106,18 +113,102 @@ pub(crate) fn halve(x: Tensor<4>) -> Tensor<4> {
     }
 }
 
-/// Rows times a matrix; on the CPU the bits of a row do not depend on the others.
-///
-/// # Shapes
-/// - `x`: `[batch, inputs]`, `weight`: `[inputs, outputs]`, returns `[batch, outputs]`
-pub(crate) fn dense(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+/// x + y, of the same shape.
+pub(crate) fn add(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
     match has_kernels(&x) {
         true => {
-            let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-            Tensor::from_dispatch(Dispatch::energy_dense(x, weight))
+            let (x, y) = (x.into_dispatch(), y.into_dispatch());
+            Tensor::from_dispatch(Dispatch::energy_add(x, y))
         }
-        false => x.matmul(weight),
+        false => x + y,
     }
+}
+
+/// x twice, for two branches that both lead to the energy; their gradients are added as they lie.
+pub(crate) fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
+    if !has_kernels(&x) {
+        return [x.clone(), x];
+    }
+    let branches = Arc::<Branches>::default();
+    [x.clone(), x].map(|x| {
+        let branch = Dispatch::energy_fork(x.into_dispatch(), branches.clone());
+        Tensor::from_dispatch(branch)
+    })
+}
+
+/// Every channel of every image times a number of its own, or of all images.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, `gains`: `[batch or 1, channels, 1, 1]`
+pub(crate) fn scale(x: Tensor<4>, gains: Tensor<4>) -> Tensor<4> {
+    match has_kernels(&x) {
+        true => {
+            let (x, gains) = (x.into_dispatch(), gains.into_dispatch());
+            Tensor::from_dispatch(Dispatch::energy_scale(x, gains))
+        }
+        false => x * gains,
+    }
+}
+
+/// Every channel of every image plus a number of its own, or of all images.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, `biases`: `[batch or 1, channels, 1, 1]`
+pub(crate) fn shift(x: Tensor<4>, biases: Tensor<4>) -> Tensor<4> {
+    match has_kernels(&x) {
+        true => {
+            let (x, biases) = (x.into_dispatch(), biases.into_dispatch());
+            Tensor::from_dispatch(Dispatch::energy_shift(x, biases))
+        }
+        false => x + biases,
+    }
+}
+
+/// Rows times a matrix, plus a bias. `layouts` as for [`conv2d`].
+///
+/// # Shapes
+/// - `x`: `[batch, inputs]`, `weight`: `[inputs, outputs]`, `bias`: `[outputs]`
+/// - returns `[batch, outputs]`
+pub(crate) fn dense(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    layouts: Option<Arc<Layouts>>,
+) -> Tensor<2> {
+    let [batch, inputs] = x.dims();
+    dense_of_images(x.reshape([batch, inputs, 1, 1]), weight, bias, layouts)
+}
+
+/// Whole images times a matrix, plus a bias; on the CPU a convolution whose kernel covers the image, so
+/// that the bits of a row do not depend on the others. `layouts` as for [`conv2d`].
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, `weight`: `[channels · height · width, outputs]`,
+///   `bias`: `[outputs]`
+/// - returns `[batch, outputs]`
+pub(crate) fn dense_of_images(
+    x: Tensor<4>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    layouts: Option<Arc<Layouts>>,
+) -> Tensor<2> {
+    if !has_kernels(&x) {
+        return x.flatten(1, 3).matmul(weight) + bias.unsqueeze();
+    }
+    let ([batch, channels, height, width], [_, outputs]) = (x.dims(), weight.dims());
+    let kernels = weight.reshape([channels, height, width, outputs]);
+    let geometry = ConvGeometry {
+        stride: [1, 1],
+        padding: [(0, 0); 2],
+    };
+    let y = conv2d(
+        x,
+        kernels.permute([3, 0, 1, 2]),
+        Some(bias),
+        layouts,
+        geometry,
+    );
+    y.reshape([batch, outputs])
 }
 
 fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {

@@ -1,40 +1,55 @@
 //! Average 2×2 pixels, and hand an average's gradient back to them.
+//!
+//! Images are planes of `[height, width, numbers]`: of one number a pixel where they lie one after the
+//! other, of all channels' lanes where they lie beside each other.
 
-/// Writes the average of every 2×2 pixels of planes of `[height, width]`; an odd last row or column
-/// is left out.
-pub(super) fn halve(x: &[f32], [height, width]: [usize; 2], out: &mut [f32]) {
+/// Writes the average of every 2×2 pixels; an odd last row or column is left out.
+pub(super) fn halve(x: &[f32], size @ [height, width, numbers]: [usize; 3], out: &mut [f32]) {
     let (rows, columns) = (height / 2, width / 2);
-    if rows * columns == 0 {
+    if rows * columns * numbers == 0 {
         return;
     }
-    let planes = x.chunks_exact(height * width);
-    for (plane, out) in planes.zip(out.chunks_exact_mut(rows * columns)) {
-        for (pair, out) in plane
-            .chunks_exact(2 * width)
-            .zip(out.chunks_exact_mut(columns))
-        {
-            let (top, bottom) = pair.split_at(width);
-            for ((top, bottom), out) in top.chunks_exact(2).zip(bottom.chunks_exact(2)).zip(out) {
-                *out = 0.25 * ((top[0] + top[1]) + (bottom[0] + bottom[1]));
+    let planes = x.chunks_exact(size.iter().product());
+    for (plane, out) in planes.zip(out.chunks_exact_mut(rows * columns * numbers)) {
+        let pairs = plane.chunks_exact(2 * width * numbers);
+        for (pair, out) in pairs.zip(out.chunks_exact_mut(columns * numbers)) {
+            let (top, bottom) = pair.split_at(width * numbers);
+            let squares = top
+                .chunks_exact(2 * numbers)
+                .zip(bottom.chunks_exact(2 * numbers));
+            for ((top, bottom), out) in squares.zip(out.chunks_exact_mut(numbers)) {
+                let (a, b) = top.split_at(numbers);
+                let (c, d) = bottom.split_at(numbers);
+                for (i, out) in out.iter_mut().enumerate() {
+                    *out = 0.25 * ((a[i] + b[i]) + (c[i] + d[i]));
+                }
             }
         }
     }
 }
 
-/// Writes a quarter of each average's gradient to its four pixels, of planes of `[height, width]`,
-/// and zero to the pixels left out. `out` holds zeros.
-pub(super) fn halve_gradient(gradient: &[f32], [height, width]: [usize; 2], out: &mut [f32]) {
+/// Writes a quarter of each average's gradient to its four pixels, and zero to the pixels left out.
+/// `out` holds zeros.
+pub(super) fn halve_gradient(
+    gradient: &[f32],
+    size @ [height, width, numbers]: [usize; 3],
+    out: &mut [f32],
+) {
     let (rows, columns) = (height / 2, width / 2);
-    if rows * columns == 0 {
+    if rows * columns * numbers == 0 {
         return;
     }
-    let planes = out.chunks_exact_mut(height * width);
-    for (plane, gradient) in planes.zip(gradient.chunks_exact(rows * columns)) {
-        let pairs = plane.chunks_exact_mut(2 * width);
-        for (pair, gradient) in pairs.zip(gradient.chunks_exact(columns)) {
-            for line in pair.chunks_exact_mut(width) {
-                for (pixels, &gradient) in line.chunks_exact_mut(2).zip(gradient) {
-                    pixels.fill(0.25 * gradient);
+    let planes = out.chunks_exact_mut(size.iter().product());
+    for (plane, gradient) in planes.zip(gradient.chunks_exact(rows * columns * numbers)) {
+        let pairs = plane.chunks_exact_mut(2 * width * numbers);
+        for (pair, gradient) in pairs.zip(gradient.chunks_exact(columns * numbers)) {
+            for line in pair.chunks_exact_mut(width * numbers) {
+                let twos = line.chunks_exact_mut(2 * numbers);
+                for (pixels, gradient) in twos.zip(gradient.chunks_exact(numbers)) {
+                    for pixel in pixels.chunks_exact_mut(numbers) {
+                        let each = pixel.iter_mut().zip(gradient);
+                        each.for_each(|(pixel, gradient)| *pixel = 0.25 * gradient);
+                    }
                 }
             }
         }
@@ -49,19 +64,34 @@ mod tests {
     fn averages_blocks_of_four_and_leaves_an_odd_edge_out() {
         let x: Vec<f32> = (0..15).map(|v| v as f32).collect();
         let mut out = [0.0; 2];
-        halve(&x, [3, 5], &mut out);
+        halve(&x, [3, 5, 1], &mut out);
         assert_eq!(out, [3.0, 5.0]);
         let mut gradient = [0.0; 15];
-        halve_gradient(&[4.0, 8.0], [3, 5], &mut gradient);
+        halve_gradient(&[4.0, 8.0], [3, 5, 1], &mut gradient);
         let row = [1.0, 1.0, 2.0, 2.0, 0.0];
         assert_eq!(gradient[..], [row, row, [0.0; 5]].concat());
     }
 
     #[test]
+    fn the_numbers_of_a_pixel_are_averaged_each() {
+        // Pixels 0, 1, 2, 3 and a column left out; the second number is ten times the first.
+        let x = [
+            0.0, 0.0, 1.0, 10.0, 9.0, 9.0, 2.0, 20.0, 3.0, 30.0, 9.0, 9.0,
+        ];
+        let mut out = [0.0; 2];
+        halve(&x, [2, 3, 2], &mut out);
+        assert_eq!(out, [1.5, 15.0]);
+        let mut gradient = [0.0; 12];
+        halve_gradient(&[4.0, 8.0], [2, 3, 2], &mut gradient);
+        let row = [1.0, 2.0, 1.0, 2.0, 0.0, 0.0];
+        assert_eq!(gradient[..], [row, row].concat());
+    }
+
+    #[test]
     fn a_plane_without_a_whole_block_has_no_average() {
-        halve(&[1.0, 2.0], [1, 2], &mut []);
+        halve(&[1.0, 2.0], [1, 2, 1], &mut []);
         let mut gradient = [0.0; 2];
-        halve_gradient(&[], [1, 2], &mut gradient);
+        halve_gradient(&[], [1, 2, 1], &mut gradient);
         assert_eq!(gradient, [0.0; 2]);
     }
 }

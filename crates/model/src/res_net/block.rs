@@ -8,7 +8,7 @@ use super::ResNetConfig;
 use crate::activation::Activation;
 use crate::energy::{Given, Work};
 use crate::layers::{Bound, ClassGain, Conv, ConvSpec, Initialization, InputBias, NormedWeight};
-use crate::ops::halve;
+use crate::ops::{add, fork, halve};
 
 /// act(pool?(b(act(a(x))) + bypass(x))): 3×3 convolutions without bias, a bypass that is a 3×3
 /// convolution where the channels change and the identity elsewhere, a 2×2 average
@@ -68,7 +68,8 @@ impl ResBlock {
             Some(bias) => bias.forward(x, given.classes),
             None => x,
         };
-        let h = self.a.forward(biased(&self.a_input_bias, x.clone()));
+        let [x, past] = fork(x);
+        let h = self.a.forward(biased(&self.a_input_bias, x));
         let h = match given.dropout {
             Some(mask) => {
                 let mask = mask(layer, h.dims());
@@ -83,10 +84,10 @@ impl ResBlock {
             None => h,
         };
         let past = match &self.bypass {
-            Some(bypass) => bypass.forward(x),
-            None => x,
+            Some(bypass) => bypass.forward(past),
+            None => past,
         };
-        let sum = h + past;
+        let sum = add(h, past);
         let pooled = if self.halves { halve(sum) } else { sum };
         self.activation.forward(pooled)
     }

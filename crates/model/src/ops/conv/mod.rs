@@ -1,22 +1,23 @@
-//! Convolve small images on one CPU core.
+//! Convolve small images on the CPU.
 //!
 //! [`winograd`] takes the 3×3 kernels of stride one and the 4×4 kernels of stride two between many
-//! channels, forward and for the input's gradient; [`unfolded`] takes everything else. Which of the
+//! channels, forward and for the input's gradient; [`direct`] takes everything else. Which of the
 //! two it is depends on the geometry alone, never on the batch, and so do the bits of an image's
 //! result.
 
-mod plan;
+mod direct;
 mod scratch;
 #[cfg(test)]
 mod tests;
-mod unfolded;
 mod winograd;
 
-use std::ops::Range;
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use super::matrix::sum_of;
-pub(crate) use unfolded::weight_gradient;
+use super::lanes::lanes_for;
+
+use direct::Direct;
+pub(crate) use direct::{Images, parameter_gradients};
 use winograd::Winograd;
 
 /// Geometry of a convolution with explicit padding.
@@ -60,87 +61,123 @@ impl ConvShape {
         })
     }
 
-    fn positions(&self) -> usize {
-        self.out().iter().product()
-    }
-
     fn taps(&self) -> usize {
         self.kernel.iter().product()
     }
 
-    fn image_len(&self) -> usize {
-        self.channels_in * self.height * self.width
+    /// Whether the kernel covers the image, so that every output is a sum over all of it.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.kernel == [self.height, self.width] && self.padding == [(0, 0); 2]
     }
 
-    fn out_image_len(&self) -> usize {
-        self.channels_out * self.positions()
+    /// Panics unless these are weights of its channels and kernels.
+    fn check(&self, weight: Weights) {
+        let [rows, columns] = self.kernel;
+        let expected = [self.channels_out, self.channels_in, rows, columns];
+        assert_eq!(weight.size, expected, "weights of another convolution");
     }
 
-    fn out_range(&self, images: &Range<usize>) -> Range<usize> {
-        let image = self.out_image_len();
-        images.start * image..images.end * image
-    }
-
-    fn plane_range(&self, image: usize, channel: usize) -> Range<usize> {
-        let plane = self.height * self.width;
-        let first = (image * self.channels_in + channel) * plane;
-        first..first + plane
-    }
-
-    /// Panics unless the lengths given are those of the input, the weights and the output.
-    fn check(&self, x: Option<usize>, weight: Option<usize>, out: Option<usize>) {
-        assert!(
-            self.channels_in > 0 && self.channels_out > 0,
-            "expected channels, got {self:?}"
-        );
-        let weight_len = self.channels_out * self.channels_in * self.taps();
-        let expected = [
-            self.batch * self.image_len(),
-            weight_len,
-            self.batch * self.out_image_len(),
-        ];
-        for (name, (expected, got)) in ["input", "weight", "output"]
-            .iter()
-            .zip(expected.into_iter().zip([x, weight, out]))
-        {
-            let got = got.unwrap_or(expected);
-            assert_eq!(
-                expected, got,
-                "expected {expected} values of {name}, got {got}"
-            );
+    /// How images lie for a convolution, and what comes out of it, too.
+    pub(crate) fn order(&self) -> Order {
+        match Winograd::forward(self) {
+            Some(_) => Winograd::order(self.batch),
+            None => Order::Lanes,
         }
     }
 
-    fn check_bias(&self, len: usize) {
-        let channels = self.channels_out;
-        assert_eq!(
-            len, channels,
-            "expected a bias for each of {channels} channels"
-        );
+    /// How gradients lie for the gradient of its input.
+    pub(crate) fn gradient_order(&self) -> Order {
+        match Winograd::input_gradient(self) {
+            Some(_) => Winograd::order(self.batch),
+            None => Order::Lanes,
+        }
     }
 }
 
-/// The weights of a convolution, `[c_out, c_in, kh, kw]`, and what the kernels have made of them.
+/// How the numbers of images lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// `[images, channels, height, width]`.
+    Planes,
+    /// `[height, width, channels, lanes]`, see [`lanes`](super::lanes).
+    Lanes,
+}
+
+impl Order {
+    /// Images, of which there are so many, and the lanes without one.
+    pub(crate) fn images(self, batch: usize) -> usize {
+        match self {
+            Self::Planes => batch,
+            Self::Lanes => lanes_for(batch),
+        }
+    }
+
+    /// Numbers of such images, `[images, channels, height, width]`.
+    pub(crate) fn len(self, [batch, channels, height, width]: [usize; 4]) -> usize {
+        self.images(batch) * channels * height * width
+    }
+
+    /// Rows, columns and numbers of a pixel of what lies one after the other.
+    pub(crate) fn plane(self, [batch, channels, height, width]: [usize; 4]) -> [usize; 3] {
+        match self {
+            Self::Planes => [height, width, 1],
+            Self::Lanes => [height, width, channels * lanes_for(batch)],
+        }
+    }
+}
+
+/// The weights of a convolution, `[c_out, c_in, kh, kw]` with steps between their numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weights<'a> {
     pub(crate) values: &'a [f32],
-    pub(crate) layouts: &'a Layouts,
+    pub(crate) size: [usize; 4],
+    pub(crate) steps: [usize; 4],
 }
 
-/// The layouts in which kernels read weights, each made at its first use.
+impl Weights<'_> {
+    fn at(&self, index: [usize; 4]) -> f32 {
+        let steps = index.into_iter().zip(self.steps);
+        self.values[steps.map(|(i, step)| i * step).sum::<usize>()]
+    }
+
+    fn len(&self) -> usize {
+        self.size.iter().product()
+    }
+
+    /// All of them in order.
+    fn in_order(&self) -> Cow<'_, [f32]> {
+        let [_, inputs, rows, columns] = self.size;
+        match self.steps == [inputs * rows * columns, rows * columns, columns, 1] {
+            true => Cow::Borrowed(&self.values[..self.len()]),
+            false => {
+                let index = |i: usize| {
+                    let (kernel, tap) = (i / (rows * columns), i % (rows * columns));
+                    [
+                        kernel / inputs,
+                        kernel % inputs,
+                        tap / columns,
+                        tap % columns,
+                    ]
+                };
+                Cow::Owned((0..self.len()).map(|i| self.at(index(i))).collect())
+            }
+        }
+    }
+}
+
+/// The layouts in which kernels read weights that stay as they are, each made at its first use.
 #[derive(Debug, Default)]
 pub(crate) struct Layouts {
-    packed: OnceLock<Vec<f32>>,
-    turned: OnceLock<Vec<f32>>,
-    at_points: OnceLock<Vec<f32>>,
-    turned_at_points: OnceLock<Vec<f32>>,
+    forward: OnceLock<Vec<f32>>,
+    input_gradient: OnceLock<Vec<f32>>,
 }
 
 /// Writes the convolution of `x` with `weight`, plus `bias` per output channel, into `out`.
 ///
 /// # Shapes
 ///
-/// `x` `[batch, c_in, h, w]`, `bias` `[c_out]`, `out` `[batch, c_out, oh, ow]`.
+/// `x` `[batch, c_in, h, w]`, `bias` `[c_out]`, `out` `[batch, c_out, oh, ow]`, in the order of
+/// [`ConvShape::order`].
 ///
 /// # Panics
 ///
@@ -148,24 +185,21 @@ pub(crate) struct Layouts {
 pub(crate) fn forward(
     shape: ConvShape,
     x: &[f32],
-    weight: Weights,
+    (weight, layouts): (Weights, &Layouts),
     bias: Option<&[f32]>,
     out: &mut [f32],
 ) {
-    shape.check(Some(x.len()), Some(weight.values.len()), Some(out.len()));
-    if let Some(bias) = bias {
-        shape.check_bias(bias.len());
-    }
-    let layouts = weight.layouts;
+    shape.check(weight);
     match Winograd::forward(&shape) {
         Some(winograd) => {
-            let make = || winograd.weights(weight.values);
-            let values = layouts.at_points.get_or_init(make);
-            winograd.run(values, x, bias, out);
+            let make = || winograd.weights(&weight.in_order());
+            let weight = layouts.forward.get_or_init(make);
+            winograd.run(shape.batch, weight, x, bias, out);
         }
         None => {
-            let make = || unfolded::packed(shape, weight.values);
-            unfolded::forward(shape, x, layouts.packed.get_or_init(make), bias, out);
+            let direct = Direct::forward(&shape);
+            let weight = layouts.forward.get_or_init(|| direct.pack(&weight));
+            direct.run(weight, lanes_for(shape.batch), x, bias, out);
         }
     }
 }
@@ -174,55 +208,29 @@ pub(crate) fn forward(
 ///
 /// # Shapes
 ///
-/// `grad_out` `[batch, c_out, oh, ow]`, `grad_x` `[batch, c_in, h, w]`.
+/// `grad_out` `[batch, c_out, oh, ow]`, `grad_x` `[batch, c_in, h, w]`, in the order of
+/// [`ConvShape::gradient_order`].
 ///
 /// # Panics
 ///
 /// When a slice does not have the length that `shape` gives it.
 pub(crate) fn input_gradient(
     shape: ConvShape,
-    weight: Weights,
+    (weight, layouts): (Weights, &Layouts),
     grad_out: &[f32],
     grad_x: &mut [f32],
 ) {
-    shape.check(
-        Some(grad_x.len()),
-        Some(weight.values.len()),
-        Some(grad_out.len()),
-    );
-    let layouts = weight.layouts;
+    shape.check(weight);
     match Winograd::input_gradient(&shape) {
         Some(winograd) => {
-            let make = || winograd.weights(weight.values);
-            let values = layouts.turned_at_points.get_or_init(make);
-            winograd.run(values, grad_out, None, grad_x);
+            let make = || winograd.weights(&weight.in_order());
+            let weight = layouts.input_gradient.get_or_init(make);
+            winograd.run(shape.batch, weight, grad_out, None, grad_x);
         }
         None => {
-            let make = || unfolded::turned(shape, weight.values);
-            unfolded::input_gradient(shape, layouts.turned.get_or_init(make), grad_out, grad_x);
-        }
-    }
-}
-
-/// Writes the gradient with respect to the bias, summed over batch and positions, into `grad_bias`.
-///
-/// # Shapes
-///
-/// `grad_out` `[batch, c_out, oh, ow]`, `grad_bias` `[c_out]`.
-///
-/// # Panics
-///
-/// When a slice does not have the length that `shape` gives it.
-pub(crate) fn bias_gradient(shape: ConvShape, grad_out: &[f32], grad_bias: &mut [f32]) {
-    shape.check(None, None, Some(grad_out.len()));
-    shape.check_bias(grad_bias.len());
-    grad_bias.fill(0.0);
-    for image in grad_out.chunks_exact(shape.out_image_len().max(1)) {
-        for (sum, plane) in grad_bias
-            .iter_mut()
-            .zip(image.chunks_exact(shape.positions()))
-        {
-            *sum += sum_of(plane);
+            let direct = Direct::input_gradient(&shape);
+            let weight = layouts.input_gradient.get_or_init(|| direct.pack(&weight));
+            direct.run(weight, lanes_for(shape.batch), grad_out, None, grad_x);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Compare the convolution and its gradients with six plain loops in double precision.
 
 use super::*;
+use crate::ops::lanes::{collect, spread};
 
 /// Numbers in (−1, 1) from a linear congruential generator [Knuth, MMIX].
 struct Random(u64);
@@ -149,25 +150,108 @@ fn assert_close(got: &[f32], expected: &[f64], shape: ConvShape) {
 fn operands(shape: ConvShape, random: &mut Random) -> [Vec<f32>; 4] {
     let weights = shape.channels_out * shape.channels_in * shape.taps();
     let lens = [
-        shape.batch * shape.image_len(),
+        sizes(&shape)[0].iter().product(),
         weights,
         shape.channels_out,
-        shape.batch * shape.out_image_len(),
+        sizes(&shape)[1].iter().product(),
     ];
     lens.map(|len| random.values(len))
 }
 
+/// Of an input image and of an output image.
+fn sizes(shape: &ConvShape) -> [[usize; 3]; 2] {
+    let inputs = [shape.batch, shape.channels_in, shape.height * shape.width];
+    let outputs = shape.out().iter().product();
+    [inputs, [shape.batch, shape.channels_out, outputs]]
+}
+
+fn weights(shape: ConvShape, values: &[f32]) -> Weights<'_> {
+    let [rows, columns] = shape.kernel;
+    let kernels = shape.channels_in * shape.taps();
+    Weights {
+        values,
+        size: [shape.channels_out, shape.channels_in, rows, columns],
+        steps: [kernels, shape.taps(), columns, 1],
+    }
+}
+
+fn in_lanes(planes: &[f32], size @ [images, channels, pixels]: [usize; 3]) -> Vec<f32> {
+    let mut lanes = vec![f32::NAN; lanes_for(images) * channels * pixels];
+    spread(planes, size, &mut lanes);
+    lanes
+}
+
+/// Runs a kernel on planes, in the order that it asks for.
+fn run(
+    order: Order,
+    [from, to]: [[usize; 3]; 2],
+    source: &[f32],
+    target: &mut [f32],
+    kernel: impl FnOnce(&[f32], &mut [f32]),
+) {
+    match order {
+        Order::Planes => kernel(source, target),
+        Order::Lanes => {
+            let mut beside = vec![f32::NAN; lanes_for(to[0]) * to[1] * to[2]];
+            kernel(&in_lanes(source, from), &mut beside);
+            collect(&beside, to, target);
+        }
+    }
+}
+
 /// The convolution, and the gradient of its input, with weights whose layouts nobody has made yet.
 fn forward(shape: ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
-    let layouts = &Layouts::default();
-    let values = weight;
-    super::forward(shape, x, Weights { values, layouts }, bias, out);
+    let weight = (weights(shape, weight), &Layouts::default());
+    run(shape.order(), sizes(&shape), x, out, |x, out| {
+        super::forward(shape, x, weight, bias, out);
+    });
 }
 
 fn input_gradient(shape: ConvShape, weight: &[f32], grad_out: &[f32], grad_x: &mut [f32]) {
-    let layouts = &Layouts::default();
-    let values = weight;
-    super::input_gradient(shape, Weights { values, layouts }, grad_out, grad_x);
+    let weight = (weights(shape, weight), &Layouts::default());
+    let [inputs, outputs] = sizes(&shape);
+    let order = shape.gradient_order();
+    run(
+        order,
+        [outputs, inputs],
+        grad_out,
+        grad_x,
+        |grad_out, grad_x| {
+            super::input_gradient(shape, weight, grad_out, grad_x);
+        },
+    );
+}
+
+/// Gradients of weights and bias, of images in either order.
+fn parameter_gradients(
+    shape: ConvShape,
+    order: Order,
+    x: &[f32],
+    grad_out: &[f32],
+    grad_weight: &mut [f32],
+    grad_bias: &mut [f32],
+) {
+    let [height, width] = shape.out();
+    let [inputs, outputs] = sizes(&shape);
+    let beside = [in_lanes(x, inputs), in_lanes(grad_out, outputs)];
+    let [x, grad_out] = match order {
+        Order::Planes => [x, grad_out],
+        Order::Lanes => [beside[0].as_slice(), &beside[1]],
+    };
+    let size = [shape.batch, shape.channels_in, shape.height, shape.width];
+    let x = Images {
+        numbers: x,
+        order,
+        size,
+    };
+    let size = [shape.batch, shape.channels_out, height, width];
+    let grad_out = Images {
+        numbers: grad_out,
+        order,
+        size,
+    };
+    let steps = weights(shape, grad_weight).steps;
+    super::parameter_gradients(&shape, x, grad_out, (grad_weight, steps), grad_bias);
 }
 
 fn shapes(random: &mut Random) -> Vec<ConvShape> {
@@ -198,7 +282,9 @@ fn forward_agrees_with_six_loops_in_double_precision() {
         let mut out = vec![f32::NAN; grad.len()];
         for bias in [None, Some(bias.as_slice())] {
             let mut expected = vec![0.0; out.len()];
-            let planes = expected.chunks_exact_mut(shape.positions()).enumerate();
+            let planes = expected
+                .chunks_exact_mut(shape.out().iter().product::<usize>())
+                .enumerate();
             for (plane, values) in planes {
                 values.fill(bias.map_or(0.0, |bias| f64::from(bias[plane % shape.channels_out])));
             }
@@ -224,14 +310,16 @@ fn gradients_agree_with_six_loops_in_double_precision() {
             expected[1][k] += f64::from(x[i]) * f64::from(grad[o]);
         });
         for (index, &value) in grad.iter().enumerate() {
-            expected[2][index / shape.positions() % shape.channels_out] += f64::from(value);
+            expected[2][index / shape.out().iter().product::<usize>() % shape.channels_out] +=
+                f64::from(value);
         }
         input_gradient(shape, &weight, &grad, &mut grad_x);
-        weight_gradient(shape, &x, &grad, &mut grad_weight);
-        bias_gradient(shape, &grad, &mut grad_bias);
         assert_close(&grad_x, &expected[0], shape);
-        assert_close(&grad_weight, &expected[1], shape);
-        assert_close(&grad_bias, &expected[2], shape);
+        for order in [Order::Planes, Order::Lanes] {
+            parameter_gradients(shape, order, &x, &grad, &mut grad_weight, &mut grad_bias);
+            assert_close(&grad_weight, &expected[1], shape);
+            assert_close(&grad_bias, &expected[2], shape);
+        }
     }
 }
 
@@ -249,8 +337,9 @@ fn the_bits_of_an_image_do_not_depend_on_its_batch() {
             (shape.batch / 3, shape.batch.div_ceil(2)),
         ] {
             let part = ConvShape { batch, ..shape };
-            let inputs = first * shape.image_len()..(first + batch) * shape.image_len();
-            let outputs = first * shape.out_image_len()..(first + batch) * shape.out_image_len();
+            let [inputs, outputs] = sizes(&shape).map(|[_, channels, pixels]| {
+                first * channels * pixels..(first + batch) * channels * pixels
+            });
             let mut part_out = vec![0.0; outputs.len()];
             let mut part_grad = vec![0.0; inputs.len()];
             forward(
@@ -272,20 +361,46 @@ fn the_bits_of_an_image_do_not_depend_on_its_batch() {
 fn an_image_of_nan_leaves_the_other_images_of_its_group_alone() {
     let shape = square(2, 4, 3, 3, 2, (1, 1));
     let [mut x, weight, _, _] = operands(shape, &mut Random(4));
-    x[..shape.image_len()].fill(f32::NAN);
-    let mut out = vec![0.0; shape.batch * shape.out_image_len()];
+    let [inputs, outputs] = sizes(&shape);
+    x[..inputs[1] * inputs[2]].fill(f32::NAN);
+    let mut out = vec![0.0; outputs.iter().product()];
     forward(shape, &x, &weight, None, &mut out);
-    let (first, others) = out.split_at(shape.out_image_len());
+    let (first, others) = out.split_at(outputs[1] * outputs[2]);
     assert!(first.iter().all(|value| value.is_nan()));
     assert!(others.iter().all(|value| value.is_finite()));
 }
 
 #[test]
-#[should_panic = "expected 16 values of input, got 15"]
+#[should_panic = "assertion"]
 fn refuses_an_input_that_is_too_short() {
     let shape = ConvShape {
-        batch: 1,
+        batch: 8,
         ..square(1, 4, 1, 1, 1, (0, 0))
     };
-    forward(shape, &[0.0; 15], &[1.0], None, &mut [0.0; 16]);
+    let weight = (weights(shape, &[1.0]), &Layouts::default());
+    super::forward(shape, &[0.0; 127], weight, None, &mut [0.0; 128]);
+}
+
+#[test]
+fn weights_are_read_wherever_they_lie() {
+    let shape = square(3, 5, 4, 2, 1, (0, 1));
+    let [x, weight, _, grad] = operands(shape, &mut Random(5));
+    let [mut expected, mut got] = [0, 0].map(|_: i32| vec![0.0; grad.len()]);
+    forward(shape, &x, &weight, None, &mut expected);
+    // The same with the two axes of channels swapped.
+    let mut swapped = vec![0.0; weight.len()];
+    for (index, &value) in weight.iter().enumerate() {
+        let (kernel, tap) = (index / 4, index % 4);
+        swapped[(kernel % 3 * 4 + kernel / 3) * 4 + tap] = value;
+    }
+    let view = Weights {
+        steps: [4, 16, 2, 1],
+        ..weights(shape, &swapped)
+    };
+    assert_eq!(view.in_order(), weight);
+    let weight = (view, &Layouts::default());
+    run(shape.order(), sizes(&shape), &x, &mut got, |x, out| {
+        super::forward(shape, x, weight, None, out);
+    });
+    assert_eq!(got, expected);
 }

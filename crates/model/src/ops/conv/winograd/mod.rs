@@ -6,8 +6,9 @@
 //! a convolution, too: of the output's gradient, with turned kernels. So both directions of both
 //! kinds are one function of two [`Lattice`]s.
 //!
-//! The pixels of eight images lie beside each other here, so that every transform is a vector
-//! operation whatever the size of an image, and no bit of a result depends on its place.
+//! Images lie beside each other here, eight to a vector, so that every transform is a vector operation
+//! whatever the size of an image, and no bit of a result depends on its place. Few images are taken
+//! alone, rather than eight for nothing.
 
 mod tiles;
 mod transform;
@@ -15,16 +16,15 @@ mod weights;
 
 use std::ops::Range;
 
-use super::ConvShape;
 use super::scratch::with_scratch;
-use crate::ops::matrix::{LANES, Matrix, Packed, multiply_packed};
+use super::{ConvShape, Order};
+use crate::ops::lanes::{WIDTH, lanes_for};
+use crate::ops::matrix::{Blocks, LANES, multiply};
 use tiles::{Band, Panels};
 use transform::outputs_of;
 
 /// Points of a tile along one axis for which there are transforms, for kernels of two taps and of three.
 const POINTS: [&[usize]; 2] = [&[3, 5, 6], &[6]];
-/// Images that are transformed at once.
-const IMAGES: usize = 8;
 /// Images from which the lanes of those that are missing are computed for nothing, rather than each
 /// image alone.
 const MIN_IMAGES: usize = 4;
@@ -58,6 +58,25 @@ impl Lattice {
         self.channels * self.size[0] * self.size[1]
     }
 
+    /// How images lie of which there are so many beside each other; alone they lie in planes.
+    fn steps(&self, lanes: usize) -> Steps {
+        let [height, width] = self.size;
+        match lanes {
+            1 => Steps {
+                image: self.image_len(),
+                channel: height * width,
+                row: width,
+                pixel: 1,
+            },
+            _ => Steps {
+                image: 1,
+                channel: lanes,
+                row: width * self.channels * lanes,
+                pixel: self.channels * lanes,
+            },
+        }
+    }
+
     /// Where the points of the phase lie: channel, row and column of the point zero.
     fn phase(&self, index: usize) -> (usize, [isize; 2]) {
         let (channel, phase) = (index / self.phases(), index % self.phases());
@@ -82,6 +101,15 @@ impl Lattice {
     fn pixel(&self, point: usize, start: isize) -> usize {
         (self.stride as isize * point as isize + start) as usize
     }
+}
+
+/// Distances between numbers of images.
+#[derive(Clone, Copy)]
+struct Steps {
+    image: usize,
+    channel: usize,
+    row: usize,
+    pixel: usize,
 }
 
 /// A convolution, or its input gradient, whose kernel has two or three taps on every phase.
@@ -200,60 +228,67 @@ impl Winograd {
         self.target.channels * self.target.phases()
     }
 
+    /// How images lie, of which there are so many.
+    pub(super) fn order(images: usize) -> Order {
+        match images {
+            MIN_IMAGES.. => Order::Lanes,
+            _ => Order::Planes,
+        }
+    }
+
     /// Writes the target's images from the source's, and a bias for each of the target's channels.
     ///
     /// # Shapes
-    /// - `source`, `target`: `[batch, channels, height, width]` of the lattices
+    /// - `source`, `target`: `[batch, channels, height, width]` of the lattices, in their [`order`](Self::order)
     /// - `weights`: as [`Self::weights`] gives them
     pub(super) fn run(
         &self,
+        batch: usize,
         weights: &[f32],
         source: &[f32],
         bias: Option<&[f32]>,
         target: &mut [f32],
     ) {
         assert_eq!(weights.len(), self.weights_len());
-        let (from_len, to_len) = (self.source.image_len(), self.target.image_len());
-        let group = IMAGES * self.lanes_of_band(IMAGES);
-        let groups = source
-            .chunks(group * from_len)
-            .zip(target.chunks_mut(group * to_len));
-        for (source, target) in groups {
-            let images = source.len() / from_len;
-            let together = match images % IMAGES {
-                MIN_IMAGES.. => images,
-                few => images - few,
-            };
-            let (source, single_source) = source.split_at(together * from_len);
-            let (target, single_target) = target.split_at_mut(together * to_len);
-            self.group::<IMAGES>(weights, source, bias, target);
-            self.group::<1>(weights, single_source, bias, single_target);
+        let lanes = match Self::order(batch) {
+            Order::Lanes => lanes_for(batch),
+            Order::Planes => 1,
+        };
+        let images = batch.max(lanes);
+        assert_eq!(source.len(), images * self.source.image_len());
+        assert_eq!(target.len(), images * self.target.image_len());
+        for first in (0..images).step_by(self.images_together(lanes)) {
+            let some = first..(first + self.images_together(lanes)).min(images);
+            match lanes {
+                1 => self.group::<1>(1, some, weights, source, bias, target),
+                _ => self.group::<WIDTH>(lanes, some, weights, source, bias, target),
+            }
         }
     }
 
-    /// How many times `images` images fill the columns of a product that has all tiles of them.
-    fn lanes_of_band(&self, images: usize) -> usize {
+    /// Images, whole vectors of them, that fill the columns of a product that has all their tiles.
+    fn images_together(&self, lanes: usize) -> usize {
+        let vector = if lanes == 1 { 1 } else { WIDTH };
         let [rows, columns] = self.tiles;
-        (BAND_COLUMNS / (rows * columns * images)).max(1)
+        (BAND_COLUMNS / (rows * columns * vector)).max(1) * vector
     }
 
-    /// Images that share a product, `L` and `L` in lanes.
+    /// Images that share a product, `L` in a vector.
     fn group<const L: usize>(
         &self,
+        lanes: usize,
+        images: Range<usize>,
         weights: &[f32],
         source: &[f32],
         bias: Option<&[f32]>,
         target: &mut [f32],
     ) {
         let [tile_rows, tile_columns] = self.tiles;
-        let lengths = [&self.source, &self.target].map(|lattice| L * lattice.image_len());
-        let images = source.chunks(lengths[0]);
-        if images.len() == 0 {
-            return;
-        }
-        let band_rows = (BAND_COLUMNS / (images.len() * tile_columns * L)).clamp(1, tile_rows);
+        let steps = [self.source.steps(lanes), self.target.steps(lanes)];
+        let vectors = images.step_by(L);
+        let band_rows = (BAND_COLUMNS / (vectors.len() * tile_columns * L)).clamp(1, tile_rows);
         let (inputs, outputs) = (self.inputs(), self.outputs());
-        let columns = images.len() * band_rows * tile_columns * L;
+        let columns = vectors.len() * band_rows * tile_columns * L;
         let columns = columns.next_multiple_of(LANES);
         let whole = Band::new(0..band_rows, tile_columns, self.points, self.taps);
         let scratch = [
@@ -262,27 +297,28 @@ impl Winograd {
             Panels::len(self.products_of_tile(), columns, inputs),
             Panels::len(self.products_of_tile(), columns, outputs),
         ];
-        with_scratch(scratch, |[lanes, half, pixels, products]| {
-            let mut pixels = Panels::new(pixels, columns, inputs);
+        with_scratch(scratch, |[pixels, half, values, products]| {
+            let mut values = Panels::new(values, columns, inputs);
             let mut products = Panels::new(products, columns, outputs);
-            lanes.fill(0.0); // for the lanes of missing images, which nobody reads
             for first in (0..tile_rows).step_by(band_rows) {
                 let rows = first..(first + band_rows).min(tile_rows);
                 let band = Band::new(rows, tile_columns, self.points, self.taps);
-                for (index, images) in images.clone().enumerate() {
+                for (index, image) in vectors.clone().enumerate() {
                     let first_tile = index * band.tiles();
+                    let source = &source[image * steps[0].image..];
                     for input in 0..inputs {
-                        self.gather::<L>(&band, input, images, lanes);
-                        band.transform_pixels::<L>(lanes, half, &mut pixels, [input, first_tile]);
+                        self.gather::<L>(&band, input, source, steps[0], pixels);
+                        band.transform_pixels::<L>(pixels, half, &mut values, [input, first_tile]);
                     }
                 }
-                let columns = images.len() * band.tiles() * L;
-                self.multiply(weights, &pixels, &mut products, columns);
-                for (index, images) in target.chunks_mut(lengths[1]).enumerate() {
+                let columns = vectors.len() * band.tiles() * L;
+                self.multiply(weights, &values, &mut products, columns);
+                for (index, image) in vectors.clone().enumerate() {
                     let first_tile = index * band.tiles();
+                    let target = &mut target[image * steps[1].image..];
                     for output in 0..outputs {
-                        band.transform_products::<L>(&products, [output, first_tile], half, lanes);
-                        self.scatter::<L>(&band, output, bias, lanes, images);
+                        band.transform_products::<L>(&products, [output, first_tile], half, pixels);
+                        self.scatter::<L>(&band, output, bias, pixels, target, steps[1]);
                     }
                 }
             }
@@ -291,43 +327,44 @@ impl Winograd {
 
     fn multiply(&self, weights: &[f32], pixels: &Panels, products: &mut Panels, columns: usize) {
         let (inputs, outputs) = (self.inputs(), self.outputs());
+        let blocks = Blocks::new(outputs, inputs);
         for (point, weights) in weights.chunks_exact(outputs * inputs).enumerate() {
-            let weights = Packed::new(weights, outputs, inputs);
             for panel in 0..columns.div_ceil(LANES) {
-                let pixels = Matrix::new(pixels.panel(point, panel), inputs, LANES);
-                let products = products.panel_mut(point, panel);
-                multiply_packed(weights, pixels, products, LANES, false);
+                let pixels = pixels.panel(point, panel);
+                multiply(weights, blocks, pixels, products.panel_mut(point, panel));
             }
         }
     }
 
-    /// Copies the pixels of a band that `input` sees to where those of the images lie beside each
-    /// other, with zeros around them.
-    fn gather<const L: usize>(&self, band: &Band, input: usize, source: &[f32], lanes: &mut [f32]) {
+    /// Copies the pixels of a band that `input` sees, with zeros around them.
+    fn gather<const L: usize>(
+        &self,
+        band: &Band,
+        input: usize,
+        source: &[f32],
+        steps: Steps,
+        pixels: &mut [f32],
+    ) {
         let lattice = &self.source;
         let (channel, start) = lattice.phase(input);
-        let [height, width] = lattice.size;
         let points = band.points();
         let rows = lattice.inside(points.clone(), start[0], 0);
         let columns = lattice.inside(0..band.width(), start[1], 1);
-        let row_len = band.width() * L;
-        let first_pixel = lattice.pixel(columns.start, start[1]);
-        for (point, row) in points.zip(lanes.chunks_exact_mut(row_len)) {
-            if !rows.contains(&point) {
-                row.fill(0.0);
+        let step = lattice.stride * steps.pixel;
+        for (point, row) in points.zip(pixels.as_chunks_mut::<L>().0.chunks_exact_mut(band.width()))
+        {
+            if !rows.contains(&point) || columns.is_empty() {
+                row.fill([0.0; L]);
                 continue;
             }
-            row[..columns.start * L].fill(0.0);
-            row[columns.end * L..].fill(0.0);
-            let inner = &mut row[columns.start * L..columns.end * L];
-            if inner.is_empty() {
-                continue;
-            }
-            let line = (channel * height + lattice.pixel(point, start[0])) * width;
-            let images = source.chunks_exact(lattice.image_len());
-            for (lane, image) in images.enumerate() {
-                let from = &image[line..line + width][first_pixel..];
-                spread::<L>(inner, lane, from, lattice.stride);
+            row[..columns.start].fill([0.0; L]);
+            row[columns.end..].fill([0.0; L]);
+            let first = channel * steps.channel
+                + lattice.pixel(point, start[0]) * steps.row
+                + lattice.pixel(columns.start, start[1]) * steps.pixel;
+            let seen = source[first..].chunks(step);
+            for (to, from) in row[columns.clone()].iter_mut().zip(seen) {
+                to.copy_from_slice(&from[..L]);
             }
         }
     }
@@ -338,12 +375,12 @@ impl Winograd {
         band: &Band,
         output: usize,
         bias: Option<&[f32]>,
-        lanes: &[f32],
+        pixels: &[f32],
         target: &mut [f32],
+        steps: Steps,
     ) {
         let lattice = &self.target;
         let (channel, start) = lattice.phase(output);
-        let [height, width] = lattice.size;
         let bias = bias.map_or(0.0, |bias| bias[channel]);
         let points = band.outputs();
         let rows = lattice.inside(points.clone(), start[0], 0);
@@ -351,52 +388,21 @@ impl Winograd {
         if columns.is_empty() {
             return;
         }
-        let first_pixel = lattice.pixel(columns.start, start[1]);
-        let lines = lanes.chunks_exact(band.output_width() * L);
+        let step = lattice.stride * steps.pixel;
+        let lines = pixels.as_chunks::<L>().0.chunks_exact(band.output_width());
         for (point, line) in points.zip(lines) {
             if !rows.contains(&point) {
                 continue;
             }
-            let inner = &line[columns.start * L..columns.end * L];
-            let row = (channel * height + lattice.pixel(point, start[0])) * width;
-            let images = target.chunks_exact_mut(lattice.image_len());
-            for (lane, image) in images.enumerate() {
-                let to = &mut image[row..row + width][first_pixel..];
-                collect::<L>(to, lattice.stride, inner, lane, bias);
+            let first = channel * steps.channel
+                + lattice.pixel(point, start[0]) * steps.row
+                + lattice.pixel(columns.start, start[1]) * steps.pixel;
+            let given = target[first..].chunks_mut(step);
+            for (to, from) in given.zip(&line[columns.clone()]) {
+                for (to, from) in to[..L].iter_mut().zip(from) {
+                    *to = from + bias;
+                }
             }
         }
-    }
-}
-
-/// Copies every stride-th pixel to one lane.
-fn spread<const L: usize>(lanes: &mut [f32], lane: usize, pixels: &[f32], stride: usize) {
-    let lanes = lanes.as_chunks_mut::<L>().0.iter_mut();
-    match stride {
-        1 => lanes.zip(pixels).for_each(|(to, from)| to[lane] = *from),
-        _ => lanes
-            .zip(pixels.iter().step_by(stride))
-            .for_each(|(to, from)| to[lane] = *from),
-    }
-}
-
-/// Copies one lane to every stride-th pixel, and adds a number.
-fn collect<const L: usize>(
-    pixels: &mut [f32],
-    stride: usize,
-    lanes: &[f32],
-    lane: usize,
-    bias: f32,
-) {
-    let lanes = lanes.as_chunks::<L>().0.iter();
-    match stride {
-        1 => pixels
-            .iter_mut()
-            .zip(lanes)
-            .for_each(|(to, from)| *to = from[lane] + bias),
-        _ => pixels
-            .iter_mut()
-            .step_by(stride)
-            .zip(lanes)
-            .for_each(|(to, from)| *to = from[lane] + bias),
     }
 }

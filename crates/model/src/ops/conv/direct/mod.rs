@@ -1,0 +1,244 @@
+//! Convolve images that lie beside each other, a lane each, directly.
+//!
+//! Wherever the kernel is placed, what it sees of one row is a run of numbers: pixel after pixel,
+//! and all channels of a pixel. So an output is a sum over a few runs of the image and of the
+//! weights, without unfolding anything and without the taps that see only zeros. The input's
+//! gradient is the same sum over the output's gradient: with a stride, pixels fall into phases that
+//! see taps of their own ([`Axis`]). Either is one [`Direct`], the lanes are vectors, and the bits
+//! of an image's result do not depend on the images beside it.
+
+mod axis;
+mod tile;
+mod weight_gradient;
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{ConvShape, Weights};
+use axis::{Axis, Spot};
+use tile::{Place, ROWS, Vectors};
+pub(crate) use weight_gradient::{Images, parameter_gradients};
+
+/// Weights above this many numbers, 256 KiB, are read once for a row of outputs rather than once
+/// for every few outputs.
+const MANY_WEIGHTS: usize = 1 << 16;
+
+/// A convolution, or its input gradient, as sums over runs.
+#[derive(Debug)]
+pub(super) struct Direct {
+    axes: [Axis; 2],
+    /// Channels, rows and columns.
+    source: [usize; 3],
+    target: [usize; 3],
+    /// Whether kernels lead from the target's channels to the source's.
+    transposed: bool,
+}
+
+impl Direct {
+    /// The convolution itself.
+    pub(super) fn forward(shape: &ConvShape) -> Self {
+        let [height, width] = shape.out();
+        Self {
+            axes: [0, 1].map(|axis| Axis::forward(shape, axis)),
+            source: [shape.channels_in, shape.height, shape.width],
+            target: [shape.channels_out, height, width],
+            transposed: false,
+        }
+    }
+
+    /// The gradient of its input.
+    pub(super) fn input_gradient(shape: &ConvShape) -> Self {
+        let [height, width] = shape.out();
+        Self {
+            axes: [0, 1].map(|axis| Axis::input_gradient(shape, axis)),
+            source: [shape.channels_out, height, width],
+            target: [shape.channels_in, shape.height, shape.width],
+            transposed: true,
+        }
+    }
+
+    /// Numbers that a kernel of a phase sees.
+    fn depth(&self, [rows, columns]: [usize; 2]) -> usize {
+        self.axes[0].taps_of(rows) * self.axes[1].taps_of(columns) * self.source[0]
+    }
+
+    /// The weights `[c_out, c_in, kh, kw]` as [`Self::run`] reads them: for each phase, blocks of
+    /// [`ROWS`] of the target's channels, and in a block, for every number that the kernel sees in
+    /// turn, that of each channel.
+    pub(super) fn pack(&self, weights: &Weights) -> Vec<f32> {
+        let [output, input, row_step, column_step] = weights.steps;
+        let (from_step, to_step) = match self.transposed {
+            false => (input, output),
+            true => (output, input),
+        };
+        let to_channels = self.target[0];
+        let mut packed = Vec::with_capacity(weights.len());
+        for phase in self.phases() {
+            let [rows, columns] = [0, 1].map(|axis| self.axes[axis].taps(phase[axis]));
+            for first in (0..to_channels).step_by(ROWS) {
+                let block = first..(first + ROWS).min(to_channels);
+                for row in rows {
+                    for column in columns {
+                        let tap = row * row_step + column * column_step;
+                        for from in 0..self.source[0] {
+                            let numbers = &weights.values[tap + from * from_step..];
+                            packed.extend(block.clone().map(|to| numbers[to * to_step]));
+                        }
+                    }
+                }
+            }
+        }
+        packed
+    }
+
+    fn phases(&self) -> impl Iterator<Item = [usize; 2]> {
+        let [rows, columns] = [0, 1].map(|axis| self.axes[axis].phases());
+        (0..rows).flat_map(move |row| (0..columns).map(move |column| [row, column]))
+    }
+
+    /// Where the weights of a phase begin.
+    fn start_of(&self, phase: [usize; 2]) -> usize {
+        let before = self.phases().take_while(|&other| other != phase);
+        before.map(|phase| self.depth(phase)).sum::<usize>() * self.target[0]
+    }
+
+    /// Writes the target from the source, and a bias for each of the target's channels.
+    ///
+    /// # Shapes
+    /// - `source`, `target`: `[height, width, channels, lanes]`
+    /// - `packed`: as [`Self::pack`] gives it
+    pub(super) fn run(
+        &self,
+        packed: &[f32],
+        lanes: usize,
+        source: &[f32],
+        bias: Option<&[f32]>,
+        target: &mut [f32],
+    ) {
+        let [channels, height, width] = self.target;
+        let run = Run {
+            direct: self,
+            packed,
+            source,
+            bias,
+            vectors: Vectors::for_lanes(lanes),
+            steps: [self.source, self.target].map(|image| image[0] * lanes),
+            lanes,
+        };
+        run.check(target);
+        let groups = run.groups();
+        let row_len = width * channels * lanes;
+        let rows = target.par_chunks_mut(row_len.max(1)).take(height);
+        rows.zip(&self.axes[0].spots)
+            .with_min_len(if rayon::current_num_threads() > 1 {
+                1
+            } else {
+                height
+            })
+            .for_each(|(target, spot)| run.row(spot, &groups, target));
+    }
+}
+
+/// What does not change while a convolution runs.
+struct Run<'a> {
+    direct: &'a Direct,
+    packed: &'a [f32],
+    source: &'a [f32],
+    bias: Option<&'a [f32]>,
+    vectors: Vectors,
+    /// Numbers of a pixel of the source and of the target.
+    steps: [usize; 2],
+    lanes: usize,
+}
+
+/// Outputs of a row that see the same taps.
+struct Group {
+    phase: usize,
+    taps: Range<usize>,
+    /// For each vector, where in a row of the source it sees the first tap, and where it lies in a
+    /// row of the target.
+    places: Vec<[usize; 2]>,
+}
+
+impl Run<'_> {
+    fn check(&self, target: &[f32]) {
+        let len = |[channels, height, width]: [usize; 3]| channels * height * width * self.lanes;
+        assert_eq!(self.source.len(), len(self.direct.source));
+        assert_eq!(target.len(), len(self.direct.target));
+        let depths = self.direct.phases().map(|phase| self.direct.depth(phase));
+        assert_eq!(
+            self.packed.len(),
+            depths.sum::<usize>() * self.direct.target[0]
+        );
+        assert!(
+            self.bias
+                .is_none_or(|bias| bias.len() == self.direct.target[0])
+        );
+        assert!(self.lanes.is_multiple_of(self.vectors.lanes()));
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (column, spot) in self.direct.axes[1].spots.iter().enumerate() {
+            let alike = |group: &&mut Group| group.phase == spot.phase && group.taps == spot.taps;
+            let starts = [spot.source * self.steps[0], column * self.steps[1]];
+            let vectors = (0..self.lanes).step_by(self.vectors.lanes());
+            let places = vectors.map(|lane| starts.map(|start| start + lane));
+            match groups.iter_mut().find(alike) {
+                Some(group) => group.places.extend(places),
+                None => groups.push(Group {
+                    phase: spot.phase,
+                    taps: spot.taps.clone(),
+                    places: places.collect(),
+                }),
+            }
+        }
+        groups
+    }
+
+    fn row(&self, spot: &Spot, groups: &[Group], target: &mut [f32]) {
+        for group in groups {
+            self.group(spot, group, target);
+        }
+    }
+
+    /// Writes the outputs of one row that see the same taps.
+    fn group(&self, spot: &Spot, group: &Group, target: &mut [f32]) {
+        let direct = self.direct;
+        let phase = [spot.phase, group.phase];
+        let depth = direct.depth(phase);
+        let weights = &self.packed[direct.start_of(phase)..][..depth * direct.target[0]];
+        let [from_channels, to_channels] = [direct.source[0], direct.target[0]];
+        let columns = direct.axes[1].taps_of(group.phase);
+        let first_tap = (spot.taps.start * columns + group.taps.start) * from_channels;
+        let source_row = direct.source[2] * self.steps[0];
+        let source = self.source.get(spot.source * source_row..).unwrap_or(&[]);
+        let place = Place {
+            weights,
+            first_tap,
+            depth,
+            weight_row: columns * from_channels,
+            source,
+            source_row,
+            rows: spot.taps.len(),
+            run: group.taps.len() * from_channels,
+            lanes: self.lanes,
+            bias: self.bias,
+        };
+        let whole = to_channels - to_channels % ROWS;
+        let chunk = if depth * to_channels > MANY_WEIGHTS {
+            ROWS
+        } else {
+            whole.max(1)
+        };
+        for first in (0..whole).step_by(chunk) {
+            let outputs = first..(first + chunk).min(whole);
+            self.vectors.run(&place, outputs, &group.places, target);
+        }
+        if whole < to_channels {
+            self.vectors
+                .run(&place, whole..to_channels, &group.places, target);
+        }
+    }
+}

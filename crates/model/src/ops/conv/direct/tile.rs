@@ -1,0 +1,444 @@
+//! Sum the runs that a few outputs see, in registers.
+//!
+//! A tile is some channels and some vectors of lanes of a row of outputs. For every number that the
+//! kernel sees, each of its vectors is read once and multiplied by each channel's weight.
+
+use std::ops::Range;
+
+/// Channels of a block of weights.
+pub(super) const ROWS: usize = 6;
+
+/// Outputs of one row, and what they see.
+pub(super) struct Place<'a> {
+    /// Blocks of [`ROWS`] channels, fewer in the last.
+    pub(super) weights: &'a [f32],
+    /// Index, in the numbers that the kernel sees, of the first that is not padding.
+    pub(super) first_tap: usize,
+    /// Numbers that the kernel sees.
+    pub(super) depth: usize,
+    /// Those of one row of the kernel.
+    pub(super) weight_row: usize,
+    /// From the first row that is seen on.
+    pub(super) source: &'a [f32],
+    /// Numbers of a row of the source.
+    pub(super) source_row: usize,
+    /// Rows of the source that are seen.
+    pub(super) rows: usize,
+    /// Steps of `lanes` numbers in each of them.
+    pub(super) run: usize,
+    pub(super) lanes: usize,
+    /// Of each of the target's channels.
+    pub(super) bias: Option<&'a [f32]>,
+}
+
+impl Place<'_> {
+    /// Panics unless the slices hold all that tiles of these channels and places reach.
+    fn check(&self, channels: &Range<usize>, places: &[[usize; 2]], width: usize, target: usize) {
+        assert!(channels.start.is_multiple_of(ROWS));
+        assert!(self.bias.is_none_or(|bias| channels.end <= bias.len()));
+        let last = |at: usize| places.iter().map(|place| place[at]).max().unwrap_or(0);
+        let channel = channels.end.saturating_sub(1);
+        assert!(last(1) + channel * self.lanes + width <= target);
+        if self.rows * self.run > 0 {
+            let row = self.rows - 1;
+            let seen = row * self.source_row + (self.run - 1) * self.lanes + width;
+            assert!(last(0) + seen <= self.source.len());
+            assert!(self.first_tap + row * self.weight_row + self.run <= self.depth);
+            assert!(channels.end * self.depth <= self.weights.len());
+        }
+    }
+}
+
+/// Outputs' gradients and what the outputs saw under one tap of the kernel.
+pub(super) struct Sums<'a> {
+    /// From the first output, and the first channel, on.
+    pub(super) gradient: &'a [f32],
+    /// Between rows and between columns.
+    pub(super) gradient_steps: [usize; 2],
+    pub(super) source: &'a [f32],
+    pub(super) source_steps: [usize; 2],
+    /// Rows and columns of outputs.
+    pub(super) size: [usize; 2],
+    pub(super) lanes: usize,
+}
+
+impl Sums<'_> {
+    /// Panics unless the slices hold all that a tile of so many outputs and inputs reaches.
+    fn check(&self, [outputs, inputs]: [usize; 2]) {
+        let reach = |[row, column]: [usize; 2], channels: usize| {
+            let [rows, columns] = self.size;
+            (rows - 1) * row + (columns - 1) * column + channels * self.lanes
+        };
+        assert!(self.size[0] * self.size[1] > 0);
+        assert!(reach(self.gradient_steps, outputs) <= self.gradient.len());
+        assert!(reach(self.source_steps, inputs) <= self.source.len());
+    }
+}
+
+/// Kinds of vectors.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Vectors {
+    Avx512,
+    Avx2,
+    Portable,
+}
+
+impl Vectors {
+    /// The widest of the CPU at hand of which a number of lanes is made.
+    pub(super) fn for_lanes(lanes: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let wide = lanes.is_multiple_of(Self::Avx512.lanes());
+            if wide && is_x86_feature_detected!("avx512f") {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Self::Avx2;
+            }
+        }
+        let _ = lanes;
+        Self::Portable
+    }
+
+    /// Numbers of a vector.
+    pub(super) const fn lanes(self) -> usize {
+        match self {
+            Self::Avx512 => 16,
+            Self::Avx2 | Self::Portable => 8,
+        }
+    }
+
+    /// Writes the outputs of `channels`, whole blocks or one of fewer channels, at `places`.
+    pub(super) fn run(
+        self,
+        place: &Place,
+        channels: Range<usize>,
+        places: &[[usize; 2]],
+        target: &mut [f32],
+    ) {
+        place.check(&channels, places, self.lanes(), target.len());
+        // SAFETY: the slices hold what the tiles reach, as just checked, and the CPU has the vectors.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => x86::avx512(place, channels, places, target),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => x86::avx2(place, channels, places, target),
+                _ => array::portable(place, channels, places, target),
+            }
+        }
+    }
+}
+
+impl Vectors {
+    /// Writes, for each pair of so many outputs and inputs, up to 6 and 2 or 8 and 1, the sum over
+    /// positions and lanes of their products.
+    pub(super) fn sums(self, sums: &Sums, tile: [usize; 2], totals: &mut [f32; MAX_SUMS]) {
+        sums.check(tile);
+        assert!(sums.lanes.is_multiple_of(self.lanes()));
+        // SAFETY: the slices hold what the tile reaches, as just checked, and the CPU has the vectors.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => x86::avx512_sums(sums, tile, totals),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => x86::avx2_sums(sums, tile, totals),
+                _ => array::portable_sums(sums, tile, totals),
+            }
+        }
+    }
+}
+
+/// The most sums of a tile.
+pub(super) const MAX_SUMS: usize = 12;
+
+/// Covers the outputs of some channels with tiles that keep the registers busy.
+macro_rules! for_each_tile {
+    ($tile:ident, $place:ident, $channels:ident, $places:ident, $target:ident) => {{
+        let mut rest = $places;
+        while !rest.is_empty() {
+            let rows = $channels.len().min(ROWS);
+            let most = match rows {
+                1 => 8,
+                2 => 4,
+                3 => 3,
+                _ => 2,
+            };
+            let (these, others) = rest.split_at(rest.len().min(most));
+            rest = others;
+            let mut channel = $channels.start;
+            while channel < $channels.end {
+                let together = $channels.end - channel >= 2 * ROWS;
+                channel += match (rows, these.len()) {
+                    (6, 2) => $tile::<1, 6, 2>($place, channel, these, $target),
+                    (6, _) if together => $tile::<2, 6, 1>($place, channel, these, $target),
+                    (6, _) => $tile::<1, 6, 1>($place, channel, these, $target),
+                    (5, 2) => $tile::<1, 5, 2>($place, channel, these, $target),
+                    (5, _) => $tile::<1, 5, 1>($place, channel, these, $target),
+                    (4, 2) => $tile::<1, 4, 2>($place, channel, these, $target),
+                    (4, _) => $tile::<1, 4, 1>($place, channel, these, $target),
+                    (3, 3) => $tile::<1, 3, 3>($place, channel, these, $target),
+                    (3, 2) => $tile::<1, 3, 2>($place, channel, these, $target),
+                    (3, _) => $tile::<1, 3, 1>($place, channel, these, $target),
+                    (2, 4) => $tile::<1, 2, 4>($place, channel, these, $target),
+                    (2, 3) => $tile::<1, 2, 3>($place, channel, these, $target),
+                    (2, 2) => $tile::<1, 2, 2>($place, channel, these, $target),
+                    (2, _) => $tile::<1, 2, 1>($place, channel, these, $target),
+                    (_, 8) => $tile::<1, 1, 8>($place, channel, these, $target),
+                    (_, 7) => $tile::<1, 1, 7>($place, channel, these, $target),
+                    (_, 6) => $tile::<1, 1, 6>($place, channel, these, $target),
+                    (_, 5) => $tile::<1, 1, 5>($place, channel, these, $target),
+                    (_, 4) => $tile::<1, 1, 4>($place, channel, these, $target),
+                    (_, 3) => $tile::<1, 1, 3>($place, channel, these, $target),
+                    (_, 2) => $tile::<1, 1, 2>($place, channel, these, $target),
+                    _ => $tile::<1, 1, 1>($place, channel, these, $target),
+                };
+            }
+        }
+    }};
+}
+
+/// Defines how a kind of vectors computes tiles of `BLOCKS` blocks of `R` channels at `V` places;
+/// the tile returns its number of channels.
+macro_rules! tiles {
+    ($name:ident, $(#[$target_feature:meta])? $vector:ty, $zero:ident, $load:ident, $store:ident,
+     $broadcast:ident, $multiply_add:ident) => {
+        /// # Safety
+        /// The slices hold what the tiles reach ([`Place::check`]), and the CPU has the vectors.
+        $(#[$target_feature])?
+        pub(super) unsafe fn $name(
+            place: &Place,
+            channels: Range<usize>,
+            places: &[[usize; 2]],
+            target: &mut [f32],
+        ) {
+            /// # Safety
+            /// As for the function around it.
+            #[inline]
+            $(#[$target_feature])?
+            unsafe fn tile<const BLOCKS: usize, const R: usize, const V: usize>(
+                place: &Place,
+                channel: usize,
+                places: &[[usize; 2]],
+                target: &mut [f32],
+            ) -> usize {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let mut sums: [[[$vector; V]; R]; BLOCKS] = [[[$zero(); V]; R]; BLOCKS];
+                    if let Some(bias) = place.bias {
+                        for block in 0..BLOCKS {
+                            for row in 0..R {
+                                let bias = $broadcast(*bias.as_ptr().add(channel + block * R + row));
+                                sums[block][row] = [bias; V];
+                            }
+                        }
+                    }
+                    let block_len = place.depth * R;
+                    let weights = place.weights.as_ptr().add(channel * place.depth + place.first_tap * R);
+                    let mut starts = [place.source.as_ptr(); V];
+                    for v in 0..V {
+                        starts[v] = starts[v].add(places[v][0]);
+                    }
+                    for row in 0..place.rows {
+                        let mut left = weights.add(row * place.weight_row * R);
+                        let mut index = row * place.source_row;
+                        for _ in 0..place.run {
+                            let mut seen = [$zero(); V];
+                            for v in 0..V {
+                                seen[v] = $load(starts[v].add(index));
+                            }
+                            for block in 0..BLOCKS {
+                                for row in 0..R {
+                                    let left = $broadcast(*left.add(block * block_len + row));
+                                    for v in 0..V {
+                                        sums[block][row][v] =
+                                            $multiply_add(left, seen[v], sums[block][row][v]);
+                                    }
+                                }
+                            }
+                            left = left.add(R);
+                            index += place.lanes;
+                        }
+                    }
+                    for v in 0..V {
+                        let to = target.as_mut_ptr().add(places[v][1]);
+                        for block in 0..BLOCKS {
+                            for row in 0..R {
+                                let to = to.add((channel + block * R + row) * place.lanes);
+                                $store(to, sums[block][row][v]);
+                            }
+                        }
+                    }
+                }
+                BLOCKS * R
+            }
+            // SAFETY: the caller's promise.
+            unsafe { for_each_tile!(tile, place, channels, places, target) }
+        }
+    };
+}
+
+/// Defines how a kind of vectors computes tiles of sums over positions.
+macro_rules! sum_tiles {
+    ($name:ident, $(#[$target_feature:meta])? $vector:ty, $zero:ident, $load:ident,
+     $multiply_add:ident, $reduce:ident) => {
+        /// # Safety
+        /// The slices hold what the tile reaches ([`Sums::check`]), and the CPU has the vectors.
+        $(#[$target_feature])?
+        pub(super) unsafe fn $name(sums: &Sums, tile: [usize; 2], totals: &mut [f32; MAX_SUMS]) {
+            /// # Safety
+            /// As for the function around it.
+            #[inline]
+            $(#[$target_feature])?
+            unsafe fn sum<const R: usize, const S: usize>(from: &Sums, totals: &mut [f32; MAX_SUMS]) {
+                const WIDTH: usize = size_of::<$vector>() / size_of::<f32>();
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let mut sums = [[$zero(); S]; R];
+                    let [rows, columns] = from.size;
+                    for row in 0..rows {
+                        let mut gradient = from.gradient.as_ptr().add(row * from.gradient_steps[0]);
+                        let mut source = from.source.as_ptr().add(row * from.source_steps[0]);
+                        for _ in 0..columns {
+                            for lane in (0..from.lanes).step_by(WIDTH) {
+                                let mut right = [$zero(); S];
+                                for s in 0..S {
+                                    right[s] = $load(source.add(s * from.lanes + lane));
+                                }
+                                for r in 0..R {
+                                    let left = $load(gradient.add(r * from.lanes + lane));
+                                    for s in 0..S {
+                                        sums[r][s] = $multiply_add(left, right[s], sums[r][s]);
+                                    }
+                                }
+                            }
+                            gradient = gradient.add(from.gradient_steps[1]);
+                            source = source.add(from.source_steps[1]);
+                        }
+                    }
+                    for r in 0..R {
+                        for s in 0..S {
+                            totals[r * S + s] = $reduce(sums[r][s]);
+                        }
+                    }
+                }
+            }
+            // SAFETY: the caller's promise.
+            unsafe {
+                match tile {
+                    [6, 2] => sum::<6, 2>(sums, totals),
+                    [5, 2] => sum::<5, 2>(sums, totals),
+                    [4, 2] => sum::<4, 2>(sums, totals),
+                    [3, 2] => sum::<3, 2>(sums, totals),
+                    [2, 2] => sum::<2, 2>(sums, totals),
+                    [1, 2] => sum::<1, 2>(sums, totals),
+                    [8, 1] => sum::<8, 1>(sums, totals),
+                    [7, 1] => sum::<7, 1>(sums, totals),
+                    [6, 1] => sum::<6, 1>(sums, totals),
+                    [5, 1] => sum::<5, 1>(sums, totals),
+                    [4, 1] => sum::<4, 1>(sums, totals),
+                    [3, 1] => sum::<3, 1>(sums, totals),
+                    [2, 1] => sum::<2, 1>(sums, totals),
+                    [1, 1] => sum::<1, 1>(sums, totals),
+                    _ => panic!("no tile of {tile:?} sums"),
+                }
+            }
+        }
+    };
+}
+
+/// Vectors that are arrays, for any CPU.
+mod array {
+    use super::{MAX_SUMS, Place, ROWS, Range, Sums, Vectors};
+
+    type Array = [f32; Vectors::Portable.lanes()];
+
+    fn zero() -> Array {
+        [0.0; Vectors::Portable.lanes()]
+    }
+
+    unsafe fn load(at: *const f32) -> Array {
+        // SAFETY: the caller's promise.
+        unsafe { at.cast::<Array>().read() }
+    }
+
+    unsafe fn store(at: *mut f32, vector: Array) {
+        // SAFETY: the caller's promise.
+        unsafe { at.cast::<Array>().write(vector) }
+    }
+
+    fn broadcast(number: f32) -> Array {
+        [number; Vectors::Portable.lanes()]
+    }
+
+    fn multiply_add(a: Array, b: Array, c: Array) -> Array {
+        core::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    fn total(vector: Array) -> f32 {
+        let [a, b, c, d, e, f, g, h] = vector;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+
+    tiles!(portable, Array, zero, load, store, broadcast, multiply_add);
+    sum_tiles!(portable_sums, Array, zero, load, multiply_add, total);
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use core::arch::x86_64::*;
+
+    use super::{MAX_SUMS, Place, ROWS, Range, Sums};
+
+    tiles!(
+        avx2,
+        #[target_feature(enable = "avx2,fma")]
+        __m256,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps
+    );
+    tiles!(
+        avx512,
+        #[target_feature(enable = "avx512f")]
+        __m512,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps
+    );
+    sum_tiles!(
+        avx2_sums,
+        #[target_feature(enable = "avx2,fma")]
+        __m256,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_fmadd_ps,
+        total
+    );
+    sum_tiles!(
+        avx512_sums,
+        #[target_feature(enable = "avx512f")]
+        __m512,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_fmadd_ps,
+        _mm512_reduce_add_ps
+    );
+
+    /// The sum of eight lanes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn total(vector: __m256) -> f32 {
+        let four = _mm_add_ps(
+            _mm256_castps256_ps128(vector),
+            _mm256_extractf128_ps(vector, 1),
+        );
+        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+        let one = _mm_add_ss(two, _mm_shuffle_ps(two, two, 1));
+        _mm_cvtss_f32(one)
+    }
+}
