@@ -14,7 +14,7 @@ const MNIST: ImageShape = ImageShape {
 };
 
 fn networks() -> Vec<(&'static str, NetworkConfig)> {
-    let mnist = ConvNetConfig::mnist_with_filters(8);
+    let mnist = ConvNetConfig::mnist_with_filters(16);
     let resnet = ResNetConfig::resnet32_with_filters(4, 0).with_activation(Activation::Swish);
     vec![
         ("uva", NetworkConfig::Conv(ConvNetConfig::uva())),
@@ -131,11 +131,15 @@ fn the_input_gradient_is_the_central_difference() {
 
 #[test]
 fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
-    for (name, config) in networks() {
+    // Images one after the other, beside each other with and without gaps, and more than lie so.
+    for ((name, config), batch) in all_networks()
+        .into_iter()
+        .flat_map(|net| [3, 6, 8, 19].map(|n| (net.clone(), n)))
+    {
         let net = build(&config, MNIST);
         let single = tracked(net.clone());
         let double = tracked(in_double_precision(net));
-        let at = pixels(6, MNIST);
+        let at = pixels(batch, MNIST);
         let ours = all_gradients(&single, images(at.clone(), MNIST, DType::F32));
         let burns = all_gradients(&double, images(at, MNIST, DType::F64));
         assert_eq!(ours.len(), burns.len());
@@ -154,6 +158,24 @@ fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
 #[cfg(feature = "wgpu")]
 #[test]
 fn every_network_computes_on_every_adapter_what_it_computes_on_the_cpu() {
+    let adapters = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
+    let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
+    let missing = "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter";
+    assert!(!adapters.is_empty() || !required, "{missing}");
+    for device in &adapters {
+        assert_computes_as_the_cpu(device);
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[allow(deprecated)] // upstream prefers flex to ndarray; users compare them
+#[test]
+fn every_network_computes_on_ndarray_what_it_computes_on_flex() {
+    assert_computes_as_the_cpu(&Device::ndarray());
+}
+
+/// Holds energies and all gradients of every network on a device to those of flex.
+fn assert_computes_as_the_cpu(device: &Device) {
     fn on_device(net: Network, device: &Device) -> Network {
         struct Copy<'a>(&'a Device);
         impl ModuleMapper for Copy<'_> {
@@ -163,37 +185,37 @@ fn every_network_computes_on_every_adapter_what_it_computes_on_the_cpu() {
         }
         net.map(&mut Copy(device))
     }
-    let adapters = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
-    let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
-    let missing = "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter";
-    assert!(!adapters.is_empty() || !required, "{missing}");
-    let conditional = NetworkConfig::Res(ResNetConfig::resnet32_with_filters(4, 3));
-    let networks = networks().into_iter().chain([("conditional", conditional)]);
-    for (name, config) in networks {
+    for (name, config) in all_networks() {
         let net = build(&config, MNIST);
         let x = images(pixels(3, MNIST), MNIST, DType::F32);
         let expected = all_gradients(&tracked(net.clone()), x.clone());
         let energies: Vec<f32> = net.energy(x.clone()).into_data().iter().collect();
-        for device in &adapters {
-            let net = on_device(net.clone(), device);
-            let x = Tensor::from_data(x.to_data(), device);
-            let there: Vec<f32> = net.energy(x.clone()).into_data().iter().collect();
-            for (there, here) in there.into_iter().zip(&energies) {
-                let error = (there - here).abs() / here.abs().max(1.0);
-                assert!(error < 1e-5, "{name}: an energy of {there} is not {here}");
-            }
-            let got = all_gradients(&tracked(net), x);
-            for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
-                let largest = expected.iter().fold(0.0f64, |max, g| max.max(g.abs()));
-                // The bias of attention's keys again.
-                let largest = if largest < 1e-6 { 1.0 } else { largest };
-                for (got, expected) in got.iter().zip(expected) {
-                    let error = (got - expected).abs() / largest;
-                    assert!(error < 1e-4, "{name}, array {i}: {got} is not {expected}");
-                }
+        let net = on_device(net, device);
+        let x = Tensor::from_data(x.to_data(), device);
+        let there: Vec<f32> = net.energy(x.clone()).into_data().iter().collect();
+        for (there, here) in there.into_iter().zip(&energies) {
+            let error = (there - here).abs() / here.abs().max(1.0);
+            assert!(error < 1e-5, "{name}: an energy of {there} is not {here}");
+        }
+        let got = all_gradients(&tracked(net), x);
+        for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
+            let largest = expected.iter().fold(0.0f64, |max, g| max.max(g.abs()));
+            // The bias of attention's keys again.
+            let largest = if largest < 1e-6 { 1.0 } else { largest };
+            for (got, expected) in got.iter().zip(expected) {
+                let error = (got - expected).abs() / largest;
+                assert!(error < 1e-4, "{name}, array {i}: {got} is not {expected}");
             }
         }
     }
+}
+
+/// [`networks`], and one that is given classes.
+fn all_networks() -> Vec<(&'static str, NetworkConfig)> {
+    let conditional = NetworkConfig::Res(ResNetConfig::resnet32_with_filters(4, 3));
+    let mut all = networks();
+    all.push(("conditional", conditional));
+    all
 }
 
 /// The gradients of Σ E(x) with respect to x and to every parameter.

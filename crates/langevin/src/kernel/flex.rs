@@ -76,12 +76,7 @@ fn chain_ids(chains: &FlexTensor) -> Vec<u32> {
     ids.iter().map(|&id| id as u32).collect()
 }
 
-/// x + s·ξ for one chain, four pixels to a Philox counter.
+/// x + s·ξ for one chain.
 fn add_noise(row: &mut [f32], chain: u32, noise: Noise) {
-    for (block, pixels) in (0u32..).zip(row.chunks_mut(4)) {
-        let words = noise.key.words(chain, block);
-        for (pixel, word) in pixels.iter_mut().zip(words) {
-            *pixel += noise.scale * noise.distribution.of_word(word);
-        }
-    }
+    noise.key.add(chain, noise.distribution, noise.scale, row);
 }

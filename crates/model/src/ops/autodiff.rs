@@ -1,4 +1,6 @@
 //! Put the kernels on the tape: what each one keeps, and what its backward pass computes.
+//!
+//! What is kept are tensors of flex, whose kernels run; other backends of the CPU hand theirs over.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,9 +12,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
 
+use super::host::Host;
 use super::{ConvGeometry, EnergyOps, Layouts, flex};
 
-impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
+impl<B: Host, C: CheckpointStrategy> EnergyOps for Autodiff<B, C> {
     fn energy_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -25,9 +28,10 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
             .prepare::<C>([x.node(), weight.node(), bias.node()])
             .compute_bound()
             .stateful();
-        let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let bias = bias.into_primitive();
-        let forward = |x, weight, layouts| Flex::energy_conv2d(x, weight, bias, layouts, geometry);
+        let [x, weight, bias] = [x, weight, bias].map(|t| B::to_flex(t.into_primitive()));
+        let forward = |x, weight, layouts| {
+            B::from_flex(Flex::energy_conv2d(x, weight, bias, layouts, geometry))
+        };
         match prepared {
             OpsKind::Tracked(prep) => {
                 let kept = ConvState {
@@ -45,35 +49,35 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
 
     fn energy_swish(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let backward = ElementwiseBackward(flex::swish_gradient);
-        unary::<C, _>(x, backward, |x| (x.clone(), Flex::energy_swish(x)))
+        unary::<B, C, _>(x, backward, |x| (x.clone(), Flex::energy_swish(x)))
     }
 
     fn energy_leaky_relu(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let backward = ElementwiseBackward(flex::leaky_relu_gradient);
-        unary::<C, _>(x, backward, |x| {
+        unary::<B, C, _>(x, backward, |x| {
             let y = Flex::energy_leaky_relu(x);
             (y.clone(), y)
         })
     }
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<C, _>(x, HalveBackward, |x| {
+        unary::<B, C, _>(x, HalveBackward, |x| {
             let shape = x.layout().shape().dims();
             (shape, Flex::energy_halve(x))
         })
     }
 
     fn energy_fork(x: FloatTensor<Self>, branches: Arc<Branches>) -> FloatTensor<Self> {
-        unary::<C, _>(x, ForkBackward, |x| (branches, x))
+        unary::<B, C, _>(x, ForkBackward, |x| (branches, x))
     }
 
     fn energy_scale(x: FloatTensor<Self>, gains: FloatTensor<Self>) -> FloatTensor<Self> {
         let needs_x = gains.is_tracked();
         let nodes = [x.node(), gains.node()];
         let prepared = ScaleBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let (x, gains) = (x.into_primitive(), gains.into_primitive());
+        let [x, gains] = [x, gains].map(|t| B::to_flex(t.into_primitive()));
         let kept = (needs_x.then(|| x.clone()), gains.clone());
-        let y = Flex::energy_scale(x, gains);
+        let y = B::from_flex(Flex::energy_scale(x, gains));
         match prepared {
             OpsKind::Tracked(prep) => prep.finish(kept, y),
             OpsKind::UnTracked(prep) => prep.finish(y),
@@ -83,9 +87,9 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
     fn energy_shift(x: FloatTensor<Self>, biases: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [x.node(), biases.node()];
         let prepared = ShiftBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let biases = biases.into_primitive();
+        let [x, biases] = [x, biases].map(|t| B::to_flex(t.into_primitive()));
         let [rows, ..] = biases.layout().shape().dims::<4>();
-        let y = Flex::energy_shift(x.into_primitive(), biases);
+        let y = B::from_flex(Flex::energy_shift(x, biases));
         match prepared {
             OpsKind::Tracked(prep) => prep.finish(rows, y),
             OpsKind::UnTracked(prep) => prep.finish(y),
@@ -95,7 +99,8 @@ impl<C: CheckpointStrategy> EnergyOps for Autodiff<Flex, C> {
     fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [x.node(), y.node()];
         let prepared = AddBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let sum = Flex::energy_add(x.into_primitive(), y.into_primitive());
+        let [x, y] = [x, y].map(|t| B::to_flex(t.into_primitive()));
+        let sum = B::from_flex(Flex::energy_add(x, y));
         match prepared {
             OpsKind::Tracked(prep) => prep.finish((), sum),
             OpsKind::UnTracked(prep) => prep.finish(sum),
@@ -111,7 +116,7 @@ pub(crate) struct Branches(Mutex<Option<FlexTensor>>);
 #[derive(Debug)]
 struct ForkBackward;
 
-impl Backward<Flex, 1> for ForkBackward {
+impl<B: Host> Backward<B, 1> for ForkBackward {
     type State = Arc<Branches>;
 
     fn backward(
@@ -121,13 +126,14 @@ impl Backward<Flex, 1> for ForkBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
         let mut first = ops.state.0.lock().expect("no panic while it is held");
         match first.take() {
             None => *first = Some(gradient),
             Some(other) => {
                 if let Some(node) = of_x {
-                    gradients.register::<Flex>(node.id, Flex::energy_add(gradient, other));
+                    gradients
+                        .register::<B>(node.id, B::from_flex(Flex::energy_add(gradient, other)));
                 }
             }
         }
@@ -138,7 +144,7 @@ impl Backward<Flex, 1> for ForkBackward {
 #[derive(Debug)]
 struct ScaleBackward;
 
-impl Backward<Flex, 2> for ScaleBackward {
+impl<B: Host> Backward<B, 2> for ScaleBackward {
     type State = (Option<FlexTensor>, FlexTensor);
 
     fn backward(
@@ -148,16 +154,16 @@ impl Backward<Flex, 2> for ScaleBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x, of_gains] = ops.parents;
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
         let (x, gains) = ops.state;
         if let Some(node) = of_gains {
             let x = x.expect("kept for the gains' gradient");
             let [rows, ..] = gains.layout().shape().dims::<4>();
             let grad_gains = flex::sum_channels(Some(&x), &gradient, rows);
-            gradients.register::<Flex>(node.id, grad_gains);
+            gradients.register::<B>(node.id, B::from_flex(grad_gains));
         }
         if let Some(node) = of_x {
-            gradients.register::<Flex>(node.id, Flex::energy_scale(gradient, gains));
+            gradients.register::<B>(node.id, B::from_flex(Flex::energy_scale(gradient, gains)));
         }
     }
 }
@@ -166,7 +172,7 @@ impl Backward<Flex, 2> for ScaleBackward {
 #[derive(Debug)]
 struct ShiftBackward;
 
-impl Backward<Flex, 2> for ShiftBackward {
+impl<B: Host> Backward<B, 2> for ShiftBackward {
     type State = usize;
 
     fn backward(
@@ -176,13 +182,13 @@ impl Backward<Flex, 2> for ShiftBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x, of_biases] = ops.parents;
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
         if let Some(node) = of_biases {
             let grad_biases = flex::sum_channels(None, &gradient, ops.state);
-            gradients.register::<Flex>(node.id, grad_biases);
+            gradients.register::<B>(node.id, B::from_flex(grad_biases));
         }
         if let Some(node) = of_x {
-            gradients.register::<Flex>(node.id, gradient);
+            gradients.register::<B>(node.id, B::from_flex(gradient));
         }
     }
 }
@@ -191,7 +197,7 @@ impl Backward<Flex, 2> for ShiftBackward {
 #[derive(Debug)]
 struct AddBackward;
 
-impl Backward<Flex, 2> for AddBackward {
+impl<B: Host> Backward<B, 2> for AddBackward {
     type State = ();
 
     fn backward(
@@ -200,9 +206,9 @@ impl Backward<Flex, 2> for AddBackward {
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
         for node in ops.parents.into_iter().flatten() {
-            gradients.register::<Flex>(node.id, gradient.clone());
+            gradients.register::<B>(node.id, B::from_flex(gradient.clone()));
         }
     }
 }
@@ -211,7 +217,7 @@ impl Backward<Flex, 2> for AddBackward {
 #[derive(Debug)]
 struct HalveBackward;
 
-impl Backward<Flex, 1> for HalveBackward {
+impl<B: Host> Backward<B, 1> for HalveBackward {
     type State = [usize; 4];
 
     fn backward(
@@ -221,9 +227,12 @@ impl Backward<Flex, 1> for HalveBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
         if let Some(node) = of_x {
-            gradients.register::<Flex>(node.id, flex::halve_gradient(gradient, ops.state));
+            gradients.register::<B>(
+                node.id,
+                B::from_flex(flex::halve_gradient(gradient, ops.state)),
+            );
         }
     }
 }
@@ -243,7 +252,7 @@ struct ConvState {
     geometry: ConvGeometry,
 }
 
-impl Backward<Flex, 3> for ConvBackward {
+impl<B: Host> Backward<B, 3> for ConvBackward {
     type State = ConvState;
 
     fn backward(
@@ -253,7 +262,7 @@ impl Backward<Flex, 3> for ConvBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x, of_weight, of_bias] = ops.parents;
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
         let state = ops.state;
         if let Some(node) = of_x {
             let ConvState {
@@ -266,17 +275,17 @@ impl Backward<Flex, 3> for ConvBackward {
                 gradient.clone(),
                 state.geometry,
             );
-            gradients.register::<Flex>(node.id, grad_x);
+            gradients.register::<B>(node.id, B::from_flex(grad_x));
         }
         if of_weight.is_some() || of_bias.is_some() {
             let x = state.x.expect("kept for the parameters' gradients");
             let (grad_weight, grad_bias) =
                 flex::conv2d_parameter_gradients(&x, &state.weight, gradient, state.geometry);
             if let Some(node) = of_weight {
-                gradients.register::<Flex>(node.id, grad_weight);
+                gradients.register::<B>(node.id, B::from_flex(grad_weight));
             }
             if let Some(node) = of_bias {
-                gradients.register::<Flex>(node.id, grad_bias);
+                gradients.register::<B>(node.id, B::from_flex(grad_bias));
             }
         }
     }
@@ -287,7 +296,7 @@ impl Backward<Flex, 3> for ConvBackward {
 #[derive(Debug)]
 struct ElementwiseBackward(fn(FlexTensor, FlexTensor) -> FlexTensor);
 
-impl Backward<Flex, 1> for ElementwiseBackward {
+impl<B: Host> Backward<B, 1> for ElementwiseBackward {
     type State = FlexTensor;
 
     fn backward(
@@ -297,21 +306,22 @@ impl Backward<Flex, 1> for ElementwiseBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let gradient = gradients.consume::<Flex>(&ops.node);
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
         if let Some(node) = of_x {
-            gradients.register::<Flex>(node.id, (self.0)(ops.state, gradient));
+            gradients.register::<B>(node.id, B::from_flex((self.0)(ops.state, gradient)));
         }
     }
 }
 
 /// An operation of one tensor: `forward` gives what the backward pass needs, and the result.
-fn unary<C: CheckpointStrategy, B: Backward<Flex, 1>>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-    backward: B,
-    forward: impl FnOnce(FlexTensor) -> (B::State, FlexTensor),
-) -> FloatTensor<Autodiff<Flex, C>> {
+fn unary<B: Host, C: CheckpointStrategy, R: Backward<B, 1>>(
+    x: FloatTensor<Autodiff<B, C>>,
+    backward: R,
+    forward: impl FnOnce(FlexTensor) -> (R::State, FlexTensor),
+) -> FloatTensor<Autodiff<B, C>> {
     let prepared = backward.prepare::<C>([x.node()]).compute_bound().stateful();
-    let (kept, y) = forward(x.into_primitive());
+    let (kept, y) = forward(B::to_flex(x.into_primitive()));
+    let y = B::from_flex(y);
     match prepared {
         OpsKind::Tracked(prep) => prep.finish(kept, y),
         OpsKind::UnTracked(prep) => prep.finish(y),

@@ -21,6 +21,10 @@ const SUMMED_IMAGES: usize = 16;
 const MAX_BESIDE: usize = 16;
 /// Numbers of an elementwise task of the pool.
 const ELEMENTS: usize = 1 << 16;
+/// Numbers that are copied before something is made of them, 8 KiB.
+const COPIED_ELEMENTS: usize = 1 << 11;
+/// The most channels of a picture; what has more is read by another layer.
+const PICTURE_CHANNELS: usize = 3;
 
 impl EnergyOps for Flex {
     fn energy_conv2d(
@@ -201,7 +205,11 @@ fn convolve(
         let x = in_order(x, order);
         let mut y = vec![0.0; order.len(out)];
         kernel(batch, numbers(&x), &mut y);
-        return tensor_in(order, y, out);
+        let y = tensor_in(order, y, out);
+        return match to[0] <= PICTURE_CHANNELS {
+            true => in_order(y, Order::Planes),
+            false => y,
+        };
     }
     let x = in_order(x, Order::Planes);
     let mut y = vec![0.0; batch * y_len];
@@ -296,11 +304,23 @@ pub(super) fn halve_gradient(gradient: FlexTensor, shape: [usize; 4]) -> FlexTen
 
 fn map(x: FlexTensor, kernel: fn(&mut [f32])) -> FlexTensor {
     let order = order_of(&x);
-    let mut y = in_order(x, order);
-    numbers_mut(&mut y)
-        .par_chunks_mut(ELEMENTS)
-        .for_each(kernel);
-    y
+    let mut x = in_order(x, order);
+    if x.is_unique() || rayon::current_num_threads() > 1 {
+        let tasks = numbers_mut(&mut x).par_chunks_mut(ELEMENTS);
+        tasks.for_each(kernel);
+        return x;
+    }
+    // Copied a little at a time, so that the kernel finds it in the cache.
+    let from = numbers(&x);
+    let mut y = Vec::with_capacity(from.len());
+    for some in from.chunks(COPIED_ELEMENTS) {
+        let start = y.len();
+        y.extend_from_slice(some);
+        kernel(&mut y[start..]);
+    }
+    let len = y.len();
+    let layout = Layout::new(x.layout().shape().clone(), x.layout().strides().to_vec(), 0);
+    tensor(y, [len]).with_layout(layout)
 }
 
 /// What a kernel makes of `y` with the numbers of `x`.

@@ -1,13 +1,16 @@
 //! Run the layers of an energy on the CPU with kernels made for its hot path: many small
 //! convolutions whose weights stay as they are.
 //!
-//! The functions take tensors of any device; only f32 on flex takes the kernels of [`conv`] and
+//! The functions take tensors of any device; only f32 on a CPU takes the kernels of [`conv`] and
 //! [`elementwise`], everything else Burn's own operations. An image's result never depends on its batch.
+
+#![allow(deprecated)] // upstream prefers flex to ndarray; users compare them
 
 mod autodiff;
 mod conv;
 mod elementwise;
 mod flex;
+mod host;
 mod lanes;
 mod matrix;
 mod pool;
@@ -30,8 +33,8 @@ pub(crate) struct ConvGeometry {
     pub padding: [(usize, usize); 2],
 }
 
-/// The operations for which flex has kernels here.
-#[backend_extension(Flex, Autodiff)]
+/// The operations for which there are kernels here.
+#[backend_extension(Flex, NdArray: cfg(feature = "ndarray"), Autodiff)]
 pub(crate) trait EnergyOps: Backend {
     fn energy_conv2d(
         x: FloatTensor<Self>,
@@ -213,5 +216,12 @@ pub(crate) fn dense_of_images(
 
 fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     let device = x.device().inner();
-    x.dtype() == DType::F32 && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+    let is_host = match device.as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        #[allow(unreachable_patterns)] // with flex alone
+        _ => false,
+    };
+    x.dtype() == DType::F32 && is_host
 }
