@@ -1,17 +1,19 @@
 //! Hand the kernels the numbers of flex tensors, images spread over the threads of the caller's pool.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{Shape, TensorData};
 use burn_flex::{FlexTensor, Layout};
+use ebm_kernels::conv::{self, ConvShape, Images, Layouts, Order, Weights};
+use ebm_kernels::lanes::{collect, lanes_for};
+use ebm_kernels::{elementwise, pool};
 use rayon::prelude::*;
 
-use super::conv::{self, ConvShape, Images, Layouts, Order, Weights};
-use super::lanes::{collect, lanes_for, spread};
-use super::{Branches, ConvGeometry, EnergyOps, elementwise, pool};
+use super::order::{
+    contiguous, in_order, numbers, numbers_mut, order_of, spread_out, tensor, tensor_in,
+};
+use super::{Branches, ConvGeometry, EnergyOps};
 
 /// Images that share a sum of weight gradients: fixed, so that the order of additions does not
 /// depend on the number of threads.
@@ -361,53 +363,6 @@ fn shape_of(
     }
 }
 
-/// Strides of a tensor whose images lie beside each other.
-fn strides_in_lanes([batch, channels, _, width]: [usize; 4]) -> [isize; 4] {
-    let lanes = lanes_for(batch) as isize;
-    let pixel = channels as isize * lanes;
-    [1, lanes, width as isize * pixel, pixel]
-}
-
-/// How the numbers of a tensor lie, if in some order of ours.
-fn order_of(tensor: &FlexTensor) -> Order {
-    let layout = tensor.layout();
-    if layout.num_dims() != 4 || layout.start_offset() != 0 {
-        return Order::Planes;
-    }
-    let shape @ [batch, channels, height, width] = layout.shape().dims();
-    let len = channels * height * width * lanes_for(batch);
-    let in_lanes = layout.strides() == strides_in_lanes(shape);
-    match in_lanes && tensor.storage::<f32>().len() == len {
-        true => Order::Lanes,
-        false => Order::Planes,
-    }
-}
-
-/// The tensor with its numbers in an order; in planes they may be some of a longer storage, so that
-/// views like the weights of a flat vector and the images of a batch are not copied.
-fn in_order(tensor: FlexTensor, order: Order) -> FlexTensor {
-    match (order_of(&tensor), order) {
-        (Order::Lanes, Order::Lanes) => tensor,
-        (Order::Planes, Order::Planes) => contiguous(tensor),
-        (Order::Lanes, Order::Planes) => {
-            let shape @ [batch, channels, height, width] = tensor.layout().shape().dims();
-            let mut planes = vec![0.0; shape.iter().product()];
-            collect(
-                numbers(&tensor),
-                [batch, channels, height * width],
-                &mut planes,
-            );
-            self::tensor(planes, shape)
-        }
-        (Order::Planes, Order::Lanes) => {
-            let tensor = contiguous(tensor);
-            let shape @ [batch, channels, height, width] = tensor.layout().shape().dims();
-            let beside = spread_out(numbers(&tensor), [batch, channels, height * width]);
-            tensor_in(Order::Lanes, beside, shape)
-        }
-    }
-}
-
 /// The images of a tensor in an order, [`SUMMED_IMAGES`] at a time; all at once in lanes.
 fn some_images(tensor: &FlexTensor, order: Order) -> Vec<Images<'_>> {
     let [batch, channels, height, width] = tensor.layout().shape().dims();
@@ -425,56 +380,4 @@ fn some_images(tensor: &FlexTensor, order: Order) -> Vec<Images<'_>> {
             size: [numbers.len() / image_len, channels, height, width],
         })
         .collect()
-}
-
-fn spread_out(planes: &[f32], size: [usize; 3]) -> Vec<f32> {
-    let [images, channels, pixels] = size;
-    let mut beside = vec![0.0; lanes_for(images) * channels * pixels];
-    spread(planes, size, &mut beside);
-    beside
-}
-
-fn contiguous(tensor: FlexTensor) -> FlexTensor {
-    match tensor.is_contiguous() {
-        true => tensor,
-        false => tensor.to_contiguous(),
-    }
-}
-
-/// The numbers of a tensor in one of our orders.
-fn numbers(tensor: &FlexTensor) -> &[f32] {
-    &tensor.storage()[range(tensor)]
-}
-
-/// The numbers of a tensor in one of our orders, copied first where others see them, too.
-fn numbers_mut(tensor: &mut FlexTensor) -> &mut [f32] {
-    if !tensor.is_unique() && order_of(tensor) == Order::Planes {
-        *tensor = tensor.to_contiguous();
-    }
-    let range = range(tensor);
-    &mut tensor.storage_mut()[range]
-}
-
-/// Where the numbers of such a tensor lie in its storage.
-fn range(tensor: &FlexTensor) -> Range<usize> {
-    let start = tensor.layout().start_offset();
-    match order_of(tensor) {
-        Order::Planes => start..start + tensor.layout().num_elements(),
-        Order::Lanes => 0..tensor.storage::<f32>().len(),
-    }
-}
-
-fn tensor_in(order: Order, values: Vec<f32>, shape: [usize; 4]) -> FlexTensor {
-    match order {
-        Order::Planes => tensor(values, shape),
-        Order::Lanes => {
-            let layout = Layout::new(Shape::from(shape), strides_in_lanes(shape).to_vec(), 0);
-            let len = values.len();
-            tensor(values, [len]).with_layout(layout)
-        }
-    }
-}
-
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape))
 }

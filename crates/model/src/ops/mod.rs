@@ -1,19 +1,15 @@
 //! Run the layers of an energy on the CPU with kernels made for its hot path: many small
 //! convolutions whose weights stay as they are.
 //!
-//! The functions take tensors of any device; only f32 on a CPU takes the kernels of [`conv`] and
-//! [`elementwise`], everything else Burn's own operations. An image's result never depends on its batch.
+//! The functions take tensors of any device; only f32 on a CPU takes the kernels of `ebm-kernels`,
+//! everything else Burn's own operations. An image's result never depends on its batch.
 
 #![allow(deprecated)] // upstream prefers flex to ndarray; users compare them
 
 mod autodiff;
-mod conv;
-mod elementwise;
 mod flex;
 mod host;
-mod lanes;
-mod matrix;
-mod pool;
+mod order;
 
 use std::sync::Arc;
 
@@ -22,7 +18,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
 use burn::tensor::{DType, Tensor, activation, module};
-pub(crate) use conv::Layouts;
+pub(crate) use ebm_kernels::conv::Layouts;
 
 /// Strides of a convolution, and the zeros around its input.
 #[derive(Clone, Copy, Debug)]

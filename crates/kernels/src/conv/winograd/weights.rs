@@ -2,7 +2,7 @@
 
 use super::transform::kernel;
 use super::{Direction, Winograd};
-use crate::ops::matrix::{Blocks, LANES};
+use crate::matrix::{Blocks, LANES};
 
 /// A number of each of some kernels.
 type Lanes = [f64; LANES];
@@ -12,7 +12,7 @@ const MAX_TAPS: usize = 3;
 impl Winograd {
     /// The values of the kernels `[c_out, c_in, kh, kw]` at the points of a tile, for each of them a
     /// packed matrix of outputs and inputs.
-    pub(in crate::ops::conv) fn weights(&self, weight: &[f32]) -> Vec<f32> {
+    pub(in crate::conv) fn weights(&self, weight: &[f32]) -> Vec<f32> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let blocks = Blocks::new(outputs, inputs);
         let rows = kernel(self.points, self.taps); // [points, taps]

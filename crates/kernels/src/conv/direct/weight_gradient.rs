@@ -10,8 +10,8 @@ use std::ops::Range;
 use super::super::{ConvShape, Order};
 use super::axis::Axis;
 use super::tile::{MAX_SUMS, Place, ROWS, Sums, Vectors};
-use crate::ops::conv::scratch::with_scratch;
-use crate::ops::lanes::{WIDTH, lanes_for, spread_part};
+use crate::conv::scratch::with_scratch;
+use crate::lanes::{WIDTH, lanes_for, spread_part};
 
 /// Numbers of the output's gradient, 16 KiB, that a tile passes for one tap after the other, as far as
 /// rows are short enough: with as many of the input or fewer they stay in the L1 cache.
@@ -19,11 +19,13 @@ const BAND: usize = 4 << 10;
 
 /// Images, as they lie, with zeros in lanes without an image.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Images<'a> {
-    pub(crate) numbers: &'a [f32],
-    pub(crate) order: Order,
+pub struct Images<'a> {
+    /// All of them, and those of lanes without an image.
+    pub numbers: &'a [f32],
+    /// How they lie.
+    pub order: Order,
     /// Images, channels, rows and columns.
-    pub(crate) size: [usize; 4],
+    pub size: [usize; 4],
 }
 
 impl Images<'_> {
@@ -60,7 +62,7 @@ impl Images<'_> {
 /// # Shapes
 /// - `x` `[batch, c_in, h, w]`, `grad_out` `[batch, c_out, oh, ow]`
 /// - `grad_weight` `[c_out, c_in, kh, kw]`, `grad_bias` `[c_out]`
-pub(crate) fn parameter_gradients(
+pub fn parameter_gradients(
     shape: &ConvShape,
     x: Images,
     grad_out: Images,

@@ -18,8 +18,8 @@ use std::ops::Range;
 
 use super::scratch::with_scratch;
 use super::{ConvShape, Order};
-use crate::ops::lanes::{WIDTH, lanes_for};
-use crate::ops::matrix::{Blocks, LANES, multiply};
+use crate::lanes::{WIDTH, lanes_for};
+use crate::matrix::{Blocks, LANES, multiply};
 use tiles::{Band, Panels};
 use transform::outputs_of;
 

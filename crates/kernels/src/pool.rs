@@ -4,7 +4,7 @@
 //! other, of all channels' lanes where they lie beside each other.
 
 /// Writes the average of every 2×2 pixels; an odd last row or column is left out.
-pub(super) fn halve(x: &[f32], size @ [height, width, numbers]: [usize; 3], out: &mut [f32]) {
+pub fn halve(x: &[f32], size @ [height, width, numbers]: [usize; 3], out: &mut [f32]) {
     let (rows, columns) = (height / 2, width / 2);
     if rows * columns * numbers == 0 {
         return;
@@ -30,7 +30,7 @@ pub(super) fn halve(x: &[f32], size @ [height, width, numbers]: [usize; 3], out:
 
 /// Writes a quarter of each average's gradient to its four pixels, and zero to the pixels left out.
 /// `out` holds zeros.
-pub(super) fn halve_gradient(
+pub fn halve_gradient(
     gradient: &[f32],
     size @ [height, width, numbers]: [usize; 3],
     out: &mut [f32],

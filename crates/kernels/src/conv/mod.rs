@@ -14,31 +14,31 @@ mod winograd;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use super::lanes::lanes_for;
+use crate::lanes::lanes_for;
 
 use direct::Direct;
-pub(crate) use direct::{Images, parameter_gradients};
+pub use direct::{Images, parameter_gradients};
 use winograd::Winograd;
 
 /// Geometry of a convolution with explicit padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ConvShape {
+pub struct ConvShape {
     /// Images in the batch.
-    pub(crate) batch: usize,
+    pub batch: usize,
     /// Channels of an input image.
-    pub(crate) channels_in: usize,
+    pub channels_in: usize,
     /// Rows of an input image.
-    pub(crate) height: usize,
+    pub height: usize,
     /// Columns of an input image.
-    pub(crate) width: usize,
+    pub width: usize,
     /// Channels of an output image.
-    pub(crate) channels_out: usize,
+    pub channels_out: usize,
     /// Rows and columns of the kernel.
-    pub(crate) kernel: [usize; 2],
+    pub kernel: [usize; 2],
     /// Steps between output rows and between output columns.
-    pub(crate) stride: [usize; 2],
+    pub stride: [usize; 2],
     /// Zeros before and after the rows, before and after the columns.
-    pub(crate) padding: [(usize, usize); 2],
+    pub padding: [(usize, usize); 2],
 }
 
 impl ConvShape {
@@ -47,7 +47,7 @@ impl ConvShape {
     /// # Panics
     ///
     /// When a stride is zero or the kernel is empty or larger than the padded image.
-    pub(crate) fn out(&self) -> [usize; 2] {
+    pub fn out(&self) -> [usize; 2] {
         let size = [self.height, self.width];
         [0, 1].map(|axis| {
             let (before, after) = self.padding[axis];
@@ -66,7 +66,7 @@ impl ConvShape {
     }
 
     /// Whether the kernel covers the image, so that every output is a sum over all of it.
-    pub(crate) fn is_dense(&self) -> bool {
+    pub fn is_dense(&self) -> bool {
         self.kernel == [self.height, self.width] && self.padding == [(0, 0); 2]
     }
 
@@ -78,7 +78,7 @@ impl ConvShape {
     }
 
     /// How images lie for a convolution, and what comes out of it, too.
-    pub(crate) fn order(&self) -> Order {
+    pub fn order(&self) -> Order {
         match Winograd::forward(self) {
             Some(_) => Winograd::order(self.batch),
             None => Order::Lanes,
@@ -86,7 +86,7 @@ impl ConvShape {
     }
 
     /// How gradients lie for the gradient of its input.
-    pub(crate) fn gradient_order(&self) -> Order {
+    pub fn gradient_order(&self) -> Order {
         match Winograd::input_gradient(self) {
             Some(_) => Winograd::order(self.batch),
             None => Order::Lanes,
@@ -96,16 +96,16 @@ impl ConvShape {
 
 /// How the numbers of images lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
     /// `[images, channels, height, width]`.
     Planes,
-    /// `[height, width, channels, lanes]`, see [`lanes`](super::lanes).
+    /// `[height, width, channels, lanes]`, see [`lanes`](crate::lanes).
     Lanes,
 }
 
 impl Order {
     /// Images, of which there are so many, and the lanes without one.
-    pub(crate) fn images(self, batch: usize) -> usize {
+    pub fn images(self, batch: usize) -> usize {
         match self {
             Self::Planes => batch,
             Self::Lanes => lanes_for(batch),
@@ -113,12 +113,12 @@ impl Order {
     }
 
     /// Numbers of such images, `[images, channels, height, width]`.
-    pub(crate) fn len(self, [batch, channels, height, width]: [usize; 4]) -> usize {
+    pub fn len(self, [batch, channels, height, width]: [usize; 4]) -> usize {
         self.images(batch) * channels * height * width
     }
 
     /// Rows, columns and numbers of a pixel of what lies one after the other.
-    pub(crate) fn plane(self, [batch, channels, height, width]: [usize; 4]) -> [usize; 3] {
+    pub fn plane(self, [batch, channels, height, width]: [usize; 4]) -> [usize; 3] {
         match self {
             Self::Planes => [height, width, 1],
             Self::Lanes => [height, width, channels * lanes_for(batch)],
@@ -128,10 +128,13 @@ impl Order {
 
 /// The weights of a convolution, `[c_out, c_in, kh, kw]` with steps between their numbers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Weights<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) size: [usize; 4],
-    pub(crate) steps: [usize; 4],
+pub struct Weights<'a> {
+    /// From the first weight on.
+    pub values: &'a [f32],
+    /// Output and input channels, rows and columns of a kernel.
+    pub size: [usize; 4],
+    /// Between the weights of neighbours along each of these.
+    pub steps: [usize; 4],
 }
 
 impl Weights<'_> {
@@ -167,7 +170,7 @@ impl Weights<'_> {
 
 /// The layouts in which kernels read weights that stay as they are, each made at its first use.
 #[derive(Debug, Default)]
-pub(crate) struct Layouts {
+pub struct Layouts {
     forward: OnceLock<Vec<f32>>,
     input_gradient: OnceLock<Vec<f32>>,
 }
@@ -182,7 +185,7 @@ pub(crate) struct Layouts {
 /// # Panics
 ///
 /// When a slice does not have the length that `shape` gives it.
-pub(crate) fn forward(
+pub fn forward(
     shape: ConvShape,
     x: &[f32],
     (weight, layouts): (Weights, &Layouts),
@@ -214,7 +217,7 @@ pub(crate) fn forward(
 /// # Panics
 ///
 /// When a slice does not have the length that `shape` gives it.
-pub(crate) fn input_gradient(
+pub fn input_gradient(
     shape: ConvShape,
     (weight, layouts): (Weights, &Layouts),
     grad_out: &[f32],

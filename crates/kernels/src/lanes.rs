@@ -7,20 +7,20 @@
 use std::ops::Range;
 
 /// Numbers of lanes are multiples of this.
-pub(super) const WIDTH: usize = 8;
+pub(crate) const WIDTH: usize = 8;
 
 /// Lanes for so many images.
-pub(super) fn lanes_for(images: usize) -> usize {
+pub fn lanes_for(images: usize) -> usize {
     images.next_multiple_of(WIDTH)
 }
 
 /// Brings `[images, channels, pixels]` to `[pixels, channels, lanes]`.
-pub(super) fn spread(planes: &[f32], size: [usize; 3], lanes: &mut [f32]) {
+pub fn spread(planes: &[f32], size: [usize; 3], lanes: &mut [f32]) {
     spread_part(planes, size, 0..size[1], 0..size[2], lanes);
 }
 
 /// Brings some channels and pixels of `[images, channels, pixels]` to `[pixels, channels, lanes]`.
-pub(super) fn spread_part(
+pub(crate) fn spread_part(
     planes: &[f32],
     [images, channels, pixels]: [usize; 3],
     some_channels: Range<usize>,
@@ -53,7 +53,7 @@ pub(super) fn spread_part(
 }
 
 /// Brings `[pixels, channels, lanes]` to `[images, channels, pixels]`.
-pub(super) fn collect(lanes: &[f32], [images, channels, pixels]: [usize; 3], planes: &mut [f32]) {
+pub fn collect(lanes: &[f32], [images, channels, pixels]: [usize; 3], planes: &mut [f32]) {
     let width = lanes_for(images);
     assert_eq!(planes.len(), images * channels * pixels);
     assert_eq!(lanes.len(), width * channels * pixels);

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use super::{ConvShape, Weights};
 use axis::{Axis, Spot};
 use tile::{Place, ROWS, Vectors};
-pub(crate) use weight_gradient::{Images, parameter_gradients};
+pub use weight_gradient::{Images, parameter_gradients};
 
 /// Weights above this many numbers, 256 KiB, are read once for a row of outputs rather than once
 /// for every few outputs.

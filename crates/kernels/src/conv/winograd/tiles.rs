@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::transform::{outputs, outputs_of, pixels};
-use crate::ops::matrix::LANES;
+use crate::matrix::LANES;
 
 /// Some rows of tiles.
 pub(super) struct Band {
