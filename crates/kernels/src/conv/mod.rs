@@ -1,7 +1,7 @@
 //! Convolve small images on the CPU.
 //!
-//! [`winograd`] takes the 3×3 kernels of stride one and the 4×4 kernels of stride two between many
-//! channels, forward and for the input's gradient; [`direct`] takes everything else. Which of the
+//! `winograd` takes the 3×3 kernels of stride one and the 4×4 kernels of stride two between many
+//! channels, forward and for the input's gradient; `direct` takes everything else. Which of the
 //! two it is depends on the geometry alone, never on the batch, and so do the bits of an image's
 //! result.
 

@@ -73,38 +73,21 @@ impl<B: Host, C: CheckpointStrategy> EnergyOps for Autodiff<B, C> {
 
     fn energy_scale(x: FloatTensor<Self>, gains: FloatTensor<Self>) -> FloatTensor<Self> {
         let needs_x = gains.is_tracked();
-        let nodes = [x.node(), gains.node()];
-        let prepared = ScaleBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let [x, gains] = [x, gains].map(|t| B::to_flex(t.into_primitive()));
-        let kept = (needs_x.then(|| x.clone()), gains.clone());
-        let y = B::from_flex(Flex::energy_scale(x, gains));
-        match prepared {
-            OpsKind::Tracked(prep) => prep.finish(kept, y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+        binary::<B, C, _>([x, gains], ScaleBackward, |x, gains| {
+            let kept = (needs_x.then(|| x.clone()), gains.clone());
+            (kept, Flex::energy_scale(x, gains))
+        })
     }
 
     fn energy_shift(x: FloatTensor<Self>, biases: FloatTensor<Self>) -> FloatTensor<Self> {
-        let nodes = [x.node(), biases.node()];
-        let prepared = ShiftBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let [x, biases] = [x, biases].map(|t| B::to_flex(t.into_primitive()));
-        let [rows, ..] = biases.layout().shape().dims::<4>();
-        let y = B::from_flex(Flex::energy_shift(x, biases));
-        match prepared {
-            OpsKind::Tracked(prep) => prep.finish(rows, y),
-            OpsKind::UnTracked(prep) => prep.finish(y),
-        }
+        binary::<B, C, _>([x, biases], ShiftBackward, |x, biases| {
+            let [rows, ..] = biases.layout().shape().dims::<4>();
+            (rows, Flex::energy_shift(x, biases))
+        })
     }
 
     fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
-        let nodes = [x.node(), y.node()];
-        let prepared = AddBackward.prepare::<C>(nodes).compute_bound().stateful();
-        let [x, y] = [x, y].map(|t| B::to_flex(t.into_primitive()));
-        let sum = B::from_flex(Flex::energy_add(x, y));
-        match prepared {
-            OpsKind::Tracked(prep) => prep.finish((), sum),
-            OpsKind::UnTracked(prep) => prep.finish(sum),
-        }
+        binary::<B, C, _>([x, y], AddBackward, |x, y| ((), Flex::energy_add(x, y)))
     }
 }
 
@@ -325,5 +308,22 @@ fn unary<B: Host, C: CheckpointStrategy, R: Backward<B, 1>>(
     match prepared {
         OpsKind::Tracked(prep) => prep.finish(kept, y),
         OpsKind::UnTracked(prep) => prep.finish(y),
+    }
+}
+
+/// An operation of two tensors, in the same way.
+fn binary<B: Host, C: CheckpointStrategy, R: Backward<B, 2>>(
+    tensors: [FloatTensor<Autodiff<B, C>>; 2],
+    backward: R,
+    forward: impl FnOnce(FlexTensor, FlexTensor) -> (R::State, FlexTensor),
+) -> FloatTensor<Autodiff<B, C>> {
+    let nodes = [tensors[0].node(), tensors[1].node()];
+    let prepared = backward.prepare::<C>(nodes).compute_bound().stateful();
+    let [x, y] = tensors.map(|tensor| B::to_flex(tensor.into_primitive()));
+    let (kept, result) = forward(x, y);
+    let result = B::from_flex(result);
+    match prepared {
+        OpsKind::Tracked(prep) => prep.finish(kept, result),
+        OpsKind::UnTracked(prep) => prep.finish(result),
     }
 }
