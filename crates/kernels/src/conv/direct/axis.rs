@@ -29,13 +29,16 @@ impl Spot {
     fn new(phase: usize, taps: usize, first: isize, size: usize) -> Self {
         let start = (-first).clamp(0, taps as isize) as usize;
         let end = (size as isize - first).clamp(start as isize, taps as isize) as usize;
-        Self {
-            phase,
-            taps: start..end,
-            source: if start < end {
-                (first + start as isize) as usize
-            } else {
-                0
+        match start < end {
+            true => Self {
+                phase,
+                taps: start..end,
+                source: (first + start as isize) as usize,
+            },
+            false => Self {
+                phase,
+                taps: 0..0,
+                source: 0,
             },
         }
     }

@@ -211,7 +211,10 @@ impl Run<'_> {
         let weights = &self.packed[direct.start_of(phase)..][..depth * direct.target[0]];
         let [from_channels, to_channels] = [direct.source[0], direct.target[0]];
         let columns = direct.axes[1].taps_of(group.phase);
-        let first_tap = (spot.taps.start * columns + group.taps.start) * from_channels;
+        let first_tap = match spot.taps.is_empty() || group.taps.is_empty() {
+            true => 0,
+            false => (spot.taps.start * columns + group.taps.start) * from_channels,
+        };
         let source_row = direct.source[2] * self.steps[0];
         let source = self.source.get(spot.source * source_row..).unwrap_or(&[]);
         let place = Place {

@@ -39,13 +39,17 @@ impl Place<'_> {
         let last = |at: usize| places.iter().map(|place| place[at]).max().unwrap_or(0);
         let channel = channels.end.saturating_sub(1);
         assert!(last(1) + channel * self.lanes + width <= target);
-        if self.rows * self.run > 0 {
-            let row = self.rows - 1;
-            let seen = row * self.source_row + (self.run - 1) * self.lanes + width;
-            assert!(last(0) + seen <= self.source.len());
-            assert!(self.first_tap + row * self.weight_row + self.run <= self.depth);
-            assert!(channels.end * self.depth <= self.weights.len());
-        }
+        assert!(channels.end * self.depth <= self.weights.len());
+        let (seen, taps) = match self.rows * self.run {
+            0 => (0, 0),
+            _ => {
+                let row = self.rows - 1;
+                let seen = row * self.source_row + (self.run - 1) * self.lanes + width;
+                (seen, row * self.weight_row + self.run)
+            }
+        };
+        assert!(last(0) + seen <= self.source.len());
+        assert!(self.first_tap + taps <= self.depth);
     }
 }
 
