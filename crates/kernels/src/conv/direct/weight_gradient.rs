@@ -77,7 +77,7 @@ pub fn parameter_gradients(
     assert_eq!(grad_bias.len(), outputs);
     grad_bias.fill(0.0);
     if shape.is_dense()
-        && x.order == Order::Planes
+        && [x.order, grad_out.order] == [Order::Planes; 2]
         && steps == dense_steps(shape)
         && outputs.is_multiple_of(WIDTH)
     {
