@@ -11,11 +11,9 @@ mod scratch;
 mod tests;
 mod winograd;
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::lanes::lanes_for;
-
 use direct::Direct;
 pub use direct::{Images, parameter_gradients};
 use winograd::Winograd;
@@ -138,33 +136,13 @@ pub struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    fn at(&self, index: [usize; 4]) -> f32 {
-        let steps = index.into_iter().zip(self.steps);
-        self.values[steps.map(|(i, step)| i * step).sum::<usize>()]
-    }
-
     fn len(&self) -> usize {
         self.size.iter().product()
     }
 
-    /// All of them in order.
-    fn in_order(&self) -> Cow<'_, [f32]> {
-        let [_, inputs, rows, columns] = self.size;
-        match self.steps == [inputs * rows * columns, rows * columns, columns, 1] {
-            true => Cow::Borrowed(&self.values[..self.len()]),
-            false => {
-                let index = |i: usize| {
-                    let (kernel, tap) = (i / (rows * columns), i % (rows * columns));
-                    [
-                        kernel / inputs,
-                        kernel % inputs,
-                        tap / columns,
-                        tap % columns,
-                    ]
-                };
-                Cow::Owned((0..self.len()).map(|i| self.at(index(i))).collect())
-            }
-        }
+    /// From the first tap between two channels on.
+    fn kernel(&self, output: usize, input: usize) -> &[f32] {
+        &self.values[output * self.steps[0] + input * self.steps[1]..]
     }
 }
 
@@ -193,18 +171,8 @@ pub fn forward(
     out: &mut [f32],
 ) {
     shape.check(weight);
-    match Winograd::forward(&shape) {
-        Some(winograd) => {
-            let make = || winograd.weights(&weight.in_order());
-            let weight = layouts.forward.get_or_init(make);
-            winograd.run(shape.batch, weight, x, bias, out);
-        }
-        None => {
-            let direct = Direct::forward(&shape);
-            let weight = layouts.forward.get_or_init(|| direct.pack(&weight));
-            direct.run(weight, lanes_for(shape.batch), x, bias, out);
-        }
-    }
+    let way = Way::of(Winograd::forward(&shape), || Direct::forward(&shape));
+    way.run(shape.batch, (weight, &layouts.forward), x, bias, out);
 }
 
 /// Writes the gradient with respect to the input into `grad_x`.
@@ -224,16 +192,42 @@ pub fn input_gradient(
     grad_x: &mut [f32],
 ) {
     shape.check(weight);
-    match Winograd::input_gradient(&shape) {
-        Some(winograd) => {
-            let make = || winograd.weights(&weight.in_order());
-            let weight = layouts.input_gradient.get_or_init(make);
-            winograd.run(shape.batch, weight, grad_out, None, grad_x);
-        }
-        None => {
-            let direct = Direct::input_gradient(&shape);
-            let weight = layouts.input_gradient.get_or_init(|| direct.pack(&weight));
-            direct.run(weight, lanes_for(shape.batch), grad_out, None, grad_x);
+    let way = Way::of(Winograd::input_gradient(&shape), || {
+        Direct::input_gradient(&shape)
+    });
+    let weight = (weight, &layouts.input_gradient);
+    way.run(shape.batch, weight, grad_out, None, grad_x);
+}
+
+/// The quicker way to convolve.
+enum Way {
+    Winograd(Winograd),
+    Direct(Direct),
+}
+
+impl Way {
+    fn of(winograd: Option<Winograd>, direct: impl FnOnce() -> Direct) -> Self {
+        winograd.map_or_else(|| Self::Direct(direct()), Self::Winograd)
+    }
+
+    /// Writes the target from the source, with weights whose layout is made where there is none.
+    fn run(
+        &self,
+        batch: usize,
+        (weight, layout): (Weights, &OnceLock<Vec<f32>>),
+        source: &[f32],
+        bias: Option<&[f32]>,
+        target: &mut [f32],
+    ) {
+        match self {
+            Self::Winograd(winograd) => {
+                let weight = layout.get_or_init(|| winograd.weights(&weight));
+                winograd.run(batch, weight, source, bias, target);
+            }
+            Self::Direct(direct) => {
+                let weight = layout.get_or_init(|| direct.pack(&weight));
+                direct.run(weight, lanes_for(batch), source, bias, target);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Multiply matrices by tiles that stay in registers.
 //!
-//! A tile of the result, [`Tile::ROWS`]×16, is kept in registers while it sums over the inner
+//! A tile of the result, some rows of 16 columns, is kept in registers while it sums over the inner
 //! dimension (Goto & van de Geijn, *Anatomy of high-performance matrix multiplication*, 2008). Every
 //! element is summed in the order of the inner dimension, wherever it stands: its bits do not depend
 //! on the size of the matrices around it.

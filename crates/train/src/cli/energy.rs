@@ -41,7 +41,7 @@ pub(super) struct EnergyArgs {
     no_ema: bool,
 }
 
-/// Images whose energies are computed at a time.
+/// Images whose energies a GPU computes at a time.
 const BATCH: usize = 64;
 
 impl EnergyArgs {

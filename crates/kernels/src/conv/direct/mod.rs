@@ -130,13 +130,11 @@ impl Direct {
         let groups = run.groups();
         let row_len = width * channels * lanes;
         let rows = target.par_chunks_mut(row_len.max(1)).take(height);
-        rows.zip(&self.axes[0].spots)
-            .with_min_len(if rayon::current_num_threads() > 1 {
-                1
-            } else {
-                height
-            })
-            .for_each(|(target, spot)| run.row(spot, &groups, target));
+        rows.zip(&self.axes[0].spots).for_each(|(target, spot)| {
+            for group in &groups {
+                run.group(spot, group, target);
+            }
+        });
     }
 }
 
@@ -195,12 +193,6 @@ impl Run<'_> {
             }
         }
         groups
-    }
-
-    fn row(&self, spot: &Spot, groups: &[Group], target: &mut [f32]) {
-        for group in groups {
-            self.group(spot, group, target);
-        }
     }
 
     /// Writes the outputs of one row that see the same taps.

@@ -99,6 +99,7 @@ pub fn parameter_gradients(
     let band_rows = (BAND / (tile[0] * width * lanes).max(1)).clamp(1, height);
     let source_rows = (band_rows - 1) * shape.stride[0] + shape.kernel[0];
     let source_len = source_rows.min(shape.height) * shape.width * lanes;
+    let mut totals = vec![[0.0; MAX_SUMS]; shape.taps()];
     let lengths = [source_len * inputs, band_rows * width * tile[0] * lanes];
     with_scratch(lengths, |[source, gradient]| {
         for first in (0..height).step_by(band_rows) {
@@ -123,7 +124,8 @@ pub fn parameter_gradients(
                     let source =
                         &source[some_inputs.start * source_len..][..some_inputs.len() * source_len];
                     let channels = [some_outputs.clone(), some_inputs];
-                    band.add_products(source, gradient, channels, (grad_weight, steps));
+                    let sums = (&mut *grad_weight, steps);
+                    band.add_products(source, gradient, channels, &mut totals, sums);
                 });
             });
         }
@@ -149,12 +151,14 @@ impl Band<'_> {
         inside(start)..inside(end)
     }
 
-    /// Adds the products of a tile of output and input channels, packed, under every tap.
+    /// Adds the products of a tile of output and input channels, packed, under every tap, for which
+    /// `totals` has room.
     fn add_products(
         &self,
         source: &[f32],
         gradient: &[f32],
         [outputs, inputs]: [Range<usize>; 2],
+        totals: &mut [[f32; MAX_SUMS]],
         (grad_weight, steps): (&mut [f32], [usize; 4]),
     ) {
         let shape = self.shape;
@@ -163,7 +167,7 @@ impl Band<'_> {
         let [gradient_pixel, source_pixel] = tile.map(|channels| channels * self.lanes);
         let first_source_row = self.source_rows().start;
         let vectors = Vectors::for_lanes(self.lanes);
-        let mut totals = vec![[0.0; MAX_SUMS]; shape.taps()];
+        totals.fill([0.0; MAX_SUMS]);
         for (tap, totals) in totals.iter_mut().enumerate() {
             let tap = [tap / shape.kernel[1], tap % shape.kernel[1]];
             let [rows, columns] = [0, 1].map(|axis| &self.seeing[axis][tap[axis]]);

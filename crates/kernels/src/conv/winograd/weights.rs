@@ -2,6 +2,7 @@
 
 use super::transform::kernel;
 use super::{Direction, Winograd};
+use crate::conv::Weights;
 use crate::matrix::{Blocks, LANES};
 
 /// A number of each of some kernels.
@@ -12,7 +13,7 @@ const MAX_TAPS: usize = 3;
 impl Winograd {
     /// The values of the kernels `[c_out, c_in, kh, kw]` at the points of a tile, for each of them a
     /// packed matrix of outputs and inputs.
-    pub(in crate::conv) fn weights(&self, weight: &[f32]) -> Vec<f32> {
+    pub(in crate::conv) fn weights(&self, weight: &Weights) -> Vec<f32> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let blocks = Blocks::new(outputs, inputs);
         let rows = kernel(self.points, self.taps); // [points, taps]
@@ -40,24 +41,23 @@ impl Winograd {
     /// Copies the taps between an output and an input to a lane.
     fn gather_taps(
         &self,
-        weight: &[f32],
+        weight: &Weights,
         [output, input]: [usize; 2],
         lane: usize,
         taps: &mut [[Lanes; MAX_TAPS]; MAX_TAPS],
     ) {
         let stride = self.source.stride.max(self.target.stride);
-        let (side, phases) = (self.taps * stride, stride * stride);
+        let phases = stride * stride;
         let (kernel, phase) = match self.direction {
             Direction::Forward => {
                 let (channel, phase) = (input / phases, input % phases);
-                (output * self.source.channels + channel, phase)
+                (weight.kernel(output, channel), phase)
             }
             Direction::InputGradient => {
                 let (channel, phase) = (output / phases, output % phases);
-                (input * self.target.channels + channel, phase)
+                (weight.kernel(input, channel), phase)
             }
         };
-        let kernel = &weight[kernel * side * side..][..side * side];
         let turned = |tap: usize| match self.direction {
             Direction::Forward => tap,
             Direction::InputGradient => self.taps - 1 - tap,
@@ -66,7 +66,7 @@ impl Winograd {
             let row = turned(i) * stride + phase / stride;
             for (j, tap) in taps.iter_mut().take(self.taps).enumerate() {
                 let column = turned(j) * stride + phase % stride;
-                tap[lane] = f64::from(kernel[row * side + column]);
+                tap[lane] = f64::from(kernel[row * weight.steps[2] + column * weight.steps[3]]);
             }
         }
     }
