@@ -3,11 +3,10 @@
 //!
 //! Images lie beside each other, a lane each ([`lanes`]), so that everything runs in whole vectors
 //! whatever the size of an image, and no bit of an image's result depends on its batch. What indexes
-//! without bounds is in two files, `conv/direct/tile.rs` and `matrix/tile.rs`, behind checks of all
-//! that it reaches; each kind of vectors has a portable twin.
+//! without bounds is in one file, `conv/tile.rs`, behind checks of all that it reaches; each kind of
+//! vectors has a portable twin.
 
 pub mod conv;
 pub mod elementwise;
 pub mod lanes;
-mod matrix;
 pub mod pool;

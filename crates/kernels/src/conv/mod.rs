@@ -9,6 +9,7 @@ mod direct;
 mod scratch;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod winograd;
 
 use std::sync::OnceLock;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::matrix::LANES;
+use super::tile::LANES;
 
 /// Runs `work` with slices of these lengths, of any content, each at the start of a cache line.
 pub(super) fn with_scratch<const N: usize>(

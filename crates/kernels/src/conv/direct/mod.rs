@@ -8,16 +8,15 @@
 //! of an image's result do not depend on the images beside it.
 
 mod axis;
-mod tile;
 mod weight_gradient;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::tile::{Place, ROWS, Vectors};
 use super::{ConvShape, Weights};
 use axis::{Axis, Spot};
-use tile::{Place, ROWS, Vectors};
 pub use weight_gradient::{Images, parameter_gradients};
 
 /// Weights above this many numbers, 256 KiB, are read once for a row of outputs rather than once

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::super::{ConvShape, Order};
 use super::axis::Axis;
-use super::tile::{MAX_SUMS, Place, ROWS, Sums, Vectors};
 use crate::conv::scratch::with_scratch;
+use crate::conv::tile::{MAX_SUMS, ROWS, Sums, Vectors, multiply, vectors_of};
 use crate::lanes::{WIDTH, lanes_for, spread_part};
 
 /// Numbers of the output's gradient, 16 KiB, that a tile passes for one tap after the other, as far as
@@ -226,29 +226,7 @@ fn dense_gradient(rows: usize, x: &[f32], gradient: &[f32], out: &mut [f32]) {
             packed.extend_from_slice(&row[block.clone()]);
         }
     }
-    let place = Place {
-        weights: &packed,
-        first_tap: 0,
-        depth: rows,
-        weight_row: rows,
-        source: gradient,
-        source_row: 0,
-        rows: 1,
-        run: rows,
-        lanes: outputs,
-        bias: None,
-    };
-    let vectors = Vectors::for_lanes(outputs);
-    let places: Vec<_> = (0..outputs)
-        .step_by(vectors.lanes())
-        .map(|v| [v; 2])
-        .collect();
-    let whole = inputs - inputs % ROWS;
-    for channels in [0..whole, whole..inputs] {
-        if !channels.is_empty() {
-            vectors.run(&place, channels, &places, out);
-        }
-    }
+    multiply(&packed, [inputs, rows], gradient, &vectors_of(outputs), out);
 }
 
 /// Output and input channels of a tile.

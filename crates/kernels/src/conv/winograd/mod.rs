@@ -18,8 +18,8 @@ use std::ops::Range;
 
 use super::scratch::with_scratch;
 use super::{ConvShape, Order};
+use crate::conv::tile::{LANES, multiply, vectors_of};
 use crate::lanes::{WIDTH, lanes_for};
-use crate::matrix::{Blocks, LANES, multiply};
 use tiles::{Band, Panels};
 use transform::outputs_of;
 
@@ -327,11 +327,12 @@ impl Winograd {
 
     fn multiply(&self, weights: &[f32], pixels: &Panels, products: &mut Panels, columns: usize) {
         let (inputs, outputs) = (self.inputs(), self.outputs());
-        let blocks = Blocks::new(outputs, inputs);
+        let vectors = vectors_of(LANES);
         for (point, weights) in weights.chunks_exact(outputs * inputs).enumerate() {
             for panel in 0..columns.div_ceil(LANES) {
                 let pixels = pixels.panel(point, panel);
-                multiply(weights, blocks, pixels, products.panel_mut(point, panel));
+                let products = products.panel_mut(point, panel);
+                multiply(weights, [outputs, inputs], pixels, &vectors, products);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::transform::{outputs, outputs_of, pixels};
-use crate::matrix::LANES;
+use crate::conv::tile::LANES;
 
 /// Some rows of tiles.
 pub(super) struct Band {

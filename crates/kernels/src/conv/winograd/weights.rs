@@ -3,7 +3,7 @@
 use super::transform::kernel;
 use super::{Direction, Winograd};
 use crate::conv::Weights;
-use crate::matrix::{Blocks, LANES};
+use crate::conv::tile::{LANES, position};
 
 /// A number of each of some kernels.
 type Lanes = [f64; LANES];
@@ -15,14 +15,13 @@ impl Winograd {
     /// packed matrix of outputs and inputs.
     pub(in crate::conv) fn weights(&self, weight: &Weights) -> Vec<f32> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
-        let blocks = Blocks::new(outputs, inputs);
         let rows = kernel(self.points, self.taps); // [points, taps]
         let mut values = vec![0.0; self.weights_len()];
         for first in (0..outputs * inputs).step_by(LANES) {
             let kernels = first..(first + LANES).min(outputs * inputs);
             let mut taps = [[[0.0; LANES]; MAX_TAPS]; MAX_TAPS];
             for (lane, index) in kernels.clone().enumerate() {
-                self.gather_taps(weight, blocks.position(index), lane, &mut taps);
+                self.gather_taps(weight, position(index, [outputs, inputs]), lane, &mut taps);
             }
             for (i, row) in rows.iter().enumerate() {
                 let half: [Lanes; MAX_TAPS] =

@@ -7,6 +7,70 @@ use std::ops::Range;
 
 /// Channels of a block of weights.
 pub(super) const ROWS: usize = 6;
+/// Columns of a product that are whole vectors of any kind.
+pub(super) const LANES: usize = Vectors::Avx512.lanes();
+
+/// Row and column of the number at an index of a matrix that lies in blocks of [`ROWS`] rows, columns
+/// after each other within a block.
+pub(super) fn position(index: usize, [rows, columns]: [usize; 2]) -> [usize; 2] {
+    let first_row = index / columns / ROWS * ROWS;
+    let block_rows = ROWS.min(rows - first_row);
+    let place = index - first_row * columns;
+    [first_row + place % block_rows, place / block_rows]
+}
+
+/// Where the vectors of a row of so many columns, a whole number of the narrowest, begin: there and
+/// here.
+pub(super) fn vectors_of(columns: usize) -> Vec<[usize; 2]> {
+    let starts = (0..columns).step_by(Vectors::for_lanes(columns).lanes());
+    starts.map(|start| [start; 2]).collect()
+}
+
+/// Writes `a · b`, a matrix in blocks of [`ROWS`] rows times one whose rows have the vectors given.
+///
+/// # Shapes
+/// - `a`: `[rows, depth]`, `b`: `[depth, columns]`, `out`: `[rows, columns]`
+pub(super) fn multiply(
+    a: &[f32],
+    [rows, depth]: [usize; 2],
+    b: &[f32],
+    vectors: &[[usize; 2]],
+    out: &mut [f32],
+) {
+    let columns = b.len() / depth.max(1);
+    let kind = Vectors::for_lanes(columns);
+    multiply_with(kind, a, [rows, depth], b, vectors, out);
+}
+
+/// See [`multiply`].
+fn multiply_with(
+    kind: Vectors,
+    a: &[f32],
+    [rows, depth]: [usize; 2],
+    b: &[f32],
+    vectors: &[[usize; 2]],
+    out: &mut [f32],
+) {
+    let columns = b.len() / depth.max(1);
+    let place = Place {
+        weights: a,
+        first_tap: 0,
+        depth,
+        weight_row: depth,
+        source: b,
+        source_row: 0,
+        rows: 1,
+        run: depth,
+        lanes: columns,
+        bias: None,
+    };
+    let whole = rows - rows % ROWS;
+    for rows in [0..whole, whole..rows] {
+        if !rows.is_empty() {
+            kind.run(&place, rows, vectors, out);
+        }
+    }
+}
 
 /// Outputs of one row, and what they see.
 pub(super) struct Place<'a> {
@@ -444,5 +508,59 @@ mod x86 {
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         let one = _mm_add_ss(two, _mm_shuffle_ps(two, two, 1));
         _mm_cvtss_f32(one)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(len: usize) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * 0.731).sin()).collect()
+    }
+
+    #[test]
+    fn products_of_any_size_agree_with_three_loops_in_double_precision() {
+        for kind in [Vectors::for_lanes(LANES), Vectors::Portable] {
+            let sizes = [(1, 1), (6, 3), (13, 300), (64, 144), (17, 513)];
+            let is_long = |&(rows, depth): &(usize, usize)| cfg!(miri) && rows * depth > 4_000;
+            for (rows, depth) in sizes.into_iter().filter(|size| !is_long(size)) {
+                let (a, b) = (numbers(rows * depth), numbers(depth * LANES));
+                let vectors: Vec<_> = (0..LANES).step_by(kind.lanes()).map(|v| [v; 2]).collect();
+                let mut out = vec![f32::NAN; rows * LANES];
+                multiply_with(kind, &a, [rows, depth], &b, &vectors, &mut out);
+                let mut expected = vec![0.0; out.len()];
+                for (index, &a) in a.iter().enumerate() {
+                    let [row, p] = position(index, [rows, depth]);
+                    for column in 0..LANES {
+                        expected[row * LANES + column] +=
+                            f64::from(a) * f64::from(b[p * LANES + column]);
+                    }
+                }
+                for (&got, expected) in out.iter().zip(expected) {
+                    let error = (f64::from(got) - expected).abs();
+                    assert!(error < 1e-5 * (depth as f64).sqrt(), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_of_a_packed_matrix_has_its_own_place() {
+        for [rows, columns] in [[1, 1], [13, 5], [12, 3], [29, 7]] {
+            let mut seen = vec![false; rows * columns];
+            for index in 0..rows * columns {
+                let [row, column] = position(index, [rows, columns]);
+                assert!(row < rows && column < columns);
+                assert!(!std::mem::replace(&mut seen[row * columns + column], true));
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic = "assertion"]
+    fn refuses_a_matrix_that_is_too_short() {
+        let vectors = vectors_of(LANES);
+        multiply(&[0.0; 5], [2, 3], &[0.0; 48], &vectors, &mut [0.0; 32]);
     }
 }
