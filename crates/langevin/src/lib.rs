@@ -60,7 +60,7 @@ pub use buffer::{
 pub use gradient::energy_and_gradient;
 pub use kernel::{descend, perturb, reference};
 pub use philox::{Distribution, NoiseKey, PhiloxRng, Stream, normal, philox4x32_10, uniform};
-pub use pieces::{CHAINS_OF_PIECE, each_piece, is_cpu, pieces_for, pieces_of};
+pub use pieces::{MAX_CHAINS_OF_PIECE, chain_pieces, each_piece, is_cpu, pieces_for, pieces_of};
 pub use sampler::{
     InvalidValue, LangevinConfig, LastStep, Method, Run, Sampler, adapted_scale, chain_tensor,
 };

@@ -10,9 +10,30 @@ use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Chains of a piece on a CPU: few enough for a network's activations to stay in a core's cache,
-/// enough to fill its matrix products.
-pub const CHAINS_OF_PIECE: usize = 8;
+/// The most chains of a piece on a CPU: few enough for a network's activations to stay in a core's
+/// cache, enough to fill its vectors and to be worth reading the weights for.
+pub const MAX_CHAINS_OF_PIECE: usize = 16;
+/// Chains beside each other take as long as this many of them.
+const LANES: usize = 8;
+
+/// The pieces of a batch of chains on `device`: on a CPU as large as keeps all threads busy to the end.
+pub fn chain_pieces(device: &Device, batch: usize) -> Vec<Range<usize>> {
+    match is_cpu(device) {
+        true => balanced_pieces(batch, rayon::current_num_threads()),
+        false => pieces_of(batch, batch),
+    }
+}
+
+/// Large pieces for each thread first, then those of [`LANES`] with which all end together.
+fn balanced_pieces(batch: usize, threads: usize) -> Vec<Range<usize>> {
+    let of_thread = batch.div_ceil(LANES * threads.max(1)) * LANES;
+    let large = threads * (of_thread / MAX_CHAINS_OF_PIECE) * MAX_CHAINS_OF_PIECE;
+    let large = large.min(batch);
+    let rest = pieces_of(batch - large, LANES).into_iter();
+    let rest = rest.map(|piece| piece.start + large..piece.end + large);
+    let large = pieces_of(large, MAX_CHAINS_OF_PIECE).into_iter();
+    large.chain(rest).collect()
+}
 
 /// The ranges into which `device` wants a batch cut: one on a GPU, pieces of `on_cpu` on a CPU.
 pub fn pieces_for(device: &Device, batch: usize, on_cpu: usize) -> Vec<Range<usize>> {
@@ -88,4 +109,35 @@ fn single_thread_pools() -> &'static [ThreadPool] {
             })
             .collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_get_as_many_chains_each_in_pieces_as_large_as_possible() {
+        let sizes = |batch, threads| {
+            let pieces = balanced_pieces(batch, threads);
+            let ends = pieces.iter().map(|piece| piece.end);
+            assert!(
+                pieces
+                    .iter()
+                    .map(|piece| piece.start)
+                    .eq([0].into_iter().chain(ends).take(pieces.len()))
+            );
+            assert_eq!(pieces.last().map_or(0, |piece| piece.end), batch);
+            pieces
+                .iter()
+                .map(ExactSizeIterator::len)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(64, 2), [16; 4]);
+        assert_eq!(sizes(48, 2), [16, 16, 8, 8]);
+        assert_eq!(sizes(32, 4), [8; 4]);
+        assert_eq!(sizes(100, 2), [16, 16, 16, 16, 16, 16, 4]);
+        assert_eq!(sizes(20, 1), [16, 4]);
+        assert_eq!(sizes(3, 64), [3]);
+        assert_eq!(sizes(0, 2), [0; 0]);
+    }
 }

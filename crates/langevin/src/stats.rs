@@ -25,27 +25,6 @@ pub struct ChainStats {
     pub at_bound_share: f64,
 }
 
-impl ChainStats {
-    /// The statistics of the union of disjoint groups of chains.
-    pub fn join(groups: Vec<Self>) -> Self {
-        let chains: usize = groups.iter().map(|group| group.energy_after.len()).sum();
-        let mut all = Self::default();
-        for group in groups {
-            let weight = group.energy_after.len() as f64 / chains.max(1) as f64;
-            all.grad_norm_mean += weight * group.grad_norm_mean;
-            all.clamped_share += weight * group.clamped_share;
-            all.at_bound_share += weight * group.at_bound_share;
-            if let Some(acceptance) = group.acceptance {
-                all.acceptance = Some(all.acceptance.unwrap_or(0.0) + weight * acceptance);
-            }
-            all.grad_norm_max = larger(all.grad_norm_max, group.grad_norm_max);
-            all.energy_before.extend(group.energy_before);
-            all.energy_after.extend(group.energy_after);
-        }
-        all
-    }
-}
-
 /// The larger of two numbers; not a number if either is not one.
 fn larger(a: f64, b: f64) -> f64 {
     if a.is_nan() || a > b { a } else { b }
@@ -114,7 +93,7 @@ impl StatsRecorder {
         // A ratio of energies that are not finite is not finite either, and stays visible.
         let mark = log_ratio.clone() * 0.0;
         let probability = log_ratio.clone().clamp_max(0.0).exp() + mark;
-        self.acceptance = Some(add(self.acceptance.take(), probability.mean()));
+        self.acceptance = Some(add(self.acceptance.take(), probability));
     }
 
     /// End with the energies `[batch]` and pixels of the last state.
@@ -123,28 +102,78 @@ impl StatsRecorder {
         energy_after: Tensor<1>,
         x: &Tensor<D>,
         bounds: Option<[f64; 2]>,
-    ) -> ChainStats {
-        let pixels = x.shape().num_elements().max(1) as f64;
-        let at_bound_share = bounds.map_or(0.0, |[low, high]| {
+    ) -> Tally {
+        let at_bound = bounds.map_or(0.0, |[low, high]| {
             let outside = x.clone().lower_equal_elem(low).int().sum();
             let outside = outside + x.clone().greater_equal_elem(high).int().sum();
-            floats(outside.float())[0] as f64 / pixels
+            f64::from(floats(outside.float())[0])
         });
-        let sums = self.grad_norm_sum.map(floats).unwrap_or_default();
-        let maxima = self.grad_norm_max.map(floats).unwrap_or_default();
-        let clamped = self
-            .clamped
-            .map_or(0.0, |sum| floats(sum.float())[0] as f64);
-        let norms = (sums.len() * self.steps).max(1) as f64;
-        let steps = self.steps.max(1) as f64;
-        ChainStats {
+        let clamped = self.clamped.map(|sum| f64::from(floats(sum.float())[0]));
+        Tally {
             energy_before: floats(self.energy_before),
             energy_after: floats(energy_after),
-            grad_norm_mean: sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() / norms,
-            grad_norm_max: maxima.iter().fold(0.0, |max, &n| larger(max, f64::from(n))),
-            clamped_share: clamped / self.elements.max(1) as f64,
-            at_bound_share,
-            acceptance: self.acceptance.map(|sum| f64::from(floats(sum)[0]) / steps),
+            grad_norm_sums: self.grad_norm_sum.map(floats).unwrap_or_default(),
+            grad_norm_maxima: self.grad_norm_max.map(floats).unwrap_or_default(),
+            acceptance_sums: self.acceptance.map(floats),
+            clamped: clamped.unwrap_or(0.0),
+            elements: self.elements,
+            at_bound,
+            pixels: x.shape().num_elements(),
+            steps: self.steps,
+        }
+    }
+}
+
+/// What is known of each chain of a piece, and what was counted over all of them: a batch of pieces
+/// gives the same statistics however it is cut.
+pub(crate) struct Tally {
+    energy_before: Vec<f32>,
+    energy_after: Vec<f32>,
+    /// Over the steps, of every chain.
+    grad_norm_sums: Vec<f32>,
+    grad_norm_maxima: Vec<f32>,
+    acceptance_sums: Option<Vec<f32>>,
+    clamped: f64,
+    elements: usize,
+    at_bound: f64,
+    pixels: usize,
+    steps: usize,
+}
+
+impl Tally {
+    /// That of this piece and of the next.
+    pub(crate) fn and(mut self, next: Self) -> Self {
+        self.energy_before.extend(next.energy_before);
+        self.energy_after.extend(next.energy_after);
+        self.grad_norm_sums.extend(next.grad_norm_sums);
+        self.grad_norm_maxima.extend(next.grad_norm_maxima);
+        let more = next.acceptance_sums.unwrap_or_default();
+        self.acceptance_sums
+            .iter_mut()
+            .for_each(|sums| sums.extend(&more));
+        Self {
+            clamped: self.clamped + next.clamped,
+            elements: self.elements + next.elements,
+            at_bound: self.at_bound + next.at_bound,
+            pixels: self.pixels + next.pixels,
+            ..self
+        }
+    }
+
+    pub(crate) fn stats(self) -> ChainStats {
+        let mean = |sums: &[f32]| {
+            let terms = (sums.len() * self.steps).max(1) as f64;
+            sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() / terms
+        };
+        let maxima = self.grad_norm_maxima.iter();
+        ChainStats {
+            grad_norm_mean: mean(&self.grad_norm_sums),
+            grad_norm_max: maxima.fold(0.0, |max, &norm| larger(max, f64::from(norm))),
+            clamped_share: self.clamped / self.elements.max(1) as f64,
+            acceptance: self.acceptance_sums.as_deref().map(mean),
+            at_bound_share: self.at_bound / self.pixels.max(1) as f64,
+            energy_before: self.energy_before,
+            energy_after: self.energy_after,
         }
     }
 }

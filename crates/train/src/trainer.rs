@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 use ebm_langevin::{
-    CHAINS_OF_PIECE, ChainStats, LastStep, NoiseKey, RestartData, Sampler, Stream, adapted_scale,
-    chain_tensor, is_cpu,
+    ChainStats, LastStep, MAX_CHAINS_OF_PIECE, NoiseKey, RestartData, Sampler, Stream,
+    adapted_scale, chain_tensor, is_cpu,
 };
 use ebm_model::EnergyModel;
 
@@ -168,7 +168,7 @@ fn sampler<M>(config: &Config, state: &TrainState<M>, device: &Device, record: b
         .with_step_scale(state.step_scale)
         .with_last_step(config.kl.weight > 0.0);
     match config.micro_batch {
-        Some(most) if is_cpu(device) => sampler.with_piece_size(most.min(CHAINS_OF_PIECE)),
+        Some(most) if is_cpu(device) => sampler.with_piece_size(most.min(MAX_CHAINS_OF_PIECE)),
         Some(most) => sampler.with_piece_size(most),
         None => sampler,
     }

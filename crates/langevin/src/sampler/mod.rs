@@ -10,8 +10,8 @@ use core::ops::Range;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::philox::NoiseKey;
-use crate::pieces::{CHAINS_OF_PIECE, each_piece, pieces_for, pieces_of};
-use crate::stats::{ChainStats, StatsRecorder};
+use crate::pieces::{chain_pieces, each_piece, pieces_of};
+use crate::stats::{ChainStats, StatsRecorder, Tally};
 use crate::step::Descent;
 use hamiltonian::Hamiltonian;
 use sgld::Sgld;
@@ -51,6 +51,14 @@ pub struct LastStep<const D: usize> {
     pub from: Tensor<D>,
     /// How far it went, and what bounded it.
     pub descent: Descent,
+}
+
+/// What the run of a piece leaves behind, as [`Run`].
+struct Piece<const D: usize> {
+    x: Tensor<D>,
+    tally: Option<Tally>,
+    trajectory: Vec<Tensor<D>>,
+    last_step: Option<LastStep<D>>,
 }
 
 /// What moves the chains of a piece.
@@ -150,10 +158,10 @@ impl Sampler {
         let device = x.device();
         let pieces = match self.piece_size {
             Some(size) => pieces_of(batch, size),
-            None => pieces_for(&device, batch, CHAINS_OF_PIECE),
+            None => chain_pieces(&device, batch),
         };
         if pieces.len() <= 1 {
-            return self.run_piece(x, chains, &energy_of(0..batch));
+            return join(vec![self.run_piece(x, chains, &energy_of(0..batch))]);
         }
         let runs = each_piece(&device, pieces, |piece| {
             let x = x.clone().narrow(0, piece.start, piece.len());
@@ -168,7 +176,7 @@ impl Sampler {
         x: Tensor<D>,
         chains: &[u32],
         energy: &impl Fn(Tensor<D>) -> Tensor<1>,
-    ) -> Run<D> {
+    ) -> Piece<D> {
         match self.config.method {
             Method::Sgld => {
                 let ids = chain_tensor(chains, &x.device());
@@ -185,7 +193,7 @@ impl Sampler {
         mut dynamics: impl Dynamics<D>,
         mut x: Tensor<D>,
         energy: &impl Fn(Tensor<D>) -> Tensor<1>,
-    ) -> Run<D> {
+    ) -> Piece<D> {
         let num_steps = self.config.num_steps;
         let mut trajectory = Vec::new();
         if self.trajectory_every.is_some() {
@@ -199,10 +207,10 @@ impl Sampler {
                 trajectory.push(x.clone());
             }
         }
-        let stats = stats.map(|stats| stats.finish(energy(x.clone()), &x, self.config.bounds));
-        Run {
+        let tally = stats.map(|stats| stats.finish(energy(x.clone()), &x, self.config.bounds));
+        Piece {
             x,
-            stats,
+            tally,
             trajectory,
             last_step: dynamics.last_step(),
         }
@@ -229,26 +237,26 @@ pub fn chain_tensor(chains: &[u32], device: &Device) -> Tensor<1, Int> {
 }
 
 /// The runs of consecutive pieces as the run of the whole batch.
-fn join<const D: usize>(runs: Vec<Run<D>>) -> Run<D> {
-    let frames = runs.first().map_or(0, |run| run.trajectory.len());
+fn join<const D: usize>(pieces: Vec<Piece<D>>) -> Run<D> {
+    let frames = pieces.first().map_or(0, |piece| piece.trajectory.len());
     let trajectory = (0..frames)
         .map(|frame| {
-            let pieces = runs.iter().map(|run| run.trajectory[frame].clone());
+            let pieces = pieces.iter().map(|piece| piece.trajectory[frame].clone());
             Tensor::cat(pieces.collect(), 0)
         })
         .collect();
-    let starts: Option<Vec<_>> = runs.iter().map(|run| run.last_step.clone()).collect();
-    let last_step = starts.map(|pieces| LastStep {
-        descent: pieces[0].descent,
-        from: Tensor::cat(pieces.into_iter().map(|piece| piece.from).collect(), 0),
+    let starts: Option<Vec<_>> = pieces.iter().map(|piece| piece.last_step.clone()).collect();
+    let last_step = starts.map(|starts| LastStep {
+        descent: starts[0].descent,
+        from: Tensor::cat(starts.into_iter().map(|start| start.from).collect(), 0),
     });
-    let (xs, stats): (Vec<_>, Vec<_>) = runs.into_iter().map(|run| (run.x, run.stats)).unzip();
+    let (xs, tallies): (Vec<_>, Vec<_>) = (pieces.into_iter())
+        .map(|piece| (piece.x, piece.tally))
+        .unzip();
+    let tally = tallies.into_iter().flatten().reduce(Tally::and);
     Run {
         x: Tensor::cat(xs, 0),
-        stats: stats
-            .into_iter()
-            .collect::<Option<Vec<_>>>()
-            .map(ChainStats::join),
+        stats: tally.map(Tally::stats),
         trajectory,
         last_step,
     }

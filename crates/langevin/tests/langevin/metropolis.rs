@@ -146,8 +146,10 @@ fn chains_do_not_depend_on_how_the_batch_is_cut() {
             };
             let sampler = Sampler::new(config, NoiseKey::new(3, Stream::Langevin, 5));
             let energy = |x: Tensor<2>| (x * 4.0).sin().sum_dim(1).squeeze_dim::<1>(1);
-            let run = sampler.with_piece_size(size).run(x.clone(), &ids, energy);
-            run.x.into_data()
+            let sampler = sampler.with_piece_size(size).with_stats(true);
+            let run = sampler.run(x.clone(), &ids, energy);
+            assert!(run.stats.is_some());
+            (run.x.into_data(), run.stats)
         });
         assert_eq!(whole, pieces);
         assert_eq!(whole, single);

@@ -48,14 +48,8 @@ fn pieces_give_the_bits_of_the_whole_batch() {
         for (frame, expected) in run.trajectory.into_iter().zip(&whole.trajectory) {
             assert_eq!(pixels(frame), pixels(expected.clone()));
         }
-        let (stats, expected) = (
-            run.stats.expect("asked for"),
-            whole.stats.clone().expect("asked for"),
-        );
-        assert_eq!(stats.energy_after, expected.energy_after);
-        assert!((stats.grad_norm_mean - expected.grad_norm_mean).abs() < 1e-6);
-        assert!((stats.clamped_share - expected.clamped_share).abs() < 1e-12);
-        assert_eq!(stats.grad_norm_max, expected.grad_norm_max);
+        assert!(run.stats.is_some());
+        assert_eq!(run.stats, whole.stats);
     }
 }
 

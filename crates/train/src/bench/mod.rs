@@ -9,7 +9,7 @@ mod workload;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use ebm_langevin::{CHAINS_OF_PIECE, Sampler, each_piece, energy_and_gradient, pieces_for};
+use ebm_langevin::{Sampler, chain_pieces, each_piece, energy_and_gradient};
 use ebm_model::{EnergyModel, Network};
 
 use crate::device::Selected;
@@ -153,7 +153,7 @@ impl<'a> Bench<'a> {
     /// Compute something of every image, as chains do: on a CPU in pieces, one on each thread.
     fn each_piece<const D: usize>(&self, work: impl Fn(Tensor<4>) -> Tensor<D> + Sync) {
         let device = &self.selected.device;
-        let pieces = pieces_for(device, self.options.batch, CHAINS_OF_PIECE);
+        let pieces = chain_pieces(device, self.options.batch);
         each_piece(device, pieces, |rows| {
             wait_for(&work(self.x.clone().narrow(0, rows.start, rows.len())));
         });

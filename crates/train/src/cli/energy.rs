@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use burn::tensor::{Int, Tensor, TensorData};
 use clap::Args;
-use ebm_langevin::{CHAINS_OF_PIECE, each_piece, energy_and_gradient, is_cpu, pieces_of};
+use ebm_langevin::{chain_pieces, each_piece, energy_and_gradient, is_cpu, pieces_of};
 use ebm_model::{EnergyModel, ImageShape, Network};
 
 use super::trained::TrainedArgs;
@@ -121,12 +121,11 @@ fn energies(
     with_gradients: bool,
 ) -> (Vec<f32>, Vec<f32>) {
     let (num, device) = (x.dims()[0], x.device());
-    let at_once = if is_cpu(&device) {
-        CHAINS_OF_PIECE
-    } else {
-        BATCH
+    let pieces = match is_cpu(&device) {
+        true => chain_pieces(&device, num),
+        false => pieces_of(num, BATCH),
     };
-    let parts = each_piece(&device, pieces_of(num, at_once), |rows| {
+    let parts = each_piece(&device, pieces, |rows| {
         let x = x.clone().narrow(0, rows.start, rows.len());
         let y = class.map(|class| Tensor::<1, Int>::full([rows.len()], class as i32, &device));
         let energy = |x: Tensor<4>| match &y {
