@@ -3,6 +3,8 @@
 //! Every element takes the same operations wherever it stands in the slice. Fused multiply-adds
 //! are written out, and only where the CPU has them, so kinds of CPU may differ in the last bits.
 
+use crate::per_cpu::per_cpu;
+
 /// 1/ln 2, and ln 2 as a sum whose first part has few bits (Cephes, `expf`).
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
@@ -132,41 +134,12 @@ fn silu_gradient_body<const FMA: bool>(x: &[f32], grad: &mut [f32]) {
     }
 }
 
-/// Compiles `$body` for each kind of CPU and chooses among them at run time.
-macro_rules! per_cpu {
-    ($name:ident, $body:ident, $($argument:ident: $type:ty),+) => {
-        fn $name($($argument: $type),+) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,fma")]
-                fn avx512($($argument: $type),+) {
-                    $body::<true>($($argument),+);
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($argument: $type),+) {
-                    $body::<true>($($argument),+);
-                }
-                if is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("fma")
-                {
-                    // SAFETY: the CPU has the features that the function is compiled for.
-                    return unsafe { avx512($($argument),+) };
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the CPU has the features that the function is compiled for.
-                    return unsafe { avx2($($argument),+) };
-                }
-            }
-            $body::<false>($($argument),+);
-        }
-    };
-}
-
-per_cpu!(silu, silu_body, x: &mut [f32]);
-per_cpu!(silu_gradient, silu_gradient_body, x: &[f32], grad: &mut [f32]);
+per_cpu!(silu = [silu_body::<true>, silu_body::<false>], x: &mut [f32]);
+per_cpu!(
+    silu_gradient = [silu_gradient_body::<true>, silu_gradient_body::<false>],
+    x: &[f32],
+    grad: &mut [f32]
+);
 
 #[cfg(test)]
 mod tests {

@@ -9,4 +9,5 @@
 pub mod conv;
 pub mod elementwise;
 pub mod lanes;
+mod per_cpu;
 pub mod pool;

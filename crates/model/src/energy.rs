@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor};
 
 use crate::layers::NormedWeight;
+use crate::ops::Factors;
 
 /// Channels, height and width of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,6 +150,11 @@ pub trait EnergyModel: Module {
     /// becomes part of plain weights, and weights are laid out for their kernels. Weights stay on the
     /// tape; those of a folded network must not be changed.
     fn folded(&self) -> Self {
+        self.folded_in(Factors::F32)
+    }
+
+    /// As [`folded`](Self::folded), and on a CPU the layers multiply in these numbers.
+    fn folded_in(&self, _: Factors) -> Self {
         self.clone()
     }
 

@@ -31,4 +31,5 @@ pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, Padding};
 pub use energy::{DropoutMask, EnergyModel, Given, ImageShape, Work};
 pub use layers::{Initialization, NormedWeight};
 pub use network::{InvalidNetwork, Network, NetworkConfig};
+pub use ops::Factors;
 pub use res_net::{ResNet, ResNetConfig, Stage};

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::conv_net::{ConvNet, ConvNetConfig};
 use crate::energy::{EnergyModel, Given, ImageShape, Work};
 use crate::layers::NormedWeight;
+use crate::ops::Factors;
 use crate::res_net::{ResNet, ResNetConfig};
 
 /// A network of one of the families.
@@ -114,10 +115,10 @@ impl EnergyModel for Network {
         energies.cast(of_images)
     }
 
-    fn folded(&self) -> Self {
+    fn folded_in(&self, factors: Factors) -> Self {
         match self {
-            Self::Conv(net) => Self::Conv(net.folded()),
-            Self::Res(net) => Self::Res(net.folded()),
+            Self::Conv(net) => Self::Conv(net.folded_in(factors)),
+            Self::Res(net) => Self::Res(net.folded_in(factors)),
         }
     }
 

@@ -1,14 +1,16 @@
 //! Choose the numbers in which chains see the energy.
 //!
 //! Chains themselves, the energies that a loss is made of, and trained weights stay in f32: what is
-//! rounded is the sampler's copy of the weights, and what a network computes with it. In f32, too, a
-//! GPU's matrix units may round the factors of a product (TF32).
+//! rounded is the sampler's copy of the weights, and what a network computes with it; on a CPU in bf16
+//! only the factors of its products are. In f32, too, a GPU's matrix units may round them (TF32).
 
 use core::fmt;
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{FloatDType, Tensor};
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::{Device, FloatDType, Tensor};
 use clap::ValueEnum;
+use ebm_langevin::is_cpu;
+use ebm_model::{EnergyModel, Factors};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -70,9 +72,9 @@ impl Precision {
         }
     }
 
-    /// A constant network with its weights rounded, in which a
+    /// A constant network for `device`, with its weights rounded, in which a
     /// [`Network`](ebm_model::Network) then computes.
-    pub fn rounded<M: Module>(self, frozen: &M) -> M {
+    pub fn rounded<M: EnergyModel>(self, frozen: &M, device: &Device) -> M {
         struct Mapper(FloatDType);
         impl ModuleMapper for Mapper {
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -81,6 +83,7 @@ impl Precision {
         }
         match self {
             Self::F32 => frozen.clone(),
+            Self::Bf16 if is_cpu(device) => frozen.folded_in(Factors::Bf16),
             _ => frozen.clone().map(&mut Mapper(self.dtype())),
         }
     }
@@ -88,9 +91,8 @@ impl Precision {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
     use ebm_langevin::energy_and_gradient;
-    use ebm_model::{ConvNetConfig, EnergyModel, ImageShape, NetworkConfig};
+    use ebm_model::{ConvNetConfig, ImageShape, NetworkConfig};
     use rand::SeedableRng;
     use rand::rngs::SmallRng;
 
@@ -110,7 +112,7 @@ mod tests {
             .folded();
         let x = noise_images(4, shape, 0, &device);
         let of = |precision: Precision| {
-            let net = precision.rounded(&net);
+            let net = precision.rounded(&net, &device);
             let (energies, gradients) = energy_and_gradient(x.clone(), &|x| net.energy(x));
             [energies.flatten::<1>(0, 0), gradients.flatten::<1>(0, 3)]
         };

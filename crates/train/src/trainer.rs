@@ -74,7 +74,7 @@ pub fn step<M: EnergyModel + Sync>(
     let frozen = model.valid();
     let y_neg = chain_tensor(&chains.labels, &x_pos.device()); // [batch]
     let sampler = sampler(config, state, &x_pos.device(), record);
-    let sampled = config.precision.rounded(&frozen);
+    let sampled = config.precision.rounded(&frozen, &x_pos.device());
     let run = run_chains(&sampled, &sampler, chains.x.clone(), &chains.ids, &y_neg);
     if let Some(target) = config.langevin.target_acceptance {
         let acceptance = run.stats.as_ref().and_then(|stats| stats.acceptance);

@@ -6,6 +6,7 @@
 //! result.
 
 mod direct;
+mod factors;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use std::sync::OnceLock;
 use crate::lanes::lanes_for;
 use direct::Direct;
 pub use direct::{Images, parameter_gradients};
+pub use factors::Factors;
 use winograd::Winograd;
 
 /// Geometry of a convolution with explicit padding.
@@ -147,11 +149,23 @@ impl Weights<'_> {
     }
 }
 
-/// The layouts in which kernels read weights that stay as they are, each made at its first use.
+/// The layouts in which kernels read weights that stay as they are, each made at its first use, and the
+/// numbers that they are multiplied in.
 #[derive(Debug, Default)]
 pub struct Layouts {
+    factors: Factors,
     forward: OnceLock<Vec<f32>>,
     input_gradient: OnceLock<Vec<f32>>,
+}
+
+impl Layouts {
+    /// Of weights that are multiplied in these numbers.
+    pub fn new(factors: Factors) -> Self {
+        Self {
+            factors,
+            ..Self::default()
+        }
+    }
 }
 
 /// Writes the convolution of `x` with `weight`, plus `bias` per output channel, into `out`.
@@ -172,7 +186,10 @@ pub fn forward(
     out: &mut [f32],
 ) {
     shape.check(weight);
-    let way = Way::of(Winograd::forward(&shape), || Direct::forward(&shape));
+    let factors = layouts.factors;
+    let way = Way::of(factors, Winograd::forward(&shape), || {
+        Direct::forward(&shape, factors)
+    });
     way.run(shape.batch, (weight, &layouts.forward), x, bias, out);
 }
 
@@ -193,8 +210,9 @@ pub fn input_gradient(
     grad_x: &mut [f32],
 ) {
     shape.check(weight);
-    let way = Way::of(Winograd::input_gradient(&shape), || {
-        Direct::input_gradient(&shape)
+    let factors = layouts.factors;
+    let way = Way::of(factors, Winograd::input_gradient(&shape), || {
+        Direct::input_gradient(&shape, factors)
     });
     let weight = (weight, &layouts.input_gradient);
     way.run(shape.batch, weight, grad_out, None, grad_x);
@@ -207,8 +225,11 @@ enum Way {
 }
 
 impl Way {
-    fn of(winograd: Option<Winograd>, direct: impl FnOnce() -> Direct) -> Self {
-        winograd.map_or_else(|| Self::Direct(direct()), Self::Winograd)
+    fn of(factors: Factors, winograd: Option<Winograd>, direct: impl FnOnce() -> Direct) -> Self {
+        match winograd {
+            Some(winograd) => Self::Winograd(winograd.with_factors(factors)),
+            None => Self::Direct(direct()),
+        }
     }
 
     /// Writes the target from the source, with weights whose layout is made where there is none.

@@ -201,14 +201,35 @@ fn run(
 
 /// The convolution, and the gradient of its input, with weights whose layouts nobody has made yet.
 fn forward(shape: ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
-    let weight = (weights(shape, weight), &Layouts::default());
+    forward_in(Factors::F32, shape, x, weight, bias, out);
+}
+
+fn forward_in(
+    factors: Factors,
+    shape: ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) {
+    let weight = (weights(shape, weight), &Layouts::new(factors));
     run(shape.order(), sizes(&shape), x, out, |x, out| {
         super::forward(shape, x, weight, bias, out);
     });
 }
 
 fn input_gradient(shape: ConvShape, weight: &[f32], grad_out: &[f32], grad_x: &mut [f32]) {
-    let weight = (weights(shape, weight), &Layouts::default());
+    input_gradient_in(Factors::F32, shape, weight, grad_out, grad_x);
+}
+
+fn input_gradient_in(
+    factors: Factors,
+    shape: ConvShape,
+    weight: &[f32],
+    grad_out: &[f32],
+    grad_x: &mut [f32],
+) {
+    let weight = (weights(shape, weight), &Layouts::new(factors));
     let [inputs, outputs] = sizes(&shape);
     let order = shape.gradient_order();
     run(
@@ -336,11 +357,12 @@ fn gradients_agree_with_six_loops_in_double_precision() {
 #[test]
 fn the_bits_of_an_image_do_not_depend_on_its_batch() {
     let mut random = Random(3);
-    for shape in shapes(&mut random) {
+    for (i, shape) in shapes(&mut random).into_iter().enumerate() {
+        let factors = [Factors::F32, Factors::Bf16][i % 2];
         let [x, weight, bias, grad] = operands(shape, &mut random);
         let (mut out, mut grad_x) = (vec![0.0; grad.len()], vec![0.0; x.len()]);
-        forward(shape, &x, &weight, Some(&bias), &mut out);
-        input_gradient(shape, &weight, &grad, &mut grad_x);
+        forward_in(factors, shape, &x, &weight, Some(&bias), &mut out);
+        input_gradient_in(factors, shape, &weight, &grad, &mut grad_x);
         for (first, batch) in [
             (0, 1),
             (shape.batch - 1, 1),
@@ -352,14 +374,10 @@ fn the_bits_of_an_image_do_not_depend_on_its_batch() {
             });
             let mut part_out = vec![0.0; outputs.len()];
             let mut part_grad = vec![0.0; inputs.len()];
-            forward(
-                part,
-                &x[inputs.clone()],
-                &weight,
-                Some(&bias),
-                &mut part_out,
-            );
-            input_gradient(part, &weight, &grad[outputs.clone()], &mut part_grad);
+            let part_x = &x[inputs.clone()];
+            forward_in(factors, part, part_x, &weight, Some(&bias), &mut part_out);
+            let part_of_grad = &grad[outputs.clone()];
+            input_gradient_in(factors, part, &weight, part_of_grad, &mut part_grad);
             let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&part_out), bits(&out[outputs]), "{part:?}");
             assert_eq!(bits(&part_grad), bits(&grad_x[inputs]), "{part:?}");
@@ -415,4 +433,114 @@ fn weights_are_read_wherever_they_lie() {
         super::forward(shape, x, weight, None, out);
     });
     assert_eq!(got, expected);
+}
+
+fn rounded(values: &[f32]) -> Vec<f32> {
+    let mut rounded = vec![0.0; values.len()];
+    factors::Form::Rounded.channels(values, values.len(), &mut rounded);
+    rounded
+}
+
+/// Root mean square of the differences, over that of what is expected.
+fn relative_error(got: &[f32], expected: &[f32]) -> f64 {
+    let square = |number: f32| f64::from(number) * f64::from(number);
+    let differences = got.iter().zip(expected).map(|(a, b)| square(a - b));
+    let size = expected.iter().map(|&v| square(v)).sum::<f64>();
+    (differences.sum::<f64>() / size.max(f64::MIN_POSITIVE)).sqrt()
+}
+
+#[test]
+fn direct_convolutions_in_bf16_are_those_of_rounded_factors() {
+    let mut random = Random(6);
+    for shape in shapes(&mut random) {
+        let [x, weight, bias, grad] = operands(shape, &mut random);
+        let [x_rounded, weight_rounded, grad_rounded] = [&x, &weight, &grad].map(|v| rounded(v));
+        let is_even = |channels: usize| channels.is_multiple_of(2);
+        if Winograd::forward(&shape).is_none() && is_even(shape.channels_in) {
+            let [mut got, mut expected] = [0, 0].map(|_: i32| vec![f32::NAN; grad.len()]);
+            let bias = Some(bias.as_slice());
+            forward_in(Factors::Bf16, shape, &x, &weight, bias, &mut got);
+            forward(shape, &x_rounded, &weight_rounded, bias, &mut expected);
+            let expected: Vec<_> = expected.into_iter().map(f64::from).collect();
+            assert_close(&got, &expected, shape);
+        }
+        if Winograd::input_gradient(&shape).is_none() && is_even(shape.channels_out) {
+            let [mut got, mut expected] = [0, 0].map(|_: i32| vec![f32::NAN; x.len()]);
+            input_gradient_in(Factors::Bf16, shape, &weight, &grad, &mut got);
+            input_gradient(shape, &weight_rounded, &grad_rounded, &mut expected);
+            let expected: Vec<_> = expected.into_iter().map(f64::from).collect();
+            assert_close(&got, &expected, shape);
+        }
+    }
+}
+
+/// A tile of six pixels errs most, 1.3e-2; a direct convolution 2.1e-3, as each factor is off by up to
+/// 2⁻⁹ of its size.
+#[test]
+fn what_rounding_changes_is_bounded_for_every_tile() {
+    let mut random = Random(7);
+    let shapes = [
+        square(64, 16, 16, 3, 1, (1, 1)),
+        square(16, 20, 16, 4, 2, (1, 1)),
+        square(16, 14, 32, 4, 2, (1, 1)),
+        square(32, 7, 16, 4, 2, (1, 2)),
+        square(16, 16, 32, 3, 2, (1, 1)),
+    ];
+    for shape in shapes.into_iter().filter(|_| !cfg!(miri)) {
+        let [x, weight, _, grad] = operands(shape, &mut random);
+        let mut outs = [0, 0].map(|_: i32| vec![0.0; grad.len()]);
+        let mut grads = [0, 0].map(|_: i32| vec![0.0; x.len()]);
+        for (i, factors) in [Factors::F32, Factors::Bf16].into_iter().enumerate() {
+            forward_in(factors, shape, &x, &weight, None, &mut outs[i]);
+            input_gradient_in(factors, shape, &weight, &grad, &mut grads[i]);
+        }
+        for error in [
+            relative_error(&outs[1], &outs[0]),
+            relative_error(&grads[1], &grads[0]),
+        ] {
+            assert!((1e-3..1.5e-2).contains(&error), "{shape:?}: {error}");
+        }
+    }
+}
+
+/// What the portable form and the one of the CPU at hand make of the same factors.
+#[test]
+fn a_product_of_pairs_is_that_of_rounded_factors() {
+    use factors::Form;
+    use tile::{multiply, vectors_of};
+    let pairs = Form::of(Factors::Bf16, 2);
+    if pairs != Form::Pairs {
+        return; // a CPU without AVX-512 BF16 has no other form
+    }
+    let mut random = Random(8);
+    for (rows, depth, lanes) in [
+        (1, 2, 8),
+        (6, 4, 16),
+        (29, 130, 8),
+        (24, 64, 48),
+        (17, 258, 16),
+    ] {
+        let (a, b) = (random.values(rows * depth), random.values(depth * lanes));
+        let product = |form: Form| {
+            let mut right = vec![0.0; form.numbers(b.len())];
+            form.channels(&b, lanes, &mut right);
+            let left = form.matrix(a.clone(), depth);
+            let mut out = vec![f32::NAN; rows * lanes];
+            let size = [rows, form.numbers(depth)];
+            multiply(
+                form,
+                &left,
+                size,
+                (&right, lanes),
+                &vectors_of(lanes, form),
+                &mut out,
+            );
+            out
+        };
+        let (got, expected) = (product(pairs), product(Form::Rounded));
+        let largest = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+        for (got, expected) in got.iter().zip(&expected) {
+            assert!((got - expected).abs() <= 1e-6 * largest * (depth as f32).sqrt());
+        }
+    }
 }

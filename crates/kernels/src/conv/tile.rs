@@ -5,8 +5,13 @@
 
 use std::ops::Range;
 
+use super::factors::Form;
+
 /// Channels of a block of weights.
 pub(super) const ROWS: usize = 6;
+/// Weights above this many numbers, 256 KiB, are read once for all places rather than once for every
+/// few.
+const MANY_WEIGHTS: usize = 1 << 16;
 /// Columns of a product that are whole vectors of any kind.
 pub(super) const LANES: usize = Vectors::Avx512.lanes();
 
@@ -21,55 +26,25 @@ pub(super) fn position(index: usize, [rows, columns]: [usize; 2]) -> [usize; 2] 
 
 /// Where the vectors of a row of so many columns, a whole number of the narrowest, begin: there and
 /// here.
-pub(super) fn vectors_of(columns: usize) -> Vec<[usize; 2]> {
-    let starts = (0..columns).step_by(Vectors::for_lanes(columns).lanes());
+pub(super) fn vectors_of(columns: usize, form: Form) -> Vec<[usize; 2]> {
+    let starts = (0..columns).step_by(Vectors::for_lanes(columns, form).lanes());
     starts.map(|start| [start; 2]).collect()
 }
 
-/// Writes `a · b`, a matrix in blocks of [`ROWS`] rows times one whose rows have the vectors given.
+/// Writes `a · b`, a matrix in blocks of [`ROWS`] rows times one whose columns stand in `vectors`, there
+/// and in what comes out; both in a form of factors.
 ///
 /// # Shapes
-/// - `a`: `[rows, depth]`, `b`: `[depth, columns]`, `out`: `[rows, columns]`
+/// - `a`: `[rows, depth]`; `b` has `depth` and `out` has `rows` rows of `step` numbers from each vector on
 pub(super) fn multiply(
+    form: Form,
     a: &[f32],
     [rows, depth]: [usize; 2],
-    b: &[f32],
+    (b, step): (&[f32], usize),
     vectors: &[[usize; 2]],
     out: &mut [f32],
 ) {
-    let columns = b.len() / depth.max(1);
-    let kind = Vectors::for_lanes(columns);
-    multiply_with(kind, a, [rows, depth], b, vectors, out);
-}
-
-/// See [`multiply`].
-fn multiply_with(
-    kind: Vectors,
-    a: &[f32],
-    [rows, depth]: [usize; 2],
-    b: &[f32],
-    vectors: &[[usize; 2]],
-    out: &mut [f32],
-) {
-    let columns = b.len() / depth.max(1);
-    let place = Place {
-        weights: a,
-        first_tap: 0,
-        depth,
-        weight_row: depth,
-        source: b,
-        source_row: 0,
-        rows: 1,
-        run: depth,
-        lanes: columns,
-        bias: None,
-    };
-    let whole = rows - rows % ROWS;
-    for rows in [0..whole, whole..rows] {
-        if !rows.is_empty() {
-            kind.run(&place, rows, vectors, out);
-        }
-    }
+    Place::of_product(a, depth, (b, step)).run(Vectors::for_lanes(step, form), rows, vectors, out);
 }
 
 /// Outputs of one row, and what they see.
@@ -95,7 +70,44 @@ pub(super) struct Place<'a> {
     pub(super) bias: Option<&'a [f32]>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// What a product of matrices sees.
+    fn of_product(a: &'a [f32], depth: usize, (b, step): (&'a [f32], usize)) -> Self {
+        Self {
+            weights: a,
+            first_tap: 0,
+            depth,
+            weight_row: depth,
+            source: b,
+            source_row: 0,
+            rows: 1,
+            run: depth,
+            lanes: step,
+            bias: None,
+        }
+    }
+
+    /// Writes the outputs of the first channels at `places`.
+    pub(super) fn run(
+        &self,
+        vectors: Vectors,
+        channels: usize,
+        places: &[[usize; 2]],
+        target: &mut [f32],
+    ) {
+        let whole = channels - channels % ROWS;
+        let at_once = match self.depth * channels > MANY_WEIGHTS {
+            true => 2 * ROWS,
+            false => whole.max(1),
+        };
+        for first in (0..whole).step_by(at_once) {
+            vectors.run(self, first..(first + at_once).min(whole), places, target);
+        }
+        if whole < channels {
+            vectors.run(self, whole..channels, places, target);
+        }
+    }
+
     /// Panics unless the slices hold all that tiles of these channels and places reach.
     fn check(&self, channels: &Range<usize>, places: &[[usize; 2]], width: usize, target: usize) {
         assert!(channels.start.is_multiple_of(ROWS));
@@ -148,15 +160,22 @@ impl Sums<'_> {
 pub(super) enum Vectors {
     Avx512,
     Avx2,
+    /// Of [pairs](Form::Pairs), as wide as AVX-512.
+    WidePairs,
+    /// Of pairs, as wide as AVX2.
+    Pairs,
     Portable,
 }
 
 impl Vectors {
     /// The widest of the CPU at hand of which a number of lanes is made.
-    pub(super) fn for_lanes(lanes: usize) -> Self {
+    pub(super) fn for_lanes(lanes: usize, form: Form) -> Self {
+        let wide = lanes.is_multiple_of(Self::Avx512.lanes());
+        if form == Form::Pairs {
+            return if wide { Self::WidePairs } else { Self::Pairs };
+        }
         #[cfg(target_arch = "x86_64")]
         {
-            let wide = lanes.is_multiple_of(Self::Avx512.lanes());
             if wide && is_x86_feature_detected!("avx512f") {
                 return Self::Avx512;
             }
@@ -164,15 +183,15 @@ impl Vectors {
                 return Self::Avx2;
             }
         }
-        let _ = lanes;
+        let _ = wide;
         Self::Portable
     }
 
     /// Numbers of a vector.
     pub(super) const fn lanes(self) -> usize {
         match self {
-            Self::Avx512 => 16,
-            Self::Avx2 | Self::Portable => 8,
+            Self::Avx512 | Self::WidePairs => 16,
+            Self::Avx2 | Self::Pairs | Self::Portable => 8,
         }
     }
 
@@ -192,6 +211,10 @@ impl Vectors {
                 Self::Avx512 => x86::avx512(place, channels, places, target),
                 #[cfg(target_arch = "x86_64")]
                 Self::Avx2 => x86::avx2(place, channels, places, target),
+                #[cfg(target_arch = "x86_64")]
+                Self::WidePairs => x86::wide_pairs(place, channels, places, target),
+                #[cfg(target_arch = "x86_64")]
+                Self::Pairs => x86::pairs(place, channels, places, target),
                 _ => array::portable(place, channels, places, target),
             }
         }
@@ -222,7 +245,7 @@ pub(super) const MAX_SUMS: usize = 12;
 
 /// Covers the outputs of some channels with tiles that keep the registers busy.
 macro_rules! for_each_tile {
-    ($tile:ident, $place:ident, $channels:ident, $places:ident, $target:ident) => {{
+    ($registers:literal, $tile:ident, $place:ident, $channels:ident, $places:ident, $target:ident) => {{
         let mut rest = $places;
         while !rest.is_empty() {
             let rows = $channels.len().min(ROWS);
@@ -238,6 +261,9 @@ macro_rules! for_each_tile {
             while channel < $channels.end {
                 let together = $channels.end - channel >= 2 * ROWS;
                 channel += match (rows, these.len()) {
+                    (6, 2) if together && $registers >= 32 => {
+                        $tile::<2, 6, 2>($place, channel, these, $target)
+                    }
                     (6, 2) => $tile::<1, 6, 2>($place, channel, these, $target),
                     (6, _) if together => $tile::<2, 6, 1>($place, channel, these, $target),
                     (6, _) => $tile::<1, 6, 1>($place, channel, these, $target),
@@ -267,9 +293,9 @@ macro_rules! for_each_tile {
 }
 
 /// Defines how a kind of vectors computes tiles of `BLOCKS` blocks of `R` channels at `V` places;
-/// the tile returns its number of channels.
+/// the tile returns its number of channels, and the CPU has so many registers.
 macro_rules! tiles {
-    ($name:ident, $(#[$target_feature:meta])? $vector:ty, $zero:ident, $load:ident, $store:ident,
+    ($name:ident, $registers:literal, $(#[$target_feature:meta])? $vector:ty, $zero:ident, $load:ident, $store:ident,
      $broadcast:ident, $multiply_add:ident) => {
         /// # Safety
         /// The slices hold what the tiles reach ([`Place::check`]), and the CPU has the vectors.
@@ -341,7 +367,7 @@ macro_rules! tiles {
                 BLOCKS * R
             }
             // SAFETY: the caller's promise.
-            unsafe { for_each_tile!(tile, place, channels, places, target) }
+            unsafe { for_each_tile!($registers, tile, place, channels, places, target) }
         }
     };
 }
@@ -448,7 +474,16 @@ mod array {
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
 
-    tiles!(portable, Array, zero, load, store, broadcast, multiply_add);
+    tiles!(
+        portable,
+        16,
+        Array,
+        zero,
+        load,
+        store,
+        broadcast,
+        multiply_add
+    );
     sum_tiles!(portable_sums, Array, zero, load, multiply_add, total);
 }
 
@@ -460,6 +495,7 @@ mod x86 {
 
     tiles!(
         avx2,
+        16,
         #[target_feature(enable = "avx2,fma")]
         __m256,
         _mm256_setzero_ps,
@@ -470,6 +506,7 @@ mod x86 {
     );
     tiles!(
         avx512,
+        32,
         #[target_feature(enable = "avx512f")]
         __m512,
         _mm512_setzero_ps,
@@ -477,6 +514,28 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_set1_ps,
         _mm512_fmadd_ps
+    );
+    tiles!(
+        pairs,
+        32,
+        #[target_feature(enable = "avx512bf16,avx512vl")]
+        __m256,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        multiply_add_pairs
+    );
+    tiles!(
+        wide_pairs,
+        32,
+        #[target_feature(enable = "avx512bf16,avx512f")]
+        __m512,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        multiply_add_wide_pairs
     );
     sum_tiles!(
         avx2_sums,
@@ -496,6 +555,24 @@ mod x86 {
         _mm512_fmadd_ps,
         _mm512_reduce_add_ps
     );
+
+    /// a₀·b₀ + a₁·b₁ + c of the two numbers in each lane of a and b.
+    #[inline]
+    #[target_feature(enable = "avx512bf16,avx512vl")]
+    fn multiply_add_pairs(a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: both types are 256 bits of any content.
+        let [a, b] = [a, b].map(|v| unsafe { core::mem::transmute::<__m256, __m256bh>(v) });
+        _mm256_dpbf16_ps(c, a, b)
+    }
+
+    /// The same.
+    #[inline]
+    #[target_feature(enable = "avx512bf16,avx512f")]
+    fn multiply_add_wide_pairs(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: both types are 512 bits of any content.
+        let [a, b] = [a, b].map(|v| unsafe { core::mem::transmute::<__m512, __m512bh>(v) });
+        _mm512_dpbf16_ps(c, a, b)
+    }
 
     /// The sum of eight lanes.
     #[inline]
@@ -521,14 +598,14 @@ mod tests {
 
     #[test]
     fn products_of_any_size_agree_with_three_loops_in_double_precision() {
-        for kind in [Vectors::for_lanes(LANES), Vectors::Portable] {
+        for kind in [Vectors::for_lanes(LANES, Form::F32), Vectors::Portable] {
             let sizes = [(1, 1), (6, 3), (13, 300), (64, 144), (17, 513)];
             let is_long = |&(rows, depth): &(usize, usize)| cfg!(miri) && rows * depth > 4_000;
             for (rows, depth) in sizes.into_iter().filter(|size| !is_long(size)) {
                 let (a, b) = (numbers(rows * depth), numbers(depth * LANES));
                 let vectors: Vec<_> = (0..LANES).step_by(kind.lanes()).map(|v| [v; 2]).collect();
                 let mut out = vec![f32::NAN; rows * LANES];
-                multiply_with(kind, &a, [rows, depth], &b, &vectors, &mut out);
+                Place::of_product(&a, depth, (&b, LANES)).run(kind, rows, &vectors, &mut out);
                 let mut expected = vec![0.0; out.len()];
                 for (index, &a) in a.iter().enumerate() {
                     let [row, p] = position(index, [rows, depth]);
@@ -560,7 +637,14 @@ mod tests {
     #[test]
     #[should_panic = "assertion"]
     fn refuses_a_matrix_that_is_too_short() {
-        let vectors = vectors_of(LANES);
-        multiply(&[0.0; 5], [2, 3], &[0.0; 48], &vectors, &mut [0.0; 32]);
+        let vectors = vectors_of(LANES, Form::F32);
+        multiply(
+            Form::F32,
+            &[0.0; 5],
+            [2, 3],
+            (&[0.0; 48], LANES),
+            &vectors,
+            &mut [0.0; 32],
+        );
     }
 }

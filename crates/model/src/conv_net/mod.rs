@@ -10,6 +10,7 @@ use burn::tensor::{DType, Tensor};
 use crate::activation::Activation;
 use crate::energy::{EnergyModel, Given, ImageShape, Work};
 use crate::layers::{ClassGain, Conv, Dense, InputBias, NormedWeight};
+use crate::ops::Factors;
 
 pub use config::{ConvLayer, ConvNetConfig, Padding};
 
@@ -78,11 +79,11 @@ impl EnergyModel for ConvNet {
         self.out.forward(h).squeeze_dim(1) // [batch]
     }
 
-    fn folded(&self) -> Self {
+    fn folded_in(&self, factors: Factors) -> Self {
         Self {
-            convs: self.convs.iter().map(Conv::folded).collect(),
-            fc: self.fc.folded(),
-            out: self.out.folded(),
+            convs: self.convs.iter().map(|conv| conv.folded(factors)).collect(),
+            fc: self.fc.folded(factors),
+            out: self.out.folded(factors),
             ..self.clone()
         }
     }

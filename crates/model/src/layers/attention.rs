@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::conv::{Conv, ConvSpec};
 use super::spectral_norm::{Bound, NormedWeight};
+use crate::ops::Factors;
 
 /// Self-attention x + γ·Σ softmax(qᵀk)·v with 1×1 convolutions q, k of a quarter of the channels,
 /// and γ = 0 at first (Zhang et al., *Self-attention GANs*, 2019, eq. 1–3).
@@ -64,11 +65,11 @@ impl Attention {
     }
 
     /// The same with spectral norm applied once and for all.
-    pub(crate) fn folded(&self) -> Self {
+    pub(crate) fn folded(&self, factors: Factors) -> Self {
         Self {
-            query: self.query.folded(),
-            key: self.key.folded(),
-            value: self.value.folded(),
+            query: self.query.folded(factors),
+            key: self.key.folded(factors),
+            value: self.value.folded(factors),
             gamma: self.gamma.clone(),
         }
     }

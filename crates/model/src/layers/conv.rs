@@ -9,7 +9,7 @@ use rand::Rng;
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
 use crate::energy::Work;
-use crate::ops::{ConvGeometry, Layouts, conv2d};
+use crate::ops::{ConvGeometry, Factors, Layouts, conv2d};
 
 /// A convolution.
 #[derive(Module, Debug)]
@@ -83,13 +83,13 @@ impl Conv {
         conv2d(x, weight, bias, self.layouts.clone(), self.geometry)
     }
 
-    /// The same convolution with spectral norm applied once and for all.
-    pub(crate) fn folded(&self) -> Self {
+    /// The same convolution with spectral norm applied once and for all, its factors rounded on a CPU.
+    pub(crate) fn folded(&self, factors: Factors) -> Self {
         let weight = self.effective_weight();
         Self {
             weight: Param::initialized(self.weight.id, weight),
             norm: None,
-            layouts: Some(Arc::default()),
+            layouts: Some(Arc::new(Layouts::new(factors))),
             ..self.clone()
         }
     }

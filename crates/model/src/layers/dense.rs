@@ -9,7 +9,7 @@ use rand::Rng;
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
 use crate::energy::Work;
-use crate::ops::{Layouts, dense, dense_of_images};
+use crate::ops::{Factors, Layouts, dense, dense_of_images};
 
 /// A dense layer.
 #[derive(Module, Debug)]
@@ -71,12 +71,12 @@ impl Dense {
         }
     }
 
-    /// The same layer with spectral norm applied once and for all.
-    pub(crate) fn folded(&self) -> Self {
+    /// The same layer with spectral norm applied once and for all, its factors rounded on a CPU.
+    pub(crate) fn folded(&self, factors: Factors) -> Self {
         Self {
             weight: Param::initialized(self.weight.id, self.effective_weight()),
             norm: None,
-            layouts: Some(Arc::default()),
+            layouts: Some(Arc::new(Layouts::new(factors))),
             ..self.clone()
         }
     }

@@ -18,6 +18,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
 use burn::tensor::{DType, Tensor, activation, module};
+pub use ebm_kernels::conv::Factors;
 pub(crate) use ebm_kernels::conv::Layouts;
 
 /// Strides of a convolution, and the zeros around its input.

@@ -8,7 +8,7 @@ use super::ResNetConfig;
 use crate::activation::Activation;
 use crate::energy::{Given, Work};
 use crate::layers::{Bound, ClassGain, Conv, ConvSpec, Initialization, InputBias, NormedWeight};
-use crate::ops::{add, fork, halve};
+use crate::ops::{Factors, add, fork, halve};
 
 /// act(pool?(b(act(a(x))) + bypass(x))): 3×3 convolutions without bias, a bypass that is a 3×3
 /// convolution where the channels change and the identity elsewhere, a 2×2 average
@@ -105,11 +105,11 @@ impl ResBlock {
     }
 
     /// The same with spectral norm applied once and for all.
-    pub(super) fn folded(&self) -> Self {
+    pub(super) fn folded(&self, factors: Factors) -> Self {
         Self {
-            a: self.a.folded(),
-            b: self.b.folded(),
-            bypass: self.bypass.as_ref().map(Conv::folded),
+            a: self.a.folded(factors),
+            b: self.b.folded(factors),
+            bypass: self.bypass.as_ref().map(|conv| conv.folded(factors)),
             ..self.clone()
         }
     }

@@ -11,6 +11,7 @@ use burn::tensor::{DType, Tensor, activation};
 use crate::activation::Activation;
 use crate::energy::{EnergyModel, Given, ImageShape, Work};
 use crate::layers::{Attention, Conv, Dense, NormedWeight};
+use crate::ops::Factors;
 use block::ResBlock;
 
 pub use config::{ResNetConfig, Stage};
@@ -71,11 +72,19 @@ impl EnergyModel for ResNet {
         self.out.forward(summed).squeeze_dim(1) // [batch]
     }
 
-    fn folded(&self) -> Self {
+    fn folded_in(&self, factors: Factors) -> Self {
         Self {
-            stem: self.stem.folded(),
-            blocks: self.blocks.iter().map(ResBlock::folded).collect(),
-            attention: self.attention.as_ref().map(Attention::folded),
+            stem: self.stem.folded(factors),
+            blocks: self
+                .blocks
+                .iter()
+                .map(|block| block.folded(factors))
+                .collect(),
+            attention: self
+                .attention
+                .as_ref()
+                .map(|attention| attention.folded(factors)),
+            out: self.out.folded(factors),
             ..self.clone()
         }
     }

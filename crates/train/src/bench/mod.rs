@@ -110,7 +110,10 @@ impl<'a> Bench<'a> {
             workload,
             selected,
             options,
-            net: { options.precision }.rounded(&workload.network(&selected.device).folded()),
+            net: { options.precision }.rounded(
+                &workload.network(&selected.device).folded(),
+                &selected.device,
+            ),
             x: workload.images(options.batch, &selected.device),
         }
     }

@@ -109,7 +109,8 @@ impl SampleArgs {
             Init::Noise => sampling::noise_images(num, shape, self.seed, &trained.selected.device),
             Init::Buffer => self.buffer_images(&trained, &plan.labels)?,
         };
-        let model = self.precision.rounded(&trained.model(!self.no_ema));
+        let model =
+            (self.precision).rounded(&trained.model(!self.no_ema), &trained.selected.device);
         let steps = self.steps.unwrap_or(config.output.sample_steps);
         // What a run has adapted is the size of its own kind of steps.
         let scale = match config.langevin == trained.config.langevin {

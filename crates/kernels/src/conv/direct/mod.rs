@@ -14,14 +14,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::factors::{Factors, Form};
+use super::scratch::with_scratch;
 use super::tile::{Place, ROWS, Vectors};
 use super::{ConvShape, Weights};
 use axis::{Axis, Spot};
 pub use weight_gradient::{Images, parameter_gradients};
-
-/// Weights above this many numbers, 256 KiB, are read once for a row of outputs rather than once
-/// for every few outputs.
-const MANY_WEIGHTS: usize = 1 << 16;
 
 /// A convolution, or its input gradient, as sums over runs.
 #[derive(Debug)]
@@ -32,58 +30,75 @@ pub(super) struct Direct {
     target: [usize; 3],
     /// Whether kernels lead from the target's channels to the source's.
     transposed: bool,
+    /// Of the source and of the weights.
+    form: Form,
 }
 
 impl Direct {
     /// The convolution itself.
-    pub(super) fn forward(shape: &ConvShape) -> Self {
+    pub(super) fn forward(shape: &ConvShape, factors: Factors) -> Self {
         let [height, width] = shape.out();
         Self {
             axes: [0, 1].map(|axis| Axis::forward(shape, axis)),
             source: [shape.channels_in, shape.height, shape.width],
             target: [shape.channels_out, height, width],
             transposed: false,
+            form: Form::of(factors, shape.channels_in),
         }
     }
 
     /// The gradient of its input.
-    pub(super) fn input_gradient(shape: &ConvShape) -> Self {
+    pub(super) fn input_gradient(shape: &ConvShape, factors: Factors) -> Self {
         let [height, width] = shape.out();
         Self {
             axes: [0, 1].map(|axis| Axis::input_gradient(shape, axis)),
             source: [shape.channels_out, height, width],
             target: [shape.channels_in, shape.height, shape.width],
             transposed: true,
+            form: Form::of(factors, shape.channels_out),
         }
+    }
+
+    /// Numbers in which the source's channels lie.
+    fn from_numbers(&self) -> usize {
+        self.form.numbers(self.source[0])
     }
 
     /// Numbers that a kernel of a phase sees.
     fn depth(&self, [rows, columns]: [usize; 2]) -> usize {
-        self.axes[0].taps_of(rows) * self.axes[1].taps_of(columns) * self.source[0]
+        self.axes[0].taps_of(rows) * self.axes[1].taps_of(columns) * self.from_numbers()
     }
 
     /// The weights `[c_out, c_in, kh, kw]` as [`Self::run`] reads them: for each phase, blocks of
     /// [`ROWS`] of the target's channels, and in a block, for every number that the kernel sees in
     /// turn, that of each channel.
     pub(super) fn pack(&self, weights: &Weights) -> Vec<f32> {
+        let phases = self.phases().map(|phase| {
+            let seen = phase.into_iter().zip(&self.axes);
+            let taps: usize = seen.map(|(phase, axis)| axis.taps_of(phase)).product();
+            let packed = self.pack_phase(phase, weights);
+            self.form.matrix(packed, taps * self.source[0])
+        });
+        phases.collect::<Vec<_>>().concat()
+    }
+
+    fn pack_phase(&self, phase: [usize; 2], weights: &Weights) -> Vec<f32> {
         let [output, input, row_step, column_step] = weights.steps;
         let (from_step, to_step) = match self.transposed {
             false => (input, output),
             true => (output, input),
         };
+        let [rows, columns] = [0, 1].map(|axis| self.axes[axis].taps(phase[axis]));
         let to_channels = self.target[0];
         let mut packed = Vec::with_capacity(weights.len());
-        for phase in self.phases() {
-            let [rows, columns] = [0, 1].map(|axis| self.axes[axis].taps(phase[axis]));
-            for first in (0..to_channels).step_by(ROWS) {
-                let block = first..(first + ROWS).min(to_channels);
-                for row in rows {
-                    for column in columns {
-                        let tap = row * row_step + column * column_step;
-                        for from in 0..self.source[0] {
-                            let numbers = &weights.values[tap + from * from_step..];
-                            packed.extend(block.clone().map(|to| numbers[to * to_step]));
-                        }
+        for first in (0..to_channels).step_by(ROWS) {
+            let block = first..(first + ROWS).min(to_channels);
+            for row in rows {
+                for column in columns {
+                    let tap = row * row_step + column * column_step;
+                    for from in 0..self.source[0] {
+                        let numbers = &weights.values[tap + from * from_step..];
+                        packed.extend(block.clone().map(|to| numbers[to * to_step]));
                     }
                 }
             }
@@ -115,14 +130,32 @@ impl Direct {
         bias: Option<&[f32]>,
         target: &mut [f32],
     ) {
+        if self.form == Form::F32 {
+            return self.run_in_form(packed, lanes, source, bias, target);
+        }
+        with_scratch([self.form.numbers(source.len())], |[rounded]| {
+            self.form.channels(source, lanes, rounded);
+            self.run_in_form(packed, lanes, rounded, bias, target);
+        });
+    }
+
+    /// See [`Self::run`]; the source lies in the form of the factors.
+    fn run_in_form(
+        &self,
+        packed: &[f32],
+        lanes: usize,
+        source: &[f32],
+        bias: Option<&[f32]>,
+        target: &mut [f32],
+    ) {
         let [channels, height, width] = self.target;
         let run = Run {
             direct: self,
             packed,
             source,
             bias,
-            vectors: Vectors::for_lanes(lanes),
-            steps: [self.source, self.target].map(|image| image[0] * lanes),
+            vectors: Vectors::for_lanes(lanes, self.form),
+            steps: [self.from_numbers() * lanes, channels * lanes],
             lanes,
         };
         run.check(target);
@@ -160,9 +193,9 @@ struct Group {
 
 impl Run<'_> {
     fn check(&self, target: &[f32]) {
-        let len = |[channels, height, width]: [usize; 3]| channels * height * width * self.lanes;
-        assert_eq!(self.source.len(), len(self.direct.source));
-        assert_eq!(target.len(), len(self.direct.target));
+        let len = |[_, height, width]: [usize; 3], pixel: usize| height * width * pixel;
+        assert_eq!(self.source.len(), len(self.direct.source, self.steps[0]));
+        assert_eq!(target.len(), len(self.direct.target, self.steps[1]));
         let depths = self.direct.phases().map(|phase| self.direct.depth(phase));
         assert_eq!(
             self.packed.len(),
@@ -200,11 +233,11 @@ impl Run<'_> {
         let phase = [spot.phase, group.phase];
         let depth = direct.depth(phase);
         let weights = &self.packed[direct.start_of(phase)..][..depth * direct.target[0]];
-        let [from_channels, to_channels] = [direct.source[0], direct.target[0]];
+        let [from_numbers, to_channels] = [direct.from_numbers(), direct.target[0]];
         let columns = direct.axes[1].taps_of(group.phase);
         let first_tap = match spot.taps.is_empty() || group.taps.is_empty() {
             true => 0,
-            false => (spot.taps.start * columns + group.taps.start) * from_channels,
+            false => (spot.taps.start * columns + group.taps.start) * from_numbers,
         };
         let source_row = direct.source[2] * self.steps[0];
         let source = self.source.get(spot.source * source_row..).unwrap_or(&[]);
@@ -212,27 +245,14 @@ impl Run<'_> {
             weights,
             first_tap,
             depth,
-            weight_row: columns * from_channels,
+            weight_row: columns * from_numbers,
             source,
             source_row,
             rows: spot.taps.len(),
-            run: group.taps.len() * from_channels,
+            run: group.taps.len() * from_numbers,
             lanes: self.lanes,
             bias: self.bias,
         };
-        let whole = to_channels - to_channels % ROWS;
-        let chunk = if depth * to_channels > MANY_WEIGHTS {
-            ROWS
-        } else {
-            whole.max(1)
-        };
-        for first in (0..whole).step_by(chunk) {
-            let outputs = first..(first + chunk).min(whole);
-            self.vectors.run(&place, outputs, &group.places, target);
-        }
-        if whole < to_channels {
-            self.vectors
-                .run(&place, whole..to_channels, &group.places, target);
-        }
+        place.run(self.vectors, to_channels, &group.places, target);
     }
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::super::{ConvShape, Order};
 use super::axis::Axis;
+use crate::conv::factors::Form;
 use crate::conv::scratch::with_scratch;
 use crate::conv::tile::{MAX_SUMS, ROWS, Sums, Vectors, multiply, vectors_of};
 use crate::lanes::{WIDTH, lanes_for, spread_part};
@@ -166,7 +167,7 @@ impl Band<'_> {
         let tile = [outputs.len(), inputs.len()];
         let [gradient_pixel, source_pixel] = tile.map(|channels| channels * self.lanes);
         let first_source_row = self.source_rows().start;
-        let vectors = Vectors::for_lanes(self.lanes);
+        let vectors = Vectors::for_lanes(self.lanes, Form::F32);
         totals.fill([0.0; MAX_SUMS]);
         for (tap, totals) in totals.iter_mut().enumerate() {
             let tap = [tap / shape.kernel[1], tap % shape.kernel[1]];
@@ -226,7 +227,9 @@ fn dense_gradient(rows: usize, x: &[f32], gradient: &[f32], out: &mut [f32]) {
             packed.extend_from_slice(&row[block.clone()]);
         }
     }
-    multiply(&packed, [inputs, rows], gradient, &vectors_of(outputs), out);
+    let vectors = vectors_of(outputs, Form::F32);
+    let gradient = (gradient, outputs);
+    multiply(Form::F32, &packed, [inputs, rows], gradient, &vectors, out);
 }
 
 /// Output and input channels of a tile.

@@ -6,7 +6,7 @@
 //! a convolution, too: of the output's gradient, with turned kernels. So both directions of both
 //! kinds are one function of two [`Lattice`]s.
 //!
-//! Images lie beside each other here, eight to a vector, so that every transform is a vector operation
+//! Images lie beside each other here, eight or sixteen to a vector, so that every transform is a vector operation
 //! whatever the size of an image, and no bit of a result depends on its place. Few images are taken
 //! alone, rather than eight for nothing.
 
@@ -16,6 +16,7 @@ mod weights;
 
 use std::ops::Range;
 
+use super::factors::{Factors, Form};
 use super::scratch::with_scratch;
 use super::{ConvShape, Order};
 use crate::conv::tile::{LANES, multiply, vectors_of};
@@ -123,6 +124,16 @@ pub(super) struct Winograd {
     points: usize,
     /// Rows and columns of tiles.
     tiles: [usize; 2],
+    /// Of the products' factors.
+    form: Form,
+}
+
+/// Images of a vector, of which there are so many beside each other: as many as possible.
+fn vector_for(lanes: usize) -> usize {
+    [LANES, WIDTH]
+        .into_iter()
+        .find(|&vector| lanes.is_multiple_of(vector))
+        .unwrap_or(1)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,9 +206,16 @@ impl Winograd {
             taps,
             points,
             tiles: outputs.map(|outputs| outputs.div_ceil(outputs_of(points, taps))),
+            form: Form::F32,
         };
         let tilings = POINTS[taps - 2].iter().map(with);
         tilings.filter(Self::pays).min_by_key(Self::products)
+    }
+
+    /// The same with the factors of its products rounded.
+    pub(super) fn with_factors(self, factors: Factors) -> Self {
+        let form = Form::of(factors, self.inputs());
+        Self { form, ..self }
     }
 
     fn pays(&self) -> bool {
@@ -249,26 +267,27 @@ impl Winograd {
         bias: Option<&[f32]>,
         target: &mut [f32],
     ) {
-        assert_eq!(weights.len(), self.weights_len());
+        assert_eq!(weights.len(), self.form.numbers(self.weights_len()));
         let lanes = match Self::order(batch) {
             Order::Lanes => lanes_for(batch),
             Order::Planes => 1,
         };
-        let images = batch.max(lanes);
+        let (images, vector) = (batch.max(lanes), vector_for(lanes));
         assert_eq!(source.len(), images * self.source.image_len());
         assert_eq!(target.len(), images * self.target.image_len());
-        for first in (0..images).step_by(self.images_together(lanes)) {
-            let some = first..(first + self.images_together(lanes)).min(images);
-            match lanes {
+        let together = self.images_together(vector);
+        for first in (0..images).step_by(together) {
+            let some = first..(first + together).min(images);
+            match vector {
                 1 => self.group::<1>(1, some, weights, source, bias, target),
-                _ => self.group::<WIDTH>(lanes, some, weights, source, bias, target),
+                WIDTH => self.group::<WIDTH>(lanes, some, weights, source, bias, target),
+                _ => self.group::<LANES>(lanes, some, weights, source, bias, target),
             }
         }
     }
 
     /// Images, whole vectors of them, that fill the columns of a product that has all their tiles.
-    fn images_together(&self, lanes: usize) -> usize {
-        let vector = if lanes == 1 { 1 } else { WIDTH };
+    fn images_together(&self, vector: usize) -> usize {
         let [rows, columns] = self.tiles;
         (BAND_COLUMNS / (rows * columns * vector)).max(1) * vector
     }
@@ -296,8 +315,9 @@ impl Winograd {
             whole.half_len::<L>(),
             Panels::len(self.products_of_tile(), columns, inputs),
             Panels::len(self.products_of_tile(), columns, outputs),
+            self.form.numbers(inputs * columns),
         ];
-        with_scratch(scratch, |[pixels, half, values, products]| {
+        with_scratch(scratch, |[pixels, half, values, products, rounded]| {
             let mut values = Panels::new(values, columns, inputs);
             let mut products = Panels::new(products, columns, outputs);
             for first in (0..tile_rows).step_by(band_rows) {
@@ -312,7 +332,7 @@ impl Winograd {
                     }
                 }
                 let columns = vectors.len() * band.tiles() * L;
-                self.multiply(weights, &values, &mut products, columns);
+                self.multiply(weights, &values, rounded, &mut products, columns);
                 for (index, image) in vectors.clone().enumerate() {
                     let first_tile = index * band.tiles();
                     let target = &mut target[image * steps[1].image..];
@@ -325,15 +345,44 @@ impl Winograd {
         });
     }
 
-    fn multiply(&self, weights: &[f32], pixels: &Panels, products: &mut Panels, columns: usize) {
-        let (inputs, outputs) = (self.inputs(), self.outputs());
-        let vectors = vectors_of(LANES);
-        for (point, weights) in weights.chunks_exact(outputs * inputs).enumerate() {
-            for panel in 0..columns.div_ceil(LANES) {
-                let pixels = pixels.panel(point, panel);
-                let products = products.panel_mut(point, panel);
-                multiply(weights, [outputs, inputs], pixels, &vectors, products);
+    /// Writes the products of so many columns; `rounded` has room for the factors at a point.
+    fn multiply(
+        &self,
+        weights: &[f32],
+        pixels: &Panels,
+        rounded: &mut [f32],
+        products: &mut Panels,
+        columns: usize,
+    ) {
+        let size = [self.outputs(), self.form.numbers(self.inputs())];
+        let panels = columns.div_ceil(LANES);
+        let vectors: Vec<_> = (0..panels)
+            .flat_map(|panel| {
+                let [from, to] = [size[1], size[0]].map(|rows| panel * rows * LANES);
+                vectors_of(LANES, self.form)
+                    .into_iter()
+                    .map(move |[i, j]| [from + i, to + j])
+            })
+            .collect();
+        for (point, weights) in weights.chunks_exact(size[0] * size[1]).enumerate() {
+            let products = products.panels_mut(point, panels);
+            let mut pixels = pixels.panels(point, panels);
+            if self.form != Form::F32 {
+                self.form.channels(
+                    pixels,
+                    LANES,
+                    &mut rounded[..self.form.numbers(pixels.len())],
+                );
+                pixels = rounded;
             }
+            multiply(
+                self.form,
+                weights,
+                size,
+                (pixels, LANES),
+                &vectors,
+                products,
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::transform::{outputs, outputs_of, pixels};
 use crate::conv::tile::LANES;
+use crate::per_cpu::per_cpu;
 
 /// Some rows of tiles.
 pub(super) struct Band {
@@ -68,22 +69,7 @@ impl Band {
         panels: &mut Panels,
         to: [usize; 2],
     ) {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            #[target_feature(enable = "avx2")]
-            fn avx2<const L: usize>(
-                band: &Band,
-                lanes: &[f32],
-                half: &mut [f32],
-                panels: &mut Panels,
-                to: [usize; 2],
-            ) {
-                band.transform_pixels_body::<L>(lanes, half, panels, to);
-            }
-            // SAFETY: the CPU has the feature.
-            return unsafe { avx2::<L>(self, lanes, half, panels, to) };
-        }
-        self.transform_pixels_body::<L>(lanes, half, panels, to);
+        transform_pixels::<L>(self, lanes, half, panels, to);
     }
 
     #[inline(always)]
@@ -141,22 +127,7 @@ impl Band {
         half: &mut [f32],
         lanes: &mut [f32],
     ) {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            #[target_feature(enable = "avx2")]
-            fn avx2<const L: usize>(
-                band: &Band,
-                panels: &Panels,
-                from: [usize; 2],
-                half: &mut [f32],
-                lanes: &mut [f32],
-            ) {
-                band.transform_products_body::<L>(panels, from, half, lanes);
-            }
-            // SAFETY: the CPU has the feature.
-            return unsafe { avx2::<L>(self, panels, from, half, lanes) };
-        }
-        self.transform_products_body::<L>(panels, from, half, lanes);
+        transform_products::<L>(self, panels, from, half, lanes);
     }
 
     #[inline(always)]
@@ -207,6 +178,23 @@ impl Band {
     }
 }
 
+per_cpu!(
+    transform_pixels<const L> = [Band::transform_pixels_body::<L>, Band::transform_pixels_body::<L>],
+    band: &Band,
+    lanes: &[f32],
+    half: &mut [f32],
+    panels: &mut Panels,
+    to: [usize; 2]
+);
+per_cpu!(
+    transform_products<const L> = [Band::transform_products_body::<L>, Band::transform_products_body::<L>],
+    band: &Band,
+    panels: &Panels,
+    from: [usize; 2],
+    half: &mut [f32],
+    lanes: &mut [f32]
+);
+
 /// The transform of each lane.
 #[inline(always)]
 fn lanewise<'a, const L: usize, const POINTS: usize, const N: usize>(
@@ -255,15 +243,15 @@ impl<'a> Panels<'a> {
         point * self.point_len + panel * self.rows * LANES
     }
 
-    /// `[rows, LANES]`.
-    pub(super) fn panel(&self, point: usize, panel: usize) -> &[f32] {
-        &self.values[self.panel_start(point, panel)..][..self.rows * LANES]
+    /// The first panels of a point, each `[rows, LANES]`.
+    pub(super) fn panels(&self, point: usize, panels: usize) -> &[f32] {
+        &self.values[self.panel_start(point, 0)..self.panel_start(point, panels)]
     }
 
-    /// `[rows, LANES]`.
-    pub(super) fn panel_mut(&mut self, point: usize, panel: usize) -> &mut [f32] {
-        let start = self.panel_start(point, panel);
-        &mut self.values[start..][..self.rows * LANES]
+    /// The first panels of a point, each `[rows, LANES]`.
+    pub(super) fn panels_mut(&mut self, point: usize, panels: usize) -> &mut [f32] {
+        let [start, end] = [0, panels].map(|panel| self.panel_start(point, panel));
+        &mut self.values[start..end]
     }
 
     /// Index, in steps of `L`, of the images of a tile.

@@ -34,7 +34,7 @@ impl Winograd {
                 }
             }
         }
-        values
+        self.form.matrices(values, [outputs, inputs])
     }
 
     /// Copies the taps between an output and an input to a lane.

@@ -1,0 +1,37 @@
+//! Compile a function for each kind of CPU and choose among them at run time.
+
+/// Defines a function `$name`, maybe of a number known when it is compiled, that runs `$fused` on CPUs with fused multiply-adds, compiled for the
+/// vectors that they have, and `$portable` on others. Both are inlined.
+macro_rules! per_cpu {
+    ($name:ident $(<const $size:ident>)? = [$fused:expr, $portable:expr], $($argument:ident: $type:ty),+) => {
+        fn $name$(<const $size: usize>)?($($argument: $type),+) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,fma")]
+                fn avx512$(<const $size: usize>)?($($argument: $type),+) {
+                    $fused($($argument),+);
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2$(<const $size: usize>)?($($argument: $type),+) {
+                    $fused($($argument),+);
+                }
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("fma")
+                {
+                    // SAFETY: the CPU has the features that the function is compiled for.
+                    return unsafe { avx512$(::<$size>)?($($argument),+) };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the CPU has the features that the function is compiled for.
+                    return unsafe { avx2$(::<$size>)?($($argument),+) };
+                }
+            }
+            $portable($($argument),+);
+        }
+    };
+}
+
+pub(crate) use per_cpu;
