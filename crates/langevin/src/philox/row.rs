@@ -3,7 +3,7 @@
 use super::{Distribution, MULTIPLIERS, NoiseKey, ROUNDS, WEYL};
 
 /// Counters that are enciphered at once.
-const BLOCKS: usize = 8;
+const BLOCKS: usize = 16;
 /// Pixels that their words are for.
 const PIXELS: usize = 4 * BLOCKS;
 
@@ -28,13 +28,29 @@ impl NoiseKey {
 
 fn draw(key: &NoiseKey, chain: u32, distribution: Distribution, to: Use, row: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        #[target_feature(enable = "avx2")]
-        fn avx2(key: &NoiseKey, chain: u32, distribution: Distribution, to: Use, row: &mut [f32]) {
+    {
+        type Chain<'a> = (&'a NoiseKey, u32, Distribution, Use);
+        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+        fn avx512((key, chain, distribution, to): Chain, row: &mut [f32]) {
             draw_body(key, chain, distribution, to, row);
         }
-        // SAFETY: the CPU has the feature.
-        return unsafe { avx2(key, chain, distribution, to, row) };
+        #[target_feature(enable = "avx2")]
+        fn avx2((key, chain, distribution, to): Chain, row: &mut [f32]) {
+            draw_body(key, chain, distribution, to, row);
+        }
+        let chain = (key, chain, distribution, to);
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+        {
+            // SAFETY: the CPU has the features.
+            return unsafe { avx512(chain, row) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has the feature.
+            return unsafe { avx2(chain, row) };
+        }
     }
     draw_body(key, chain, distribution, to, row);
 }
@@ -76,7 +92,11 @@ fn words(key: &NoiseKey, chain: u32, first_block: u32) -> [u32; PIXELS] {
         k0 = k0.wrapping_add(WEYL[0]);
         k1 = k1.wrapping_add(WEYL[1]);
     }
-    core::array::from_fn(|pixel| [c0, c1, c2, c3][pixel % 4][pixel / 4])
+    let mut words = [0; PIXELS];
+    for (i, words) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        *words = [c0[i], c1[i], c2[i], c3[i]];
+    }
+    words
 }
 
 #[cfg(test)]
