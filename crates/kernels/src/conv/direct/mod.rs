@@ -60,13 +60,13 @@ impl Direct {
     }
 
     /// Numbers in which the source's channels lie.
-    fn from_numbers(&self) -> usize {
+    fn source_numbers(&self) -> usize {
         self.form.numbers(self.source[0])
     }
 
     /// Numbers that a kernel of a phase sees.
     fn depth(&self, [rows, columns]: [usize; 2]) -> usize {
-        self.axes[0].taps_of(rows) * self.axes[1].taps_of(columns) * self.from_numbers()
+        self.axes[0].taps_of(rows) * self.axes[1].taps_of(columns) * self.source_numbers()
     }
 
     /// The weights `[c_out, c_in, kh, kw]` as [`Self::run`] reads them: for each phase, blocks of
@@ -155,7 +155,7 @@ impl Direct {
             source,
             bias,
             vectors: Vectors::for_lanes(lanes, self.form),
-            steps: [self.from_numbers() * lanes, channels * lanes],
+            steps: [self.source_numbers() * lanes, channels * lanes],
             lanes,
         };
         run.check(target);
@@ -233,11 +233,11 @@ impl Run<'_> {
         let phase = [spot.phase, group.phase];
         let depth = direct.depth(phase);
         let weights = &self.packed[direct.start_of(phase)..][..depth * direct.target[0]];
-        let [from_numbers, to_channels] = [direct.from_numbers(), direct.target[0]];
+        let [source_numbers, to_channels] = [direct.source_numbers(), direct.target[0]];
         let columns = direct.axes[1].taps_of(group.phase);
         let first_tap = match spot.taps.is_empty() || group.taps.is_empty() {
             true => 0,
-            false => (spot.taps.start * columns + group.taps.start) * from_numbers,
+            false => (spot.taps.start * columns + group.taps.start) * source_numbers,
         };
         let source_row = direct.source[2] * self.steps[0];
         let source = self.source.get(spot.source * source_row..).unwrap_or(&[]);
@@ -245,11 +245,11 @@ impl Run<'_> {
             weights,
             first_tap,
             depth,
-            weight_row: columns * from_numbers,
+            weight_row: columns * source_numbers,
             source,
             source_row,
             rows: spot.taps.len(),
-            run: group.taps.len() * from_numbers,
+            run: group.taps.len() * source_numbers,
             lanes: self.lanes,
             bias: self.bias,
         };
