@@ -84,7 +84,8 @@ impl Precision {
         match self {
             Self::F32 => frozen.clone(),
             Self::Bf16 if is_cpu(device) => frozen.folded_in(Factors::Bf16),
-            _ => frozen.clone().map(&mut Mapper(self.dtype())),
+            // Folded again, as what was made of the weights holds their old numbers.
+            _ => frozen.clone().map(&mut Mapper(self.dtype())).folded(),
         }
     }
 }

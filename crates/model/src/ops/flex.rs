@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn_flex::{FlexTensor, Layout};
-use ebm_kernels::conv::{self, ConvShape, Images, Layouts, Order, Weights};
+use ebm_kernels::conv::{self, ConvShape, Images, Order, Weights};
 use ebm_kernels::lanes::{collect, lanes_for};
 use ebm_kernels::{elementwise, pool};
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::order::{
     contiguous, in_order, numbers, numbers_mut, order_of, spread_out, tensor, tensor_in,
 };
-use super::{Branches, ConvGeometry, EnergyOps};
+use super::{Branches, ConvGeometry, EnergyOps, Layouts};
 
 /// Images that share a sum of weight gradients: fixed, so that the order of additions does not
 /// depend on the number of threads.
@@ -40,7 +40,7 @@ impl EnergyOps for Flex {
         let shape = shape_of(x.layout().shape().dims(), &weight, geometry);
         let [height, width] = shape.out();
         let to = [shape.channels_out, height, width];
-        let (weight, bias) = ((weights(&weight), &*layouts), numbers(&bias));
+        let (weight, bias) = ((weights(&weight), &layouts.host), numbers(&bias));
         let order = |batch| ConvShape { batch, ..shape }.order();
         convolve(order, x, to, |batch, x, y| {
             conv::forward(ConvShape { batch, ..shape }, x, weight, Some(bias), y);
@@ -182,7 +182,7 @@ pub(super) fn conv2d_input_gradient(
     geometry: ConvGeometry,
 ) -> FlexTensor {
     let shape = shape_of(x_shape, weight, geometry);
-    let weight = (weights(weight), layouts);
+    let weight = (weights(weight), &layouts.host);
     let [_, channels, height, width] = x_shape;
     let order = |batch| ConvShape { batch, ..shape }.gradient_order();
     let to = [channels, height, width];

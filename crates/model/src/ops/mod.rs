@@ -10,16 +10,40 @@ mod autodiff;
 mod flex;
 mod host;
 mod order;
+#[cfg(feature = "wgpu")]
+mod strided;
 
 use std::sync::Arc;
+#[cfg(feature = "wgpu")]
+use std::sync::OnceLock;
 
 use autodiff::Branches;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions};
 use burn::tensor::{DType, Tensor, activation, module};
+use ebm_kernels::conv;
 pub use ebm_kernels::conv::Factors;
-pub(crate) use ebm_kernels::conv::Layouts;
+
+/// What kernels make of weights that stay as they are, each at its first use.
+#[derive(Debug, Default)]
+pub(crate) struct Layouts {
+    /// On a CPU.
+    host: conv::Layouts,
+    /// On a GPU, see [`strided`].
+    #[cfg(feature = "wgpu")]
+    turned: OnceLock<Tensor<4>>,
+}
+
+impl Layouts {
+    /// Of weights that a CPU multiplies in these numbers.
+    pub(crate) fn new(factors: Factors) -> Self {
+        Self {
+            host: conv::Layouts::new(factors),
+            ..Self::default()
+        }
+    }
+}
 
 /// Strides of a convolution, and the zeros around its input.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +52,12 @@ pub(crate) struct ConvGeometry {
     pub stride: [usize; 2],
     /// Zeros before and after, rows and columns.
     pub padding: [(usize, usize); 2],
+}
+
+impl ConvGeometry {
+    fn options(self) -> ConvOptions<2> {
+        ConvOptions::new_with_padding(self.stride, self.padding, [1, 1], 1)
+    }
 }
 
 /// The operations for which there are kernels here.
@@ -56,7 +86,7 @@ pub(crate) trait EnergyOps: Backend {
     fn energy_shift(x: FloatTensor<Self>, biases: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// A convolution, with a bias or none. `layouts` keeps what the CPU makes of these weights, for whoever
+/// A convolution, with a bias or none. `layouts` keeps what kernels make of these weights, for whoever
 /// convolves with them again.
 ///
 /// # Shapes
@@ -69,10 +99,13 @@ pub(crate) fn conv2d(
     layouts: Option<Arc<Layouts>>,
     geometry: ConvGeometry,
 ) -> Tensor<4> {
+    #[cfg(feature = "wgpu")]
+    if strided::applies(&x, geometry) {
+        let layouts = layouts.unwrap_or_default();
+        return strided::conv2d(x, weight, bias, &layouts, geometry);
+    }
     if !has_kernels(&x) {
-        let ConvGeometry { stride, padding } = geometry;
-        let options = ConvOptions::new_with_padding(stride, padding, [1, 1], 1);
-        return module::conv2d(x, weight, bias, options);
+        return module::conv2d(x, weight, bias, geometry.options());
     }
     let device = x.device().inner();
     let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &device));

@@ -1,6 +1,7 @@
 //! Hold everything that training remembers: exactly what a checkpoint stores.
 
 mod arrays;
+mod exact;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub(crate) use arrays::named_arrays;
 use arrays::{
     buffer_arrays, load_buffer, load_optimizer, load_spectral_norms, spectral_norm_arrays, vector,
 };
+use exact::Exact;
 
 /// Model, moving average, optimizer, buffer and step. Nothing else remembers anything.
 #[derive(Clone, Debug)]
@@ -44,15 +46,15 @@ struct Counters {
     step: u64,
     optimizer_steps: u64,
     #[serde(default = "unscaled")]
-    step_scale: f64,
+    step_scale: Exact,
     image_shape: [usize; 3],
-    class_frequencies: Vec<f64>,
+    class_frequencies: Vec<Exact>,
     #[serde(default)]
     class_names: Vec<String>,
 }
 
-fn unscaled() -> f64 {
-    1.0
+fn unscaled() -> Exact {
+    Exact(1.0)
 }
 
 /// What is known of the data that a model learns: all that a state takes from them.
@@ -117,7 +119,7 @@ impl TrainState<Network> {
             model,
             ema,
             buffer,
-            step_scale: unscaled(),
+            step_scale: 1.0,
             class_names: data.class_names,
             step: 0,
         })
@@ -152,11 +154,15 @@ impl TrainState<Network> {
             buffer: ReplayBuffer::from_state(
                 config.buffer.clone(),
                 counters.image_shape,
-                counters.class_frequencies,
+                counters
+                    .class_frequencies
+                    .iter()
+                    .map(|share| share.0)
+                    .collect(),
                 buffer,
                 device,
             ),
-            step_scale: counters.step_scale,
+            step_scale: counters.step_scale.0,
             class_names: counters.class_names,
             step: counters.step,
         })
@@ -191,9 +197,11 @@ impl<M: EnergyModel> TrainState<M> {
         let counters = Counters {
             step: self.step,
             optimizer_steps: self.optimizer.steps,
-            step_scale: self.step_scale,
+            step_scale: Exact(self.step_scale),
             image_shape: self.buffer.shape(),
-            class_frequencies: self.buffer.class_frequencies().to_vec(),
+            class_frequencies: (self.buffer.class_frequencies().iter())
+                .map(|&share| Exact(share))
+                .collect(),
             class_names: self.class_names.clone(),
         };
         let specs = parameters::specs(&self.model);
