@@ -4,7 +4,7 @@
 //! the plain convolution, so that 1 Gelem/s is 2 GFLOP/s of it.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ebm_kernels::conv::{self, ConvShape, Images, Layouts, Order, Weights};
+use ebm_kernels::conv::{self, ConvShape, Factors, Images, Layouts, Order, Weights};
 use ebm_kernels::{elementwise, lanes};
 
 /// Images of a piece of chains, and of a piece of an update.
@@ -72,6 +72,10 @@ fn convolutions(criterion: &mut Criterion) {
         let (x, mut y) = (numbers(order.len(inputs)), numbers(order.len(outputs)));
         group.bench_function(BenchmarkId::new("forward", name), |bencher| {
             bencher.iter(|| conv::forward(shape, &x, (weight, &layouts), Some(&bias), &mut y));
+        });
+        let rounding = Layouts::new(Factors::Bf16);
+        group.bench_function(BenchmarkId::new("forward in bf16", name), |bencher| {
+            bencher.iter(|| conv::forward(shape, &x, (weight, &rounding), Some(&bias), &mut y));
         });
         let gradient = numbers(gradient_order.len(outputs));
         let mut grad_x = numbers(gradient_order.len(inputs));
