@@ -18,6 +18,13 @@ pub enum Objective {
     Softplus,
 }
 
+impl Objective {
+    /// Whether it is a sum of terms of one energy each.
+    pub fn is_separable(self) -> bool {
+        self == Self::Cd
+    }
+}
+
 /// The `[objective]` section of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -117,7 +117,7 @@ pub fn step<M: EnergyModel + Sync>(
         2 * batch,
         micro_batch,
         energy,
-        loss,
+        (loss, config.objective.kind.is_separable()),
     );
     let ([e_pos, e_neg], loss) = (halves(of_folded.energies), of_folded.loss);
 
