@@ -55,7 +55,7 @@ mod stats;
 mod step;
 
 pub use buffer::{
-    Augmentation, BufferConfig, BufferState, Chains, ReplayBuffer, Restart, RestartData,
+    Augmentation, BufferConfig, BufferState, ByteImages, Chains, ReplayBuffer, Restart, RestartData,
 };
 pub use gradient::energy_and_gradient;
 pub use kernel::{descend, perturb, reference};

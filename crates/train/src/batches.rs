@@ -1,7 +1,9 @@
 //! Cut the data into batches of dequantised, noised tensors; each a function of seed and iteration.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use ebm_langevin::{Distribution, Noise, NoiseKey, Stream, chain_tensor, perturb};
+use ebm_langevin::{
+    ByteImages, Distribution, Noise, NoiseKey, Stream, chain_tensor, is_cpu, perturb,
+};
 
 use crate::config::Config;
 use crate::data::{BatchOrder, Images};
@@ -19,6 +21,8 @@ pub struct LabelledBatch {
 #[derive(Debug)]
 pub struct Batches<'a> {
     images: &'a Images,
+    /// All of them, where the device keeps them.
+    kept: Option<ByteImages>,
     order: BatchOrder,
     seed: u64,
     noise_std: f64,
@@ -31,6 +35,8 @@ impl<'a> Batches<'a> {
     pub fn new(images: &'a Images, config: &Config, device: &'a Device) -> Self {
         Self {
             order: BatchOrder::new(images.len(), config.batch_size, config.seed),
+            kept: (bytes_kept(images, device) > 0)
+                .then(|| ByteImages::new(&images.pixels, images.shape.dims(), device)),
             images,
             seed: config.seed,
             noise_std: config.data.noise_std,
@@ -48,7 +54,10 @@ impl<'a> Batches<'a> {
         // noise apart.
         let places: Vec<u32> = (0..indices.len() as u32).collect();
         let places = chain_tensor(&places, self.device);
-        let bytes = byte_tensor(self.images, &indices, self.device);
+        let bytes = match &self.kept {
+            Some(kept) => kept.values(&indices),
+            None => byte_tensor(self.images, &indices, self.device),
+        };
         let images = match self.flip {
             true => self.some_mirrored(bytes, iteration as u32),
             false => bytes,
@@ -87,6 +96,18 @@ impl<'a> Batches<'a> {
         let coins = Tensor::<4, Bool>::from_data(coins, self.device).expand(images.shape());
         let mirrored = images.clone().flip([3]);
         images.mask_where(coins, mirrored)
+    }
+}
+
+/// Data up to so many bytes stay on a GPU from the first batch on; of more, each batch is sent.
+const MOST_KEPT: u64 = 1 << 30;
+
+/// Bytes of the images that a device keeps.
+pub(crate) fn bytes_kept(images: &Images, device: &Device) -> u64 {
+    let bytes = images.pixels.len() as u64;
+    match is_cpu(device) || bytes > MOST_KEPT {
+        true => 0,
+        false => bytes,
     }
 }
 

@@ -62,11 +62,11 @@ pub struct MemoryNeed {
 }
 
 impl MemoryNeed {
-    /// What a run needs, from the sizes of its tensors.
+    /// What a run needs, from the sizes of its tensors and of the data that the device keeps.
     ///
     /// # Errors
     /// Where the network does not fit the data.
-    pub fn of(config: &Config, data: &DataSummary) -> Result<Self, Invalid> {
+    pub fn of(config: &Config, data: &DataSummary, data_bytes: u64) -> Result<Self, Invalid> {
         let (shape, num_classes) = (data.shape, data.class_frequencies.len());
         let network = initial_model(config, shape, num_classes, &Device::flex())?;
         let parameters = network.num_params() as u64 * F32;
@@ -74,7 +74,7 @@ impl MemoryNeed {
         let buffer = config.buffer.capacity as u64 * pixels;
         let both = 2 * config.batch_size;
         Ok(Self {
-            fixed: RESERVE + parameters * VECTORS_OF_PARAMETERS + buffer,
+            fixed: RESERVE + parameters * VECTORS_OF_PARAMETERS + buffer + data_bytes,
             per_chain: 2 * pixels * F32 * TENSORS_OF_OUTPUT,
             chains: config.batch_size,
             per_image: network.work(shape).outputs as u64 * F32 * TENSORS_OF_OUTPUT,
@@ -179,7 +179,7 @@ mod tests {
             micro_batch,
             ..Config::default()
         };
-        MemoryNeed::of(&config, &data).expect("fits")
+        MemoryNeed::of(&config, &data, 0).expect("fits")
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::module::Module;
 
-use crate::batches::Batches;
+use crate::batches::{Batches, bytes_kept};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::device::Selected;
@@ -64,7 +64,10 @@ pub fn measure(
     let images = &dataset.train;
     let need = match selected.is_cpu {
         true => None,
-        false => Some(MemoryNeed::of(config, &images.into())?),
+        false => {
+            let kept = bytes_kept(images, &selected.device);
+            Some(MemoryNeed::of(config, &images.into(), kept)?)
+        }
     };
     if let Some(need) = need {
         need.check(selected)?;

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use ebm_langevin::chain_tensor;
 use ebm_model::{EnergyModel, ImageShape, Network};
 
-use crate::batches::{Batches, byte_tensor};
+use crate::batches::{Batches, byte_tensor, bytes_kept};
 use crate::checkpoint;
 use crate::config::Config;
 use crate::data::{Dataset, Images};
@@ -69,7 +69,8 @@ pub fn train(
 ) -> Result<Outcome, TrainError> {
     config.precision.check(selected)?;
     if options.self_test && !selected.is_cpu {
-        MemoryNeed::of(config, &(&dataset.train).into())?.check(selected)?;
+        let kept = bytes_kept(&dataset.train, &selected.device);
+        MemoryNeed::of(config, &(&dataset.train).into(), kept)?.check(selected)?;
     }
     let dir = RunDir::open(options.run_dir, config, options.force)?;
     let state = open_state(config, &dataset.train, selected, dir.path())?;

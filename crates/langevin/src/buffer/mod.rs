@@ -5,6 +5,7 @@
 //! (Du et al. 2021).
 
 mod augment;
+mod byte_images;
 mod bytes;
 mod config;
 
@@ -17,6 +18,7 @@ use crate::philox::{Distribution, NoiseKey, PhiloxRng, Stream};
 use crate::sampler::chain_tensor;
 use crate::step::Noise;
 use augment::augment;
+pub use byte_images::ByteImages;
 use bytes::{pack, unpack, word_of_bytes};
 pub use config::{Augmentation, BufferConfig, Restart};
 
