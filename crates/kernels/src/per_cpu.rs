@@ -1,7 +1,8 @@
 //! Compile a function for each kind of CPU and choose among them at run time.
 
-/// Defines a function `$name`, maybe of a number known when it is compiled, that runs `$fused` on CPUs with fused multiply-adds, compiled for the
-/// vectors that they have, and `$portable` on others. Both are inlined.
+/// Defines a function `$name`, maybe of a number known when it is compiled, that runs `$fused` on CPUs
+/// with fused multiply-adds, compiled for the vectors that they have, and `$portable` on others. Both
+/// are inlined.
 macro_rules! per_cpu {
     ($name:ident $(<const $size:ident>)? = [$fused:expr, $portable:expr], $($argument:ident: $type:ty),+) => {
         fn $name$(<const $size: usize>)?($($argument: $type),+) {

@@ -3,8 +3,8 @@
 //! A loss depends on the weights through energies alone, so that its gradient is
 //! Σᵢ (∂L/∂Eᵢ) ∂E(xᵢ)/∂θ. The terms of pieces of the batch are computed on a tape each: on a CPU one
 //! on each thread, and added in order, so that the sum does not depend on the number of threads. Where
-//! ∂L/∂Eᵢ takes no other energy than Eᵢ, a piece is done with before the next begins, so that what its
-//! tape holds is still in the cache.
+//! ∂L/∂Eᵢ takes no other energy than Eᵢ, a piece is done with before the next begins, so that a thread
+//! holds one tape at a time.
 
 use core::ops::Range;
 

@@ -1,8 +1,9 @@
 //! Keep images that do not change on a device, a byte a pixel.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 
-use super::bytes::{unpack, word_of_bytes};
+use super::bytes::{unpack, words_of_images};
+use crate::sampler::chain_tensor;
 
 /// Bytes of a tensor of them, at most: half of what every GPU can bind to a kernel.
 const PART: usize = 1 << 26;
@@ -31,17 +32,12 @@ impl ByteImages {
     fn in_parts(pixels: &[u8], shape: [usize; 3], device: &Device, part: usize) -> Self {
         let image: usize = shape.iter().product();
         assert!(image > 0, "images of {shape:?} have no pixels");
-        let words = image.div_ceil(4);
-        let images_of_part = (part / (4 * words)).max(1);
-        let parts = pixels.chunks(images_of_part * image).map(|pixels| {
-            let images = pixels.chunks_exact(image);
-            let size = [images.len(), words];
-            let words = images.flat_map(|image| image.chunks(4).map(word_of_bytes));
-            let data = TensorData::new(words.collect::<Vec<i32>>(), size);
-            Tensor::from_data(data, (device, DType::I32))
-        });
+        let images_of_part = (part / image.next_multiple_of(4)).max(1);
+        let parts = pixels.chunks(images_of_part * image);
         Self {
-            parts: parts.collect(),
+            parts: parts
+                .map(|part| words_of_images(part, image, device))
+                .collect(),
             images_of_part,
             shape,
         }
@@ -61,29 +57,26 @@ impl ByteImages {
             places.chunk_by(|&a, &b| ids[a] / self.images_of_part == ids[b] / self.images_of_part);
         let selected = of_part.map(|places| {
             let part = &self.parts[ids[places[0]] / self.images_of_part];
-            let rows = places.iter().map(|&place| ids[place] % self.images_of_part);
-            part.clone().select(0, indices(rows, &part.device()))
+            let rows = places
+                .iter()
+                .map(|&place| (ids[place] % self.images_of_part) as u32);
+            let rows: Vec<u32> = rows.collect();
+            part.clone().select(0, chain_tensor(&rows, &part.device()))
         });
         let mut words: Vec<_> = selected.collect();
         let words = match words.len() {
             1 => words.remove(0),
             _ => {
                 let mut back = vec![0; places.len()];
-                let moved = places.iter().enumerate();
+                let moved = (0u32..).zip(&places);
                 moved.for_each(|(to, &place)| back[place] = to);
-                let back = indices(back.into_iter(), &words[0].device());
+                let back = chain_tensor(&back, &words[0].device());
                 Tensor::cat(words, 0).select(0, back)
             }
         };
         let [channels, height, width] = self.shape;
         unpack(words, channels * height * width).reshape([ids.len(), channels, height, width])
     }
-}
-
-fn indices(rows: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
-    let rows: Vec<i32> = rows.map(|row| row as i32).collect();
-    let len = rows.len();
-    Tensor::from_data(TensorData::new(rows, [len]), (device, DType::I32))
 }
 
 #[cfg(test)]

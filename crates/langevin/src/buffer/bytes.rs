@@ -1,9 +1,18 @@
 //! Pack four 8-bit pixels into a 32-bit word on any device, and unpack them.
 
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+/// Images of so many bytes, one after the other, as words on a device, `[images, bytes / 4 rounded up]` i32.
+pub(super) fn words_of_images(pixels: &[u8], image: usize, device: &Device) -> Tensor<2, Int> {
+    let images = pixels.chunks_exact(image);
+    let size = [images.len(), image.div_ceil(4)];
+    let words = images.flat_map(|image| image.chunks(4).map(word_of_bytes));
+    let data = TensorData::new(words.collect::<Vec<i32>>(), size);
+    Tensor::from_data(data, (device, DType::I32))
+}
 
 /// Up to four bytes as a word, the first in the lowest byte.
-pub(super) fn word_of_bytes(bytes: &[u8]) -> i32 {
+fn word_of_bytes(bytes: &[u8]) -> i32 {
     let mut word = [0; 4];
     word[..bytes.len()].copy_from_slice(bytes);
     i32::from_le_bytes(word)

@@ -9,7 +9,7 @@ mod byte_images;
 mod bytes;
 mod config;
 
-use burn::tensor::{Bool, DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use rand::RngExt;
 use rand::seq::index;
 
@@ -19,7 +19,7 @@ use crate::sampler::chain_tensor;
 use crate::step::Noise;
 use augment::augment;
 pub use byte_images::ByteImages;
-use bytes::{pack, unpack, word_of_bytes};
+use bytes::{pack, unpack, words_of_images};
 pub use config::{Augmentation, BufferConfig, Restart};
 
 /// Chains on their way through an iteration.
@@ -117,14 +117,8 @@ impl ReplayBuffer {
         assert_eq!(state.images.len(), capacity * pixels, "bytes of the images");
         assert_eq!(state.labels.len(), capacity, "one label per chain");
         assert_eq!(state.ages.len(), capacity, "one age per chain");
-        let words: Vec<i32> = state
-            .images
-            .chunks(pixels)
-            .flat_map(|image| image.chunks(4).map(word_of_bytes))
-            .collect();
-        let words = TensorData::new(words, [capacity, pixels.div_ceil(4)]);
         Self {
-            words: Tensor::from_data(words, (device, DType::I32)),
+            words: words_of_images(&state.images, pixels, device),
             config,
             shape,
             class_frequencies,
