@@ -4,8 +4,9 @@
 /// with fused multiply-adds, compiled for the vectors that they have, and `$portable` on others. Both
 /// are inlined.
 macro_rules! per_cpu {
-    ($name:ident $(<const $size:ident>)? = [$fused:expr, $portable:expr], $($argument:ident: $type:ty),+) => {
-        fn $name$(<const $size: usize>)?($($argument: $type),+) {
+    ($(#[$doc:meta])* $visibility:vis $name:ident $(<const $size:ident>)? = [$fused:expr, $portable:expr], $($argument:ident: $type:ty),+) => {
+        $(#[$doc])*
+        $visibility fn $name$(<const $size: usize>)?($($argument: $type),+) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,fma")]

@@ -49,6 +49,29 @@ impl Form {
         }
     }
 
+    /// The room that [`Self::lay_out`] needs for so many numbers.
+    pub(super) fn room(self, numbers: usize) -> usize {
+        match self {
+            Self::F32 => 0,
+            Self::Rounded | Self::Pairs => self.numbers(numbers),
+        }
+    }
+
+    /// Channels of so many numbers, one after the other, in this form: as they lie or in `room`.
+    pub(super) fn lay_out<'a>(
+        self,
+        channels: &'a [f32],
+        len: usize,
+        room: &'a mut [f32],
+    ) -> &'a [f32] {
+        if self == Self::F32 {
+            return channels;
+        }
+        let room = &mut room[..self.numbers(channels.len())];
+        self.channels(channels, len, room);
+        room
+    }
+
     /// A matrix in blocks of [`ROWS`] rows, whose columns are channels, in this form.
     pub(super) fn matrix(self, matrix: Vec<f32>, columns: usize) -> Vec<f32> {
         if self == Self::F32 {

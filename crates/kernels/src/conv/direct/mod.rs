@@ -130,42 +130,27 @@ impl Direct {
         bias: Option<&[f32]>,
         target: &mut [f32],
     ) {
-        if self.form == Form::F32 {
-            return self.run_in_form(packed, lanes, source, bias, target);
-        }
-        with_scratch([self.form.numbers(source.len())], |[rounded]| {
-            self.form.channels(source, lanes, rounded);
-            self.run_in_form(packed, lanes, rounded, bias, target);
-        });
-    }
-
-    /// See [`Self::run`]; the source lies in the form of the factors.
-    fn run_in_form(
-        &self,
-        packed: &[f32],
-        lanes: usize,
-        source: &[f32],
-        bias: Option<&[f32]>,
-        target: &mut [f32],
-    ) {
-        let [channels, height, width] = self.target;
-        let run = Run {
-            direct: self,
-            packed,
-            source,
-            bias,
-            vectors: Vectors::for_lanes(lanes, self.form),
-            steps: [self.source_numbers() * lanes, channels * lanes],
-            lanes,
-        };
-        run.check(target);
-        let groups = run.groups();
-        let row_len = width * channels * lanes;
-        let rows = target.par_chunks_mut(row_len.max(1)).take(height);
-        rows.zip(&self.axes[0].spots).for_each(|(target, spot)| {
-            for group in &groups {
-                run.group(spot, group, target);
-            }
+        with_scratch([self.form.room(source.len())], |[room]| {
+            let source = self.form.lay_out(source, lanes, room);
+            let [channels, height, width] = self.target;
+            let run = Run {
+                direct: self,
+                packed,
+                source,
+                bias,
+                vectors: Vectors::for_lanes(lanes, self.form),
+                steps: [self.source_numbers() * lanes, channels * lanes],
+                lanes,
+            };
+            run.check(target);
+            let groups = run.groups();
+            let row_len = width * channels * lanes;
+            let rows = target.par_chunks_mut(row_len.max(1)).take(height);
+            rows.zip(&self.axes[0].spots).for_each(|(target, spot)| {
+                for group in &groups {
+                    run.group(spot, group, target);
+                }
+            });
         });
     }
 }

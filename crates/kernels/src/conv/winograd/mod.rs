@@ -21,7 +21,7 @@ use super::scratch::with_scratch;
 use super::{ConvShape, Order};
 use crate::conv::tile::{LANES, multiply, vectors_of};
 use crate::lanes::{WIDTH, lanes_for};
-use tiles::{Band, Panels};
+use tiles::{Band, Panels, transform_pixels, transform_products};
 use transform::outputs_of;
 
 /// Points of a tile along one axis for which there are transforms, for kernels of two taps and of three.
@@ -315,9 +315,9 @@ impl Winograd {
             whole.half_len::<L>(),
             Panels::len(self.products_of_tile(), columns, inputs),
             Panels::len(self.products_of_tile(), columns, outputs),
-            self.form.numbers(inputs * columns),
+            self.form.room(inputs * columns),
         ];
-        with_scratch(scratch, |[pixels, half, values, products, rounded]| {
+        with_scratch(scratch, |[pixels, half, values, products, room]| {
             let mut values = Panels::new(values, columns, inputs);
             let mut products = Panels::new(products, columns, outputs);
             for first in (0..tile_rows).step_by(band_rows) {
@@ -328,16 +328,28 @@ impl Winograd {
                     let source = &source[image * steps[0].image..];
                     for input in 0..inputs {
                         self.gather::<L>(&band, input, source, steps[0], pixels);
-                        band.transform_pixels::<L>(pixels, half, &mut values, [input, first_tile]);
+                        transform_pixels::<L>(
+                            &band,
+                            pixels,
+                            half,
+                            &mut values,
+                            [input, first_tile],
+                        );
                     }
                 }
                 let columns = vectors.len() * band.tiles() * L;
-                self.multiply(weights, &values, rounded, &mut products, columns);
+                self.multiply(weights, &values, room, &mut products, columns);
                 for (index, image) in vectors.clone().enumerate() {
                     let first_tile = index * band.tiles();
                     let target = &mut target[image * steps[1].image..];
                     for output in 0..outputs {
-                        band.transform_products::<L>(&products, [output, first_tile], half, pixels);
+                        transform_products::<L>(
+                            &band,
+                            &products,
+                            [output, first_tile],
+                            half,
+                            pixels,
+                        );
                         self.scatter::<L>(&band, output, bias, pixels, target, steps[1]);
                     }
                 }
@@ -345,12 +357,12 @@ impl Winograd {
         });
     }
 
-    /// Writes the products of so many columns; `rounded` has room for the factors at a point.
+    /// Writes the products of so many columns; `room` is for the factors at a point.
     fn multiply(
         &self,
         weights: &[f32],
         pixels: &Panels,
-        rounded: &mut [f32],
+        room: &mut [f32],
         products: &mut Panels,
         columns: usize,
     ) {
@@ -366,15 +378,7 @@ impl Winograd {
             .collect();
         for (point, weights) in weights.chunks_exact(size[0] * size[1]).enumerate() {
             let products = products.panels_mut(point, panels);
-            let mut pixels = pixels.panels(point, panels);
-            if self.form != Form::F32 {
-                self.form.channels(
-                    pixels,
-                    LANES,
-                    &mut rounded[..self.form.numbers(pixels.len())],
-                );
-                pixels = rounded;
-            }
+            let pixels = self.form.lay_out(pixels.panels(point, panels), LANES, room);
             multiply(
                 self.form,
                 weights,

@@ -61,17 +61,6 @@ impl Band {
         self.points * self.width() * L
     }
 
-    /// Writes the values at the points of every tile to a row of the panels, from a tile on.
-    pub(super) fn transform_pixels<const L: usize>(
-        &self,
-        lanes: &[f32],
-        half: &mut [f32],
-        panels: &mut Panels,
-        to: [usize; 2],
-    ) {
-        transform_pixels::<L>(self, lanes, half, panels, to);
-    }
-
     #[inline(always)]
     fn transform_pixels_body<const L: usize>(
         &self,
@@ -117,17 +106,6 @@ impl Band {
                 }
             }
         }
-    }
-
-    /// Writes the outputs of every tile from a row of the panels, from a tile on.
-    pub(super) fn transform_products<const L: usize>(
-        &self,
-        panels: &Panels,
-        from: [usize; 2],
-        half: &mut [f32],
-        lanes: &mut [f32],
-    ) {
-        transform_products::<L>(self, panels, from, half, lanes);
     }
 
     #[inline(always)]
@@ -179,7 +157,8 @@ impl Band {
 }
 
 per_cpu!(
-    transform_pixels<const L> = [Band::transform_pixels_body::<L>, Band::transform_pixels_body::<L>],
+    /// Writes the values at the points of every tile to a row of the panels, from a tile on.
+    pub(super) transform_pixels<const L> = [Band::transform_pixels_body::<L>, Band::transform_pixels_body::<L>],
     band: &Band,
     lanes: &[f32],
     half: &mut [f32],
@@ -187,7 +166,8 @@ per_cpu!(
     to: [usize; 2]
 );
 per_cpu!(
-    transform_products<const L> = [Band::transform_products_body::<L>, Band::transform_products_body::<L>],
+    /// Writes the outputs of every tile from a row of the panels, from a tile on.
+    pub(super) transform_products<const L> = [Band::transform_products_body::<L>, Band::transform_products_body::<L>],
     band: &Band,
     panels: &Panels,
     from: [usize; 2],
