@@ -57,7 +57,7 @@ mod step;
 pub use buffer::{
     Augmentation, BufferConfig, BufferState, ByteImages, Chains, ReplayBuffer, Restart, RestartData,
 };
-pub use gradient::energy_and_gradient;
+pub use gradient::{Energy, energy_and_gradient};
 pub use kernel::{descend, perturb, reference};
 pub use philox::{Distribution, NoiseKey, PhiloxRng, Stream, normal, philox4x32_10, uniform};
 pub use pieces::{MAX_CHAINS_OF_PIECE, chain_pieces, each_piece, is_cpu, pieces_for, pieces_of};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ops;
 
 /// An elementwise nonlinearity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// x·sigmoid(x), also called SiLU.

@@ -119,6 +119,20 @@ pub trait EnergyModel: Module {
         )
     }
 
+    /// [`energy_given`](Self::energy_given) and its gradient with respect to the images, where the
+    /// device has one kernel for both; the weights are constants.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]` f32, not tracked, `y`: `[batch]`
+    /// - returns: `[batch]`, `[batch, channels, height, width]`
+    fn energy_and_gradient_given(
+        &self,
+        _x: &Tensor<4>,
+        _y: &Tensor<1, Int>,
+    ) -> Option<(Tensor<1>, Tensor<4>)> {
+        None
+    }
+
     /// E(x) of every image; of a model with classes that of p(x) ∝ Σ_y exp(−E(x, y)), the free
     /// energy −log Σ_y exp(−E(x, y)).
     ///

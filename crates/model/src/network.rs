@@ -1,7 +1,7 @@
 //! Choose among the networks.
 
 use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -113,6 +113,17 @@ impl EnergyModel for Network {
             Self::Res(net) => net.energy_with(x, given),
         };
         energies.cast(of_images)
+    }
+
+    fn energy_and_gradient_given(
+        &self,
+        x: &Tensor<4>,
+        y: &Tensor<1, Int>,
+    ) -> Option<(Tensor<1>, Tensor<4>)> {
+        match self {
+            Self::Conv(net) => net.energy_and_gradient_given(x, y),
+            Self::Res(net) => net.energy_and_gradient_given(x, y),
+        }
     }
 
     fn folded_in(&self, factors: Factors) -> Self {

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use ebm_langevin::{
-    Distribution, LangevinConfig, Noise, NoiseKey, Run, Sampler, Stream, adapted_scale,
-    chain_tensor, perturb,
+    Distribution, Energy, LangevinConfig, Noise, NoiseKey, Run, Sampler, Stream, adapted_scale,
+    chain_tensor, energy_and_gradient, perturb,
 };
 use ebm_model::{EnergyModel, ImageShape};
 
@@ -59,10 +59,27 @@ pub fn run_chains<M: EnergyModel + Sync>(
     chains: &[u32],
     classes: &Tensor<1, Int>,
 ) -> Run<4> {
-    sampler.run_each(x, chains, |rows| {
-        let classes = classes.clone().narrow(0, rows.start, rows.len());
-        move |x| model.energy_given(x, &classes)
+    sampler.run_each(x, chains, |rows| EnergyGiven {
+        model,
+        classes: classes.clone().narrow(0, rows.start, rows.len()),
     })
+}
+
+/// E(x, y) of images of these classes.
+struct EnergyGiven<'a, M> {
+    model: &'a M,
+    classes: Tensor<1, Int>,
+}
+
+impl<M: EnergyModel> Energy<4> for EnergyGiven<'_, M> {
+    fn energies(&self, x: Tensor<4>) -> Tensor<1> {
+        self.model.energy_given(x, &self.classes)
+    }
+
+    fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
+        let both = self.model.energy_and_gradient_given(&x, &self.classes);
+        both.unwrap_or_else(|| energy_and_gradient(x, &|x| self.energies(x)))
+    }
 }
 
 /// Runs, and steps of each, in which a step size adapts.

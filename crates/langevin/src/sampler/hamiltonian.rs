@@ -8,7 +8,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Dynamics, LastStep, Method, Sampler, chain_tensor};
-use crate::gradient::energy_and_gradient;
+use crate::gradient::Energy;
 use crate::kernel::perturb;
 use crate::philox::{Distribution, uniform};
 use crate::rows::{one_per_row, row_sums};
@@ -27,7 +27,7 @@ pub(super) struct Hamiltonian<'a, const D: usize, E> {
     here: Option<(Tensor<1>, Tensor<D>)>,
 }
 
-impl<'a, const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Hamiltonian<'a, D, E> {
+impl<'a, const D: usize, E: Energy<D>> Hamiltonian<'a, D, E> {
     pub(super) fn new(sampler: &'a Sampler, chains: &'a [u32], energy: &'a E) -> Self {
         Self {
             sampler,
@@ -74,7 +74,7 @@ impl<'a, const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Hamiltonian<'a, D, E> {
     }
 }
 
-impl<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Dynamics<D> for Hamiltonian<'_, D, E> {
+impl<const D: usize, E: Energy<D>> Dynamics<D> for Hamiltonian<'_, D, E> {
     fn step(
         &mut self,
         x: Tensor<D>,
@@ -86,7 +86,7 @@ impl<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Dynamics<D> for Hamiltonian<
         let (leaps, epsilon) = self.leapfrog(descent.step_size);
         let (energy, gradient) = match self.here.take() {
             Some(here) => here,
-            None => energy_and_gradient(x.clone(), self.energy),
+            None => self.energy.energies_and_gradients(x.clone()),
         };
         let mut p = self.momentum(&x, step);
         let kinetic = |p: &Tensor<D>| row_sums(p.clone().square()) / 2.0;
@@ -96,7 +96,7 @@ impl<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Dynamics<D> for Hamiltonian<
         for _ in 0..leaps {
             p = p + self.force(there.1, &descent) * (epsilon / 2.0);
             (to, p) = reflected(to + p.clone() * epsilon, p, descent.bounds);
-            there = energy_and_gradient(to.clone(), self.energy);
+            there = self.energy.energies_and_gradients(to.clone());
             p = p + self.force(there.1.clone(), &descent) * (epsilon / 2.0);
         }
 

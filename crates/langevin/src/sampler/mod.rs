@@ -9,6 +9,7 @@ use core::ops::Range;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
+use crate::gradient::Energy;
 use crate::philox::NoiseKey;
 use crate::pieces::{chain_pieces, each_piece, pieces_of};
 use crate::stats::{ChainStats, StatsRecorder, Tally};
@@ -147,7 +148,7 @@ impl Sampler {
     ///
     /// # Panics
     /// If `chains` is not as long as the batch.
-    pub fn run_each<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>>(
+    pub fn run_each<const D: usize, E: Energy<D>>(
         &self,
         x: Tensor<D>,
         chains: &[u32],
@@ -175,7 +176,7 @@ impl Sampler {
         &self,
         x: Tensor<D>,
         chains: &[u32],
-        energy: &impl Fn(Tensor<D>) -> Tensor<1>,
+        energy: &impl Energy<D>,
     ) -> Piece<D> {
         match self.config.method {
             Method::Sgld => {
@@ -192,14 +193,15 @@ impl Sampler {
         &self,
         mut dynamics: impl Dynamics<D>,
         mut x: Tensor<D>,
-        energy: &impl Fn(Tensor<D>) -> Tensor<1>,
+        energy: &impl Energy<D>,
     ) -> Piece<D> {
         let num_steps = self.config.num_steps;
         let mut trajectory = Vec::new();
         if self.trajectory_every.is_some() {
             trajectory.push(x.clone());
         }
-        let mut stats = (self.record_stats).then(|| StatsRecorder::start(energy(x.clone())));
+        let mut stats =
+            (self.record_stats).then(|| StatsRecorder::start(energy.energies(x.clone())));
         for step in 0..num_steps {
             let kept = self.trajectory_every.is_some_and(|n| (step + 1) % n == 0);
             x = dynamics.step(x, step, kept || step + 1 == num_steps, stats.as_mut());
@@ -207,7 +209,8 @@ impl Sampler {
                 trajectory.push(x.clone());
             }
         }
-        let tally = stats.map(|stats| stats.finish(energy(x.clone()), &x, self.config.bounds));
+        let tally =
+            stats.map(|stats| stats.finish(energy.energies(x.clone()), &x, self.config.bounds));
         Piece {
             x,
             tally,

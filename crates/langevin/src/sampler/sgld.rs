@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use super::{Dynamics, LastStep, Sampler};
-use crate::gradient::energy_and_gradient;
+use crate::gradient::Energy;
 use crate::kernel::{descend, perturb};
 use crate::philox::Distribution;
 use crate::stats::StatsRecorder;
@@ -43,7 +43,7 @@ impl<'a, const D: usize, E> Sgld<'a, D, E> {
     }
 }
 
-impl<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Dynamics<D> for Sgld<'_, D, E> {
+impl<const D: usize, E: Energy<D>> Dynamics<D> for Sgld<'_, D, E> {
     fn step(
         &mut self,
         x: Tensor<D>,
@@ -55,7 +55,7 @@ impl<const D: usize, E: Fn(Tensor<D>) -> Tensor<1>> Dynamics<D> for Sgld<'_, D, 
             Some(noise) => perturb(x, &self.chains, noise),
             None => x,
         };
-        let (_, gradient) = energy_and_gradient(x.clone(), self.energy);
+        let (_, gradient) = self.energy.energies_and_gradients(x.clone());
         let config = &self.sampler.config;
         let descent = self.sampler.descent(step);
         if let Some(stats) = stats {

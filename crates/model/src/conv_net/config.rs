@@ -211,6 +211,8 @@ impl ConvNetConfig {
             activation: self.activation,
             centered_input: self.centered_input,
             num_classes: self.num_classes,
+            #[cfg(feature = "wgpu")]
+            packed: None,
         })
     }
 
@@ -241,18 +243,19 @@ impl ConvNetConfig {
                 width: padded[1],
             });
         }
+        let geometry = ConvGeometry {
+            stride: [stride; 2],
+            padding,
+        };
         let spec = ConvSpec {
             channels: [channels, layer.filters],
             kernel,
-            geometry: ConvGeometry {
-                stride: [stride; 2],
-                padding,
-            },
+            geometry,
             bias: true,
             initialization: self.initialization,
             bound: self.spectral_norm.then_some(Bound::One),
         };
-        Ok((spec, padded.map(|side| (side - kernel) / stride + 1)))
+        Ok((spec, geometry.output(size, [kernel; 2])))
     }
 }
 

@@ -1,10 +1,17 @@
 //! Compute an energy with strided convolutions and two dense layers.
 
 mod config;
+#[cfg(feature = "wgpu")]
+mod resident;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "wgpu")]
+use std::sync::Arc;
+
 use burn::module::Module;
+#[cfg(feature = "wgpu")]
+use burn::tensor::Int;
 use burn::tensor::{DType, Tensor};
 
 use crate::activation::Activation;
@@ -28,6 +35,10 @@ pub struct ConvNet {
     centered_input: bool,
     #[module(skip)]
     num_classes: usize,
+    /// Of folded weights, which stay as they are.
+    #[cfg(feature = "wgpu")]
+    #[module(skip)]
+    packed: Option<Arc<resident::Packed>>,
 }
 
 /// What a class does to a convolution (DspritesNet of the 2019 release).
@@ -40,6 +51,11 @@ struct Condition {
 impl ConvNet {
     pub(crate) fn dtype(&self) -> DType {
         self.out.weight.dtype()
+    }
+
+    /// What a class does to convolution number `layer`, from 0.
+    fn condition(&self, layer: usize) -> Option<&Condition> {
+        self.conditions.get(layer.checked_sub(1)?)
     }
 
     pub(crate) fn work(&self, shape: ImageShape) -> Work {
@@ -59,14 +75,17 @@ impl EnergyModel for ConvNet {
     }
 
     fn energy_with(&self, x: Tensor<4>, given: Given<'_>) -> Tensor<1> {
+        #[cfg(feature = "wgpu")]
+        if let Some((net, classes)) = self.resident(&x, given.classes) {
+            return net.energies(x, classes);
+        }
         let mut h = if self.centered_input {
             x * 2.0 - 1.0
         } else {
             x
         };
         for (i, conv) in self.convs.iter().enumerate() {
-            let condition = i.checked_sub(1).and_then(|i| self.conditions.get(i));
-            h = match condition {
+            h = match self.condition(i) {
                 Some(condition) => {
                     let h = condition.input_bias.forward(h, given.classes);
                     condition.gain.forward(conv.forward(h), given.classes)
@@ -79,11 +98,23 @@ impl EnergyModel for ConvNet {
         self.out.forward(h).squeeze_dim(1) // [batch]
     }
 
+    #[cfg(feature = "wgpu")]
+    fn energy_and_gradient_given(
+        &self,
+        x: &Tensor<4>,
+        y: &Tensor<1, Int>,
+    ) -> Option<(Tensor<1>, Tensor<4>)> {
+        let (net, classes) = self.resident(x, Some(y))?;
+        Some(net.energies_and_gradients(x.clone(), classes))
+    }
+
     fn folded_in(&self, factors: Factors) -> Self {
         Self {
             convs: self.convs.iter().map(|conv| conv.folded(factors)).collect(),
             fc: self.fc.folded(factors),
             out: self.out.folded(factors),
+            #[cfg(feature = "wgpu")]
+            packed: Some(Arc::default()),
             ..self.clone()
         }
     }

@@ -53,12 +53,19 @@ impl ClassGain {
     /// # Shapes
     /// - `x`: `[batch, channels_out, height, width]`, `y`: `[batch]`
     pub(crate) fn forward(&self, x: Tensor<4>, y: Option<&Tensor<1, Int>>) -> Tensor<4> {
-        let gain = rows(&self.table, y);
-        let gain = match &self.shared {
+        scale(x, as_channels(self.shifted(rows(&self.table, y))))
+    }
+
+    /// g + cb of every class, `[classes, channels_out]`.
+    pub(crate) fn of_classes(&self) -> Tensor<2> {
+        self.shifted(self.table.val())
+    }
+
+    fn shifted(&self, gain: Tensor<2>) -> Tensor<2> {
+        match &self.shared {
             Some(shared) => gain + shared.val().unsqueeze(),
             None => gain,
-        };
-        scale(x, as_channels(gain))
+        }
     }
 }
 

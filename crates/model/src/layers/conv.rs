@@ -19,7 +19,7 @@ pub(crate) struct Conv {
     /// `[channels_out]`.
     pub(crate) bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    geometry: ConvGeometry,
+    pub(crate) geometry: ConvGeometry,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
     /// What the CPU makes of folded weights, which stay as they are.
@@ -97,11 +97,7 @@ impl Conv {
     /// What it does for one image of `size`, and the size of what comes out.
     pub(crate) fn work(&self, size: [usize; 2]) -> (Work, [usize; 2]) {
         let [outputs, inputs, rows, columns] = self.weight.dims();
-        let ConvGeometry { stride, padding } = self.geometry;
-        let out = [0, 1].map(|axis| {
-            let padded = size[axis] + padding[axis].0 + padding[axis].1;
-            (padded - [rows, columns][axis]) / stride[axis] + 1
-        });
+        let out = self.geometry.output(size, [rows, columns]);
         let outputs = outputs * out[0] * out[1];
         let work = Work {
             multiply_adds: outputs * inputs * rows * columns,

@@ -11,6 +11,8 @@ mod flex;
 mod host;
 mod order;
 #[cfg(feature = "wgpu")]
+pub(crate) mod resident;
+#[cfg(feature = "wgpu")]
 mod strided;
 
 use std::sync::Arc;
@@ -55,6 +57,14 @@ pub(crate) struct ConvGeometry {
 }
 
 impl ConvGeometry {
+    /// Rows and columns of the output of kernels for an input, both of such rows and columns.
+    pub(crate) fn output(self, size: [usize; 2], kernel: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let (before, after) = self.padding[axis];
+            (size[axis] + before + after - kernel[axis]) / self.stride[axis] + 1
+        })
+    }
+
     fn options(self) -> ConvOptions<2> {
         ConvOptions::new_with_padding(self.stride, self.padding, [1, 1], 1)
     }
@@ -242,6 +252,13 @@ pub(crate) fn dense_of_images(
         geometry,
     );
     y.reshape([batch, outputs])
+}
+
+/// Whether a tensor is on a GPU.
+#[cfg(feature = "wgpu")]
+pub(crate) fn is_on_gpu<const D: usize>(x: &Tensor<D>) -> bool {
+    let device = x.device().inner();
+    matches!(device.as_dispatch(), DispatchDevice::Cube(_))
 }
 
 fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {

@@ -9,12 +9,13 @@ mod workload;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use ebm_langevin::{Sampler, chain_pieces, each_piece, energy_and_gradient};
+use ebm_langevin::{Sampler, chain_pieces, chain_tensor, each_piece, energy_and_gradient};
 use ebm_model::{EnergyModel, Network};
 
 use crate::device::Selected;
 use crate::memory;
 use crate::precision::Precision;
+use crate::sampling::run_chains;
 use crate::trainer;
 
 pub use peak::matmul_peak;
@@ -134,9 +135,10 @@ impl<'a> Bench<'a> {
                     self.workload.langevin(self.options.steps),
                     workload::noise_key(),
                 );
+                let classes = chain_tensor(&ids, &self.selected.device); // ignored
                 let mut x = x.clone();
                 Box::new(move || {
-                    x = sampler.run(x.clone(), &ids, |x| net.energy(x)).x;
+                    x = run_chains(net, &sampler, x.clone(), &ids, &classes).x;
                     wait_for(&x);
                 })
             }

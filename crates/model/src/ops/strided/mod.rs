@@ -13,13 +13,11 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Autodiff, Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension,
-};
+use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Shape, Slice, Tensor};
 
-use super::{ConvGeometry, Layouts};
+use super::{ConvGeometry, Layouts, is_on_gpu};
 
 /// A strided convolution of images of a size.
 #[derive(Clone, Copy, Debug)]
@@ -113,8 +111,7 @@ fn by_phases<B: StridedOps>(
 
 /// Whether a convolution of `x` is one of these.
 pub(super) fn applies(x: &Tensor<4>, geometry: ConvGeometry) -> bool {
-    let on_gpu = matches!(x.device().inner().as_dispatch(), DispatchDevice::Cube(_));
-    on_gpu && x.is_autodiff() && geometry.stride != [1, 1]
+    is_on_gpu(x) && x.is_autodiff() && geometry.stride != [1, 1]
 }
 
 /// As [`super::conv2d`].
@@ -376,10 +373,7 @@ mod tests {
     }
 
     fn dims_of_y(size: [usize; 2], kernel: [usize; 2], geometry: ConvGeometry) -> [usize; 4] {
-        let [rows, columns] = [0, 1].map(|axis| {
-            let (before, after) = geometry.padding[axis];
-            (size[axis] + before + after - kernel[axis]) / geometry.stride[axis] + 1
-        });
+        let [rows, columns] = geometry.output(size, kernel);
         [3, 5, rows, columns]
     }
 
