@@ -78,10 +78,7 @@ pub fn train(
     if options.self_test && !selected.is_cpu {
         progress.say("comparing the device with the CPU; the first time, kernels are compiled");
         let difference = self_test::check(&state.model, dataset.train.shape, selected)?;
-        progress.say(&format!(
-            "the device agrees: energies to {:.0e}, gradients to {:.0e}",
-            difference.energy, difference.gradient
-        ));
+        progress.say(&format!("the device agrees: {difference}"));
     }
     dir.adopt(config)?;
     if state.step > 0 {

@@ -1,8 +1,10 @@
 //! Hold a device to the CPU's numbers before anything is computed on it.
 //!
 //! Drivers and compilers of kernels have bugs that show as wrong gradients and nothing else, and a run
-//! on wrong gradients looks like a bad recipe. So the actual network's energies and input gradients
-//! of a few images are computed on both.
+//! on wrong gradients looks like a bad recipe. So the actual network's energies and gradients of a few
+//! images are computed on both: as chains see it, with constant weights, and as an update does.
+
+use core::fmt;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use ebm_langevin::{NoiseKey, PhiloxRng, Stream, chain_tensor, energy_and_gradient};
@@ -10,7 +12,7 @@ use ebm_model::{ConvNetConfig, EnergyModel, ImageShape, Network, NetworkConfig, 
 use thiserror::Error;
 
 use crate::device::Selected;
-use crate::parameters;
+use crate::parameters::{flatten_gradients, on_device, trainable};
 use crate::sampling::noise_images;
 
 /// Images that are compared.
@@ -20,12 +22,28 @@ const IMAGES: usize = 4;
 pub const TOLERANCE: f64 = 0.02;
 
 /// How far a device's numbers are from the CPU's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Difference {
     /// Of energies: the largest one, relative to the largest energy.
     pub energy: f64,
     /// Of input gradients: its norm, relative to the gradients' norm.
     pub gradient: f64,
+    /// Of the gradient of the weights, in the same way.
+    pub weights: f64,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            energy,
+            gradient,
+            weights,
+        } = self;
+        write!(
+            f,
+            "energies to {energy:.0e}, gradients to {gradient:.0e} (images) and {weights:.0e} (weights)"
+        )
+    }
 }
 
 /// A device that cannot be trusted.
@@ -33,9 +51,10 @@ pub struct Difference {
 pub enum SelfTestError {
     /// It computes something else.
     #[error(
-        "{device} does not compute what the CPU computes: energies differ by {:.1e}, their input gradients by {:.1e} of their size, where at most {TOLERANCE:.0e} is allowed; update its driver, use another device (`ebm devices --check` tries them all), or skip this test with --no-self-test",
+        "{device} does not compute what the CPU computes: energies differ by {:.1e}, their gradients by {:.1e} (images) and {:.1e} (weights) of their size, where at most {TOLERANCE:.0e} is allowed; update its driver, use another device (`ebm devices --check` tries them all), or skip this test with --no-self-test",
         difference.energy,
-        difference.gradient
+        difference.gradient,
+        difference.weights
     )]
     WrongNumbers {
         /// The device.
@@ -53,7 +72,7 @@ pub enum SelfTestError {
     },
 }
 
-/// Compare energies and input gradients of a network with those of the same network on the CPU.
+/// Compare energies and gradients of a network with those of the same network on the CPU.
 ///
 /// # Errors
 /// Where they differ by more than [`TOLERANCE`], are not finite, or are not there.
@@ -63,8 +82,8 @@ pub fn check(
     selected: &Selected,
 ) -> Result<Difference, SelfTestError> {
     let on = |device: &Device| {
-        let network = parameters::on_device(network.folded(), device);
-        numbers(&network, shape, device)
+        let network = on_device(network.folded(), device);
+        Numbers::of(&network, shape, device)
     };
     let cannot_compute = || SelfTestError::CannotCompute {
         device: selected.description.clone(),
@@ -72,8 +91,16 @@ pub fn check(
     let got = on(&selected.device).ok_or_else(cannot_compute)?;
     let expected = on(&Device::flex()).expect("the CPU computes");
     let difference = Difference::between(&got, &expected);
+    let Difference {
+        energy,
+        gradient,
+        weights,
+    } = difference;
     // Written so that what is no number does not pass.
-    if difference.energy <= TOLERANCE && difference.gradient <= TOLERANCE {
+    if [energy, gradient, weights]
+        .iter()
+        .all(|part| *part <= TOLERANCE)
+    {
         return Ok(difference);
     }
     Err(SelfTestError::WrongNumbers {
@@ -101,10 +128,7 @@ pub fn check_device(selected: &Selected) -> Result<Difference, SelfTestError> {
         NetworkConfig::Conv(ConvNetConfig::mnist_with_filters(16)),
         NetworkConfig::Res(residual),
     ];
-    let mut largest = Difference {
-        energy: 0.0,
-        gradient: 0.0,
-    };
+    let mut largest = Difference::default();
     for config in networks {
         let mut rng = PhiloxRng::new(NoiseKey::new(0, Stream::Weights, 0), 0);
         let network = config.init(SHAPE, &mut rng, &selected.device);
@@ -116,28 +140,45 @@ pub fn check_device(selected: &Selected) -> Result<Difference, SelfTestError> {
         largest = Difference {
             energy: largest.energy.max(difference.energy),
             gradient: largest.gradient.max(difference.gradient),
+            weights: largest.weights.max(difference.weights),
         };
     }
     Ok(largest)
 }
 
-/// Energies and input gradients of a few images of noise; none where the device fails.
-fn numbers(network: &Network, shape: ImageShape, device: &Device) -> Option<[Vec<f32>; 2]> {
-    let images: TensorData = noise_images(IMAGES, shape, 0, &Device::flex()).into_data();
-    let classes = network.num_classes().max(1) as u32;
-    let y: Tensor<1, Int> = chain_tensor(&[0, 1, 2, 3].map(|i| i % classes), device);
-    let energy = |x: Tensor<4>| network.energy_given(x, &y);
-    let (energies, gradients) = energy_and_gradient(Tensor::from_data(images, device), &energy);
-    let (energies, gradients) = (
-        energies.try_into_data().ok()?,
-        gradients.try_into_data().ok()?,
-    );
-    let floats = |data: TensorData| data.iter::<f32>().collect();
-    Some([floats(energies), floats(gradients)])
+/// What a network computes of a few images of noise.
+struct Numbers {
+    /// As chains see them, then as an update does.
+    energies: Vec<f32>,
+    gradients: Vec<f32>,
+    /// Of the sum of energies, with respect to all weights.
+    of_weights: Vec<f32>,
+}
+
+impl Numbers {
+    /// None where the device fails.
+    fn of(network: &Network, shape: ImageShape, device: &Device) -> Option<Self> {
+        let images: TensorData = noise_images(IMAGES, shape, 0, &Device::flex()).into_data();
+        let x = Tensor::<4>::from_data(images, device);
+        let classes = network.num_classes().max(1) as u32;
+        let y: Tensor<1, Int> = chain_tensor(&[0, 1, 2, 3].map(|i| i % classes), device);
+        let energy = |x: Tensor<4>| network.energy_given(x, &y);
+        let (energies, gradients) = energy_and_gradient(x.clone(), &energy);
+        let network = trainable(network.clone());
+        let of_update = network.energy_given(x, &y);
+        let of_weights = flatten_gradients(&network, &of_update.clone().sum().backward());
+        let energies = Tensor::cat(vec![energies, of_update.inner()], 0);
+        let floats = |data: TensorData| data.iter::<f32>().collect();
+        Some(Self {
+            energies: floats(energies.try_into_data().ok()?),
+            gradients: floats(gradients.try_into_data().ok()?),
+            of_weights: floats(of_weights.try_into_data().ok()?),
+        })
+    }
 }
 
 impl Difference {
-    fn between([energy, gradient]: &[Vec<f32>; 2], expected: &[Vec<f32>; 2]) -> Self {
+    fn between(got: &Numbers, expected: &Numbers) -> Self {
         let differences = |a: &[f32], b: &[f32]| -> Vec<f64> {
             let pairs = a.iter().zip(b);
             pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)).collect()
@@ -155,15 +196,16 @@ impl Difference {
             true => 0.0,
             false => difference / size,
         };
+        let of_norms = |got: &[f32], expected: &[f32]| {
+            relative(norm(&differences(got, expected)), norm(&wide(expected)))
+        };
         Self {
             energy: relative(
-                largest(&differences(energy, &expected[0])),
-                largest(&wide(&expected[0])),
+                largest(&differences(&got.energies, &expected.energies)),
+                largest(&wide(&expected.energies)),
             ),
-            gradient: relative(
-                norm(&differences(gradient, &expected[1])),
-                norm(&wide(&expected[1])),
-            ),
+            gradient: of_norms(&got.gradients, &expected.gradients),
+            weights: of_norms(&got.of_weights, &expected.of_weights),
         }
     }
 }
@@ -175,22 +217,23 @@ mod tests {
     #[test]
     fn a_device_that_computes_the_same_passes() {
         let selected = crate::device::DeviceChoice::Cpu.select().expect("a CPU");
-        let none = Difference {
-            energy: 0.0,
-            gradient: 0.0,
-        };
-        assert_eq!(check_device(&selected), Ok(none));
+        assert_eq!(check_device(&selected), Ok(Difference::default()));
     }
 
     #[test]
     fn zero_wrong_and_missing_numbers_are_far_from_right_ones() {
-        let right = [vec![1.0, -2.0], vec![3.0, 4.0]];
-        let of = |energy: f32, gradient: [f32; 2]| {
-            Difference::between(&[vec![1.0, energy], gradient.to_vec()], &right)
+        let numbers = |energy: f32, gradient: [f32; 2]| Numbers {
+            energies: vec![1.0, energy],
+            gradients: gradient.to_vec(),
+            of_weights: gradient.map(|part| 2.0 * part).to_vec(),
+        };
+        let of = |energy, gradient| {
+            Difference::between(&numbers(energy, gradient), &numbers(-2.0, [3.0, 4.0]))
         };
         let same = of(-2.0, [3.0, 4.0]);
         assert_eq!((same.energy, same.gradient), (0.0, 0.0));
         assert_eq!(of(-2.0, [0.0, 0.0]).gradient, 1.0);
+        assert_eq!(of(-2.0, [0.0, 0.0]).weights, 1.0);
         assert_eq!(of(-1.5, [3.0, 4.0]).energy, 0.25);
         assert!(of(f32::NAN, [3.0, 4.0]).energy.is_nan());
         assert!(of(-2.0, [f32::NAN, 4.0]).gradient.is_nan());

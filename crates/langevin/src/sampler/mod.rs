@@ -26,10 +26,19 @@ pub struct Sampler {
     config: LangevinConfig,
     key: NoiseKey,
     step_scale: f64,
-    record_stats: bool,
+    recorded: Recorded,
     keep_last_step: bool,
     trajectory_every: Option<usize>,
     piece_size: Option<usize>,
+}
+
+/// What a sampler records of its chains.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recorded {
+    /// Of the first and the last state.
+    ends: bool,
+    /// Of all steps, and of the first and the last state.
+    steps: bool,
 }
 
 /// What a run leaves behind.
@@ -85,7 +94,7 @@ impl Sampler {
             config,
             key,
             step_scale: 1.0,
-            record_stats: false,
+            recorded: Recorded::default(),
             keep_last_step: false,
             trajectory_every: None,
             piece_size: None,
@@ -100,7 +109,13 @@ impl Sampler {
 
     /// Record [`ChainStats`]: two more energies a run, and some sums a step.
     pub fn with_stats(mut self, record: bool) -> Self {
-        self.record_stats = record;
+        self.recorded.steps = record;
+        self
+    }
+
+    /// Record the energies and final pixels of [`ChainStats`] alone: nothing a step.
+    pub fn with_energies(mut self, record: bool) -> Self {
+        self.recorded.ends = record;
         self
     }
 
@@ -200,11 +215,13 @@ impl Sampler {
         if self.trajectory_every.is_some() {
             trajectory.push(x.clone());
         }
-        let mut stats =
-            (self.record_stats).then(|| StatsRecorder::start(energy.energies(x.clone())));
+        let recorded = self.recorded;
+        let mut stats = (recorded.ends || recorded.steps)
+            .then(|| StatsRecorder::start(energy.energies(x.clone())));
         for step in 0..num_steps {
             let kept = self.trajectory_every.is_some_and(|n| (step + 1) % n == 0);
-            x = dynamics.step(x, step, kept || step + 1 == num_steps, stats.as_mut());
+            let of_step = stats.as_mut().filter(|_| recorded.steps);
+            x = dynamics.step(x, step, kept || step + 1 == num_steps, of_step);
             if kept {
                 trajectory.push(x.clone());
             }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use ebm_langevin::{
-    LangevinConfig, NoiseKey, Run, Sampler, Schedule, Stream, each_piece, pieces_of,
+    Energy, LangevinConfig, NoiseKey, Run, Sampler, Schedule, Stream, each_piece, pieces_of,
 };
 
 fn bowl(x: Tensor<4>) -> Tensor<1> {
@@ -112,6 +112,45 @@ fn results_of_pieces_come_back_in_order() {
 #[should_panic = "need as many chain ids"]
 fn every_image_needs_a_chain_id() {
     sampler(1, 0.0).run(start(3), &[0, 1], bowl);
+}
+
+#[test]
+fn energies_are_recorded_without_anything_of_the_steps() {
+    let ids: Vec<u32> = (0..13).collect();
+    let sampler = sampler(5, 0.05).with_piece_size(4);
+    let all = sampler.clone().run(start(13), &ids, bowl);
+    let ends = sampler
+        .with_stats(false)
+        .with_energies(true)
+        .run(start(13), &ids, bowl);
+    let (all, ends) = (
+        all.stats.expect("asked for"),
+        ends.stats.expect("asked for"),
+    );
+    assert_eq!(ends.energy_before, all.energy_before);
+    assert_eq!(ends.energy_after, all.energy_after);
+    assert_eq!(ends.at_bound_share, all.at_bound_share);
+    assert!(all.grad_norm_mean > 0.0 && ends.grad_norm_mean == 0.0);
+}
+
+#[test]
+fn chains_follow_the_gradient_that_an_energy_brings() {
+    /// [`bowl`] with its gradient in closed form.
+    struct Bowl;
+    impl Energy<4> for Bowl {
+        fn energies(&self, x: Tensor<4>) -> Tensor<1> {
+            bowl(x)
+        }
+
+        fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
+            (bowl(x.clone()), (x - 0.5) * 2.0)
+        }
+    }
+    let ids: Vec<u32> = (0..13).collect();
+    let by_tape = sampler(5, 0.05).run(start(13), &ids, bowl);
+    let own = sampler(5, 0.05).run_each(start(13), &ids, |_| Bowl);
+    let error = (own.x - by_tape.x).abs().max().into_scalar::<f32>();
+    assert!(error < 1e-6, "{error}");
 }
 
 #[test]

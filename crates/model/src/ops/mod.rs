@@ -32,6 +32,9 @@ pub use ebm_kernels::conv::Factors;
 pub(crate) struct Layouts {
     /// On a CPU.
     host: conv::Layouts,
+    /// On a GPU, channels of a tap beside each other.
+    #[cfg(feature = "wgpu")]
+    channels_last: OnceLock<Tensor<4>>,
     /// On a GPU, see [`strided`].
     #[cfg(feature = "wgpu")]
     turned: OnceLock<Tensor<4>>,
@@ -110,9 +113,19 @@ pub(crate) fn conv2d(
     geometry: ConvGeometry,
 ) -> Tensor<4> {
     #[cfg(feature = "wgpu")]
-    if strided::applies(&x, geometry) {
-        let layouts = layouts.unwrap_or_default();
-        return strided::conv2d(x, weight, bias, &layouts, geometry);
+    if is_on_gpu(&x) {
+        let weight = match &layouts {
+            // Constants are laid out once, as convolutions read them.
+            Some(layouts) if !weight.is_autodiff() => {
+                let laid_out = || channels_last(weight.clone());
+                layouts.channels_last.get_or_init(laid_out).clone()
+            }
+            _ => weight,
+        };
+        return match x.is_autodiff() && geometry.stride != [1, 1] {
+            true => strided::conv2d(x, weight, bias, &layouts.unwrap_or_default(), geometry),
+            false => module::conv2d(x, weight, bias, geometry.options()),
+        };
     }
     if !has_kernels(&x) {
         return module::conv2d(x, weight, bias, geometry.options());
@@ -252,6 +265,15 @@ pub(crate) fn dense_of_images(
         geometry,
     );
     y.reshape([batch, outputs])
+}
+
+/// The same numbers, the channels of a pixel or tap beside each other.
+#[cfg(feature = "wgpu")]
+fn channels_last(x: Tensor<4>) -> Tensor<4> {
+    let last = x.permute([0, 2, 3, 1]);
+    let shape = last.dims();
+    // Numbers in another order than this are copied into it.
+    last.flatten::<1>(0, 3).reshape(shape).permute([0, 3, 1, 2])
 }
 
 /// Whether a tensor is on a GPU.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::say;
 use crate::device::{Adapter, DeviceChoice, vulkan_adapters, wgpu_adapters};
-use crate::self_test::{self, Difference};
+use crate::self_test;
 
 /// Show the devices of this build and machine
 #[derive(Args, Debug)]
@@ -48,8 +48,8 @@ fn check_all() -> anyhow::Result<ExitCode> {
     for choice in ndarray.into_iter().chain(wgpu).chain(vulkan) {
         let selected = choice.select()?;
         match self_test::check_device(&selected) {
-            Ok(Difference { energy, gradient }) => say(format_args!(
-                "{}: agrees with the CPU, energies to {energy:.0e}, gradients to {gradient:.0e}",
+            Ok(difference) => say(format_args!(
+                "{}: agrees with the CPU, {difference}",
                 selected.description
             ))?,
             Err(error) => {

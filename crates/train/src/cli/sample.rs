@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use burn::tensor::Tensor;
 use clap::{Args, ValueEnum};
-use ebm_langevin::{NoiseKey, PhiloxRng, Run, Stream};
+use ebm_langevin::{Method, NoiseKey, PhiloxRng, Run, Stream};
 use ebm_model::EnergyModel;
 
 use super::trained::{Trained, TrainedArgs};
@@ -127,7 +127,8 @@ impl SampleArgs {
         );
         let sampler = sampling::sampler(&config.langevin, steps, self.seed)
             .with_step_scale(scale)
-            .with_stats(true);
+            .with_energies(true)
+            .with_stats(config.langevin.method != Method::Sgld); // which rejects nothing
         let shown = sampler.clone().with_trajectory(self.frame_every(steps));
         let last_frame = |mut run: Run<4>| {
             if !steps.is_multiple_of(self.frame_every(steps)) {

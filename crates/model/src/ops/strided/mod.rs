@@ -17,7 +17,7 @@ use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extensi
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Shape, Slice, Tensor};
 
-use super::{ConvGeometry, Layouts, is_on_gpu};
+use super::{ConvGeometry, Layouts};
 
 /// A strided convolution of images of a size.
 #[derive(Clone, Copy, Debug)]
@@ -43,15 +43,17 @@ pub(crate) struct Cells {
 /// Convolutions whose input gradients may have stride one.
 #[backend_extension(Cube, Fusion, Autodiff)]
 pub(crate) trait StridedOps: Backend {
-    /// A convolution; `turned` are its kernels as [`turned`] gives them.
+    /// A convolution, with a bias that is a constant; `turned` are its kernels as [`turned`]
+    /// gives them.
     #[fusion(default)]
     fn strided_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         _turned: FloatTensor<Self>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
-        Self::conv2d(x, weight, None, geometry.options())
+        Self::conv2d(x, weight, Some(bias), geometry.options())
     }
 
     /// The gradient of its input.
@@ -109,11 +111,6 @@ fn by_phases<B: StridedOps>(
     B::cells_to_pixels(B::conv2d(gradient, turned, None, options), cells)
 }
 
-/// Whether a convolution of `x` is one of these.
-pub(super) fn applies(x: &Tensor<4>, geometry: ConvGeometry) -> bool {
-    is_on_gpu(x) && x.is_autodiff() && geometry.stride != [1, 1]
-}
-
 /// As [`super::conv2d`].
 pub(super) fn conv2d(
     x: Tensor<4>,
@@ -126,14 +123,19 @@ pub(super) fn conv2d(
         let constant = weight.clone().without_autodiff();
         turned(constant, geometry.stride)
     });
+    // One on the tape is added by Burn, which knows its gradient.
+    let (tracked, constant) = match bias {
+        Some(bias) if !bias.is_autodiff() => (None, bias),
+        bias => (bias, Tensor::zeros([weight.dims()[0]], &x.device().inner())),
+    };
     let y = Tensor::from_dispatch(Dispatch::strided_conv2d(
         x.into_dispatch(),
         weight.into_dispatch(),
+        constant.into_dispatch(),
         turned.clone().into_dispatch(),
         geometry,
     ));
-    match bias {
-        // Added here, it is part of the kernel of what follows.
+    match tracked {
         Some(bias) => y + bias.reshape([1, -1, 1, 1]),
         None => y,
     }
@@ -153,8 +155,9 @@ fn turned(weight: Tensor<4>, [down, across]: [usize; 2]) -> Tensor<4> {
     );
     let whole = whole.slice_assign([0..outputs, 0..inputs, 0..height, 0..width], weight);
     let apart: Tensor<6> = whole.reshape([outputs, inputs, rows, down, columns, across]);
-    let phases = apart.flip([2, 4]).permute([3, 5, 1, 0, 2, 4]);
-    phases.reshape([down * across * inputs, outputs, rows, columns])
+    let phases = apart.flip([2, 4]).permute([3, 5, 1, 2, 4, 0]);
+    let channels_last = phases.reshape([down * across * inputs, rows, columns, outputs]);
+    channels_last.permute([0, 3, 1, 2])
 }
 
 impl Strided {
@@ -185,6 +188,7 @@ impl<B: StridedOps, C: CheckpointStrategy> StridedOps for Autodiff<B, C> {
     fn strided_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         turned: FloatTensor<Self>,
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
@@ -193,7 +197,8 @@ impl<B: StridedOps, C: CheckpointStrategy> StridedOps for Autodiff<B, C> {
             .prepare::<C>([x.node(), weight.node()])
             .compute_bound()
             .stateful();
-        let [x, weight, turned] = [x, weight, turned].map(|tensor| tensor.into_primitive());
+        let [x, weight, bias, turned] =
+            [x, weight, bias, turned].map(|tensor| tensor.into_primitive());
         match prepared {
             OpsKind::Tracked(prep) => {
                 let [_, _, height, width] = x.shape().dims();
@@ -208,9 +213,11 @@ impl<B: StridedOps, C: CheckpointStrategy> StridedOps for Autodiff<B, C> {
                         size: [height, width],
                     },
                 };
-                prep.finish(kept, B::strided_conv2d(x, weight, turned, geometry))
+                prep.finish(kept, B::strided_conv2d(x, weight, bias, turned, geometry))
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::strided_conv2d(x, weight, turned, geometry)),
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::strided_conv2d(x, weight, bias, turned, geometry))
+            }
         }
     }
 }
