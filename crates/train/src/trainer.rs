@@ -67,9 +67,11 @@ pub fn step<M: EnergyModel + Sync>(
     };
     let chains = state.buffer.draw(batch, seed, iteration, Some(restart));
 
-    for weight in &mut state.model.spectral_norms() {
-        weight.iterate();
-    }
+    let is_normed = {
+        let mut normed = state.model.spectral_norms();
+        normed.iter_mut().for_each(|weight| weight.iterate());
+        !normed.is_empty()
+    };
     let model = state.model.folded();
     let frozen = model.valid();
     let y_neg = chain_tensor(&chains.labels, &x_pos.device()); // [batch]
@@ -121,17 +123,19 @@ pub fn step<M: EnergyModel + Sync>(
     );
     let ([e_pos, e_neg], loss) = (halves(of_folded.energies), of_folded.loss);
 
-    // Through what became part of the weights before.
-    let weights = parameters::dot(&model, &of_folded.gradient);
-    let (surrogate, kl) = match kl {
-        Some(kl) => {
-            let surrogate = weights + kl.surrogate * config.kl.weight;
-            (surrogate, Some(kl.value * config.kl.weight))
-        }
-        None => (weights, None),
+    let through_folding = |more: Option<Tensor<1>>| {
+        let weights = parameters::dot(&model, &of_folded.gradient);
+        let surrogate = more.into_iter().fold(weights, Tensor::add);
+        parameters::flatten_gradients(&state.model, &surrogate.backward())
     };
-    let gradients = surrogate.backward();
-    let gradient = parameters::flatten_gradients(&state.model, &gradients); // [parameters]
+    let (gradient, kl) = match kl {
+        Some(kl) => (
+            through_folding(Some(kl.surrogate * config.kl.weight)),
+            Some(kl.value * config.kl.weight),
+        ),
+        None if is_normed => (through_folding(None), None),
+        None => (of_folded.gradient, None), // nothing became part of the weights
+    };
 
     let lr = config.lr_at(state.step);
     let weights = parameters::flatten(&state.model); // [parameters]
