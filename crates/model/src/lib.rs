@@ -15,7 +15,7 @@
 //!
 //! Reading order: `energy` (what every model does) → `conv_net` (strided convolutions) and `res_net`
 //! (residual blocks) → `layers` (what they are made of); `network` chooses between the two, `ops`
-//! holds the CPU's kernels.
+//! holds the kernels.
 //! The convention for energies, images and steps stands in `ebm_langevin`'s documentation.
 
 mod activation;

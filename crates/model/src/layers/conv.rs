@@ -22,7 +22,7 @@ pub(crate) struct Conv {
     pub(crate) geometry: ConvGeometry,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
-    /// What the CPU makes of folded weights, which stay as they are.
+    /// What is made of folded weights, which stay as they are.
     #[module(skip)]
     layouts: Option<Arc<Layouts>>,
 }

@@ -20,7 +20,7 @@ pub(crate) struct Dense {
     pub(crate) bias: Param<Tensor<1>>,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
-    /// What the CPU makes of folded weights, which stay as they are.
+    /// What is made of folded weights, which stay as they are.
     #[module(skip)]
     layouts: Option<Arc<Layouts>>,
 }

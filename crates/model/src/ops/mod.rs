@@ -1,8 +1,9 @@
-//! Run the layers of an energy on the CPU with kernels made for its hot path: many small
-//! convolutions whose weights stay as they are.
+//! Run the layers of an energy with kernels made for its hot path: many small convolutions whose
+//! weights stay as they are.
 //!
-//! The functions take tensors of any device; only f32 on a CPU takes the kernels of `ebm-kernels`,
-//! everything else Burn's own operations. An image's result never depends on its batch.
+//! The functions take tensors of any device. f32 on a CPU takes the kernels of `ebm-kernels`; a GPU has
+//! input gradients of its own for strided convolutions, and [`resident`] for whole small networks;
+//! everything else is Burn's own operations. An image's result never depends on its batch.
 
 #![allow(deprecated)] // upstream prefers flex to ndarray; users compare them
 
