@@ -291,39 +291,74 @@ fn convolve(
     let mut sums = Array::<f32>::new(comptime!(some * cells));
     for row in 0..comptime!(conv.kernel[0] as u32) {
         for column in 0..comptime!(conv.kernel[1] as u32) {
-            let mut at = Array::<u32>::new(cells);
-            let mut step = Array::<u32>::new(cells);
+            let mut rows = Array::<u32>::new(cells);
+            let mut columns = Array::<u32>::new(cells);
             #[unroll]
             for j in 0..cells {
-                // Before the image they wrap around, and are not below its size either.
-                let from_row =
-                    tile.row(j, comptime!(conv.to)) * comptime!(conv.from.cell[0] as u32) + row
-                        - comptime!(conv.before[0] as u32);
-                let from_column = tile.column(j, comptime!(conv.to))
+                rows[j] = tile.row(j, comptime!(conv.to)) * comptime!(conv.from.cell[0] as u32)
+                    + row
+                    - comptime!(conv.before[0] as u32);
+                columns[j] = tile.column(j, comptime!(conv.to))
                     * comptime!(conv.from.cell[1] as u32)
                     + column
                     - comptime!(conv.before[1] as u32);
-                let is_inside = from_row < comptime!(conv.from.size[0] as u32)
-                    && from_column < comptime!(conv.from.size[1] as u32);
-                let pixel = from_row * comptime!(conv.from.size[1] as u32) + from_column;
-                at[j] = select(is_inside, pixel, comptime!(zero as u32));
-                step[j] = select(is_inside, comptime!(conv.from.pixels() as u32), 0);
             }
             let tap = row * comptime!(conv.kernel[1] as u32) + column;
-            let mut weight = comptime!(conv.weight as u32)
+            let weight = comptime!(conv.weight as u32)
                 + tap * comptime!((conv.from.channels * conv.to.channels) as u32)
                 + tile.channel;
-            for _ in 0..comptime!(conv.from.channels as u32) {
-                add_products(&mut sums, plane, weights, &at, weight, comptime!(conv.to));
-                #[unroll]
-                for j in 0..cells {
-                    at[j] += step[j];
-                }
-                weight += comptime!(conv.to.channels as u32);
-            }
+            add_tap(
+                &mut sums,
+                plane,
+                weights,
+                &rows,
+                &columns,
+                weight,
+                zero,
+                comptime!(conv.from),
+                comptime!(conv.to),
+            );
         }
     }
     sums
+}
+
+/// Adds to every sum of a tile of `to` the products of a pixel of `from`, at a row and a column for each
+/// cell, with a tap: the weights at `weight` and after, `[channels of from, channels of to]`. Pixels
+/// outside of it are zero; those before it have wrapped around, and are beyond its sides, too.
+#[allow(clippy::too_many_arguments)]
+#[cube]
+fn add_tap(
+    sums: &mut Array<f32>,
+    plane: &Shared<[f32]>,
+    weights: &Tensor<f32>,
+    rows: &Array<u32>,
+    columns: &Array<u32>,
+    weight: u32,
+    #[comptime] zero: usize,
+    #[comptime] from: Plane,
+    #[comptime] to: Plane,
+) {
+    let cells = comptime!(to.tile[1]);
+    let mut at = Array::<u32>::new(cells);
+    let mut step = Array::<u32>::new(cells);
+    #[unroll]
+    for j in 0..cells {
+        let is_inside =
+            rows[j] < comptime!(from.size[0] as u32) && columns[j] < comptime!(from.size[1] as u32);
+        let pixel = rows[j] * comptime!(from.size[1] as u32) + columns[j];
+        at[j] = select(is_inside, pixel, comptime!(zero as u32));
+        step[j] = select(is_inside, comptime!(from.pixels() as u32), 0);
+    }
+    let mut weight = weight;
+    for _ in 0..comptime!(from.channels as u32) {
+        add_products(sums, plane, weights, &at, weight, to);
+        #[unroll]
+        for j in 0..cells {
+            at[j] += step[j];
+        }
+        weight += comptime!(to.channels as u32);
+    }
 }
 
 /// Adds to every sum of a tile of `to` a number of its cell times a weight of its channel.
@@ -513,32 +548,29 @@ fn input_gradient(
         for u in 0..comptime!(conv.kernel[1].div_ceil(width) as u32) {
             let row = first_row % comptime!(height as u32) + comptime!(height as u32) * t;
             let column = first_column % comptime!(width as u32) + comptime!(width as u32) * u;
-            let mut at = Array::<u32>::new(cells);
-            let mut step = Array::<u32>::new(cells);
-            #[unroll]
-            for j in 0..cells {
-                // Before the output they wrap around.
-                let to_row = tile.cell_rows[j] + first_row / comptime!(height as u32) - t;
-                let to_column = tile.cell_columns[j] + first_column / comptime!(width as u32) - u;
-                let is_inside = to_row < comptime!(conv.to.size[0] as u32)
-                    && to_column < comptime!(conv.to.size[1] as u32);
-                let pixel = to_row * comptime!(conv.to.size[1] as u32) + to_column;
-                at[j] = select(is_inside, pixel, comptime!(zero as u32));
-                step[j] = select(is_inside, comptime!(conv.to.pixels() as u32), 0);
-            }
             if row < comptime!(conv.kernel[0] as u32) && column < comptime!(conv.kernel[1] as u32) {
+                let mut rows = Array::<u32>::new(cells);
+                let mut columns = Array::<u32>::new(cells);
+                #[unroll]
+                for j in 0..cells {
+                    rows[j] = tile.cell_rows[j] + first_row / comptime!(height as u32) - t;
+                    columns[j] = tile.cell_columns[j] + first_column / comptime!(width as u32) - u;
+                }
                 let tap = row * comptime!(conv.kernel[1] as u32) + column;
-                let mut weight = comptime!(conv.turned as u32)
+                let weight = comptime!(conv.turned as u32)
                     + tap * comptime!((conv.from.channels * conv.to.channels) as u32)
                     + tile.channel;
-                for _ in 0..comptime!(conv.to.channels as u32) {
-                    add_products(&mut sums, plane, weights, &at, weight, comptime!(conv.from));
-                    #[unroll]
-                    for j in 0..cells {
-                        at[j] += step[j];
-                    }
-                    weight += comptime!(conv.from.channels as u32);
-                }
+                add_tap(
+                    &mut sums,
+                    plane,
+                    weights,
+                    &rows,
+                    &columns,
+                    weight,
+                    zero,
+                    comptime!(conv.to),
+                    comptime!(conv.from),
+                );
             }
         }
     }

@@ -269,9 +269,9 @@ impl<B: StridedOps> Backward<B, 2> for StridedBackward {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, DeviceType, TensorData};
+    use burn::tensor::{Device, TensorData};
 
-    use super::super::conv2d;
+    use super::super::{adapters, conv2d};
     use super::*;
 
     fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -328,14 +328,6 @@ mod tests {
         [[5, 4], [1, 1], [2, 2], [0, 0], [0, 0]],
         [[9, 6], [2, 4], [3, 1], [3, 0], [1, 1]],
     ];
-
-    fn adapters() -> Vec<Device> {
-        let adapters = Device::enumerate(DeviceType::Wgpu).into_vec();
-        let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
-        let missing = "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter";
-        assert!(!adapters.is_empty() || !required, "{missing}");
-        adapters
-    }
 
     fn assert_close(got: &[f32], expected: &[f32], geometry: ConvGeometry) {
         assert_eq!(got.len(), expected.len());
