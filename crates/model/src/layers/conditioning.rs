@@ -57,6 +57,7 @@ impl ClassGain {
     }
 
     /// g + cb of every class, `[classes, channels_out]`.
+    #[cfg(feature = "wgpu")]
     pub(crate) fn of_classes(&self) -> Tensor<2> {
         self.shifted(self.table.val())
     }
