@@ -22,7 +22,7 @@ const ROUND: f32 = 12_582_912.0;
 /// Where the exponent 2ⁿ⁺¹²⁷ of the result reaches its codes for zero and infinity.
 const EXP_RANGE: [f32; 2] = [-88.0, 88.6];
 /// Slope of the leaky ReLU below zero.
-const LEAKY_SLOPE: f32 = 0.2;
+pub const LEAKY_SLOPE: f32 = 0.2;
 
 /// Turns x into x·σ(x), within 3e-7 relative for x > −88.3.
 ///

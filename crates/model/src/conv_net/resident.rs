@@ -78,7 +78,7 @@ impl ConvNet {
 #[cfg(test)]
 mod tests {
     use burn::module::{Module, ModuleMapper, Param};
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
     use rand::SeedableRng;
     use rand::rngs::SmallRng;
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::activation::Activation;
     use crate::energy::{EnergyModel, ImageShape};
-    use crate::ops::adapters;
+    use crate::ops::adapters::{adapters, assert_close, floats, wave};
 
     const BATCH: usize = 3;
 
@@ -148,12 +148,6 @@ mod tests {
         ]
     }
 
-    fn wave<const D: usize>(shape: [usize; D], phase: usize, device: &Device) -> Tensor<D> {
-        let numbers =
-            (0..shape.iter().product::<usize>()).map(|i| ((i + phase) as f32 * 0.731).sin());
-        Tensor::from_data(TensorData::new(numbers.collect::<Vec<_>>(), shape), device)
-    }
-
     /// The network on a device, with weights of which none is without effect.
     fn on(device: &Device, net: &ConvNet) -> ConvNet {
         struct Stir<'a>(&'a Device, usize);
@@ -180,7 +174,6 @@ mod tests {
         let factors = Tensor::from_floats([1.0, 2.0, 3.0], device);
         let mut gradients = (energies.clone() * factors).sum().backward();
         let gradient = x.grad_remove(&mut gradients).expect("tracked");
-        let floats = |data: TensorData| data.iter::<f32>().collect::<Vec<_>>();
         [
             floats(energies.inner().into_data()),
             floats(gradient.into_data()),
@@ -203,15 +196,7 @@ mod tests {
                     .and_then(|packed| packed.get().map(Option::is_some));
                 assert_eq!(is_packed, Some(true), "{config:?} is not for the kernel");
                 for (got, expected) in got.iter().zip(&expected) {
-                    assert_eq!(got.len(), expected.len());
-                    let largest = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
-                    for (got, expected) in got.iter().zip(expected) {
-                        let error = (got - expected).abs();
-                        assert!(
-                            error < 1e-5 * largest,
-                            "{config:?}: {got} is not {expected}"
-                        );
-                    }
+                    assert_close(got, expected, &config);
                 }
             }
         }

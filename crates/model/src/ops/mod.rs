@@ -7,6 +7,8 @@
 
 #![allow(deprecated)] // upstream prefers flex to ndarray; users compare them
 
+#[cfg(all(test, feature = "wgpu"))]
+pub(crate) mod adapters;
 mod autodiff;
 mod flex;
 mod host;
@@ -294,15 +296,4 @@ fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
         _ => false,
     };
     x.dtype() == DType::F32 && is_host
-}
-
-/// The adapters that tests compare with the CPU.
-#[cfg(all(test, feature = "wgpu"))]
-pub(crate) fn adapters() -> Vec<burn::tensor::Device> {
-    use burn::tensor::{Device, DeviceType};
-    let adapters = Device::enumerate(DeviceType::Wgpu).into_vec();
-    let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
-    let missing = "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter";
-    assert!(!adapters.is_empty() || !required, "{missing}");
-    adapters
 }

@@ -16,6 +16,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
+use ebm_kernels::elementwise::LEAKY_SLOPE;
 
 use super::ResidentOps;
 use super::plan::{Condition, Conv, Plan, Plane, UNITS};
@@ -303,18 +304,16 @@ fn convolve(
                     + column
                     - comptime!(conv.before[1] as u32);
             }
-            let tap = row * comptime!(conv.kernel[1] as u32) + column;
-            let weight = comptime!(conv.weight as u32)
-                + tap * comptime!((conv.from.channels * conv.to.channels) as u32)
-                + tile.channel;
             add_tap(
                 &mut sums,
                 plane,
                 weights,
+                tile.channel,
                 &rows,
                 &columns,
-                weight,
+                row * comptime!(conv.kernel[1] as u32) + column,
                 zero,
+                comptime!(conv.weight),
                 comptime!(conv.from),
                 comptime!(conv.to),
             );
@@ -323,19 +322,22 @@ fn convolve(
     sums
 }
 
-/// Adds to every sum of a tile of `to` the products of a pixel of `from`, at a row and a column for each
-/// cell, with a tap: the weights at `weight` and after, `[channels of from, channels of to]`. Pixels
-/// outside of it are zero; those before it have wrapped around, and are beyond its sides, too.
+/// Adds to every sum of a tile of `to`, of `channel` and others, the products of a pixel of `from`, at a
+/// row and a column for each cell, with a tap of the kernels at `kernels`, `[taps, channels of from,
+/// channels of to]`. Pixels outside of it are zero; those before it have wrapped around, and are beyond
+/// its sides, too.
 #[allow(clippy::too_many_arguments)]
 #[cube]
 fn add_tap(
     sums: &mut Array<f32>,
     plane: &Shared<[f32]>,
     weights: &Tensor<f32>,
+    channel: u32,
     rows: &Array<u32>,
     columns: &Array<u32>,
-    weight: u32,
+    tap: u32,
     #[comptime] zero: usize,
+    #[comptime] kernels: usize,
     #[comptime] from: Plane,
     #[comptime] to: Plane,
 ) {
@@ -350,7 +352,8 @@ fn add_tap(
         at[j] = select(is_inside, pixel, comptime!(zero as u32));
         step[j] = select(is_inside, comptime!(from.pixels() as u32), 0);
     }
-    let mut weight = weight;
+    let mut weight =
+        comptime!(kernels as u32) + tap * comptime!((from.channels * to.channels) as u32) + channel;
     for _ in 0..comptime!(from.channels as u32) {
         add_products(sums, plane, weights, &at, weight, to);
         #[unroll]
@@ -446,7 +449,7 @@ fn activated(z: f32, #[comptime] activation: Activation) -> (f32, f32) {
             (value, sigmoid + value * (1.0 - sigmoid))
         }
         Activation::LeakyRelu => {
-            let slope = select(z > 0.0, 1.0f32, 0.2f32);
+            let slope = select(z > 0.0, 1.0f32, LEAKY_SLOPE);
             (z * slope, slope)
         }
     }
@@ -556,18 +559,16 @@ fn input_gradient(
                     rows[j] = tile.cell_rows[j] + first_row / comptime!(height as u32) - t;
                     columns[j] = tile.cell_columns[j] + first_column / comptime!(width as u32) - u;
                 }
-                let tap = row * comptime!(conv.kernel[1] as u32) + column;
-                let weight = comptime!(conv.turned as u32)
-                    + tap * comptime!((conv.from.channels * conv.to.channels) as u32)
-                    + tile.channel;
                 add_tap(
                     &mut sums,
                     plane,
                     weights,
+                    tile.channel,
                     &rows,
                     &columns,
-                    weight,
+                    row * comptime!(conv.kernel[1] as u32) + column,
                     zero,
+                    comptime!(conv.turned),
                     comptime!(conv.to),
                     comptime!(conv.from),
                 );

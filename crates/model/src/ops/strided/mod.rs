@@ -269,30 +269,26 @@ impl<B: StridedOps> Backward<B, 2> for StridedBackward {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
 
-    use super::super::{adapters, conv2d};
+    use super::super::adapters::{adapters, assert_close, floats, wave};
+    use super::super::conv2d;
     use super::*;
 
-    fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-        let numbers = (0..shape.iter().product::<usize>()).map(|i| (i as f32 * 0.731).sin());
-        Tensor::from_data(TensorData::new(numbers.collect::<Vec<_>>(), shape), device)
-    }
-
-    /// y, and the gradients of Σ y·ramp with respect to x, the weights and the bias.
+    /// y, and the gradients of Σ y·wave with respect to x, the weights and the bias.
     fn results(
         device: &Device,
         size: [usize; 2],
         [rows, columns]: [usize; 2],
         geometry: ConvGeometry,
     ) -> [Vec<f32>; 4] {
-        let x = ramp([3, 2, size[0], size[1]], device)
+        let x = wave([3, 2, size[0], size[1]], 0, device)
             .autodiff()
             .require_grad();
-        let weight = ramp([5, 2, rows, columns], device)
+        let weight = wave([5, 2, rows, columns], 0, device)
             .autodiff()
             .require_grad();
-        let bias = ramp([5], device).autodiff().require_grad();
+        let bias = wave([5], 0, device).autodiff().require_grad();
         let y = conv2d(
             x.clone(),
             weight.clone(),
@@ -300,9 +296,8 @@ mod tests {
             None,
             geometry,
         );
-        let weighted = y.clone() * ramp(y.dims(), device);
+        let weighted = y.clone() * wave(y.dims(), 0, device);
         let mut gradients = weighted.sum().backward();
-        let floats = |data: TensorData| data.iter::<f32>().collect::<Vec<_>>();
         [
             floats(y.inner().into_data()),
             floats(x.grad_remove(&mut gradients).expect("tracked").into_data()),
@@ -329,18 +324,6 @@ mod tests {
         [[9, 6], [2, 4], [3, 1], [3, 0], [1, 1]],
     ];
 
-    fn assert_close(got: &[f32], expected: &[f32], geometry: ConvGeometry) {
-        assert_eq!(got.len(), expected.len());
-        let largest = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
-        for (got, expected) in got.iter().zip(expected) {
-            let error = (got - expected).abs();
-            assert!(
-                error < 1e-5 * largest,
-                "{geometry:?}: {got} is not {expected}"
-            );
-        }
-    }
-
     #[test]
     fn every_adapter_agrees_with_the_cpu_on_every_geometry() {
         for device in &adapters() {
@@ -350,7 +333,7 @@ mod tests {
                 let expected = results(&Device::flex(), size, kernel, geometry);
                 let got = results(device, size, kernel, geometry);
                 for (got, expected) in got.iter().zip(&expected) {
-                    assert_close(got, expected, geometry);
+                    assert_close(got, expected, &geometry);
                 }
                 // Whichever way the device prefers.
                 let strided = Strided {
@@ -358,15 +341,15 @@ mod tests {
                     kernel,
                     size,
                 };
-                let of_y = ramp(dims_of_y(size, kernel, geometry), device);
-                let weight = ramp([5, 2, kernel[0], kernel[1]], device);
+                let of_y = wave(dims_of_y(size, kernel, geometry), 0, device);
+                let weight = wave([5, 2, kernel[0], kernel[1]], 0, device);
                 let of_x = Tensor::<4>::from_dispatch(by_phases::<Dispatch>(
                     of_y.into_dispatch(),
                     turned(weight, stride).into_dispatch(),
                     strided,
                 ));
                 let of_x: Vec<f32> = of_x.into_data().iter().collect();
-                assert_close(&of_x, &expected[1], geometry);
+                assert_close(&of_x, &expected[1], &geometry);
             }
         }
     }
@@ -379,7 +362,7 @@ mod tests {
     #[test]
     fn the_kernel_moves_pixels_as_the_operations_do() {
         for device in &adapters() {
-            let cells = ramp([2, 12, 3, 4], device);
+            let cells = wave([2, 12, 3, 4], 0, device);
             let layout = Cells {
                 stride: [2, 3],
                 before: [1, 2],
