@@ -1,13 +1,13 @@
-//! Measure the kernels on the layers of the networks that `ebm bench` measures whole.
+//! Measure the kernels on the layers of the networks that `ebm bench` measures as a whole.
 //!
-//! `cargo bench --manifest-path crates/kernels/Cargo.toml [-- FILTER]`. Elements are multiply-adds of
-//! the plain convolution, so that 1 Gelem/s is 2 GFLOP/s of it.
+//! `cargo bench --manifest-path crates/kernels/Cargo.toml [-- FILTER]`. An element of the throughput is
+//! a multiply-add of the plain convolution, so 1 Gelem/s is 2 GFLOP/s of it.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ebm_kernels::conv::{self, ConvShape, Factors, Images, Layouts, Order, Weights};
+use ebm_kernels::conv::{self, ConvShape, Factors, ImageBatch, Layouts, Order, Weights};
 use ebm_kernels::{elementwise, lanes};
 
-/// Images of a piece of chains, and of a piece of an update.
+/// Images of a task of sampling, and of a task of a parameter update.
 const CHAINS: usize = 8;
 const UPDATED: usize = 16;
 
@@ -36,7 +36,7 @@ fn layers() -> Vec<(&'static str, ConvShape)> {
     ]
 }
 
-fn numbers(len: usize) -> Vec<f32> {
+fn waves(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * 0.731).sin()).collect()
 }
 
@@ -59,17 +59,17 @@ fn convolutions(criterion: &mut Criterion) {
         let [inputs, outputs] = sizes(&shape);
         let [rows, columns] = shape.kernel;
         let size = [shape.channels_out, shape.channels_in, rows, columns];
-        let values = numbers(size.iter().product());
+        let values = waves(size.iter().product());
         let weight = Weights {
             values: &values,
             size,
             steps: [size[1] * rows * columns, rows * columns, columns, 1],
         };
-        let (layouts, bias) = (Layouts::default(), numbers(shape.channels_out));
+        let (layouts, bias) = (Layouts::default(), waves(shape.channels_out));
         group.throughput(Throughput::Elements(multiply_adds(&shape)));
 
         let (order, gradient_order) = (shape.order(), shape.gradient_order());
-        let (x, mut y) = (numbers(order.len(inputs)), numbers(order.len(outputs)));
+        let (x, mut y) = (waves(order.len(inputs)), waves(order.len(outputs)));
         group.bench_function(BenchmarkId::new("forward", name), |bencher| {
             bencher.iter(|| conv::forward(shape, &x, (weight, &layouts), Some(&bias), &mut y));
         });
@@ -77,8 +77,8 @@ fn convolutions(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("forward in bf16", name), |bencher| {
             bencher.iter(|| conv::forward(shape, &x, (weight, &rounding), Some(&bias), &mut y));
         });
-        let gradient = numbers(gradient_order.len(outputs));
-        let mut grad_x = numbers(gradient_order.len(inputs));
+        let gradient = waves(gradient_order.len(outputs));
+        let mut grad_x = waves(gradient_order.len(inputs));
         group.bench_function(BenchmarkId::new("input gradient", name), |bencher| {
             bencher.iter(|| {
                 conv::input_gradient(shape, (weight, &layouts), &gradient, &mut grad_x);
@@ -92,12 +92,12 @@ fn convolutions(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(multiply_adds(&shape)));
         let [inputs, outputs] = sizes(&shape);
         let order = Order::Lanes;
-        let (x, gradient) = (numbers(order.len(inputs)), numbers(order.len(outputs)));
+        let (x, gradient) = (waves(order.len(inputs)), waves(order.len(outputs)));
         let (mut grad_weight, mut grad_bias) = (values.clone(), bias.clone());
         group.bench_function(BenchmarkId::new("parameter gradients", name), |bencher| {
             bencher.iter(|| {
-                let images = |numbers, size| Images {
-                    numbers,
+                let images = |values, size| ImageBatch {
+                    values,
                     order,
                     size,
                 };
@@ -117,7 +117,7 @@ fn elementwise(criterion: &mut Criterion) {
     const LEN: usize = 1 << 14;
     let mut group = criterion.benchmark_group("elementwise");
     group.throughput(Throughput::Elements(LEN as u64));
-    let (x, mut y) = (numbers(LEN), numbers(LEN));
+    let (x, mut y) = (waves(LEN), waves(LEN));
     group.bench_function("swish", |bencher| {
         bencher.iter(|| elementwise::swish(&mut y))
     });

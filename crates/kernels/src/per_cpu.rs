@@ -1,8 +1,8 @@
-//! Compile a function for each kind of CPU and choose among them at run time.
+//! Compile a function for each kind of CPU, and choose among them at run time.
 
-/// Defines a function `$name`, maybe of a number known when it is compiled, that runs `$fused` on CPUs
-/// with fused multiply-adds, compiled for the vectors that they have, and `$portable` on others. Both
-/// are inlined.
+/// Defines a function `$name`, with at most one const parameter. On CPUs with fused multiply-adds it
+/// runs `$fused`, compiled for the vectors of the CPU; on other CPUs it runs `$portable`. Both are
+/// inlined.
 macro_rules! per_cpu {
     ($(#[$doc:meta])* $visibility:vis $name:ident $(<const $size:ident>)? = [$fused:expr, $portable:expr], $($argument:ident: $type:ty),+) => {
         $(#[$doc])*
@@ -23,11 +23,11 @@ macro_rules! per_cpu {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("fma")
                 {
-                    // SAFETY: the CPU has the features that the function is compiled for.
+                    // SAFETY: the CPU has all features that the function is compiled for.
                     return unsafe { avx512$(::<$size>)?($($argument),+) };
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the CPU has the features that the function is compiled for.
+                    // SAFETY: the CPU has all features that the function is compiled for.
                     return unsafe { avx2$(::<$size>)?($($argument),+) };
                 }
             }

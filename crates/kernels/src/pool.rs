@@ -1,25 +1,30 @@
-//! Average 2×2 pixels, and hand an average's gradient back to them.
+//! Average blocks of 2×2 pixels, and pass an average's gradient on to its pixels.
 //!
-//! Images are planes of `[height, width, numbers]`: of one number a pixel where they lie one after the
-//! other, of all channels' lanes where they lie beside each other.
+//! Images are consecutive planes `[height, width, elements]`, see [`Order::plane`]: a pixel has one
+//! element in planes, and an element for each lane of each channel in lanes.
+//!
+//! [`Order::plane`]: crate::conv::Order::plane
 
-/// Writes the average of every 2×2 pixels; an odd last row or column is left out.
-pub fn halve(x: &[f32], size @ [height, width, numbers]: [usize; 3], out: &mut [f32]) {
+/// Writes the average of every block of 2×2 pixels; an odd last row or column is left out.
+///
+/// # Shapes
+/// - `x` `[planes, height, width, elements]`, `out` `[planes, height / 2, width / 2, elements]`
+pub fn halve(x: &[f32], size @ [height, width, elements]: [usize; 3], out: &mut [f32]) {
     let (rows, columns) = (height / 2, width / 2);
-    if rows * columns * numbers == 0 {
+    if rows * columns * elements == 0 {
         return;
     }
     let planes = x.chunks_exact(size.iter().product());
-    for (plane, out) in planes.zip(out.chunks_exact_mut(rows * columns * numbers)) {
-        let pairs = plane.chunks_exact(2 * width * numbers);
-        for (pair, out) in pairs.zip(out.chunks_exact_mut(columns * numbers)) {
-            let (top, bottom) = pair.split_at(width * numbers);
+    for (plane, out) in planes.zip(out.chunks_exact_mut(rows * columns * elements)) {
+        let pairs = plane.chunks_exact(2 * width * elements);
+        for (pair, out) in pairs.zip(out.chunks_exact_mut(columns * elements)) {
+            let (top, bottom) = pair.split_at(width * elements);
             let squares = top
-                .chunks_exact(2 * numbers)
-                .zip(bottom.chunks_exact(2 * numbers));
-            for ((top, bottom), out) in squares.zip(out.chunks_exact_mut(numbers)) {
-                let (a, b) = top.split_at(numbers);
-                let (c, d) = bottom.split_at(numbers);
+                .chunks_exact(2 * elements)
+                .zip(bottom.chunks_exact(2 * elements));
+            for ((top, bottom), out) in squares.zip(out.chunks_exact_mut(elements)) {
+                let (a, b) = top.split_at(elements);
+                let (c, d) = bottom.split_at(elements);
                 for (i, out) in out.iter_mut().enumerate() {
                     *out = 0.25 * ((a[i] + b[i]) + (c[i] + d[i]));
                 }
@@ -28,25 +33,28 @@ pub fn halve(x: &[f32], size @ [height, width, numbers]: [usize; 3], out: &mut [
     }
 }
 
-/// Writes a quarter of each average's gradient to its four pixels, and zero to the pixels left out.
-/// `out` holds zeros.
+/// Writes a quarter of each average's gradient to its four pixels. `out` must hold zeros; pixels that
+/// were left out keep them.
+///
+/// # Shapes
+/// - `gradient` `[planes, height / 2, width / 2, elements]`, `out` `[planes, height, width, elements]`
 pub fn halve_gradient(
     gradient: &[f32],
-    size @ [height, width, numbers]: [usize; 3],
+    size @ [height, width, elements]: [usize; 3],
     out: &mut [f32],
 ) {
     let (rows, columns) = (height / 2, width / 2);
-    if rows * columns * numbers == 0 {
+    if rows * columns * elements == 0 {
         return;
     }
     let planes = out.chunks_exact_mut(size.iter().product());
-    for (plane, gradient) in planes.zip(gradient.chunks_exact(rows * columns * numbers)) {
-        let pairs = plane.chunks_exact_mut(2 * width * numbers);
-        for (pair, gradient) in pairs.zip(gradient.chunks_exact(columns * numbers)) {
-            for line in pair.chunks_exact_mut(width * numbers) {
-                let twos = line.chunks_exact_mut(2 * numbers);
-                for (pixels, gradient) in twos.zip(gradient.chunks_exact(numbers)) {
-                    for pixel in pixels.chunks_exact_mut(numbers) {
+    for (plane, gradient) in planes.zip(gradient.chunks_exact(rows * columns * elements)) {
+        let pairs = plane.chunks_exact_mut(2 * width * elements);
+        for (pair, gradient) in pairs.zip(gradient.chunks_exact(columns * elements)) {
+            for line in pair.chunks_exact_mut(width * elements) {
+                let twos = line.chunks_exact_mut(2 * elements);
+                for (pixels, gradient) in twos.zip(gradient.chunks_exact(elements)) {
+                    for pixel in pixels.chunks_exact_mut(elements) {
                         let each = pixel.iter_mut().zip(gradient);
                         each.for_each(|(pixel, gradient)| *pixel = 0.25 * gradient);
                     }
@@ -73,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_of_a_pixel_are_averaged_each() {
-        // Pixels 0, 1, 2, 3 and a column left out; the second number is ten times the first.
+    fn each_element_of_a_pixel_has_an_average_of_its_own() {
+        // Pixels 0, 1, 2, 3 and a column left out; the second element is ten times the first.
         let x = [
             0.0, 0.0, 1.0, 10.0, 9.0, 9.0, 2.0, 20.0, 3.0, 30.0, 9.0, 9.0,
         ];

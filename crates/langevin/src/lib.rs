@@ -2,24 +2,22 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use ebm_langevin::{LangevinConfig, NoiseKey, Sampler, Schedule, Stream};
+//! use ebm_core::{NoiseKey, Stream};
+//! use ebm_langevin::{LangevinConfig, Sampler};
 //!
 //! // A bowl around grey: E(x) = Σ (x − ½)² / 2σ² with σ = 0.1, sampled at temperature 1.
 //! let (step_size, sigma) = (1e-4_f64, 0.1_f64);
-//! let config = LangevinConfig {
-//!     num_steps: 200,
-//!     step_size: Schedule::Constant(step_size),
-//!     noise_std: Schedule::Constant((2.0 * step_size).sqrt()),
-//!     ..LangevinConfig::default()
-//! };
+//! let config = LangevinConfig::new(200)
+//!     .with_step_size(step_size)
+//!     .with_noise_std((2.0 * step_size).sqrt());
 //! let bowl = |x: Tensor<4>| -> Tensor<1> {
 //!     let distance: Tensor<2> = (x - 0.5).powi_scalar(2).flatten(1, 3);
 //!     distance.sum_dim(1).squeeze_dim::<1>(1) / (2.0 * sigma * sigma)
 //! };
 //! let chains: Vec<u32> = (0..64).collect();
 //! let start = Tensor::zeros([64, 1, 8, 8], &Device::flex());
-//! let sampler = Sampler::new(config, NoiseKey::new(1, Stream::Sample, 0)).with_stats(true);
-//! let run = sampler.run(start, &chains, bowl);
+//! let sampler = Sampler::new(config, NoiseKey::new(1, Stream::Sample, 0));
+//! let run = sampler.run(start, &chains, &bowl);
 //!
 //! let std = run.x.var(0).mean().sqrt().into_scalar::<f32>();
 //! assert!((std - 0.1).abs() < 0.01, "{std}");
@@ -39,31 +37,26 @@
 //!   (a gradient with respect to x is twice the one with respect to 2x − 1).
 //!
 //! # Reading order
-//! `step` (the equation) → `philox` (its noise) → `sampler` (the loop; `sgld` and `hamiltonian` are
-//! what a step is) → `buffer` (persistent chains); `kernel` runs a step on a backend, `gradient` is
-//! the only file that touches the tape, `pieces` spreads chains over cores.
+//! `step` (the equation) → `sampler` (the loop over steps; [`sgld`], [`mala`] and [`hmc`] are one step
+//! each, with its state and what it tells) → `buffer` (persistent chains) → `start` (chains outside
+//! training); `kernel` runs a step on a backend, `stats` records what chains do. Energies and random
+//! numbers are `ebm_core`'s.
 
 mod buffer;
-mod gradient;
 mod kernel;
-mod philox;
-mod pieces;
 mod rows;
 mod sampler;
-mod schedule;
+mod start;
 mod stats;
 mod step;
 
 pub use buffer::{
     Augmentation, BufferConfig, BufferState, ByteImages, Chains, ReplayBuffer, Restart, RestartData,
 };
-pub use gradient::{Energy, energy_and_gradient};
 pub use kernel::{descend, perturb, reference};
-pub use philox::{Distribution, NoiseKey, PhiloxRng, Stream, normal, philox4x32_10, uniform};
-pub use pieces::{MAX_CHAINS_OF_PIECE, chain_pieces, each_piece, is_cpu, pieces_for, pieces_of};
 pub use sampler::{
-    InvalidValue, LangevinConfig, LastStep, Method, Run, Sampler, adapted_scale, chain_tensor,
+    ChainRun, Dynamics, LangevinConfig, LastStep, Method, Sampler, adapted_scale, hmc, mala, sgld,
 };
-pub use schedule::{Schedule, Varying};
-pub use stats::ChainStats;
+pub use start::{noise_images, sampler_outside_training, warm_up};
+pub use stats::{ChainStats, StepStats};
 pub use step::{Descent, Noise};

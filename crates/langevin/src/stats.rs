@@ -1,44 +1,100 @@
-//! Record what chains do while they run.
+//! Record what chains do while they run: one value a chain, on the device until somebody reads it.
 
 use burn::tensor::{Int, Tensor};
 
 use crate::rows::{flatten_rows, row_norms};
 use crate::step::Descent;
 
-/// What some chains did in one run of the sampler. A value that is not finite stays visible.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What each chain did in one run of the sampler. A value that is not finite stays visible.
+///
+/// Every tensor is `[batch]`, so that a batch gives the same statistics however it is cut.
+#[derive(Clone, Debug)]
 pub struct ChainStats {
-    /// E of every chain before the first step.
-    pub energy_before: Vec<f32>,
-    /// E of every chain after the last step.
-    pub energy_after: Vec<f32>,
-    /// Mean over chains and steps of the L2 norm of ∇E.
-    pub grad_norm_mean: f64,
-    /// Largest L2 norm of ∇E of a chain at a step.
-    pub grad_norm_max: f64,
+    /// E before the first step.
+    pub energy_before: Tensor<1>,
+    /// E after the last step.
+    pub energy_after: Tensor<1>,
+    /// Share of the final pixels at a bound, in [0, 1].
+    pub at_bound_share: Tensor<1>,
+    /// What the steps did, where asked for.
+    pub steps: Option<StepStats>,
+}
+
+/// What the steps of each chain did, `[batch]` each.
+#[derive(Clone, Debug)]
+pub struct StepStats {
+    /// Mean over the steps of the L2 norm of ∇E.
+    pub grad_norm_mean: Tensor<1>,
+    /// Largest L2 norm of ∇E at a step.
+    pub grad_norm_max: Tensor<1>,
     /// Share of the elements of ∇E/T that a clamp, or a limit of its norm, changed, in [0, 1].
-    pub clamped_share: f64,
+    pub clamped_share: Tensor<1>,
     /// Mean probability with which a step was accepted, in [0, 1], of methods that may reject it;
     /// not a number where an energy was not finite.
-    pub acceptance: Option<f64>,
-    /// Share of the final pixels at a bound, in [0, 1].
-    pub at_bound_share: f64,
+    pub acceptance: Option<Tensor<1>>,
 }
 
-/// The larger of two numbers; not a number if either is not one.
-fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a > b { a } else { b }
+impl ChainStats {
+    /// The statistics of consecutive pieces as those of the whole batch.
+    pub(crate) fn join(pieces: Vec<Self>) -> Option<Self> {
+        let of = |field: fn(&Self) -> &Tensor<1>| cat(pieces.iter().map(field));
+        if pieces.is_empty() {
+            return None;
+        }
+        let steps: Option<Vec<_>> = pieces.iter().map(|piece| piece.steps.clone()).collect();
+        Some(Self {
+            energy_before: of(|piece| &piece.energy_before),
+            energy_after: of(|piece| &piece.energy_after),
+            at_bound_share: of(|piece| &piece.at_bound_share),
+            steps: steps.map(|steps| StepStats::join(&steps)),
+        })
+    }
+
+    /// Mean over the chains of the probability with which steps were accepted, of methods that may
+    /// reject them. Reads the device.
+    pub fn mean_acceptance(&self) -> Option<f64> {
+        let acceptance = self.steps.as_ref()?.acceptance.clone()?;
+        let chains = acceptance.dims()[0].max(1) as f64;
+        let data = acceptance.into_data();
+        Some(data.iter::<f32>().map(f64::from).sum::<f64>() / chains)
+    }
 }
 
-/// Sums over the steps of a run, on the device until the run ends.
+impl StepStats {
+    fn join(pieces: &[Self]) -> Self {
+        let of = |field: fn(&Self) -> &Tensor<1>| cat(pieces.iter().map(field));
+        let acceptance: Option<Vec<_>> = pieces
+            .iter()
+            .map(|piece| piece.acceptance.as_ref())
+            .collect();
+        Self {
+            grad_norm_mean: of(|piece| &piece.grad_norm_mean),
+            grad_norm_max: of(|piece| &piece.grad_norm_max),
+            clamped_share: of(|piece| &piece.clamped_share),
+            acceptance: acceptance.map(|pieces| cat(pieces.into_iter())),
+        }
+    }
+}
+
+fn cat<'a>(pieces: impl Iterator<Item = &'a Tensor<1>>) -> Tensor<1> {
+    Tensor::cat(pieces.cloned().collect(), 0)
+}
+
+/// Sums over the steps of a run.
 pub(crate) struct StatsRecorder {
     energy_before: Tensor<1>,
-    grad_norm_sum: Option<Tensor<1>>,
-    grad_norm_max: Option<Tensor<1>>,
-    clamped: Option<Tensor<1, Int>>,
-    acceptance: Option<Tensor<1>>,
-    elements: usize,
+    sums: Option<StepSums>,
     steps: usize,
+}
+
+/// `[batch]` each.
+struct StepSums {
+    grad_norm: Tensor<1>,
+    grad_norm_max: Tensor<1>,
+    clamped: Tensor<1, Int>,
+    acceptance: Option<Tensor<1>>,
+    /// Elements of the gradient of a chain.
+    elements: usize,
 }
 
 impl StatsRecorder {
@@ -46,23 +102,22 @@ impl StatsRecorder {
     pub(crate) fn start(energy_before: Tensor<1>) -> Self {
         Self {
             energy_before,
-            grad_norm_sum: None,
-            grad_norm_max: None,
-            clamped: None,
-            acceptance: None,
-            elements: 0,
+            sums: None,
             steps: 0,
         }
     }
 
-    /// Add the gradients `[batch, ..]` of a step, before anything limits them.
+    /// Add the gradients `[batch, ..]` of a step, before anything limits them, and the logarithms
+    /// of its acceptance ratios, `[batch]`.
     pub(crate) fn record<const D: usize>(
         &mut self,
         gradient: &Tensor<D>,
         descent: &Descent,
         norm_clip: Option<f64>,
+        log_ratio: Option<&Tensor<1>>,
     ) {
-        let rows = flatten_rows(gradient.clone());
+        let rows = flatten_rows(gradient.clone()); // [batch, elements]
+        let [_, elements] = rows.dims();
         let row_norms = row_norms(&rows); // [batch, 1]
         let norms: Tensor<1> = row_norms.clone().squeeze_dim(1);
         let scaled = rows.mul_scalar(descent.inverse_temperature).abs();
@@ -74,26 +129,28 @@ impl StatsRecorder {
             }
             None => clamped,
         };
-        let clamped = clamped.int().sum();
-        self.elements += gradient.shape().num_elements();
+        let clamped: Tensor<1, Int> = clamped.int().sum_dim(1).squeeze_dim(1);
+        let acceptance = log_ratio.map(acceptance_probability);
         self.steps += 1;
-        self.grad_norm_max = Some(match self.grad_norm_max.take() {
-            Some(max) => max.max_pair(norms.clone()),
-            None => norms.clone(),
+        self.sums = Some(match self.sums.take() {
+            None => StepSums {
+                grad_norm: norms.clone(),
+                grad_norm_max: norms,
+                clamped,
+                acceptance,
+                elements,
+            },
+            Some(sums) => StepSums {
+                grad_norm: sums.grad_norm + norms.clone(),
+                grad_norm_max: sums.grad_norm_max.max_pair(norms),
+                clamped: sums.clamped + clamped,
+                acceptance: sums
+                    .acceptance
+                    .zip(acceptance)
+                    .map(|(sum, term)| sum + term),
+                elements,
+            },
         });
-        self.grad_norm_sum = Some(add(self.grad_norm_sum.take(), norms));
-        self.clamped = Some(match self.clamped.take() {
-            Some(sum) => sum + clamped,
-            None => clamped,
-        });
-    }
-
-    /// Add the logarithms of the acceptance ratios of a step, `[batch]`.
-    pub(crate) fn record_acceptance(&mut self, log_ratio: &Tensor<1>) {
-        // A ratio of energies that are not finite is not finite either, and stays visible.
-        let mark = log_ratio.clone() * 0.0;
-        let probability = log_ratio.clone().clamp_max(0.0).exp() + mark;
-        self.acceptance = Some(add(self.acceptance.take(), probability));
     }
 
     /// End with the energies `[batch]` and pixels of the last state.
@@ -102,90 +159,36 @@ impl StatsRecorder {
         energy_after: Tensor<1>,
         x: &Tensor<D>,
         bounds: Option<[f64; 2]>,
-    ) -> Tally {
-        let at_bound = bounds.map_or(0.0, |[low, high]| {
-            let outside = x.clone().lower_equal_elem(low).int().sum();
-            let outside = outside + x.clone().greater_equal_elem(high).int().sum();
-            f64::from(floats(outside.float())[0])
-        });
-        let clamped = self.clamped.map(|sum| f64::from(floats(sum.float())[0]));
-        Tally {
-            energy_before: floats(self.energy_before),
-            energy_after: floats(energy_after),
-            grad_norm_sums: self.grad_norm_sum.map(floats).unwrap_or_default(),
-            grad_norm_maxima: self.grad_norm_max.map(floats).unwrap_or_default(),
-            acceptance_sums: self.acceptance.map(floats),
-            clamped: clamped.unwrap_or(0.0),
-            elements: self.elements,
-            at_bound,
-            pixels: x.shape().num_elements(),
-            steps: self.steps,
-        }
-    }
-}
-
-/// What is known of each chain of a piece, and what was counted over all of them: a batch of pieces
-/// gives the same statistics however it is cut.
-pub(crate) struct Tally {
-    energy_before: Vec<f32>,
-    energy_after: Vec<f32>,
-    /// Over the steps, of every chain.
-    grad_norm_sums: Vec<f32>,
-    grad_norm_maxima: Vec<f32>,
-    acceptance_sums: Option<Vec<f32>>,
-    clamped: f64,
-    elements: usize,
-    at_bound: f64,
-    pixels: usize,
-    steps: usize,
-}
-
-impl Tally {
-    /// That of this piece and of the next.
-    pub(crate) fn and(mut self, next: Self) -> Self {
-        self.energy_before.extend(next.energy_before);
-        self.energy_after.extend(next.energy_after);
-        self.grad_norm_sums.extend(next.grad_norm_sums);
-        self.grad_norm_maxima.extend(next.grad_norm_maxima);
-        let more = next.acceptance_sums.unwrap_or_default();
-        self.acceptance_sums
-            .iter_mut()
-            .for_each(|sums| sums.extend(&more));
-        Self {
-            clamped: self.clamped + next.clamped,
-            elements: self.elements + next.elements,
-            at_bound: self.at_bound + next.at_bound,
-            pixels: self.pixels + next.pixels,
-            ..self
-        }
-    }
-
-    pub(crate) fn stats(self) -> ChainStats {
-        let mean = |sums: &[f32]| {
-            let terms = (sums.len() * self.steps).max(1) as f64;
-            sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() / terms
-        };
-        let maxima = self.grad_norm_maxima.iter();
+    ) -> ChainStats {
+        let steps = self.steps as f64;
         ChainStats {
-            grad_norm_mean: mean(&self.grad_norm_sums),
-            grad_norm_max: maxima.fold(0.0, |max, &norm| larger(max, f64::from(norm))),
-            clamped_share: self.clamped / self.elements.max(1) as f64,
-            acceptance: self.acceptance_sums.as_deref().map(mean),
-            at_bound_share: self.at_bound / self.pixels.max(1) as f64,
             energy_before: self.energy_before,
-            energy_after: self.energy_after,
+            energy_after,
+            at_bound_share: at_bound_share(x, bounds),
+            steps: self.sums.map(|sums| StepStats {
+                grad_norm_mean: sums.grad_norm / steps,
+                grad_norm_max: sums.grad_norm_max,
+                clamped_share: sums.clamped.float() / (steps * sums.elements.max(1) as f64),
+                acceptance: sums.acceptance.map(|sum| sum / steps),
+            }),
         }
     }
 }
 
-fn add(sum: Option<Tensor<1>>, term: Tensor<1>) -> Tensor<1> {
-    match sum {
-        Some(sum) => sum + term,
-        None => term,
-    }
+/// min(1, ratio), of its logarithm. A ratio of energies that are not finite is not finite either, and
+/// stays visible.
+fn acceptance_probability(log_ratio: &Tensor<1>) -> Tensor<1> {
+    let mark = log_ratio.clone() * 0.0;
+    log_ratio.clone().clamp_max(0.0).exp() + mark
 }
 
-/// The numbers of a tensor, in order.
-fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
+/// `[batch]`.
+fn at_bound_share<const D: usize>(x: &Tensor<D>, bounds: Option<[f64; 2]>) -> Tensor<1> {
+    let rows = flatten_rows(x.clone());
+    let [batch, pixels] = rows.dims();
+    let Some([low, high]) = bounds else {
+        return Tensor::zeros([batch], &x.device());
+    };
+    let at_bound = rows.clone().lower_equal_elem(low).int() + rows.greater_equal_elem(high).int();
+    at_bound.sum_dim(1).squeeze_dim::<1>(1).float() / pixels.max(1) as f64
 }

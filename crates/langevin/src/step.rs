@@ -1,8 +1,7 @@
 //! State the Langevin step once, for a pixel and for tensors: the reference every kernel agrees with.
 
 use burn::tensor::Tensor;
-
-use crate::philox::{Distribution, NoiseKey};
+use ebm_core::{Distribution, NoiseKey};
 
 /// The descent half of a Langevin step: x ← clip(x − η·clamp(∇E(x)/T, −c, c), low, high).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,7 +35,7 @@ impl Descent {
 /// The noise half of a Langevin step: x ← x + s·ξ, ξ a function of the key, the chain and the pixel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
-    /// Which random numbers.
+    /// Which random words.
     pub key: NoiseKey,
     /// Their law.
     pub distribution: Distribution,
@@ -45,7 +44,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// s·ξ of a whole batch: one row of `pixels` numbers for each of `chains`.
+    /// s·ξ of a whole batch: a row of `pixels` values for each of `chains`.
     ///
     /// # Shapes
     /// - returns `[chains, pixels]`, row-major

@@ -1,90 +1,44 @@
 //! Say what every energy-based model does.
 
-use core::iter::Sum;
-use core::ops::Add;
-
 use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor};
 
 use crate::layers::NormedWeight;
-use crate::ops::Factors;
+use crate::ops::{Factors, assert_class_per_image};
 
-/// Channels, height and width of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ImageShape {
-    /// 1 for grey, 3 for colour.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl ImageShape {
-    /// The shape of images of `channels` × `height` × `width`.
-    pub fn new(channels: usize, height: usize, width: usize) -> Self {
-        Self {
-            channels,
-            height,
-            width,
-        }
-    }
-
-    /// Numbers in an image.
-    pub fn pixels(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    /// Channels, height, width.
-    pub fn dims(&self) -> [usize; 3] {
-        [self.channels, self.height, self.width]
-    }
-}
-
-impl core::fmt::Display for ImageShape {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}×{}×{}", self.channels, self.height, self.width)
-    }
-}
-
-/// What a network does for the energy of one image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Work {
-    /// Multiplications, each with an addition.
-    pub multiply_adds: usize,
-    /// Numbers that layers give.
-    pub outputs: usize,
-}
-
-impl Add for Work {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            multiply_adds: self.multiply_adds + other.multiply_adds,
-            outputs: self.outputs + other.outputs,
-        }
-    }
-}
-
-impl Sum for Work {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), Add::add)
-    }
-}
-
-/// What an energy depends on besides the image.
+/// What an energy depends on besides the images.
 #[derive(Clone, Copy, Default)]
-pub struct Given<'a> {
+pub struct EnergyContext<'a> {
     /// The class of every image, `[batch]`, for a model with classes.
     pub classes: Option<&'a Tensor<1, Int>>,
-    /// What a layer's output is multiplied by while training, for models with dropout.
+    /// Factors of a layer's output while training, for models with dropout.
     pub dropout: Option<&'a DropoutMask<'a>>,
 }
 
 /// The mask of a layer (counted from 0) for an output of `[batch, channels, height, width]`: 0 where
-/// a number is dropped, 1/(1 − p) elsewhere.
+/// an element is dropped, 1/(1 − p) elsewhere.
 pub type DropoutMask<'a> = dyn Fn(u32, [usize; 4]) -> Tensor<4> + 'a;
+
+impl EnergyContext<'_> {
+    /// The context of a model with `num_classes` classes for `batch` images: its classes are one for
+    /// each image, or none where the model has no classes.
+    ///
+    /// # Panics
+    /// If the model has classes, and the context has none or another number than there are images.
+    pub fn checked(self, num_classes: usize, batch: usize) -> Self {
+        if num_classes == 0 {
+            return Self {
+                classes: None,
+                ..self
+            };
+        }
+        let Some(classes) = self.classes else {
+            panic!("an energy given {num_classes} classes needs a class per image");
+        };
+        assert_class_per_image(classes.dims()[0], batch);
+        self
+    }
+}
 
 /// An energy function of images, p(x) ∝ exp(−E(x)).
 pub trait EnergyModel: Module {
@@ -100,36 +54,39 @@ pub trait EnergyModel: Module {
     /// - returns: `[batch]`
     ///
     /// # Panics
-    /// If the model has classes and `given` has none.
-    fn energy_with(&self, x: Tensor<4>, given: Given<'_>) -> Tensor<1>;
+    /// If the model has classes and the context does not have one for each image.
+    fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1>;
 
     /// E(x, y) of every image under its class. A model without classes ignores them.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, `y`: `[batch]`
     /// - returns: `[batch]`
+    ///
+    /// # Panics
+    /// If the model has classes and `y` is not as long as the batch.
     fn energy_given(&self, x: Tensor<4>, y: &Tensor<1, Int>) -> Tensor<1> {
         let classes = (self.num_classes() > 0).then_some(y);
-        self.energy_with(
-            x,
-            Given {
-                classes,
-                dropout: None,
-            },
-        )
+        let dropout = None;
+        self.energy_with(x, EnergyContext { classes, dropout })
     }
 
-    /// [`energy_given`](Self::energy_given) and its gradient with respect to the images, where the
-    /// device has one kernel for both; the weights are constants.
+    /// The energy of every image and its gradient with respect to the image, where the device has one
+    /// kernel for both: E(x, y) of a model with classes, E(x) of one without. The weights are
+    /// constants. `None` where there is no such kernel, or a model with classes is given none.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]` f32, not tracked, `y`: `[batch]`
     /// - returns: `[batch]`, `[batch, channels, height, width]`
-    fn energy_and_gradient_given(
+    ///
+    /// # Panics
+    /// If the model has classes and `y` is not as long as the batch.
+    fn fused_energy_and_gradient(
         &self,
-        _x: &Tensor<4>,
-        _y: &Tensor<1, Int>,
+        x: &Tensor<4>,
+        y: Option<&Tensor<1, Int>>,
     ) -> Option<(Tensor<1>, Tensor<4>)> {
+        let _ = (x, y);
         None
     }
 
@@ -140,9 +97,10 @@ pub trait EnergyModel: Module {
     /// - `x`: `[batch, channels, height, width]`, pixels in [0, 1]
     /// - returns: `[batch]`
     fn energy(&self, x: Tensor<4>) -> Tensor<1> {
-        match self.num_classes() {
-            0 => self.energy_with(x, Given::default()),
-            _ => free_energy(self.energies_by_class(x)),
+        if self.num_classes() == 0 {
+            self.energy_with(x, EnergyContext::default())
+        } else {
+            free_energy(self.energies_by_class(x))
         }
     }
 
@@ -160,19 +118,16 @@ pub trait EnergyModel: Module {
         Tensor::cat(energies.collect(), 1)
     }
 
-    /// The same energy with whatever is computed from weights alone computed once: spectral norm
-    /// becomes part of plain weights, and weights are laid out for their kernels. Weights stay on the
-    /// tape; those of a folded network must not be changed.
-    fn folded(&self) -> Self {
-        self.folded_in(Factors::F32)
-    }
-
-    /// As [`folded`](Self::folded), and on a CPU the layers multiply in these numbers.
-    fn folded_in(&self, _: Factors) -> Self {
+    /// The same energy with everything that depends on the weights alone computed once: spectral norm
+    /// becomes part of plain weights, weights are laid out for their kernels, and on a CPU the layers
+    /// multiply in `factors`. Weights stay on the tape. Called by [`Frozen`](crate::Frozen), as the
+    /// weights of a folded network must not be changed.
+    fn fold(&self, factors: Factors) -> Self {
+        let _ = factors;
         self.clone()
     }
 
-    /// The network's weights under spectral norm, each with the vectors that belong to it.
+    /// The network's weights under spectral norm, each with its singular vectors.
     fn spectral_norms(&mut self) -> Vec<NormedWeight<'_>> {
         Vec::new()
     }
@@ -200,5 +155,32 @@ mod tests {
         let free: Vec<f32> = free_energy(energies).into_data().iter::<f32>().collect();
         let expected = [3.0 - 4f32.ln(), -500.0 - 4f32.ln()];
         assert!((free[0] - expected[0]).abs() < 1e-6 && (free[1] - expected[1]).abs() < 1e-4);
+    }
+
+    fn context_of(classes: &Tensor<1, Int>) -> EnergyContext<'_> {
+        EnergyContext {
+            classes: Some(classes),
+            dropout: None,
+        }
+    }
+
+    #[test]
+    fn a_model_without_classes_ignores_them() {
+        let classes = Tensor::from_ints([1, 0], &Device::flex());
+        let context = context_of(&classes).checked(0, 3);
+        assert!(context.classes.is_none());
+    }
+
+    #[test]
+    #[should_panic = "expected a class for each of 3 images, got 2"]
+    fn refuses_fewer_classes_than_images() {
+        let classes = Tensor::from_ints([1, 0], &Device::flex());
+        context_of(&classes).checked(4, 3);
+    }
+
+    #[test]
+    #[should_panic = "an energy given 4 classes needs a class per image"]
+    fn refuses_to_choose_a_class() {
+        EnergyContext::default().checked(4, 3);
     }
 }

@@ -1,8 +1,8 @@
-//! Energy functions of images: networks that map an image to one number, lower for a likelier image.
+//! Energy functions of images: networks that map an image to one scalar, lower for a likelier image.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use ebm_langevin::{NoiseKey, PhiloxRng, Stream};
+//! use ebm_core::{NoiseKey, PhiloxRng, Stream};
 //! use ebm_model::{ConvNetConfig, EnergyModel, ImageShape};
 //!
 //! let device = Device::flex();
@@ -13,23 +13,37 @@
 //! # Ok::<(), ebm_model::InvalidNetwork>(())
 //! ```
 //!
-//! Reading order: `energy` (what every model does) → `conv_net` (strided convolutions) and `res_net`
-//! (residual blocks) → `layers` (what they are made of); `network` chooses between the two, `ops`
-//! holds the kernels.
-//! The convention for energies, images and steps stands in `ebm_langevin`'s documentation.
+//! Reading order: `energy` (what every model does) → `frozen` (a network that no longer changes, the
+//! form in which samplers use it), `conditioned` and `sum` (energies made from others) → `conv_net`
+//! (strided convolutions) and `res_net` (residual blocks), between which `network` chooses → `layers`
+//! (what the networks are made of) → `ops` (their operations, with kernels for CPU and GPU).
+//! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
 
-mod activation;
+mod conditioned;
 mod conv_net;
 mod energy;
+mod frozen;
+mod invalid_network;
 mod layers;
 mod network;
 mod ops;
+mod precision;
 mod res_net;
+mod sum;
+#[cfg(test)]
+mod testing;
+mod work;
 
-pub use activation::Activation;
+pub use conditioned::Conditioned;
 pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, Padding};
-pub use energy::{DropoutMask, EnergyModel, Given, ImageShape, Work};
+pub use ebm_core::ImageShape;
+pub use energy::{DropoutMask, EnergyContext, EnergyModel};
+pub use frozen::Frozen;
+pub use invalid_network::InvalidNetwork;
 pub use layers::{Initialization, NormedWeight};
-pub use network::{InvalidNetwork, Network, NetworkConfig};
-pub use ops::Factors;
+pub use network::{Network, NetworkConfig};
+pub use ops::{Activation, Factors};
+pub use precision::{Precision, UnknownPrecision, UnsupportedPrecision};
 pub use res_net::{ResNet, ResNetConfig, Stage};
+pub use sum::Sum;
+pub use work::Work;

@@ -2,15 +2,17 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor};
+use ebm_core::ImageShape;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::conv_net::{ConvNet, ConvNetConfig};
-use crate::energy::{EnergyModel, Given, ImageShape, Work};
+use crate::energy::{EnergyContext, EnergyModel};
+use crate::invalid_network::InvalidNetwork;
 use crate::layers::NormedWeight;
 use crate::ops::Factors;
 use crate::res_net::{ResNet, ResNetConfig};
+use crate::work::Work;
 
 /// A network of one of the families.
 #[derive(Module, Debug)]
@@ -30,33 +32,6 @@ pub enum NetworkConfig {
     Conv(ConvNetConfig),
     /// Residual blocks.
     Res(ResNetConfig),
-}
-
-/// A network that cannot be built.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum InvalidNetwork {
-    /// A convolution whose kernel exceeds its padded input.
-    #[error(
-        "layer {layer}: a kernel of {kernel}×{kernel} does not fit into an input of {height}×{width}; use larger images"
-    )]
-    InputTooSmall {
-        /// Position of the layer, from 1.
-        layer: usize,
-        /// Side of its kernel.
-        kernel: usize,
-        /// Height of its padded input.
-        height: usize,
-        /// Width of its padded input.
-        width: usize,
-    },
-    /// A number of filters, a width, a kernel or a stride of zero.
-    #[error("layer {layer}: {what} must be at least 1")]
-    Zero {
-        /// Position of the layer, from 1; one more than the convolutions for the dense layer.
-        layer: usize,
-        /// Which number.
-        what: &'static str,
-    },
 }
 
 impl NetworkConfig {
@@ -79,7 +54,7 @@ impl NetworkConfig {
 }
 
 impl Network {
-    /// What convolutions and dense layers do for the energy of one image of `shape`.
+    /// What convolutions and dense layers compute for the energy of one image of `shape`.
     pub fn work(&self, shape: ImageShape) -> Work {
         match self {
             Self::Conv(net) => net.work(shape),
@@ -87,7 +62,7 @@ impl Network {
         }
     }
 
-    /// The numbers of its weights.
+    /// The dtype of its weights.
     fn dtype(&self) -> DType {
         match self {
             Self::Conv(net) => net.dtype(),
@@ -104,32 +79,32 @@ impl EnergyModel for Network {
         }
     }
 
-    /// Computed in the numbers of the weights; returned in those of the images.
-    fn energy_with(&self, x: Tensor<4>, given: Given<'_>) -> Tensor<1> {
-        let of_images = x.dtype();
+    /// Computed in the dtype of the weights, returned in that of the images.
+    fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1> {
+        let image_dtype = x.dtype();
         let x = x.cast(self.dtype());
         let energies = match self {
-            Self::Conv(net) => net.energy_with(x, given),
-            Self::Res(net) => net.energy_with(x, given),
+            Self::Conv(net) => net.energy_with(x, context),
+            Self::Res(net) => net.energy_with(x, context),
         };
-        energies.cast(of_images)
+        energies.cast(image_dtype)
     }
 
-    fn energy_and_gradient_given(
+    fn fused_energy_and_gradient(
         &self,
         x: &Tensor<4>,
-        y: &Tensor<1, Int>,
+        y: Option<&Tensor<1, Int>>,
     ) -> Option<(Tensor<1>, Tensor<4>)> {
         match self {
-            Self::Conv(net) => net.energy_and_gradient_given(x, y),
-            Self::Res(net) => net.energy_and_gradient_given(x, y),
+            Self::Conv(net) => net.fused_energy_and_gradient(x, y),
+            Self::Res(net) => net.fused_energy_and_gradient(x, y),
         }
     }
 
-    fn folded_in(&self, factors: Factors) -> Self {
+    fn fold(&self, factors: Factors) -> Self {
         match self {
-            Self::Conv(net) => Self::Conv(net.folded_in(factors)),
-            Self::Res(net) => Self::Res(net.folded_in(factors)),
+            Self::Conv(net) => Self::Conv(net.fold(factors)),
+            Self::Res(net) => Self::Res(net.fold(factors)),
         }
     }
 

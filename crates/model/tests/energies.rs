@@ -2,16 +2,13 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
-use ebm_langevin::{LangevinConfig, NoiseKey, PhiloxRng, Sampler, Stream, energy_and_gradient};
+use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, energy_and_gradient, index_tensor, pieces_of};
 use ebm_model::{
-    Activation, ConvNetConfig, EnergyModel, ImageShape, Network, NetworkConfig, ResNetConfig,
+    Activation, ConvNetConfig, EnergyModel, Frozen, ImageShape, Network, NetworkConfig,
+    ResNetConfig,
 };
 
-const MNIST: ImageShape = ImageShape {
-    channels: 1,
-    height: 28,
-    width: 28,
-};
+const MNIST: ImageShape = ImageShape::new(1, 28, 28);
 
 fn networks() -> Vec<(&'static str, NetworkConfig)> {
     let mnist = ConvNetConfig::mnist_with_filters(16);
@@ -45,10 +42,16 @@ fn networks() -> Vec<(&'static str, NetworkConfig)> {
     ]
 }
 
-fn build(config: &NetworkConfig, shape: ImageShape) -> Network {
+/// A network as its table makes it.
+fn initial(config: &NetworkConfig, shape: ImageShape) -> Network {
     let mut rng = PhiloxRng::new(NoiseKey::new(4, Stream::Weights, 0), 0);
-    let net = config.init(shape, &mut rng, &Device::flex()).expect("fits");
-    stirred(net.folded()).folded()
+    config.init(shape, &mut rng, &Device::flex()).expect("fits")
+}
+
+/// A frozen network with no parameter that is without effect.
+fn build(config: &NetworkConfig, shape: ImageShape) -> Frozen<Network> {
+    let net = Frozen::new(&initial(config, shape));
+    Frozen::new(&stirred((*net).clone()))
 }
 
 /// The network with every parameter moved a little, so that none is zero or without effect.
@@ -69,14 +72,14 @@ fn stirred(net: Network) -> Network {
 }
 
 /// The network with its parameters at the start of a tape.
-fn tracked(net: Network) -> Network {
+fn tracked(net: &Network) -> Network {
     struct Track;
     impl ModuleMapper for Track {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             param.map(|weight| weight.autodiff().require_grad())
         }
     }
-    net.map(&mut Track)
+    net.clone().map(&mut Track)
 }
 
 fn pixels(batch: usize, shape: ImageShape) -> Vec<f64> {
@@ -87,26 +90,29 @@ fn pixels(batch: usize, shape: ImageShape) -> Vec<f64> {
 }
 
 fn images(values: Vec<f64>, shape: ImageShape, dtype: DType) -> Tensor<4> {
-    let [c, h, w] = shape.dims();
-    let data = TensorData::new(values.clone(), [values.len() / shape.pixels(), c, h, w]);
-    Tensor::from_data(data, (&Device::flex(), dtype))
+    let dims = shape.batch(values.len() / shape.pixels());
+    Tensor::from_data(TensorData::new(values, dims), (&Device::flex(), dtype))
 }
 
-fn in_double_precision(net: Network) -> Network {
+fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().iter::<f32>().collect()
+}
+
+fn in_double_precision(net: &Network) -> Network {
     struct Double;
     impl ModuleMapper for Double {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             param.map(|weight| weight.cast(DType::F64))
         }
     }
-    net.map(&mut Double)
+    net.clone().map(&mut Double)
 }
 
 #[test]
 fn the_input_gradient_is_the_central_difference() {
     for shape in [MNIST, ImageShape::new(3, 16, 20)] {
         for (name, config) in networks() {
-            let net = in_double_precision(build(&config, shape));
+            let net = in_double_precision(&build(&config, shape));
             let energy = |x: Tensor<4>| net.energy(x);
             let at = pixels(1, shape);
             let (_, gradient) = energy_and_gradient(images(at.clone(), shape, DType::F64), &energy);
@@ -131,14 +137,14 @@ fn the_input_gradient_is_the_central_difference() {
 
 #[test]
 fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
-    // Images one after the other, beside each other with and without gaps, and more than lie so.
+    // Images in planes, in lanes with and without gaps, and more than a kernel takes at once.
     for ((name, config), batch) in all_networks()
         .into_iter()
         .flat_map(|net| [3, 6, 8, 19].map(|n| (net.clone(), n)))
     {
         let net = build(&config, MNIST);
-        let single = tracked(net.clone());
-        let double = tracked(in_double_precision(net));
+        let single = tracked(&net);
+        let double = tracked(&in_double_precision(&net));
         let at = pixels(batch, MNIST);
         let ours = all_gradients(&single, images(at.clone(), MNIST, DType::F32));
         let burns = all_gradients(&double, images(at, MNIST, DType::F64));
@@ -157,12 +163,9 @@ fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
 
 #[cfg(feature = "wgpu")]
 #[test]
+#[ignore = "runs on GPU adapters; cargo test -- --ignored"]
 fn every_network_computes_on_every_adapter_what_it_computes_on_the_cpu() {
-    let adapters = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
-    let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
-    let missing = "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter";
-    assert!(!adapters.is_empty() || !required, "{missing}");
-    for device in &adapters {
+    for device in &ebm_core::adapters_under_test() {
         assert_computes_as_the_cpu(device);
     }
 }
@@ -176,26 +179,17 @@ fn every_network_computes_on_ndarray_what_it_computes_on_flex() {
 
 /// Holds energies and all gradients of every network on a device to those of flex.
 fn assert_computes_as_the_cpu(device: &Device) {
-    fn on_device(net: Network, device: &Device) -> Network {
-        struct Copy<'a>(&'a Device);
-        impl ModuleMapper for Copy<'_> {
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                param.map(|weight| Tensor::from_data(weight.into_data(), self.0))
-            }
-        }
-        net.map(&mut Copy(device))
-    }
     for (name, config) in all_networks() {
         let net = build(&config, MNIST);
         let x = images(pixels(3, MNIST), MNIST, DType::F32);
-        let expected = all_gradients(&tracked(net.clone()), x.clone());
-        let energies: Vec<f32> = net.energy(x.clone()).into_data().iter().collect();
-        let net = on_device(net, device);
+        let expected = all_gradients(&tracked(&net), x.clone());
+        let energies = floats(net.energy(x.clone()));
+        let net = net.on_device(device);
         let x = Tensor::from_data(x.to_data(), device);
-        // Chains see constant weights, for which a device may have other kernels.
-        let (with_gradient, of_x) = energy_and_gradient(x.clone(), &|x| net.energy(x));
+        // Samplers use constant weights, for which a device may have other kernels.
+        let (with_gradient, of_x) = net.energies_and_gradients(x.clone());
         for there in [net.energy(x.clone()), with_gradient] {
-            for (there, here) in there.into_data().iter::<f32>().zip(&energies) {
+            for (there, here) in floats(there).into_iter().zip(&energies) {
                 let error = (there - here).abs() / here.abs().max(1.0);
                 assert!(error < 1e-5, "{name}: an energy of {there} is not {here}");
             }
@@ -208,7 +202,7 @@ fn assert_computes_as_the_cpu(device: &Device) {
                 "{name}: a gradient of {got} is not {expected}"
             );
         }
-        let got = all_gradients(&tracked(net), x);
+        let got = all_gradients(&tracked(&net), x);
         for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
             let largest = expected.iter().fold(0.0f64, |max, g| max.max(g.abs()));
             // The bias of attention's keys again.
@@ -221,7 +215,7 @@ fn assert_computes_as_the_cpu(device: &Device) {
     }
 }
 
-/// [`networks`], and some that are given classes.
+/// [`networks`], and some with classes.
 fn all_networks() -> Vec<(&'static str, NetworkConfig)> {
     let uva = ConvNetConfig {
         num_classes: 3,
@@ -256,30 +250,34 @@ fn the_energy_of_a_batch_is_the_energies_of_its_images_alone() {
     for (name, config) in networks() {
         let net = build(&config, MNIST);
         let x = images(pixels(7, MNIST), MNIST, DType::F32);
-        let together: Vec<f32> = net.energy(x.clone()).into_data().iter::<f32>().collect();
-        for (i, expected) in together.into_iter().enumerate() {
+        for (i, expected) in floats(net.energy(x.clone())).into_iter().enumerate() {
             let alone = net.energy(x.clone().narrow(0, i, 1)).into_scalar::<f32>();
             assert_eq!(alone, expected, "{name}, image {i}");
         }
     }
 }
 
+/// ∇E where steps of gradient descent lead from `x`.
+fn last_gradient(energy: &dyn Energy<4>, mut x: Tensor<4>) -> Tensor<4> {
+    for _ in 0..2 {
+        let (_, gradient) = energy.energies_and_gradients(x.clone());
+        x = x - gradient * 0.01;
+    }
+    energy.energies_and_gradients(x).1
+}
+
 #[test]
 fn chains_under_a_network_do_not_depend_on_how_the_batch_is_cut() {
     for (name, config) in networks() {
         let net = build(&config, MNIST);
-        let config = LangevinConfig {
-            num_steps: 3,
-            ..LangevinConfig::default()
-        };
-        let ids: Vec<u32> = (0..35).collect();
         let x = images(pixels(35, MNIST), MNIST, DType::F32);
         let [whole, pieces, single] = [35, 8, 1].map(|size| {
-            let sampler = Sampler::new(config.clone(), NoiseKey::new(1, Stream::Langevin, 0));
-            let run = sampler
-                .with_piece_size(size)
-                .run(x.clone(), &ids, |x| net.energy(x));
-            run.x.into_data().iter::<f32>().collect::<Vec<_>>()
+            let pieces = pieces_of(35, size).into_iter();
+            let pieces = pieces.map(|rows| {
+                let part = x.clone().narrow(0, rows.start, rows.len());
+                last_gradient(&net, part)
+            });
+            floats(Tensor::cat(pieces.collect(), 0))
         });
         assert!(whole == pieces, "{name}: pieces of eight");
         assert!(whole == single, "{name}: a piece for each chain");
@@ -289,12 +287,9 @@ fn chains_under_a_network_do_not_depend_on_how_the_batch_is_cut() {
 #[test]
 fn the_same_seed_gives_the_same_weights() {
     let x = images(pixels(2, MNIST), MNIST, DType::F32);
-    let energies = |net: Network| net.energy(x.clone()).into_data();
     let config = NetworkConfig::Conv(ConvNetConfig::uva());
-    assert_eq!(
-        energies(build(&config, MNIST)),
-        energies(build(&config, MNIST))
-    );
+    let energies = || floats(initial(&config, MNIST).energy(x.clone()));
+    assert_eq!(energies(), energies());
 }
 
 #[test]
@@ -311,13 +306,11 @@ fn a_class_changes_the_energy_and_the_free_energy_sums_over_all() {
         let net = build(&config, MNIST);
         assert_eq!(net.num_classes(), classes);
         let x = images(pixels(2, MNIST), MNIST, DType::F32);
-        let by_class: Vec<f64> = { net.energies_by_class(x.clone()).into_data() }
-            .iter::<f64>()
-            .collect();
-        let y = Tensor::from_ints([2, 1], &Device::flex());
-        let given: Vec<f64> = { net.energy_given(x.clone(), &y).into_data() }
-            .iter::<f64>()
-            .collect();
+        let by_class = net.energies_by_class(x.clone()).into_data();
+        let by_class: Vec<f64> = by_class.iter::<f64>().collect();
+        let y = index_tensor(&[2, 1], &Device::flex());
+        let given = net.energy_given(x.clone(), &y).into_data();
+        let given: Vec<f64> = given.iter::<f64>().collect();
         assert_eq!(given, [by_class[2], by_class[classes + 1]]);
         assert!(by_class[0] != by_class[1] && by_class[1] != by_class[2]);
         let free: Vec<f64> = net.energy(x).into_data().iter::<f64>().collect();
@@ -329,16 +322,37 @@ fn a_class_changes_the_energy_and_the_free_energy_sums_over_all() {
 }
 
 #[test]
-fn folding_spectral_norm_keeps_energies_and_gradients() {
+#[should_panic = "expected a class for each of 3 images, got 1"]
+fn a_convolutional_network_refuses_one_class_for_all_images() {
+    let config = ConvNetConfig {
+        num_classes: 4,
+        ..ConvNetConfig::uva()
+    };
+    refuses_a_short_batch_of_classes(&NetworkConfig::Conv(config));
+}
+
+#[test]
+#[should_panic = "expected a class for each of 3 images, got 1"]
+fn a_residual_network_refuses_one_class_for_all_images() {
+    let config = ResNetConfig::resnet32_with_filters(4, 4);
+    refuses_a_short_batch_of_classes(&NetworkConfig::Res(config));
+}
+
+fn refuses_a_short_batch_of_classes(config: &NetworkConfig) {
+    let x = images(pixels(3, MNIST), MNIST, DType::F32);
+    let y = index_tensor(&[2], &Device::flex());
+    initial(config, MNIST).energy_given(x, &y);
+}
+
+#[test]
+fn freezing_keeps_energies_and_gradients() {
     for (name, config) in networks() {
-        let mut rng = PhiloxRng::new(NoiseKey::new(4, Stream::Weights, 0), 0);
-        let net = config.init(MNIST, &mut rng, &Device::flex()).expect("fits");
-        let folded = net.folded();
+        let net = initial(&config, MNIST);
+        let frozen = Frozen::new(&net);
         let x = images(pixels(3, MNIST), MNIST, DType::F32);
-        let both = [&net, &folded].map(|net| {
-            let (energy, gradient) = energy_and_gradient(x.clone(), &|x| net.energy(x));
-            (energy.into_data(), gradient.into_data())
-        });
-        assert_eq!(both[0], both[1], "{name}");
+        let (energy, gradient) = energy_and_gradient(x.clone(), &|x| net.energy(x));
+        let (of_frozen, gradient_of_frozen) = frozen.energies_and_gradients(x);
+        assert_eq!(floats(energy), floats(of_frozen), "{name}");
+        assert_eq!(floats(gradient), floats(gradient_of_frozen), "{name}");
     }
 }

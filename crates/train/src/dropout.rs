@@ -1,26 +1,23 @@
-//! Drop numbers at random while training, each a function of seed, iteration, layer and image.
+//! Drop elements at random while training, each a function of seed, iteration, layer and image.
 
 use burn::tensor::{Int, Tensor};
-use ebm_langevin::{Distribution, Noise, NoiseKey, Stream, chain_tensor, perturb};
-use ebm_model::{EnergyModel, Given};
+use ebm_core::{Distribution, NoiseKey, index_tensor};
+use ebm_langevin::{Noise, perturb};
+use ebm_model::{EnergyContext, EnergyModel};
 
-use crate::config::Config;
-
-/// The numbers that an iteration drops (Srivastava et al. 2014, scaled while training).
+/// The elements that an iteration drops (Srivastava et al. 2014, scaled while training).
 pub(crate) struct Dropout {
     prob: f64,
     key: NoiseKey,
 }
 
 impl Dropout {
-    pub(crate) fn new(config: &Config, iteration: u32) -> Self {
-        Self {
-            prob: config.model.dropout_prob(),
-            key: NoiseKey::new(config.seed, Stream::Dropout, iteration),
-        }
+    /// Drop with probability `prob`, in [0, 1), by the random numbers of `key`.
+    pub(crate) fn new(prob: f64, key: NoiseKey) -> Self {
+        Self { prob, key }
     }
 
-    /// Energies, with numbers dropped, of images that are number `first` and on of the iteration, each
+    /// Energies, with elements dropped, of images that are number `first` and on of the iteration, each
     /// given its class if the model has classes.
     ///
     /// # Shapes
@@ -34,7 +31,7 @@ impl Dropout {
     ) -> Tensor<1> {
         let device = x.device();
         let images: Vec<u32> = (first..first + x.dims()[0]).map(|i| i as u32).collect();
-        let images = chain_tensor(&images, &device);
+        let images = index_tensor(&images, &device);
         let mask = |layer: u32, shape: [usize; 4]| -> Tensor<4> {
             let uniform = Noise {
                 key: self.key.at_step(layer),
@@ -44,11 +41,11 @@ impl Dropout {
             let uniform = perturb(Tensor::zeros(shape, &device), &images, uniform);
             uniform.greater_equal_elem(self.prob).float() / (1.0 - self.prob)
         };
-        let given = Given {
+        let context = EnergyContext {
             classes: (model.num_classes() > 0).then_some(y),
             dropout: if self.prob > 0.0 { Some(&mask) } else { None },
         };
-        model.energy_with(x, given)
+        model.energy_with(x, context)
     }
 }
 
@@ -56,6 +53,7 @@ impl Dropout {
 mod tests {
     use burn::module::{Module, Param};
     use burn::tensor::Device;
+    use ebm_core::Stream;
 
     use super::*;
 
@@ -66,9 +64,9 @@ mod tests {
     }
 
     impl EnergyModel for Masks {
-        fn energy_with(&self, x: Tensor<4>, given: Given<'_>) -> Tensor<1> {
+        fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1> {
             let shape = x.dims();
-            let sum = match given.dropout {
+            let sum = match context.dropout {
                 Some(mask) => mask(0, shape) + mask(1, shape),
                 None => x.ones_like() * 2.0,
             };
@@ -77,20 +75,14 @@ mod tests {
     }
 
     fn energies(prob: f64, iteration: u32, first: usize) -> Vec<f32> {
-        let config = Config {
-            model: crate::config::ModelConfig {
-                dropout: Some(prob),
-                ..Default::default()
-            },
-            ..Config::default()
-        };
         let device = Device::flex();
         let model = Masks {
             unused: Param::from_data([0.0f32], &device),
         };
         let x = Tensor::zeros([8, 4, 16, 16], &device);
-        let y = chain_tensor(&[0; 8], &device);
-        let energies = Dropout::new(&config, iteration).energy(&model, x, &y, first);
+        let y = index_tensor(&[0; 8], &device);
+        let energies = Dropout::new(prob, NoiseKey::new(0, Stream::Dropout, iteration))
+            .energy(&model, x, &y, first);
         energies.into_data().iter::<f32>().collect()
     }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::parameters::each_number;
+use crate::parameters::each_element;
 
 /// θ̄ ← d·θ̄ + (1 − d)·θ, with d = min(decay, (1 + t)/(10 + t)) so that early weights are
 /// forgotten (as in TensorFlow's `ExponentialMovingAverage`).
@@ -11,7 +11,7 @@ use crate::parameters::each_number;
 /// - `average`, `parameters`: `[parameters]`
 pub fn update(average: Tensor<1>, parameters: Tensor<1>, decay: f64, step: u64) -> Tensor<1> {
     let decay = decay_at(decay, step);
-    let [average] = each_number([average, parameters], |[average, parameters]| {
+    let [average] = each_element([average, parameters], |[average, parameters]| {
         [average * decay + parameters * (1.0 - decay)]
     });
     average

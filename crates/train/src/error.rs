@@ -1,18 +1,12 @@
-//! Say what stopped a run, and what to do about it.
+//! Say what stopped a run.
 
 use std::path::{Path, PathBuf};
 
-use ebm_model::ImageShape;
+use ebm_core::{ImageShape, Invalid};
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
-use crate::config::{ConfigError, Invalid};
-use crate::data::DataError;
-use crate::device::DeviceError;
-use crate::device_memory::TooLarge;
-use crate::grid::GridError;
-use crate::precision::UnsupportedPrecision;
-use crate::self_test::SelfTestError;
+use crate::config::ConfigError;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, Error)]
@@ -20,30 +14,15 @@ pub enum TrainError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The data.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The device.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// A run that does not fit into a device's memory.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
-    /// A device without the numbers asked for.
-    #[error(transparent)]
-    Precision(#[from] UnsupportedPrecision),
-    /// A device that cannot be trusted.
-    #[error(transparent)]
-    SelfTest(#[from] SelfTestError),
     /// A gradient that only a broken kernel gives.
     #[error(
-        "iteration {iteration}: {what} is {value} on {device}, which points to a kernel that does not work there; checkpoints after the line of metrics before may hold such updates; go on with --device cpu or another device (`ebm devices --check` compares them with the CPU)"
+        "iteration {iteration}: {what} is {value} on {device}, which points to a kernel that does not work there; checkpoints after the line of metrics before may hold such updates"
     )]
     BrokenGradient {
         /// The iteration, from 1.
         iteration: u64,
         /// Which gradient.
-        what: &'static str,
+        what: String,
         /// Its norm.
         value: f64,
         /// Where.
@@ -52,23 +31,20 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// A picture.
-    #[error(transparent)]
-    Grid(#[from] GridError),
     /// A directory with other things in it.
-    #[error("{} is not a run directory (it has no config.toml) and not empty; choose another with --run-dir", path.display())]
+    #[error("{} is not a run directory (it has no config.toml) and not empty", path.display())]
     NotARun {
         /// The directory.
         path: PathBuf,
     },
     /// Another process trains there.
-    #[error("{} is in use by another ebm process; choose another with --run-dir", path.display())]
+    #[error("{} is in use by another process that trains there", path.display())]
     InUse {
         /// The directory.
         path: PathBuf,
     },
     /// The run there was started with another configuration.
-    #[error("{} holds a run with another configuration:\n  {}\nuse another --run-dir, or --force to go on with the new values", path.display(), changes.join("\n  "))]
+    #[error("{} holds a run with another configuration:\n  {}", path.display(), changes.join("\n  "))]
     ConfigChanged {
         /// The directory.
         path: PathBuf,
@@ -76,7 +52,7 @@ pub enum TrainError {
         changes: Vec<String>,
     },
     /// A file that cannot be written.
-    #[error("{}: {cause}; check permissions and free space, or choose another --run-dir", path.display())]
+    #[error("{}: {cause}; check permissions and free space", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -84,7 +60,7 @@ pub enum TrainError {
         cause: std::io::Error,
     },
     /// The run there was trained on images of another shape.
-    #[error("{} holds a run on images of {there}, and the data have {here}; use another --run-dir", path.display())]
+    #[error("{} holds a run on images of {there}, and the data have {here}", path.display())]
     OtherImages {
         /// The directory.
         path: PathBuf,
@@ -94,7 +70,7 @@ pub enum TrainError {
         here: ImageShape,
     },
     /// Fewer iterations asked for than the run has done.
-    #[error("{} has done {done} iterations already, more than the {asked} asked for; give a larger --iterations, or another --run-dir", path.display())]
+    #[error("{} has done {done} iterations already, more than the {asked} asked for", path.display())]
     AlreadyBeyond {
         /// The directory.
         path: PathBuf,
@@ -103,7 +79,7 @@ pub enum TrainError {
         /// Iterations asked for.
         asked: u64,
     },
-    /// The energy is no number any more.
+    /// The energy is not finite any more.
     #[error(
         "training diverged: {what} is {value} at iteration {iteration} (seed {seed}). {}",
         remedy(last_good)
@@ -111,7 +87,7 @@ pub enum TrainError {
     Diverged {
         /// The first bad iteration.
         iteration: u64,
-        /// What is no number.
+        /// What is not finite.
         what: &'static str,
         /// What it is instead.
         value: f32,
@@ -139,10 +115,7 @@ impl TrainError {
 fn remedy(last_good: &Option<PathBuf>) -> String {
     let advice = "a smaller lr, a larger energy_l2 or langevin.grad_clip help most";
     match last_good {
-        Some(path) => format!(
-            "The last good checkpoint is {}: go on from it with another --seed and --force; {advice}",
-            path.display()
-        ),
+        Some(path) => format!("The last good checkpoint is {}; {advice}", path.display()),
         None => format!("There is no checkpoint yet; {advice}"),
     }
 }

@@ -9,102 +9,145 @@
 use core::ops::Range;
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{each_piece, pieces_for, pieces_of};
-use ebm_model::EnergyModel;
+use ebm_core::{each_piece, pieces_for, pieces_of};
+use ebm_model::{EnergyModel, Frozen};
 
-use crate::loss::Loss;
 use crate::parameters;
 
 /// Images of a piece on a CPU: enough to sum over, few enough that many cores have one each.
 const CPU_PIECE: usize = 16;
 
-/// A loss, what it is a loss of, and its gradient.
+/// Energies, and the gradient of a loss of them.
 pub(crate) struct LossGradient {
     /// `[images]`.
     pub(crate) energies: Tensor<1>,
-    pub(crate) loss: Loss,
     /// `[parameters]`.
     pub(crate) gradient: Tensor<1>,
 }
 
-/// The loss of the energies of `images` images, and its gradient with respect to the weights of
-/// `model`, a network without spectral norm. `energy` gives the energies of some of the images,
-/// `[range]`; with `micro_batch`, tapes for no more images than that are held at a time, at the price
-/// of computing energies twice unless the loss `is_separable`, a sum of terms of one energy each.
-pub(crate) fn loss_gradient<M: EnergyModel + Sync>(
-    model: &M,
-    device: &Device,
-    images: usize,
-    micro_batch: Option<usize>,
-    energy: impl Fn(&M, Range<usize>) -> Tensor<1> + Sync,
-    (loss, is_separable): (impl Fn(Tensor<1>) -> Loss + Sync, bool),
-) -> LossGradient {
-    let parts = pieces_of(images, micro_batch.unwrap_or(images));
-    let record = |piece: Range<usize>| Tape::record(model, piece, &energy);
-    let mut gradient = Sum(None);
-    if is_separable {
-        let mut energies = Vec::new();
-        for part in parts {
-            let of_piece = |piece: Range<usize>| {
-                let tape = record(piece.clone());
-                // The other energies do not matter.
-                let some = Tensor::zeros([images], device);
-                let some = some.slice_assign([piece], tape.energies());
-                (tape.energies(), tape.gradient(&derivative(&loss, some).1))
-            };
-            each_few(device, pieces(device, part), of_piece, |(some, term)| {
-                energies.push(some);
-                gradient.add(term);
-            });
+/// Energies of a batch of images under one network, computed some images at a time.
+pub(crate) struct Batched<'a, M, F> {
+    /// A network without spectral norm.
+    pub(crate) model: &'a Frozen<M>,
+    pub(crate) device: Device,
+    /// Images of the batch.
+    pub(crate) images: usize,
+    /// The most images for which a tape is held at a time; `None` for all.
+    pub(crate) micro_batch: Option<usize>,
+    /// The energies of some of the images, `[range]`.
+    pub(crate) energy: F,
+}
+
+impl<M, F> Batched<'_, M, F>
+where
+    M: EnergyModel + Sync,
+    F: Fn(&M, Range<usize>) -> Tensor<1> + Sync,
+{
+    /// The gradient of a loss that is a sum of terms of one energy each: a piece is done with before
+    /// the next begins.
+    pub(crate) fn separable_gradient(
+        &self,
+        loss: impl Fn(Tensor<1>) -> Tensor<1> + Sync,
+    ) -> LossGradient {
+        let of_piece = |piece: Range<usize>| {
+            let tape = self.record(piece.clone());
+            // The loss takes energies of all images; those of other pieces do not matter here.
+            let some = Tensor::zeros([self.images], &self.device);
+            let some = some.slice_assign([piece], tape.energies());
+            (tape.energies(), tape.gradient(&derivative(&loss, some)))
+        };
+        let (mut energies, mut gradient) = (Vec::new(), Sum(None));
+        for part in self.parts() {
+            each_few(
+                &self.device,
+                pieces(&self.device, part),
+                of_piece,
+                |(some, term)| {
+                    energies.push(some);
+                    gradient.add(term);
+                },
+            );
         }
-        let energies = Tensor::cat(energies, 0);
-        return LossGradient {
-            loss: loss(energies.clone()),
+        LossGradient {
+            energies: Tensor::cat(energies, 0),
+            gradient: gradient.total(),
+        }
+    }
+
+    /// The gradient of a loss in which energies of different images meet: all energies come first.
+    /// With several micro-batches they are computed twice, as no tape outlives its part.
+    pub(crate) fn coupled_gradient(
+        &self,
+        loss: impl Fn(Tensor<1>) -> Tensor<1> + Sync,
+    ) -> LossGradient {
+        match self.parts().as_slice() {
+            [all] => self.coupled_on_held_tapes(all.clone(), loss),
+            parts => self.coupled_on_new_tapes(parts, loss),
+        }
+    }
+
+    fn coupled_on_held_tapes(
+        &self,
+        all: Range<usize>,
+        loss: impl Fn(Tensor<1>) -> Tensor<1> + Sync,
+    ) -> LossGradient {
+        let record = |piece| self.record(piece);
+        let tapes = each_piece(&self.device, pieces(&self.device, all), record);
+        let energies = Tensor::cat(tapes.iter().map(Tape::energies).collect(), 0);
+        let coefficients = derivative(&loss, energies.clone());
+        let mut gradient = Sum(None);
+        let of_tape = |tape: Range<usize>| tapes[tape.start].gradient(&coefficients);
+        each_few(&self.device, pieces_of(tapes.len(), 1), of_tape, |term| {
+            gradient.add(term)
+        });
+        LossGradient {
             energies,
             gradient: gradient.total(),
-        };
-    }
-    let whole = match parts.as_slice() {
-        [all] => each_piece(device, pieces(device, all.clone()), record),
-        _ => Vec::new(),
-    };
-    let energies = match whole.is_empty() {
-        true => parts
-            .iter()
-            .map(|part| energy(model, part.clone()))
-            .collect(),
-        false => whole.iter().map(Tape::energies).collect(),
-    };
-    let energies = Tensor::cat(energies, 0);
-    let (loss, coefficients) = derivative(&loss, energies.clone());
-    let mut add = |term| gradient.add(term);
-    match whole.is_empty() {
-        true => parts.into_iter().for_each(|part| {
-            let of_piece = |piece| record(piece).gradient(&coefficients);
-            each_few(device, pieces(device, part), of_piece, &mut add);
-        }),
-        false => {
-            let of_tape = |tape: Range<usize>| whole[tape.start].gradient(&coefficients);
-            each_few(device, pieces_of(whole.len(), 1), of_tape, &mut add);
         }
     }
-    LossGradient {
-        energies,
-        loss,
-        gradient: gradient.total(),
+
+    fn coupled_on_new_tapes(
+        &self,
+        parts: &[Range<usize>],
+        loss: impl Fn(Tensor<1>) -> Tensor<1> + Sync,
+    ) -> LossGradient {
+        let energy = |part: &Range<usize>| (self.energy)(self.model, part.clone());
+        let energies = Tensor::cat(parts.iter().map(energy).collect(), 0);
+        let coefficients = derivative(&loss, energies.clone());
+        let mut gradient = Sum(None);
+        for part in parts {
+            let of_piece = |piece| self.record(piece).gradient(&coefficients);
+            let pieces = pieces(&self.device, part.clone());
+            each_few(&self.device, pieces, of_piece, |term| gradient.add(term));
+        }
+        LossGradient {
+            energies,
+            gradient: gradient.total(),
+        }
+    }
+
+    fn parts(&self) -> Vec<Range<usize>> {
+        pieces_of(self.images, self.micro_batch.unwrap_or(self.images))
+    }
+
+    /// The energies of a piece, on a tape of its own.
+    fn record(&self, images: Range<usize>) -> Tape<M> {
+        let model = parameters::trainable((**self.model).clone());
+        Tape {
+            energies: (self.energy)(&model, images.clone()),
+            images,
+            model,
+        }
     }
 }
 
-/// A loss, and ∂L/∂E of every energy, `[images]`.
-fn derivative(loss: &impl Fn(Tensor<1>) -> Loss, energies: Tensor<1>) -> (Loss, Tensor<1>) {
+/// ∂L/∂E of every energy, `[images]`.
+fn derivative(loss: &impl Fn(Tensor<1>) -> Tensor<1>, energies: Tensor<1>) -> Tensor<1> {
     let tracked = energies.autodiff().require_grad();
-    let loss = loss(tracked.clone());
-    let gradients = loss.total().backward();
-    let coefficients = tracked.grad(&gradients);
-    (
-        loss.inner(),
-        coefficients.expect("a loss depends on energies"),
-    )
+    let gradients = loss(tracked.clone()).backward();
+    tracked
+        .grad(&gradients)
+        .expect("a loss depends on energies")
 }
 
 /// The pieces of some images.
@@ -151,19 +194,6 @@ struct Tape<M> {
 }
 
 impl<M: EnergyModel> Tape<M> {
-    fn record(
-        model: &M,
-        images: Range<usize>,
-        energy: &impl Fn(&M, Range<usize>) -> Tensor<1>,
-    ) -> Self {
-        let model = parameters::trainable(model.clone());
-        Self {
-            energies: energy(&model, images.clone()),
-            images,
-            model,
-        }
-    }
-
     fn energies(&self) -> Tensor<1> {
         self.energies.clone().inner()
     }
@@ -179,68 +209,56 @@ impl<M: EnergyModel> Tape<M> {
 
 #[cfg(test)]
 mod tests {
-    use ebm_langevin::{NoiseKey, Stream, chain_tensor, perturb};
+    use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
+    use ebm_langevin::noise_images;
+    use ebm_model::ConvNetConfig;
 
     use super::*;
-    use crate::config::{Config, ModelConfig};
-    use crate::loss::{Objective, ObjectiveConfig, loss};
-    use crate::state::initial_model;
+    use crate::objective::contrastive::{Kind, ObjectiveConfig, loss};
 
-    /// The gradient of every objective from tapes of pieces is that of one tape of the whole.
+    /// The gradient of every loss from tapes of pieces is that of one tape of the whole.
     #[test]
     fn pieces_and_micro_batches_add_up_to_the_whole() {
         const IMAGES: usize = 52;
         let device = Device::flex();
-        let shape = ebm_model::ImageShape {
-            channels: 1,
-            height: 16,
-            width: 16,
-        };
-        let config = Config {
-            model: ModelConfig {
-                filters: Some(8),
-                ..Default::default()
-            },
-            ..Config::default()
-        };
-        let model = initial_model(&config, shape, 0, &device)
-            .expect("fits")
-            .folded();
-        let ids = chain_tensor(&(0..IMAGES as u32).collect::<Vec<_>>(), &device);
-        let noise = ebm_langevin::Noise {
-            key: NoiseKey::new(3, Stream::Sample, 0),
-            distribution: ebm_langevin::Distribution::Uniform,
-            scale: 1.0,
-        };
-        let x = perturb(
-            Tensor::<4>::zeros([IMAGES, 1, 16, 16], &device),
-            &ids,
-            noise,
-        );
-        for kind in [Objective::Cd, Objective::Logsumexp, Objective::Softplus] {
+        let shape = ImageShape::new(1, 16, 16);
+        let mut rng = PhiloxRng::new(NoiseKey::new(0, Stream::Weights, 0), 0);
+        let net = ConvNetConfig::uva_with_filters(8);
+        let net = net.init(shape, &mut rng, &device).expect("fits");
+        let frozen = Frozen::new(&net);
+        let x = noise_images(IMAGES, shape, 3, &device);
+        for kind in [Kind::Cd, Kind::Logsumexp, Kind::Softplus] {
             let objective = ObjectiveConfig {
                 kind,
                 sharpness: 2.0,
             };
             let of = |energies: Tensor<1>| {
                 let half = |at| energies.clone().narrow(0, at, IMAGES / 2);
-                loss(&objective, half(0), half(IMAGES / 2), 0.1)
+                loss(&objective, half(0), half(IMAGES / 2), 0.1).total()
             };
-            let whole = parameters::trainable(model.clone());
-            let gradients = of(whole.energy(x.clone())).total().backward();
+            let whole = parameters::trainable((*frozen).clone());
+            let gradients = of(whole.energy(x.clone())).backward();
             let expected = parameters::flatten_gradients(&whole, &gradients);
             let largest = expected.clone().abs().max().into_scalar::<f32>();
             for micro_batch in [None, Some(20), Some(1), Some(100)] {
-                let energy = |model: &ebm_model::Network, some: Range<usize>| {
-                    model.energy(x.clone().narrow(0, some.start, some.len()))
+                let batched = Batched {
+                    model: &frozen,
+                    device: device.clone(),
+                    images: IMAGES,
+                    micro_batch,
+                    energy: |model: &ebm_model::ConvNet, some: Range<usize>| {
+                        model.energy(x.clone().narrow(0, some.start, some.len()))
+                    },
                 };
-                let of = (of, kind.is_separable());
-                let got = loss_gradient(&model, &device, IMAGES, micro_batch, energy, of);
+                let got = if kind.is_separable() {
+                    batched.separable_gradient(of)
+                } else {
+                    batched.coupled_gradient(of)
+                };
                 let error = (got.gradient - expected.clone()).abs().max();
                 let error = error.into_scalar::<f32>() / largest;
                 assert!(error <= 1e-5, "{error} for {kind:?}, {micro_batch:?}");
                 assert_eq!(got.energies.dims(), [IMAGES]);
-                assert!(got.loss.total().into_scalar::<f32>().is_finite());
             }
         }
     }

@@ -1,66 +1,59 @@
-//! Train deep energy-based models on images: data, configuration, training, checkpoints, and the
-//! command line of the `ebm` binary.
+//! Train deep energy-based models on images: objectives, optimizer, checkpoints, the loop.
+//!
+//! A run from a preset, with everything it writes:
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;
-//! use ebm_train::config::Config;
-//! use ebm_train::device::DeviceChoice;
-//! use ebm_train::run::{Outcome, RunOptions, train};
+//! use burn::tensor::Device;
+//! use ebm_train::{Config, Outcome, Run, RunOptions};
 //!
 //! let overrides = ["iterations=2", "data.train_images=64", "data.test_images=16"];
 //! let config = Config::resolve("digits", None, &overrides.map(String::from))?;
-//! let dataset = ebm_train::data::load(&config.data, config.seed)?;
-//! let device = DeviceChoice::Cpu.select()?;
+//! let dataset = ebm_data::load(&config.data, config.seed)?;
 //! let run_dir = tempfile::tempdir()?;
-//! let options = RunOptions {
-//!     run_dir: run_dir.path(),
-//!     force: false,
-//!     self_test: true,
-//!     silent: true,
-//!     stop: &AtomicBool::new(false),
-//! };
-//! let outcome = train(&config, &dataset, &device, &options)?;
+//! let options = RunOptions::new(run_dir.path());
+//! let run = Run::open(&config, &dataset, &Device::flex(), &options)?;
+//! let outcome = run.train(&mut [], &AtomicBool::new(false))?;
 //! assert!(matches!(outcome, Outcome::Finished { .. }));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trainer` (one step) → `loss`, `optimizer`, `ema` (its parts) → `state` (what is
-//! remembered) → `run` (the loop) → `config` and `preset` → `cli`. The convention for energies,
-//! images and steps stands in `ebm_langevin`'s documentation.
+//! A network or an objective of one's own needs no preset: see [`Trainer`] and [`Objective`].
+//!
+//! Reading order: `step` (one training step) → `objective` (what gives its gradient; `contrastive` is
+//! the first) → `gradient`, `directional`, `optimizer`, `ema`, `parameters` (its parts) → `state`
+//! (what is remembered) → `run` (the loop) → `checkpoint` → `config` and its presets. The convention
+//! for energies, images and steps stands in `ebm_langevin`'s documentation.
 
-pub mod animation;
-mod atomic_file;
-mod batches;
-pub mod bench;
 pub mod checkpoint;
-pub mod cli;
-pub mod config;
-pub mod data;
-pub mod device;
-pub mod device_memory;
+mod config;
+mod directional;
 mod dropout;
 pub mod ema;
 mod error;
-pub mod estimate;
 mod gradient;
-pub mod grid;
-pub mod kl;
-pub mod loss;
-pub mod memory;
-pub mod metrics;
-pub mod npy;
-pub mod optimizer;
+mod objective;
+mod optimizer;
 pub mod parameters;
-pub mod precision;
-pub mod preset;
-mod progress;
-pub mod run;
-mod run_dir;
-pub mod sampling;
-pub mod self_test;
-pub mod state;
-pub mod trainer;
-pub mod weights;
+mod run;
+mod state;
+mod step;
+mod trainer;
 
-pub use batches::{Batches, LabelledBatch, byte_tensor};
+pub use config::{
+    Config, ConfigError, ModelConfig, NetworkName, OutputConfig, initial_model, preset,
+};
+pub use directional::directional_derivative;
 pub use error::TrainError;
+pub use objective::contrastive::{
+    ChainState, Contrastive, Kind, KlConfig, LastStepTerm, Loss, ObjectiveConfig, loss,
+};
+pub use objective::{Gradient, Objective, Persist, StepContext};
+pub use optimizer::{Adam, OptimizerConfig, Update};
+pub use run::{
+    Estimate, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir, RunOptions,
+    Samples, Speed, StepReport, estimate, process_memory,
+};
+pub use state::{DataSummary, TrainState, named_arrays};
+pub use step::{StepConfig, StepInfo, step};
+pub use trainer::Trainer;

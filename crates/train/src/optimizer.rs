@@ -1,10 +1,10 @@
 //! Turn gradients into weight updates: Adam with the options of the 2019 release.
 
 use burn::tensor::{Device, Tensor};
+use ebm_core::Invalid;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Invalid;
-use crate::parameters::each_number;
+use crate::parameters::each_element;
 
 /// Adam and what bounds its gradients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl OptimizerConfig {
     }
 }
 
-/// What Adam remembers, one number per parameter each.
+/// What Adam remembers, a vector of the parameters' length each.
 #[derive(Clone, Debug)]
 pub struct Adam {
     /// m: decaying mean of gradients, `[parameters]`.
@@ -130,14 +130,13 @@ impl Adam {
             self.mean.clone(),
             self.mean_square.clone(),
         ];
-        let [parameters, mean, mean_square] = each_number(old, |old| {
+        let [parameters, mean, mean_square] = each_element(old, |old| {
             let [parameters, gradient, mean, mean_square] = old;
-            let gradient = match config.clamp_elements {
-                true => {
-                    let bound = config.unbiased_root(mean_square.clone(), taken) * 3.0 + 0.1;
-                    gradient.max_pair(bound.clone().neg()).min_pair(bound)
-                }
-                false => gradient,
+            let gradient = if config.clamp_elements {
+                let bound = config.unbiased_root(mean_square.clone(), taken) * 3.0 + 0.1;
+                gradient.max_pair(bound.clone().neg()).min_pair(bound)
+            } else {
+                gradient
             };
             let (beta1, beta2) = (config.beta1, config.beta2);
             let mean = mean * beta1 + gradient.clone() * (1.0 - beta1);
@@ -159,7 +158,7 @@ impl Adam {
 mod tests {
     use super::*;
 
-    fn numbers(tensor: Tensor<1>) -> Vec<f32> {
+    fn values(tensor: Tensor<1>) -> Vec<f32> {
         tensor.into_data().iter::<f32>().collect()
     }
 
@@ -216,10 +215,10 @@ mod tests {
             zero.clone(),
             Tensor::from_floats([7.0], &device),
         );
-        assert!((numbers(adam.mean_square.clone())[0] - 0.005).abs() < 1e-8);
+        assert!((values(adam.mean_square.clone())[0] - 0.005).abs() < 1e-8);
         // Then √(v₁/(1 − 0.5)) = 0.1: the bound is 0.4, v₂ = 0.5·0.005 + 0.5·0.16.
         adam.step(&config, 0.1, zero, Tensor::from_floats([-7.0], &device));
-        assert!((numbers(adam.mean_square.clone())[0] - 0.0825).abs() < 1e-7);
+        assert!((values(adam.mean_square.clone())[0] - 0.0825).abs() < 1e-7);
     }
 
     #[test]
@@ -234,7 +233,7 @@ mod tests {
         let zero = Tensor::<1>::zeros([2], &device);
         let update = adam.step(&config, 0.1, zero, Tensor::from_floats([3.0, 4.0], &device));
         assert_eq!(update.grad_norm.into_scalar::<f32>(), 5.0);
-        let squares = numbers(adam.mean_square);
+        let squares = values(adam.mean_square);
         assert!((squares[0] - 0.36).abs() < 1e-6 && (squares[1] - 0.64).abs() < 1e-6);
     }
 

@@ -4,8 +4,8 @@
 //! visits its parameters: one tensor operation instead of one per layer.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
-use ebm_langevin::{each_piece, pieces_for};
+use burn::tensor::{Gradients, Tensor};
+use ebm_core::{each_piece, pieces_for};
 
 /// The name and shape of one parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,15 +14,17 @@ pub struct ParameterSpec {
     pub name: String,
     /// Its dimensions.
     pub shape: Vec<usize>,
+    /// The type of the layer that it is a field of, for example `Dense`.
+    pub layer: String,
 }
 
 impl ParameterSpec {
-    /// Numbers in the parameter.
+    /// Elements of the parameter.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether the parameter holds no number.
+    /// Whether the parameter has no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -33,23 +35,28 @@ pub fn specs(model: &impl Module) -> Vec<ParameterSpec> {
     #[derive(Default)]
     struct Visitor {
         path: Vec<String>,
+        layers: Vec<String>,
         specs: Vec<ParameterSpec>,
     }
     impl ModuleVisitor for Visitor {
         fn enter_module(&mut self, name: &str, kind: &str) {
             if !is_choice(kind) {
                 self.path.push(name.to_owned());
+                self.layers
+                    .push(kind.trim_start_matches("Struct:").to_owned());
             }
         }
         fn exit_module(&mut self, _: &str, kind: &str) {
             if !is_choice(kind) {
                 self.path.pop();
+                self.layers.pop();
             }
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             self.specs.push(ParameterSpec {
                 name: self.path.join("."),
                 shape: param.lazy_shape().to_vec(),
+                layer: self.layers.last().cloned().unwrap_or_default(),
             });
         }
     }
@@ -96,19 +103,8 @@ pub fn flatten_gradients(model: &impl Module, gradients: &Gradients) -> Tensor<1
     Tensor::cat(visitor.flat, 0)
 }
 
-/// The model with its parameters copied to a device, as constants.
-pub(crate) fn on_device<M: Module>(model: M, device: &Device) -> M {
-    struct Mapper<'a>(&'a Device);
-    impl ModuleMapper for Mapper<'_> {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|old| Tensor::from_data(untracked(old).into_data(), self.0))
-        }
-    }
-    model.map(&mut Mapper(device))
-}
-
 /// The model with its parameters at the beginning of a new tape.
-pub(crate) fn trainable<M: Module>(model: M) -> M {
+pub fn trainable<M: Module>(model: M) -> M {
     struct Mapper;
     impl ModuleMapper for Mapper {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -130,9 +126,9 @@ pub(crate) fn dot(model: &impl Module, vector: &Tensor<1>) -> Tensor<1> {
     }
     impl ModuleVisitor for Visitor<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let numbers = param.lazy_shape().num_elements();
-            let part = self.vector.clone().narrow(0, self.taken, numbers);
-            self.taken += numbers;
+            let elements = param.lazy_shape().num_elements();
+            let part = self.vector.clone().narrow(0, self.taken, elements);
+            self.taken += elements;
             let weights = param.val().flatten(0, D as i32 - 1);
             self.terms.push((weights * part.autodiff()).sum());
         }
@@ -158,10 +154,10 @@ pub fn unflatten<M: Module>(model: M, vector: &Tensor<1>) -> M {
     impl ModuleMapper for Mapper<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (vector, start) = (self.vector.clone(), self.taken);
-            let numbers = param.lazy_shape().num_elements();
-            self.taken += numbers;
+            let elements = param.lazy_shape().num_elements();
+            self.taken += elements;
             param.map(|old| {
-                let new = vector.narrow(0, start, numbers).reshape(old.shape());
+                let new = vector.narrow(0, start, elements).reshape(old.shape());
                 match (old.is_autodiff(), old.is_require_grad()) {
                     (true, require_grad) => new.autodiff().set_require_grad(require_grad),
                     (false, _) => new,
@@ -179,19 +175,19 @@ pub fn unflatten<M: Module>(model: M, vector: &Tensor<1>) -> M {
     model
 }
 
-/// Vectors of a number for each parameter, computed from others number by number: on a CPU piece by
-/// piece on its threads, so that what lies between stays in their caches.
+/// Vectors over the parameters, computed from others element by element: on a CPU piece by piece on its
+/// threads, so that what is computed in between stays in their caches.
 ///
 /// # Shapes
 /// - `vectors`, and what is returned: `[parameters]` each
-pub(crate) fn each_number<const N: usize, const M: usize>(
+pub(crate) fn each_element<const N: usize, const M: usize>(
     vectors: [Tensor<1>; N],
     compute: impl Fn([Tensor<1>; N]) -> [Tensor<1>; M] + Sync,
 ) -> [Tensor<1>; M] {
-    /// Numbers of a piece (64 KiB a vector).
+    /// Elements of a piece (64 KiB a vector).
     const PIECE: usize = 1 << 14;
-    let (device, [numbers]) = (vectors[0].device(), vectors[0].dims());
-    let pieces = pieces_for(&device, numbers, PIECE);
+    let (device, [elements]) = (vectors[0].device(), vectors[0].dims());
+    let pieces = pieces_for(&device, elements, PIECE);
     if pieces.len() <= 1 {
         return compute(vectors);
     }

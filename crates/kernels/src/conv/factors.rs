@@ -1,104 +1,106 @@
-//! Round the factors of products to bf16, and lay them out as the CPU at hand multiplies them.
+//! Round the factors of products to bf16, and pack them as the CPU multiplies them.
 //!
-//! Sums stay in f32. A CPU with AVX-512 BF16 adds two products at a time: of two neighbours among the
-//! numbers that a kernel sees, which therefore share 32 bits. On others a rounded factor is an f32, whose
-//! products with another are exact, so that either way the same products are added.
+//! Sums stay in f32. A CPU with AVX-512 BF16 adds two products at a time: those of two neighbouring
+//! channels, whose bf16 values share 32 bits. On other CPUs a rounded factor is an f32. The product
+//! of two rounded factors is exact in f32, so both ways add the same products.
 
-use super::tile::ROWS;
+use super::blocks::ROWS;
+use super::cpu::has_bf16_pairs;
 use crate::per_cpu::per_cpu;
 
-/// The numbers that a convolution multiplies; what it adds up is f32.
+/// Precision of the factors that a convolution multiplies; it adds in f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Factors {
-    /// As they are.
+    /// Not rounded.
     #[default]
     F32,
-    /// Rounded to 8 significant bits, to even where two are as near, where channels are even.
+    /// Rounded to 8 significant bits, ties to even, in sums over an even number of channels.
     Bf16,
 }
 
-/// How factors lie.
+/// Storage of factors in a slice of f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// As they are.
+pub(super) enum Packing {
+    /// Not rounded.
     F32,
-    /// Rounded, a number each.
+    /// Rounded to bf16, one factor an element.
     Rounded,
-    /// Rounded, two channels in the bits of a number, the first in the lower half.
+    /// Rounded to bf16, two neighbouring channels an element, the first in the lower half.
     Pairs,
 }
 
-impl Form {
-    /// The quickest for sums over so many channels. Odd numbers of them, like those of a picture, make no
-    /// pairs and are not rounded.
-    pub(super) fn of(factors: Factors, channels: usize) -> Self {
-        match factors {
-            Factors::Bf16 if channels.is_multiple_of(2) => match multiplies_pairs() {
-                true => Self::Pairs,
-                false => Self::Rounded,
-            },
-            _ => Self::F32,
+impl Packing {
+    /// The fastest packing for sums over so many channels. An odd number of channels, such as that
+    /// of a picture, makes no pairs and is not rounded.
+    pub(super) fn for_factors(factors: Factors, channels: usize) -> Self {
+        if factors == Factors::F32 || !channels.is_multiple_of(2) {
+            Self::F32
+        } else if has_bf16_pairs() {
+            Self::Pairs
+        } else {
+            Self::Rounded
         }
     }
 
-    /// The numbers in which so many channels lie.
-    pub(super) fn numbers(self, channels: usize) -> usize {
+    /// Elements that so many factors take.
+    pub(super) fn packed_len(self, factors: usize) -> usize {
         match self {
-            Self::F32 | Self::Rounded => channels,
-            Self::Pairs => channels / 2,
+            Self::F32 | Self::Rounded => factors,
+            Self::Pairs => factors / 2,
         }
     }
 
-    /// The room that [`Self::lay_out`] needs for so many numbers.
-    pub(super) fn room(self, numbers: usize) -> usize {
+    /// Elements of scratch memory that [`Self::pack_or_borrow`] needs for so many factors.
+    pub(super) fn scratch_len(self, factors: usize) -> usize {
         match self {
             Self::F32 => 0,
-            Self::Rounded | Self::Pairs => self.numbers(numbers),
+            Self::Rounded | Self::Pairs => self.packed_len(factors),
         }
     }
 
-    /// Channels of so many numbers, one after the other, in this form: as they lie or in `room`.
-    pub(super) fn lay_out<'a>(
+    /// Consecutive channels of `len` factors each, packed in `scratch`, or borrowed where packing
+    /// changes nothing.
+    pub(super) fn pack_or_borrow<'a>(
         self,
         channels: &'a [f32],
         len: usize,
-        room: &'a mut [f32],
+        scratch: &'a mut [f32],
     ) -> &'a [f32] {
         if self == Self::F32 {
             return channels;
         }
-        let room = &mut room[..self.numbers(channels.len())];
-        self.channels(channels, len, room);
-        room
+        let packed = &mut scratch[..self.packed_len(channels.len())];
+        self.pack(channels, len, packed);
+        packed
     }
 
-    /// A matrix in blocks of [`ROWS`] rows, whose columns are channels, in this form.
-    pub(super) fn matrix(self, matrix: Vec<f32>, columns: usize) -> Vec<f32> {
+    /// Packs the factors of a matrix in blocks of [`ROWS`] rows, whose columns are channels.
+    pub(super) fn pack_matrix(self, matrix: Vec<f32>, columns: usize) -> Vec<f32> {
         if self == Self::F32 {
             return matrix;
         }
-        let mut packed = vec![0.0; self.numbers(matrix.len())];
+        let mut packed = vec![0.0; self.packed_len(matrix.len())];
         let blocks = matrix.chunks((ROWS * columns).max(1));
-        let to = packed.chunks_mut(self.numbers(ROWS * columns).max(1));
+        let to = packed.chunks_mut(self.packed_len(ROWS * columns).max(1));
         for (block, to) in blocks.zip(to) {
-            self.channels(block, block.len() / columns, to);
+            self.pack(block, block.len() / columns, to);
         }
         packed
     }
 
-    /// Matrices of this size one after the other, each as [`Self::matrix`] gives it.
-    pub(super) fn matrices(self, matrices: Vec<f32>, [rows, columns]: [usize; 2]) -> Vec<f32> {
+    /// Packs consecutive matrices of one size, each as [`Self::pack_matrix`] does.
+    pub(super) fn pack_matrices(self, matrices: Vec<f32>, [rows, columns]: [usize; 2]) -> Vec<f32> {
         if self == Self::F32 {
             return matrices;
         }
         let each = matrices.chunks_exact((rows * columns).max(1));
-        let each = each.map(|matrix| self.matrix(matrix.to_vec(), columns));
+        let each = each.map(|matrix| self.pack_matrix(matrix.to_vec(), columns));
         each.collect::<Vec<_>>().concat()
     }
 
-    /// Writes channels of so many numbers, one after the other, in this form.
-    pub(super) fn channels(self, channels: &[f32], len: usize, to: &mut [f32]) {
-        assert_eq!(to.len(), self.numbers(channels.len()));
+    /// Packs consecutive channels of `len` factors each into `to`.
+    pub(super) fn pack(self, channels: &[f32], len: usize, to: &mut [f32]) {
+        assert_eq!(to.len(), self.packed_len(channels.len()));
         match self {
             Self::F32 => to.copy_from_slice(channels),
             Self::Rounded => round(channels, to),
@@ -107,24 +109,15 @@ impl Form {
     }
 }
 
-/// Whether the CPU adds products of two numbers at a time.
-fn multiplies_pairs() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512vl")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// The bits of the nearest number of 8 significant bits, in the upper half; NaN stays NaN.
+/// Bits of the nearest bf16 value, in the upper half of the word; NaN stays NaN.
 #[inline(always)]
-fn nearest(number: f32) -> u32 {
-    let bits = number.to_bits();
+fn nearest(value: f32) -> u32 {
+    let bits = value.to_bits();
     let even = (bits >> 16) & 1;
-    match number.is_nan() {
-        true => bits | 1 << 22,
-        false => bits.wrapping_add(0x7fff + even),
+    if value.is_nan() {
+        bits | 1 << 22
+    } else {
+        bits.wrapping_add(0x7fff + even)
     }
 }
 
@@ -154,17 +147,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_rounded_to_the_nearest_and_to_even() {
+    fn factors_are_rounded_to_the_nearest_bf16_value_and_to_even() {
         let ulp = 0.5f32.powi(7);
-        let numbers = [1.0 + 0.5 * ulp, 1.0 + 1.5 * ulp, -1.0 - 0.51 * ulp, 3e38];
+        let values = [1.0 + 0.5 * ulp, 1.0 + 1.5 * ulp, -1.0 - 0.51 * ulp, 3e38];
         let mut rounded = [0.0; 4];
-        Form::Rounded.channels(&numbers, 4, &mut rounded);
+        Packing::Rounded.pack(&values, 4, &mut rounded);
         assert_eq!(rounded[..3], [1.0, 1.0 + 2.0 * ulp, -1.0 - ulp]);
         assert!((rounded[3] / 3e38 - 1.0).abs() < 0.5 * ulp);
     }
 
     #[test]
-    fn what_is_no_number_stays_none() {
+    fn nan_stays_nan_and_what_exceeds_bf16_becomes_infinite() {
         let odd = [
             f32::NAN,
             f32::from_bits(0x7f80_0001),
@@ -172,7 +165,7 @@ mod tests {
             f32::MAX,
         ];
         let mut rounded = [0.0; 4];
-        Form::Rounded.channels(&odd, 4, &mut rounded);
+        Packing::Rounded.pack(&odd, 4, &mut rounded);
         assert!(rounded[0].is_nan() && rounded[1].is_nan());
         assert_eq!(rounded[2..], [f32::INFINITY; 2]);
     }
@@ -189,7 +182,7 @@ mod tests {
             (0..4).flat_map(move |column| rows.clone().map(move |row| at(row, column)))
         };
         let matrix: Vec<f32> = block(0..6).chain(block(6..8)).collect();
-        let packed = Form::Pairs.matrix(matrix, 4);
+        let packed = Packing::Pairs.pack_matrix(matrix, 4);
         assert_eq!(packed.len(), 16);
         assert_eq!(halves(packed[7]), [at(1, 2), at(1, 3)]);
         assert_eq!(halves(packed[12]), [at(6, 0), at(6, 1)]);

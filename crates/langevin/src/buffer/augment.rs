@@ -16,11 +16,12 @@
 mod tests;
 
 use burn::tensor::{Tensor, TensorData};
+use ebm_core::pixels::LUMA;
+use ebm_core::{NoiseKey, PhiloxRng};
 use rand::RngExt;
 
 use super::config::{Augmentation, BufferConfig};
 use super::mask;
-use crate::philox::{NoiseKey, PhiloxRng, Stream};
 
 /// Area of a crop, as a share of the image's.
 const AREA: [f64; 2] = [0.8, 1.0];
@@ -31,11 +32,9 @@ const JITTER_PROB: f64 = 0.8;
 /// Factors of brightness, contrast and saturation.
 const JITTER: [f64; 2] = [0.6, 1.4];
 const GREY_PROB: f64 = 0.2;
-/// Share of red, green and blue in the grey level (ITU-R BT.601, luma).
-const REC_601: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// Augment the kept ones among drawn chains, each with probability `augment_prob`. What happens to
-/// a chain is a function of the seed, the iteration and the chain alone.
+/// a chain is a function of the key and the chain alone.
 ///
 /// A chain to which nothing happens keeps its bits. Its matrices are identities, but a product
 /// with one rounds where products run in TF32, so it is masked out of the result; the shapes of
@@ -49,8 +48,7 @@ pub(super) fn augment(
     x: Tensor<4>,
     ids: &[u32],
     kept: &[bool],
-    seed: u64,
-    iteration: u32,
+    key: NoiseKey,
 ) -> Tensor<4> {
     if config.augment.is_empty() {
         return x;
@@ -58,13 +56,15 @@ pub(super) fn augment(
     let batch = x.dims()[0];
     assert_eq!(batch, ids.len(), "{batch} images need as many chain ids");
     assert_eq!(batch, kept.len(), "{batch} images, each kept or not");
-    let key = NoiseKey::new(seed, Stream::Augment, iteration);
     let transitions: Vec<Transition> = ids
         .iter()
         .zip(kept)
-        .map(|(&id, &kept)| match kept {
-            true => Transition::draw(config, key, id),
-            false => Transition::STAY,
+        .map(|(&id, &kept)| {
+            if kept {
+                Transition::draw(config, key, id)
+            } else {
+                Transition::STAY
+            }
         })
         .collect();
     let moved: Vec<bool> = transitions.iter().map(|t| *t != Transition::STAY).collect();
@@ -121,19 +121,19 @@ impl Transition {
         if moved >= config.augment_prob {
             return Self::STAY;
         }
-        let [rows, columns] = match has(Augmentation::Crop) {
-            true => crop(area, aspect, [top, left]),
-            false => [Window::WHOLE; 2],
+        let [rows, columns] = if has(Augmentation::Crop) {
+            crop(area, aspect, [top, left])
+        } else {
+            [Window::WHOLE; 2]
         };
-        let [brightness, contrast, saturation] =
-            match has(Augmentation::Color) && jitter < JITTER_PROB {
-                true => [b, k, s].map(|u| within(JITTER, u)),
-                false => [1.0; 3],
-            };
-        let saturation = match has(Augmentation::Grey) && grey < GREY_PROB {
-            true => 0.0,
-            false => saturation,
+        let is_jittered = has(Augmentation::Color) && jitter < JITTER_PROB;
+        let [brightness, contrast, saturation] = if is_jittered {
+            [b, k, s].map(|u| within(JITTER, u))
+        } else {
+            [1.0; 3]
         };
+        let is_grey = has(Augmentation::Grey) && grey < GREY_PROB;
+        let saturation = if is_grey { 0.0 } else { saturation };
         Self {
             rows,
             columns,
@@ -189,11 +189,11 @@ fn resampling(size: usize, window: Window, mirrored: bool) -> Vec<f32> {
     (0..size).map(centre).flat_map(weights).collect()
 }
 
-/// Share of every channel in the grey level: Rec. 601 for three channels, else their mean. One
+/// Share of every channel in the grey level: [`LUMA`] for three channels, else their mean. One
 /// channel is its own grey level, which saturation leaves as it is.
 fn luma(channels: usize) -> Vec<f32> {
     match channels {
-        3 => REC_601.to_vec(),
+        3 => LUMA.to_vec(),
         _ => vec![1.0 / channels as f32; channels],
     }
 }

@@ -1,9 +1,9 @@
 //! Keep images that do not change on a device, a byte a pixel.
 
 use burn::tensor::{Device, Int, Tensor};
+use ebm_core::index_tensor;
 
 use super::bytes::{unpack, words_of_images};
-use crate::sampler::chain_tensor;
 
 /// Bytes of a tensor of them, at most: half of what every GPU can bind to a kernel.
 const PART: usize = 1 << 26;
@@ -61,7 +61,7 @@ impl ByteImages {
                 .iter()
                 .map(|&place| (ids[place] % self.images_of_part) as u32);
             let rows: Vec<u32> = rows.collect();
-            part.clone().select(0, chain_tensor(&rows, &part.device()))
+            part.clone().select(0, index_tensor(&rows, &part.device()))
         });
         let mut words: Vec<_> = selected.collect();
         let words = match words.len() {
@@ -70,7 +70,7 @@ impl ByteImages {
                 let mut back = vec![0; places.len()];
                 let moved = (0u32..).zip(&places);
                 moved.for_each(|(to, &place)| back[place] = to);
-                let back = chain_tensor(&back, &words[0].device());
+                let back = index_tensor(&back, &words[0].device());
                 Tensor::cat(words, 0).select(0, back)
             }
         };

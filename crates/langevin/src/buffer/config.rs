@@ -1,8 +1,7 @@
 //! Configure the replay buffer.
 
+use ebm_core::Invalid;
 use serde::{Deserialize, Serialize};
-
-use crate::sampler::InvalidValue;
 
 /// Where a fresh chain starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,12 +61,32 @@ impl Default for BufferConfig {
 }
 
 impl BufferConfig {
+    /// The default buffer, of so many chains.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            ..Self::default()
+        }
+    }
+
+    /// This probability that a drawn chain is replaced by a fresh one.
+    pub fn with_reinit_prob(mut self, reinit_prob: f64) -> Self {
+        self.reinit_prob = reinit_prob;
+        self
+    }
+
+    /// Fresh chains that start here.
+    pub fn with_restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
     /// Check that batches of `batch_size` chains can be drawn.
     ///
     /// # Errors
     /// Names the first key with an impossible value.
-    pub fn validate(&self, batch_size: usize) -> Result<(), InvalidValue> {
-        let invalid = |key, problem: String| Err(InvalidValue { key, problem });
+    pub fn validate(&self, batch_size: usize) -> Result<(), Invalid> {
+        let invalid = |key: &str, problem: String| Err(Invalid::new(key, problem));
         if self.capacity < batch_size {
             let capacity = self.capacity;
             return invalid(

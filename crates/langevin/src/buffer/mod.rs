@@ -10,12 +10,12 @@ mod bytes;
 mod config;
 
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use ebm_core::pixels::BYTE_WIDTH;
+use ebm_core::{Distribution, NoiseKey, PhiloxRng, Shard, StepKey, Stream, index_tensor};
 use rand::RngExt;
 use rand::seq::index;
 
 use crate::kernel::perturb;
-use crate::philox::{Distribution, NoiseKey, PhiloxRng, Stream};
-use crate::sampler::chain_tensor;
 use crate::step::Noise;
 use augment::augment;
 pub use byte_images::ByteImages;
@@ -27,7 +27,9 @@ pub use config::{Augmentation, BufferConfig, Restart};
 pub struct Chains {
     /// Their images in [0, 1], `[batch, channels, height, width]`.
     pub x: Tensor<4>,
-    /// Their slots, all different: the identity that the noise depends on.
+    /// Their places in the buffer, all different.
+    pub slots: Vec<u32>,
+    /// Their places in the global batch: the identity that keys their random numbers.
     pub ids: Vec<u32>,
     /// The class each one belongs to.
     pub labels: Vec<u32>,
@@ -43,6 +45,15 @@ pub struct RestartData<'a> {
     /// Their labels.
     pub labels: &'a [u32],
 }
+
+/// Steps of [`Stream::BufferDraw`], whose chain is the worker's rank: which chains are drawn, which
+/// neighbours are looked at.
+const DRAWN: u32 = 0;
+const NEIGHBOURS: u32 = 1;
+/// Labels of a new buffer, in the same stream.
+const FIRST_LABELS: u32 = 2;
+/// Step of [`Stream::Restart`] for the images of a new buffer.
+const FIRST_IMAGES: u32 = 1;
 
 /// The replay buffer. Images are kept as bytes, four to a 32-bit word, on the device.
 #[derive(Clone, Debug)]
@@ -80,7 +91,7 @@ impl ReplayBuffer {
         seed: u64,
         device: &Device,
     ) -> Self {
-        let key = NoiseKey::new(seed, Stream::Restart, 0);
+        let key = NoiseKey::new(seed, Stream::Restart, 0).at_step(FIRST_IMAGES);
         let pixels = shape.iter().product::<usize>();
         let mut images = Vec::with_capacity(config.capacity * pixels);
         for chain in 0..config.capacity as u32 {
@@ -89,7 +100,8 @@ impl ReplayBuffer {
                 .flat_map(u32::to_le_bytes);
             images.extend(bytes.take(pixels));
         }
-        let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::BufferDraw, 0), u32::MAX);
+        let key = NoiseKey::new(seed, Stream::BufferDraw, 0).at_step(FIRST_LABELS);
+        let mut rng = PhiloxRng::new(key, 0);
         let labels = (0..config.capacity)
             .map(|_| draw_label(&class_frequencies, rng.random()))
             .collect();
@@ -125,6 +137,16 @@ impl ReplayBuffer {
             labels: state.labels,
             ages: state.ages,
         }
+    }
+
+    /// Remember `state` instead.
+    ///
+    /// # Panics
+    /// As [`from_state`](Self::from_state).
+    pub fn restore(&mut self, state: BufferState) {
+        let device = self.words.device();
+        let (config, frequencies) = (self.config.clone(), self.class_frequencies.clone());
+        *self = Self::from_state(config, self.shape, frequencies, state, &device);
     }
 
     /// All that the buffer remembers, read to the host.
@@ -166,7 +188,7 @@ impl ReplayBuffer {
     /// others are augmented as configured. The buffer itself changes in [`put`](Self::put).
     ///
     /// A stored byte q becomes (q + u)/256 with u ~ U(0, 1), so that storing and drawing leaves a
-    /// pixel's mean as it is. Every random number is a function of seed and iteration.
+    /// pixel's mean as it is.
     ///
     /// # Panics
     /// If `batch` exceeds the capacity, or chains restart from data and `data` is absent or of
@@ -174,8 +196,8 @@ impl ReplayBuffer {
     pub fn draw(
         &self,
         batch: usize,
-        seed: u64,
-        iteration: u32,
+        key: StepKey,
+        shard: Shard,
         data: Option<RestartData<'_>>,
     ) -> Chains {
         let capacity = self.config.capacity;
@@ -183,12 +205,13 @@ impl ReplayBuffer {
             batch <= capacity,
             "cannot draw {batch} of {capacity} chains"
         );
-        let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::BufferDraw, iteration), 0);
-        let ids: Vec<u32> = index::sample(&mut rng, capacity, batch)
+        let draw_key = key.stream(Stream::BufferDraw).at_step(DRAWN);
+        let mut rng = PhiloxRng::new(draw_key, shard.rank);
+        let slots: Vec<u32> = index::sample(&mut rng, capacity, batch)
             .into_iter()
             .map(|slot| slot as u32)
             .collect();
-        let restarted: Vec<bool> = ids
+        let restarted: Vec<bool> = slots
             .iter()
             .map(|_| rng.random::<f64>() < self.config.reinit_prob)
             .collect();
@@ -199,26 +222,25 @@ impl ReplayBuffer {
                 .collect(),
         };
         let pick = |kept: &[u32], fresh: &dyn Fn(usize) -> u32| -> Vec<u32> {
-            let slots = ids.iter().zip(&restarted).enumerate();
-            slots
-                .map(|(i, (&id, &again))| if again { fresh(i) } else { kept[id as usize] })
+            let drawn = slots.iter().zip(&restarted).enumerate();
+            drawn
+                .map(|(i, (&slot, &again))| if again { fresh(i) } else { kept[slot as usize] })
                 .collect()
         };
         let labels = pick(&self.labels, &|i| fresh_labels[i]);
         let ages = pick(&self.ages, &|_| 0);
         let kept: Vec<bool> = restarted.iter().map(|again| !again).collect();
-        let x = self.images(&ids, seed, iteration);
-        let x = augment(&self.config, x, &ids, &kept, seed, iteration);
-        let x = match restarted.contains(&true) {
-            true => {
-                let fresh = self.fresh(&ids, seed, iteration, data);
-                let restarted = mask(&restarted, &x);
-                x.mask_where(restarted, fresh)
-            }
-            false => x,
-        };
+        let ids = shard.places(batch);
+        let x = self.dequantised(&slots, &ids, key.stream(Stream::BufferDequantization));
+        let mut x = augment(&self.config, x, &ids, &kept, key.stream(Stream::Augment));
+        if restarted.contains(&true) {
+            let fresh = self.fresh(&ids, key.stream(Stream::Restart), data);
+            let restarted = mask(&restarted, &x);
+            x = x.mask_where(restarted, fresh);
+        }
         Chains {
             x,
+            slots,
             ids,
             labels,
             ages,
@@ -231,69 +253,79 @@ impl ReplayBuffer {
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, the order of `chains`
     pub fn put(&mut self, chains: &Chains, x: Tensor<4>) {
-        let slots = chain_tensor(&chains.ids, &x.device());
+        let slots = index_tensor(&chains.slots, &x.device());
         let rows = pack(x.flatten(1, 3));
         // Held by nobody else, the words are written in place.
         let words = std::mem::replace(&mut self.words, rows.clone());
         self.words = words.select_assign(0, slots, rows, IndexingUpdateOp::Assign);
-        for (i, &id) in chains.ids.iter().enumerate() {
-            self.labels[id as usize] = chains.labels[i];
-            self.ages[id as usize] = chains.ages[i].saturating_add(1);
+        for (i, &slot) in chains.slots.iter().enumerate() {
+            self.labels[slot as usize] = chains.labels[i];
+            self.ages[slot as usize] = chains.ages[i].saturating_add(1);
         }
     }
 
-    /// The labels of `ids`.
-    pub fn labels(&self, ids: &[u32]) -> Vec<u32> {
-        ids.iter().map(|&id| self.labels[id as usize]).collect()
+    /// The labels of the chains in `slots`.
+    pub fn labels(&self, slots: &[u32]) -> Vec<u32> {
+        slots
+            .iter()
+            .map(|&slot| self.labels[slot as usize])
+            .collect()
     }
 
-    /// The images of up to `count` chains that are not among `ids`, dequantised,
+    /// The images of up to `count` chains that are not in `slots`, dequantised,
     /// `[count, channels, height, width]`; fewer where the buffer has no more.
     ///
     /// # Panics
-    /// If every chain is among `ids`.
-    pub fn others(&self, ids: &[u32], count: usize, seed: u64, iteration: u32) -> Tensor<4> {
+    /// If every chain is in `slots`.
+    pub fn neighbours(&self, slots: &[u32], count: usize, key: StepKey, shard: Shard) -> Tensor<4> {
         let capacity = self.config.capacity;
-        let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::BufferDraw, iteration), 1);
-        let drawn = index::sample(&mut rng, capacity, capacity.min(count + ids.len()));
-        let others = drawn.into_iter().map(|slot| slot as u32);
-        let others: Vec<u32> = others
-            .filter(|slot| !ids.contains(slot))
+        let draw_key = key.stream(Stream::BufferDraw).at_step(NEIGHBOURS);
+        let mut rng = PhiloxRng::new(draw_key, shard.rank);
+        let drawn = index::sample(&mut rng, capacity, capacity.min(count + slots.len()));
+        let neighbours: Vec<u32> = drawn
+            .into_iter()
+            .map(|slot| slot as u32)
+            .filter(|slot| !slots.contains(slot))
             .take(count)
             .collect();
         assert!(
-            !others.is_empty(),
+            !neighbours.is_empty(),
             "every one of {capacity} chains is drawn"
         );
-        self.images(&others, seed, iteration)
+        let fractions = key.stream(Stream::BufferDequantization).at_step(NEIGHBOURS);
+        self.dequantised(&neighbours, &shard.places(neighbours.len()), fractions)
     }
 
-    /// The stored images of `ids`, dequantised, `[batch, channels, height, width]`.
-    pub fn images(&self, ids: &[u32], seed: u64, iteration: u32) -> Tensor<4> {
-        let slots = chain_tensor(ids, &self.words.device());
-        let [channels, height, width] = self.shape;
-        let words = self.words.clone().select(0, slots.clone());
-        let bytes = unpack(words, channels * height * width);
-        let bytes = bytes.reshape([ids.len(), channels, height, width]);
-        let fraction = Noise {
-            key: NoiseKey::new(seed, Stream::BufferDequantization, iteration),
-            distribution: Distribution::Uniform,
-            scale: 1.0 / 256.0,
-        };
-        perturb(bytes.div_scalar(256.0), &slots, fraction)
+    /// The images of the chains in `slots`, dequantised, outside training,
+    /// `[slots, channels, height, width]`.
+    pub fn peek(&self, slots: &[u32], seed: u64) -> Tensor<4> {
+        self.dequantised(slots, slots, NoiseKey::new(seed, Stream::BufferPeek, 0))
     }
 
-    /// A fresh chain for every slot, `[batch, channels, height, width]`.
-    fn fresh(
-        &self,
-        ids: &[u32],
-        seed: u64,
-        iteration: u32,
-        data: Option<RestartData<'_>>,
-    ) -> Tensor<4> {
+    /// The stored images in `slots`, (q + u)/256 with the fractions u of `ids`,
+    /// `[slots, channels, height, width]`.
+    fn dequantised(&self, slots: &[u32], ids: &[u32], key: NoiseKey) -> Tensor<4> {
         let device = self.words.device();
         let [channels, height, width] = self.shape;
-        let key = NoiseKey::new(seed, Stream::Restart, iteration);
+        let words = self.words.clone().select(0, index_tensor(slots, &device));
+        let bytes = unpack(words, channels * height * width);
+        let bytes = bytes.reshape([slots.len(), channels, height, width]);
+        let fraction = Noise {
+            key,
+            distribution: Distribution::Uniform,
+            scale: BYTE_WIDTH,
+        };
+        perturb(
+            bytes.mul_scalar(BYTE_WIDTH),
+            &index_tensor(ids, &device),
+            fraction,
+        )
+    }
+
+    /// A fresh chain for every one of `ids`, `[ids, channels, height, width]`.
+    fn fresh(&self, ids: &[u32], key: NoiseKey, data: Option<RestartData<'_>>) -> Tensor<4> {
+        let device = self.words.device();
+        let [channels, height, width] = self.shape;
         let (start, distribution, scale) = match self.config.restart {
             Restart::Noise => {
                 let zeros = Tensor::zeros([ids.len(), channels, height, width], &device);
@@ -310,7 +342,7 @@ impl ReplayBuffer {
             distribution,
             scale,
         };
-        perturb(start, &chain_tensor(ids, &device), noise).clamp(0.0, 1.0)
+        perturb(start, &index_tensor(ids, &device), noise).clamp(0.0, 1.0)
     }
 }
 

@@ -9,11 +9,11 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
-
-use super::LangevinOps;
-use crate::philox::{
+use ebm_core::random::{
     Distribution, ERFINV_CENTRAL, ERFINV_TAIL, MULTIPLIERS, ROUNDS, UNIFORM_CELL, WEYL,
 };
+
+use super::LangevinOps;
 use crate::step::{Descent, Noise};
 
 impl LangevinOps for CubeBackend {
@@ -72,14 +72,16 @@ fn launch(
         bounds: [f32::NEG_INFINITY, f32::INFINITY],
     });
     let (key, counter, scale) = noise.map_or(([0; 2], [0; 2], 0.0), |noise| {
-        let counter = [noise.key.step_and_stream(), noise.key.iteration];
-        (noise.key.key(), counter, noise.scale)
+        let counter = noise.key.middle_words();
+        (noise.key.philox_key(), counter, noise.scale)
     });
 
     let client = output.client.clone();
     let units = batch * blocks;
     let cube_dim = CubeDim::new(&client, units);
     let cube_count = calculate_cube_count_elemwise(&client, units, cube_dim);
+    // SAFETY: a unit beyond the rows ends at once, and a row has `pixels` elements in `x`, `gradient` and
+    // `output`, which have one shape.
     unsafe {
         langevin_kernel::launch_unchecked(
             &client,
@@ -192,13 +194,13 @@ fn langevin_kernel(
     }
 }
 
-/// As [`crate::philox::uniform`].
+/// As [`ebm_core::random::uniform`].
 #[cube]
 fn uniform(word: u32) -> f32 {
     (f32::cast_from(word >> 9) + 0.5) * UNIFORM_CELL
 }
 
-/// As [`crate::philox::normal`].
+/// As [`ebm_core::random::normal`].
 #[allow(clippy::needless_range_loop)] // unrolled by the index
 #[cube]
 fn normal(word: u32) -> f32 {

@@ -47,16 +47,16 @@ impl LangevinOps for Flex {
     }
 }
 
-/// The tensor with its numbers in order, which may be some of a longer storage.
+/// The tensor in row-major order; it may still be a view of a longer storage.
 fn contiguous(x: FlexTensor) -> FlexTensor {
-    match x.is_contiguous() {
-        true => x,
-        false => x.to_contiguous(),
+    if x.is_contiguous() {
+        x
+    } else {
+        x.to_contiguous()
     }
 }
 
-/// The pixels of every chain, mutable in place where nothing else holds the tensor, and copied
-/// first elsewhere.
+/// The pixels of every chain, mutable: in place where nothing else holds the tensor, else in a copy.
 fn rows(x: &mut FlexTensor, chains: usize) -> impl IndexedParallelIterator<Item = &mut [f32]> {
     if !x.is_unique() {
         *x = x.to_contiguous();

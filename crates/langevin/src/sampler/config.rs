@@ -1,11 +1,10 @@
 //! Configure how chains move.
 
 use burn::tensor::Tensor;
+use ebm_core::{Invalid, Schedule};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::rows::row_norms;
-use crate::schedule::Schedule;
 use crate::step::Descent;
 
 /// How a chain moves in one step.
@@ -76,23 +75,57 @@ impl Default for LangevinConfig {
     }
 }
 
-/// A value that no chain can run with.
-#[derive(Clone, Debug, Error, PartialEq)]
-#[error("{key} {problem}")]
-pub struct InvalidValue {
-    /// The key of the configuration.
-    pub key: &'static str,
-    /// What is wrong, with the value.
-    pub problem: String,
-}
-
 impl LangevinConfig {
+    /// The default steps, `num_steps` of them.
+    pub fn new(num_steps: usize) -> Self {
+        Self {
+            num_steps,
+            ..Self::default()
+        }
+    }
+
+    /// Steps of this kind.
+    pub fn with_method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// This η: a number, or a schedule over the steps.
+    pub fn with_step_size(mut self, step_size: impl Into<Schedule>) -> Self {
+        self.step_size = step_size.into();
+        self
+    }
+
+    /// This s: a number, or a schedule over the steps.
+    pub fn with_noise_std(mut self, noise_std: impl Into<Schedule>) -> Self {
+        self.noise_std = noise_std.into();
+        self
+    }
+
+    /// This T: a number, or a schedule over the steps.
+    pub fn with_temperature(mut self, temperature: impl Into<Schedule>) -> Self {
+        self.temperature = temperature.into();
+        self
+    }
+
+    /// This c: a clamp of every element of ∇E/T.
+    pub fn with_grad_clip(mut self, grad_clip: f64) -> Self {
+        self.grad_clip = Some(grad_clip);
+        self
+    }
+
+    /// These bounds of a pixel, or none.
+    pub fn with_bounds(mut self, bounds: Option<[f64; 2]>) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
     /// Check that chains can run.
     ///
     /// # Errors
     /// Names the first key with an impossible value.
-    pub fn validate(&self) -> Result<(), InvalidValue> {
-        let invalid = |key, problem: String| Err(InvalidValue { key, problem });
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let invalid = |key: &str, problem: String| Err(Invalid::new(key, problem));
         for (key, schedule, above_zero) in [
             ("step_size", self.step_size, false),
             ("noise_std", self.noise_std, false),

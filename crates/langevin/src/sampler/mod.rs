@@ -1,24 +1,25 @@
-//! Run chains of any [`Method`]: the loop over steps, spread over the pieces of a batch.
+//! Run chains: the loop over steps of any algorithm, spread over the pieces of a batch.
 
 mod adaptation;
 mod config;
-mod hamiltonian;
-mod sgld;
+mod dynamics;
+pub mod hmc;
+pub mod mala;
+mod metropolis;
+pub mod sgld;
 
 use core::ops::Range;
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::Tensor;
+use ebm_core::{Energy, NoiseKey, chain_pieces, each_piece, pieces_of};
 
-use crate::gradient::Energy;
-use crate::philox::NoiseKey;
-use crate::pieces::{chain_pieces, each_piece, pieces_of};
-use crate::stats::{ChainStats, StatsRecorder, Tally};
+use crate::stats::{ChainStats, StatsRecorder};
 use crate::step::Descent;
-use hamiltonian::Hamiltonian;
-use sgld::Sgld;
+use dynamics::{Algorithm, StepRequest};
 
 pub use adaptation::adapted_scale;
-pub use config::{InvalidValue, LangevinConfig, Method};
+pub use config::{LangevinConfig, Method};
+pub use dynamics::Dynamics;
 
 /// The sampler: a configuration and the random numbers it uses.
 #[derive(Clone, Debug)]
@@ -35,56 +36,23 @@ pub struct Sampler {
 /// What a sampler records of its chains.
 #[derive(Clone, Copy, Debug, Default)]
 struct Recorded {
-    /// Of the first and the last state.
+    /// The first and the last state.
     ends: bool,
-    /// Of all steps, and of the first and the last state.
+    /// All steps, and the first and the last state.
     steps: bool,
 }
 
 /// What a run leaves behind.
 #[derive(Clone, Debug)]
-pub struct Run<const D: usize> {
+pub struct ChainRun<const D: usize> {
     /// The chains after the last step.
     pub x: Tensor<D>,
-    /// What was seen on the way, where asked for.
+    /// What the chains did, where asked for.
     pub stats: Option<ChainStats>,
     /// The chains at the start and after every n-th step, where asked for.
     pub trajectory: Vec<Tensor<D>>,
-    /// The last step, where asked for.
+    /// The last step of `sgld`, where asked for.
     pub last_step: Option<LastStep<D>>,
-}
-
-/// The last step of `sgld`: x = clip(from − η·clamp(∇E(from)/T)).
-#[derive(Clone, Debug)]
-pub struct LastStep<const D: usize> {
-    /// Where it started, its noise included, `[batch, ..]`.
-    pub from: Tensor<D>,
-    /// How far it went, and what bounded it.
-    pub descent: Descent,
-}
-
-/// What the run of a piece leaves behind, as [`Run`].
-struct Piece<const D: usize> {
-    x: Tensor<D>,
-    tally: Option<Tally>,
-    trajectory: Vec<Tensor<D>>,
-    last_step: Option<LastStep<D>>,
-}
-
-/// What moves the chains of a piece.
-trait Dynamics<const D: usize> {
-    /// Step number `step`. The result is a state of the chain where `settle`; else it may hold the
-    /// noise of the next step already.
-    fn step(
-        &mut self,
-        x: Tensor<D>,
-        step: usize,
-        settle: bool,
-        stats: Option<&mut StatsRecorder>,
-    ) -> Tensor<D>;
-
-    /// The step just taken, where there is such a thing.
-    fn last_step(&mut self) -> Option<LastStep<D>>;
 }
 
 impl Sampler {
@@ -113,7 +81,7 @@ impl Sampler {
         self
     }
 
-    /// Record the energies and final pixels of [`ChainStats`] alone: nothing a step.
+    /// Record the energies and final pixels of [`ChainStats`] alone: nothing in a step.
     pub fn with_energies(mut self, record: bool) -> Self {
         self.recorded.ends = record;
         self
@@ -138,50 +106,39 @@ impl Sampler {
         self
     }
 
-    /// Run all steps on `x`, chain i with the random numbers of `chains[i]`.
+    /// Run all steps on `x`, chain i with the random numbers of `ids[i]`.
     ///
     /// On a CPU the batch is cut into pieces, and every thread runs all steps of a piece at a
     /// time, so that its activations stay in its cache.
     ///
     /// # Shapes
     /// - `x`: `[batch, ..]` f32, not tracked by autodiff
-    /// - `energy`: `[batch, ..]` to `[batch]`, each energy a function of its own image alone
     ///
     /// # Panics
-    /// If `chains` is not as long as the batch.
+    /// If `ids` is not as long as the batch.
     pub fn run<const D: usize>(
         &self,
         x: Tensor<D>,
-        chains: &[u32],
-        energy: impl Fn(Tensor<D>) -> Tensor<1> + Sync,
-    ) -> Run<D> {
-        self.run_each(x, chains, |_| &energy)
-    }
-
-    /// [`run`](Self::run) with energies that differ between chains: `energy_of(rows)` is the energy
-    /// of the chains at those places of the batch.
-    ///
-    /// # Panics
-    /// If `chains` is not as long as the batch.
-    pub fn run_each<const D: usize, E: Energy<D>>(
-        &self,
-        x: Tensor<D>,
-        chains: &[u32],
-        energy_of: impl Fn(Range<usize>) -> E + Sync,
-    ) -> Run<D> {
+        ids: &[u32],
+        energy: &dyn Energy<D>,
+    ) -> ChainRun<D> {
         let batch = x.dims()[0];
-        assert_eq!(batch, chains.len(), "{batch} images need as many chain ids");
+        assert_eq!(batch, ids.len(), "{batch} images need as many chain ids");
         let device = x.device();
         let pieces = match self.piece_size {
             Some(size) => pieces_of(batch, size),
             None => chain_pieces(&device, batch),
         };
         if pieces.len() <= 1 {
-            return join(vec![self.run_piece(x, chains, &energy_of(0..batch))]);
+            return self.run_piece(x, ids, energy);
         }
-        let runs = each_piece(&device, pieces, |piece| {
-            let x = x.clone().narrow(0, piece.start, piece.len());
-            self.run_piece(x, &chains[piece.clone()], &energy_of(piece))
+        let runs = each_piece(&device, pieces, |rows: Range<usize>| {
+            let x = x.clone().narrow(0, rows.start, rows.len());
+            let ids = &ids[rows.clone()];
+            match energy.of_rows(rows) {
+                Some(energy) => self.run_piece(x, ids, energy.as_ref()),
+                None => self.run_piece(x, ids, energy),
+            }
         });
         join(runs)
     }
@@ -190,74 +147,82 @@ impl Sampler {
     fn run_piece<const D: usize>(
         &self,
         x: Tensor<D>,
-        chains: &[u32],
-        energy: &impl Energy<D>,
-    ) -> Piece<D> {
+        ids: &[u32],
+        energy: &dyn Energy<D>,
+    ) -> ChainRun<D> {
+        let dynamics = Dynamics::new(&self.config, self.key, ids, energy, &x.device())
+            .with_step_scale(self.step_scale);
         match self.config.method {
-            Method::Sgld => {
-                let ids = chain_tensor(chains, &x.device());
-                self.follow(Sgld::new(self, ids, energy), x, energy)
-            }
-            Method::Mala | Method::Hmc => {
-                self.follow(Hamiltonian::new(self, chains, energy), x, energy)
-            }
+            Method::Sgld => self.follow::<D, sgld::Sgld>(&dynamics, x),
+            Method::Mala => self.follow::<D, mala::Mala>(&dynamics, x),
+            Method::Hmc => self.follow::<D, hmc::Hmc>(&dynamics, x),
         }
     }
 
-    fn follow<const D: usize>(
+    fn follow<const D: usize, A: Algorithm<D>>(
         &self,
-        mut dynamics: impl Dynamics<D>,
-        mut x: Tensor<D>,
-        energy: &impl Energy<D>,
-    ) -> Piece<D> {
+        dynamics: &Dynamics<'_, D>,
+        x: Tensor<D>,
+    ) -> ChainRun<D> {
         let num_steps = self.config.num_steps;
-        let mut trajectory = Vec::new();
-        if self.trajectory_every.is_some() {
-            trajectory.push(x.clone());
-        }
-        let recorded = self.recorded;
-        let mut stats = (recorded.ends || recorded.steps)
-            .then(|| StatsRecorder::start(energy.energies(x.clone())));
+        let is_frame = |done: usize| {
+            self.trajectory_every
+                .is_some_and(|n| done.is_multiple_of(n))
+        };
+        let mut trajectory: Vec<_> = is_frame(0).then(|| x.clone()).into_iter().collect();
+        let Recorded { ends, steps } = self.recorded;
+        let mut stats =
+            (ends || steps).then(|| StatsRecorder::start(dynamics.energy.energies(x.clone())));
+        let mut last_step = None;
+        let mut state = A::init(dynamics, x);
         for step in 0..num_steps {
-            let kept = self.trajectory_every.is_some_and(|n| (step + 1) % n == 0);
-            let of_step = stats.as_mut().filter(|_| recorded.steps);
-            x = dynamics.step(x, step, kept || step + 1 == num_steps, of_step);
-            if kept {
-                trajectory.push(x.clone());
+            let done = step + 1;
+            let request = StepRequest {
+                step,
+                settled: is_frame(done) || done == num_steps,
+                keep_from: self.keep_last_step && done == num_steps,
+            };
+            let info;
+            (state, info) = A::step(dynamics, state, request);
+            if let Some(stats) = stats.as_mut().filter(|_| steps) {
+                let norm_clip = self.config.grad_norm_clip;
+                stats.record(
+                    &info.gradient,
+                    &info.descent,
+                    norm_clip,
+                    info.log_ratio.as_ref(),
+                );
+            }
+            let descent = info.descent;
+            last_step = info.from.map(|from| LastStep { from, descent });
+            if is_frame(done) {
+                trajectory.push(A::position(&state).clone());
             }
         }
-        let tally =
-            stats.map(|stats| stats.finish(energy.energies(x.clone()), &x, self.config.bounds));
-        Piece {
+        let x = A::position(&state).clone();
+        let end = |stats: StatsRecorder| {
+            stats.finish(dynamics.energy.energies(x.clone()), &x, self.config.bounds)
+        };
+        ChainRun {
+            stats: stats.map(end),
             x,
-            tally,
             trajectory,
-            last_step: dynamics.last_step(),
-        }
-    }
-
-    /// The descent of a step, its size scaled.
-    fn descent(&self, step: usize) -> Descent {
-        let descent = self.config.descent(step);
-        Descent {
-            step_size: (f64::from(descent.step_size) * self.step_scale) as f32,
-            ..descent
+            last_step,
         }
     }
 }
 
-/// The ids of chains as the kernels take them.
-///
-/// # Shapes
-/// - returns `[chains]`, i32
-pub fn chain_tensor(chains: &[u32], device: &Device) -> Tensor<1, Int> {
-    let ids: Vec<i32> = chains.iter().map(|&id| id as i32).collect();
-    let data = TensorData::new(ids, [chains.len()]);
-    Tensor::from_data(data, (device, DType::I32))
+/// The last step of `sgld`: x = clip(from − η·clamp(∇E(from)/T)).
+#[derive(Clone, Debug)]
+pub struct LastStep<const D: usize> {
+    /// Where it took the gradient: where it started, its noise included, `[batch, ..]`.
+    pub from: Tensor<D>,
+    /// How far it went, and what bounded it.
+    pub descent: Descent,
 }
 
 /// The runs of consecutive pieces as the run of the whole batch.
-fn join<const D: usize>(pieces: Vec<Piece<D>>) -> Run<D> {
+fn join<const D: usize>(pieces: Vec<ChainRun<D>>) -> ChainRun<D> {
     let frames = pieces.first().map_or(0, |piece| piece.trajectory.len());
     let trajectory = (0..frames)
         .map(|frame| {
@@ -270,13 +235,13 @@ fn join<const D: usize>(pieces: Vec<Piece<D>>) -> Run<D> {
         descent: starts[0].descent,
         from: Tensor::cat(starts.into_iter().map(|start| start.from).collect(), 0),
     });
-    let (xs, tallies): (Vec<_>, Vec<_>) = (pieces.into_iter())
-        .map(|piece| (piece.x, piece.tally))
+    let (xs, stats): (Vec<_>, Vec<_>) = pieces
+        .into_iter()
+        .map(|piece| (piece.x, piece.stats))
         .unzip();
-    let tally = tallies.into_iter().flatten().reduce(Tally::and);
-    Run {
+    ChainRun {
         x: Tensor::cat(xs, 0),
-        stats: tally.map(Tally::stats),
+        stats: ChainStats::join(stats.into_iter().flatten().collect()),
         trajectory,
         last_step,
     }

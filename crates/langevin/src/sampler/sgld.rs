@@ -1,77 +1,133 @@
 //! Take Langevin steps without accept or reject: noise, then the clamped gradient, then the clip.
+//!
+//! Stochastic gradient Langevin dynamics (Welling & Teh 2011) in the order of Du & Mordatch (2019);
+//! the equation stands in [`Descent`] and [`Noise`].
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
+use ebm_core::Distribution;
 
-use super::{Dynamics, LastStep, Sampler};
-use crate::gradient::Energy;
+use super::dynamics::{Algorithm, Dynamics, StepInfo, StepRequest};
 use crate::kernel::{descend, perturb};
-use crate::philox::Distribution;
-use crate::stats::StatsRecorder;
-use crate::step::Noise;
+use crate::step::{Descent, Noise};
 
-/// The chains of a piece under [`Method::Sgld`](super::Method::Sgld).
-pub(super) struct Sgld<'a, const D: usize, E> {
-    sampler: &'a Sampler,
-    /// `[batch]`.
-    chains: Tensor<1, Int>,
-    energy: &'a E,
-    /// Whether the state holds the noise of the next step.
-    is_perturbed: bool,
-    last_step: Option<LastStep<D>>,
+/// Chains between two steps.
+#[derive(Clone, Debug)]
+pub struct State<const D: usize> {
+    /// Where they are, `[batch, ..]`.
+    pub x: Tensor<D>,
+    /// Whether the noise of the next step is part of `x` already.
+    noise_added: bool,
 }
 
-impl<'a, const D: usize, E> Sgld<'a, D, E> {
-    pub(super) fn new(sampler: &'a Sampler, chains: Tensor<1, Int>, energy: &'a E) -> Self {
-        Self {
-            sampler,
-            chains,
-            energy,
-            is_perturbed: false,
-            last_step: None,
-        }
-    }
+/// What a step did.
+#[derive(Clone, Debug)]
+pub struct Info<const D: usize> {
+    /// E after the noise of the step, `[batch]`.
+    pub energies: Tensor<1>,
+    /// ∇E there, before anything limited it, `[batch, ..]`.
+    pub gradient: Tensor<D>,
+    /// How far the step went, and what bounded it.
+    pub descent: Descent,
+}
 
-    /// The noise that precedes `step`; none after the last step, or where s = 0.
-    fn noise(&self, step: usize) -> Option<Noise> {
-        let config = &self.sampler.config;
-        let scale = config.noise_std.at(step, config.num_steps) as f32;
-        (step < config.num_steps && scale > 0.0).then(|| Noise {
-            key: self.sampler.key.at_step(step as u32),
-            distribution: Distribution::Normal,
-            scale,
-        })
+/// Chains at `x`, `[batch, ..]`, not tracked by autodiff.
+pub fn init<const D: usize>(x: Tensor<D>) -> State<D> {
+    State {
+        x,
+        noise_added: false,
     }
 }
 
-impl<const D: usize, E: Energy<D>> Dynamics<D> for Sgld<'_, D, E> {
+/// Step number `step`: x ← x + s·ξ, then x ← clip(x − η·clamp(∇E(x)/T, −c, c)).
+pub fn step<const D: usize>(
+    dynamics: &Dynamics<'_, D>,
+    state: State<D>,
+    step: usize,
+) -> (State<D>, Info<D>) {
+    let from = with_noise(dynamics, state, step);
+    descend_from(dynamics, from, step, None)
+}
+
+/// Where the gradient of step number `step` is taken.
+fn with_noise<const D: usize>(
+    dynamics: &Dynamics<'_, D>,
+    state: State<D>,
+    step: usize,
+) -> Tensor<D> {
+    match noise_before(dynamics, step).filter(|_| !state.noise_added) {
+        Some(noise) => perturb(state.x, &dynamics.index, noise),
+        None => state.x,
+    }
+}
+
+/// The rest of a step, and the noise of the next one in the same kernel.
+fn descend_from<const D: usize>(
+    dynamics: &Dynamics<'_, D>,
+    x: Tensor<D>,
+    step: usize,
+    next: Option<Noise>,
+) -> (State<D>, Info<D>) {
+    let (energies, gradient) = dynamics.energy.energies_and_gradients(x.clone());
+    let descent = dynamics.descent(step);
+    let info = Info {
+        energies,
+        gradient: gradient.clone(),
+        descent,
+    };
+    let gradient = dynamics
+        .config
+        .shortened(gradient, descent.inverse_temperature);
+    let state = State {
+        x: descend(x, gradient, &dynamics.index, descent, next),
+        noise_added: next.is_some(),
+    };
+    (state, info)
+}
+
+/// The noise that precedes step number `step`; none after the last step, or where s = 0.
+fn noise_before<const D: usize>(dynamics: &Dynamics<'_, D>, step: usize) -> Option<Noise> {
+    let config = dynamics.config;
+    let scale = config.noise_std.at(step, config.num_steps) as f32;
+    (step < config.num_steps && scale > 0.0).then(|| Noise {
+        key: dynamics.key_of(step),
+        distribution: Distribution::Normal,
+        scale,
+    })
+}
+
+/// [`sgld`](self) in the sampler's loop.
+pub(super) struct Sgld;
+
+impl<const D: usize> Algorithm<D> for Sgld {
+    type State = State<D>;
+
+    fn init(_: &Dynamics<'_, D>, x: Tensor<D>) -> State<D> {
+        init(x)
+    }
+
     fn step(
-        &mut self,
-        x: Tensor<D>,
-        step: usize,
-        settle: bool,
-        stats: Option<&mut StatsRecorder>,
-    ) -> Tensor<D> {
-        let x = match self.noise(step).filter(|_| !self.is_perturbed) {
-            Some(noise) => perturb(x, &self.chains, noise),
-            None => x,
+        dynamics: &Dynamics<'_, D>,
+        state: State<D>,
+        StepRequest {
+            step,
+            settled,
+            keep_from,
+        }: StepRequest,
+    ) -> (State<D>, StepInfo<D>) {
+        let x = with_noise(dynamics, state, step);
+        let from = keep_from.then(|| x.clone());
+        let next = noise_before(dynamics, step + 1).filter(|_| !settled);
+        let (state, info) = descend_from(dynamics, x, step, next);
+        let info = StepInfo {
+            gradient: info.gradient,
+            descent: info.descent,
+            log_ratio: None,
+            from,
         };
-        let (_, gradient) = self.energy.energies_and_gradients(x.clone());
-        let config = &self.sampler.config;
-        let descent = self.sampler.descent(step);
-        if let Some(stats) = stats {
-            stats.record(&gradient, &descent, config.grad_norm_clip);
-        }
-        let gradient = config.shortened(gradient, descent.inverse_temperature);
-        if self.sampler.keep_last_step && step + 1 == config.num_steps {
-            let from = x.clone();
-            self.last_step = Some(LastStep { from, descent });
-        }
-        let noise = self.noise(step + 1).filter(|_| !settle);
-        self.is_perturbed = noise.is_some();
-        descend(x, gradient, &self.chains, descent, noise)
+        (state, info)
     }
 
-    fn last_step(&mut self) -> Option<LastStep<D>> {
-        self.last_step.take()
+    fn position(state: &State<D>) -> &Tensor<D> {
+        &state.x
     }
 }

@@ -3,32 +3,19 @@
 #![allow(deprecated)] // upstream prefers flex to ndarray; users compare them
 
 use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::{Distribution, NoiseKey, Schedule, Shard, StepKey, Stream, index_tensor};
 use ebm_langevin::{
-    Augmentation, BufferConfig, Descent, Distribution, LangevinConfig, Noise, NoiseKey,
-    ReplayBuffer, Sampler, Schedule, Stream, chain_tensor, descend, perturb, reference,
+    Augmentation, BufferConfig, Descent, LangevinConfig, Noise, ReplayBuffer, Sampler, descend,
+    perturb, reference,
 };
 
-/// Every backend compiled in, and every adapter found. With EBM_REQUIRE_ADAPTER set, no adapter
-/// is a failure.
-fn devices() -> Vec<(String, Device)> {
-    let mut devices = vec![("flex".to_owned(), Device::flex())];
-    #[cfg(feature = "ndarray")]
-    devices.push(("ndarray".to_owned(), Device::ndarray()));
-    #[cfg(feature = "wgpu")]
-    {
-        let adapters = Device::enumerate(burn::tensor::DeviceType::Wgpu).into_vec();
-        if adapters.is_empty() {
-            let required = std::env::var_os("EBM_REQUIRE_ADAPTER").is_some();
-            assert!(
-                !required,
-                "EBM_REQUIRE_ADAPTER is set, and wgpu finds no adapter"
-            );
-            eprintln!("no adapter: the wgpu kernels were not tested");
-        }
-        let adapters = adapters.into_iter().enumerate();
-        devices.extend(adapters.map(|(i, device)| (format!("wgpu:{i}"), device)));
-    }
-    devices
+/// The backends of the CPU that are compiled in.
+fn cpus() -> Vec<(String, Device)> {
+    vec![
+        ("flex".to_owned(), Device::flex()),
+        #[cfg(feature = "ndarray")]
+        ("ndarray".to_owned(), Device::ndarray()),
+    ]
 }
 
 fn image(device: &Device, scale: f32) -> Tensor<4> {
@@ -61,28 +48,22 @@ fn assert_close(name: &str, tensor: Tensor<4>, expected: &[f32]) {
     }
 }
 
-fn numbers(tensor: Tensor<4>) -> Vec<f32> {
+fn values(tensor: Tensor<4>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-#[test]
-fn every_backend_draws_the_same_numbers() {
+fn every_backend_draws_the_same_values(devices: &[(String, Device)]) {
     for (distribution, scale) in [(Distribution::Normal, 0.05), (Distribution::Uniform, 1.0)] {
         let noise = noise(distribution, scale);
         let host = noise.of_batch(&IDS, 18);
-        for (name, device) in devices() {
-            let x = Tensor::<4>::zeros([5, 2, 3, 3], &device);
-            assert_close(
-                &name,
-                perturb(x, &chain_tensor(&IDS, &device), noise),
-                &host,
-            );
+        for (name, device) in devices {
+            let x = Tensor::<4>::zeros([5, 2, 3, 3], device);
+            assert_close(name, perturb(x, &index_tensor(&IDS, device), noise), &host);
         }
     }
 }
 
-#[test]
-fn every_backend_takes_the_same_step() {
+fn every_backend_takes_the_same_step(devices: &[(String, Device)]) {
     let descents = [
         Descent {
             step_size: 2.5,
@@ -100,34 +81,32 @@ fn every_backend_takes_the_same_step() {
     for descent in descents {
         for noise in [None, Some(noise(Distribution::Normal, 0.02))] {
             let flex = Device::flex();
-            let ids = chain_tensor(&IDS, &flex);
+            let ids = index_tensor(&IDS, &flex);
             let (x, g) = (image(&flex, 1.5), image(&flex, -0.2));
-            let expected = numbers(reference::descend(x, g, &ids, descent, noise));
-            for (name, device) in devices() {
-                let ids = chain_tensor(&IDS, &device);
-                let (x, g) = (image(&device, 1.5), image(&device, -0.2));
-                assert_close(&name, descend(x, g, &ids, descent, noise), &expected);
+            let expected = values(reference::descend(x, g, &ids, descent, noise));
+            for (name, device) in devices {
+                let ids = index_tensor(&IDS, device);
+                let (x, g) = (image(device, 1.5), image(device, -0.2));
+                assert_close(name, descend(x, g, &ids, descent, noise), &expected);
             }
         }
     }
 }
 
-#[test]
-fn a_kernel_leaves_its_inputs_as_they_were_and_takes_views() {
-    for (name, device) in devices() {
-        let ids = chain_tensor(&IDS, &device);
-        let x = image(&device, 1.0);
-        let before = numbers(x.clone());
+fn a_kernel_leaves_its_inputs_as_they_were_and_takes_views(devices: &[(String, Device)]) {
+    for (name, device) in devices {
+        let ids = index_tensor(&IDS, device);
+        let x = image(device, 1.0);
+        let before = values(x.clone());
         let noise = noise(Distribution::Normal, 0.5);
         let moved = perturb(x.clone(), &ids, noise);
-        assert_close(&name, x.clone(), &before);
+        assert_close(name, x.clone(), &before);
         let turned = perturb(x.swap_dims(2, 3).swap_dims(2, 3), &ids, noise);
-        assert_close(&name, turned, &numbers(moved));
+        assert_close(name, turned, &values(moved));
     }
 }
 
-#[test]
-fn every_backend_runs_the_same_chains() {
+fn every_backend_runs_the_same_chains(devices: &[(String, Device)]) {
     let config = LangevinConfig {
         num_steps: 10,
         step_size: Schedule::Constant(0.05),
@@ -140,23 +119,25 @@ fn every_backend_runs_the_same_chains() {
         far.sum_dim(1).squeeze_dim(1)
     };
     let sampler = Sampler::new(config, NoiseKey::new(5, Stream::Langevin, 1)).with_stats(true);
-    let expected = sampler.run(image(&Device::flex(), 1.0), &IDS, energy);
-    let stats = expected.stats.expect("asked for");
-    let expected = numbers(expected.x);
-    for (name, device) in devices() {
-        let run = sampler.run(image(&device, 1.0), &IDS, energy);
-        assert_close(&name, run.x, &expected);
-        let there = run.stats.expect("asked for");
-        assert!(
-            (there.grad_norm_mean - stats.grad_norm_mean).abs() < 1e-5,
-            "{name}"
-        );
-        assert_eq!(there.clamped_share, stats.clamped_share, "{name}");
+    let expected = sampler.run(image(&Device::flex(), 1.0), &IDS, &energy);
+    let steps = expected
+        .stats
+        .and_then(|stats| stats.steps)
+        .expect("asked for");
+    let floats = |x: Tensor<1>| x.into_data().iter::<f32>().collect::<Vec<_>>();
+    let (norms, clamped) = (floats(steps.grad_norm_mean), floats(steps.clamped_share));
+    let expected = values(expected.x);
+    for (name, device) in devices {
+        let run = sampler.run(image(device, 1.0), &IDS, &energy);
+        assert_close(name, run.x, &expected);
+        let there = run.stats.and_then(|stats| stats.steps).expect("asked for");
+        let mut pairs = floats(there.grad_norm_mean).into_iter().zip(&norms);
+        assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-5), "{name}");
+        assert_eq!(floats(there.clamped_share), clamped, "{name}");
     }
 }
 
-#[test]
-fn every_backend_keeps_the_same_bytes() {
+fn every_backend_keeps_the_same_bytes(devices: &[(String, Device)]) {
     let config = BufferConfig {
         capacity: 20,
         reinit_prob: 0.3,
@@ -166,8 +147,8 @@ fn every_backend_keeps_the_same_bytes() {
         let mut buffer = ReplayBuffer::new(config.clone(), [2, 3, 3], vec![0.5, 0.5], 1, device);
         let mut drawn = Vec::new();
         for iteration in 0..2 {
-            let chains = buffer.draw(6, 1, iteration, None);
-            drawn.extend(numbers(chains.x.clone()));
+            let chains = buffer.draw(6, StepKey::new(1, iteration), Shard::WHOLE, None);
+            drawn.extend(values(chains.x.clone()));
             let x = (chains.x.clone() * 0.9 + 0.05).clamp(0.0, 1.0);
             // Away from the edges of a cell, where rounding may differ by a level.
             let x = ((x * 256.0).floor() + 0.5) / 256.0;
@@ -176,8 +157,8 @@ fn every_backend_keeps_the_same_bytes() {
         (drawn, buffer.to_state())
     };
     let (drawn, state) = after_two_rounds(&Device::flex());
-    for (name, device) in devices() {
-        let (there, bytes) = after_two_rounds(&device);
+    for (name, device) in devices {
+        let (there, bytes) = after_two_rounds(device);
         assert!(
             there.iter().zip(&drawn).all(|(a, b)| (a - b).abs() <= 1e-6),
             "{name}"
@@ -192,8 +173,7 @@ fn every_backend_keeps_the_same_bytes() {
     }
 }
 
-#[test]
-fn every_backend_augments_alike() {
+fn every_backend_augments_alike(devices: &[(String, Device)]) {
     let config = BufferConfig {
         capacity: 12,
         reinit_prob: 0.2,
@@ -207,13 +187,51 @@ fn every_backend_augments_alike() {
     };
     let drawn = |device: &Device| {
         let buffer = ReplayBuffer::new(config.clone(), [3, 6, 5], vec![], 1, device);
-        numbers(buffer.draw(12, 1, 0, None).x)
+        values(buffer.draw(12, StepKey::new(1, 0), Shard::WHOLE, None).x)
     };
     let expected = drawn(&Device::flex());
-    for (name, device) in devices() {
-        let there = drawn(&device);
+    for (name, device) in devices {
+        let there = drawn(device);
         let mut pairs = there.iter().zip(&expected);
         // Products may run in TF32, which rounds to 2⁻¹¹.
         assert!(pairs.all(|(a, b)| (a - b).abs() <= 5e-3), "{name}");
     }
 }
+
+#[cfg(feature = "wgpu")]
+fn gpus() -> Vec<(String, Device)> {
+    let adapters = ebm_core::adapters_under_test().into_iter().enumerate();
+    adapters
+        .map(|(i, device)| (format!("wgpu:{i}"), device))
+        .collect()
+}
+
+/// Runs each check on every CPU backend, and, where asked for, on every GPU adapter.
+macro_rules! checks {
+    ($($check:ident),+ $(,)?) => {
+        mod on_cpus {
+            $(#[test]
+            fn $check() {
+                super::$check(&super::cpus());
+            })+
+        }
+
+        #[cfg(feature = "wgpu")]
+        mod on_gpus {
+            $(#[test]
+            #[ignore = "runs on GPU adapters; cargo test -- --ignored"]
+            fn $check() {
+                super::$check(&super::gpus());
+            })+
+        }
+    };
+}
+
+checks!(
+    every_backend_draws_the_same_values,
+    every_backend_takes_the_same_step,
+    a_kernel_leaves_its_inputs_as_they_were_and_takes_views,
+    every_backend_runs_the_same_chains,
+    every_backend_keeps_the_same_bytes,
+    every_backend_augments_alike,
+);

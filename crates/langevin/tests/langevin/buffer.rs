@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ebm_langevin::{Augmentation, BufferConfig, ReplayBuffer, Restart, RestartData};
+use ebm_core::{Shard, StepKey};
+use ebm_langevin::{Augmentation, BufferConfig, Chains, ReplayBuffer, Restart, RestartData};
 use proptest::prelude::*;
 
 const SHAPE: [usize; 3] = [1, 2, 3];
@@ -16,6 +17,10 @@ fn buffer(capacity: usize, reinit_prob: f64) -> ReplayBuffer {
         ..BufferConfig::default()
     };
     ReplayBuffer::new(config, SHAPE, vec![0.2, 0.3, 0.5], 11, &Device::flex())
+}
+
+fn draw(buffer: &ReplayBuffer, batch: usize, seed: u64, iteration: u32) -> Chains {
+    buffer.draw(batch, StepKey::new(seed, iteration), Shard::WHOLE, None)
 }
 
 fn pixels(x: Tensor<4>) -> Vec<f32> {
@@ -40,15 +45,15 @@ proptest! {
         let mut buffer = buffer(capacity, 0.0);
         let mut naive: BTreeMap<u32, (Vec<u8>, u32, u32)> = BTreeMap::new();
         for (iteration, salt) in (0u32..).zip(rounds) {
-            let chains = buffer.draw(batch, 3, iteration, None);
-            let mut slots = chains.ids.clone();
+            let chains = draw(&buffer, batch, 3, iteration);
+            let mut slots = chains.slots.clone();
             slots.sort_unstable();
             slots.dedup();
-            prop_assert_eq!(slots.len(), batch, "ids are unique");
+            prop_assert_eq!(slots.len(), batch, "slots are unique");
             prop_assert!(slots.iter().all(|&slot| (slot as usize) < capacity));
             let drawn = pixels(chains.x.clone());
-            for (i, id) in chains.ids.iter().enumerate() {
-                if let Some((bytes, label, age)) = naive.get(id) {
+            for (i, slot) in chains.slots.iter().enumerate() {
+                if let Some((bytes, label, age)) = naive.get(slot) {
                     let row = &drawn[i * PIXELS..(i + 1) * PIXELS];
                     let levels: Vec<u8> = row.iter().map(|v| (v * 256.0) as u8).collect();
                     prop_assert_eq!(&levels, bytes);
@@ -59,9 +64,9 @@ proptest! {
                 .map(|i| (salt.wrapping_mul(i as u32 + 1) >> 13) as u8)
                 .collect();
             let x = bytes.iter().map(|&byte| (f32::from(byte) + 0.5) / 256.0).collect();
-            for (i, id) in chains.ids.iter().enumerate() {
+            for (i, slot) in chains.slots.iter().enumerate() {
                 let row = bytes[i * PIXELS..(i + 1) * PIXELS].to_vec();
-                naive.insert(*id, (row, chains.labels[i], chains.ages[i] + 1));
+                naive.insert(*slot, (row, chains.labels[i], chains.ages[i] + 1));
             }
             buffer.put(&chains, tensor(x));
         }
@@ -74,42 +79,69 @@ proptest! {
         let device = Device::flex();
         let mut buffer = ReplayBuffer::new(config.clone(), SHAPE, frequencies.clone(), seed, &device);
         for iteration in 0..rounds {
-            let chains = buffer.draw(4, seed, iteration, None);
+            let chains = draw(&buffer, 4, seed, iteration);
             let x = chains.x.clone();
             buffer.put(&chains, x);
         }
         let copy = ReplayBuffer::from_state(config, SHAPE, frequencies, buffer.to_state(), &device);
         prop_assert_eq!(copy.to_state(), buffer.to_state());
-        let (a, b) = (buffer.draw(4, seed, rounds, None), copy.draw(4, seed, rounds, None));
-        prop_assert_eq!((a.ids, a.labels, a.ages), (b.ids, b.labels, b.ages));
+        let (a, b) = (draw(&buffer, 4, seed, rounds), draw(&copy, 4, seed, rounds));
+        prop_assert_eq!((a.slots, a.labels, a.ages), (b.slots, b.labels, b.ages));
         prop_assert_eq!(pixels(a.x), pixels(b.x));
     }
 }
 
 #[test]
+fn chains_are_known_by_their_places_in_the_global_batch_wherever_they_are_kept() {
+    let buffer = buffer(16, 0.5);
+    let of = |rank| buffer.draw(4, StepKey::new(3, 7), Shard { rank, world: 2 }, None);
+    let (first, second) = (of(0), of(1));
+    assert_eq!(
+        [first.ids, second.ids].concat(),
+        (0..8).collect::<Vec<u32>>()
+    );
+    assert_ne!(first.slots, second.slots, "workers draw their own chains");
+    let whole = buffer.draw(4, StepKey::new(3, 7), Shard::WHOLE, None);
+    assert_eq!(
+        pixels(whole.x),
+        pixels(first.x),
+        "the first worker is keyed as the only one"
+    );
+}
+
+#[test]
+fn another_attempt_draws_other_chains() {
+    let buffer = buffer(400, 0.1);
+    let key = StepKey::new(3, 7);
+    let again = StepKey { attempt: 1, ..key };
+    let [first, second] = [key, again].map(|key| buffer.draw(20, key, Shard::WHOLE, None).slots);
+    assert_ne!(first, second);
+}
+
+#[test]
 fn extreme_pixels_are_kept_within_a_level() {
     let mut buffer = buffer(4, 0.0);
-    let chains = buffer.draw(1, 0, 0, None);
+    let chains = draw(&buffer, 1, 0, 0);
     let values = vec![0.0, 1.0, 0.5, 255.0 / 256.0, 1.0 / 256.0, 0.999_999];
     buffer.put(&chains, tensor(values));
     let state = buffer.to_state();
-    let at = chains.ids[0] as usize * PIXELS;
+    let at = chains.slots[0] as usize * PIXELS;
     assert_eq!(state.images[at..at + PIXELS], [0, 255, 128, 255, 1, 255]);
 }
 
 #[test]
 fn storing_and_drawing_leaves_the_mean_of_a_pixel_as_it_is() {
     let mut buffer = buffer(2_000, 0.0);
-    let chains = buffer.draw(2_000, 0, 0, None);
+    let chains = draw(&buffer, 2_000, 0, 0);
     buffer.put(&chains, chains.x.clone());
-    let again = buffer.draw(2_000, 0, 1, None);
+    let again = draw(&buffer, 2_000, 0, 1);
     let mut order: Vec<usize> = (0..2_000).collect();
-    order.sort_by_key(|&i| again.ids[i]);
+    order.sort_by_key(|&i| again.slots[i]);
     let before = pixels(chains.x);
     let after = pixels(again.x);
-    let position: BTreeMap<u32, usize> = chains.ids.iter().copied().zip(0..).collect();
+    let position: BTreeMap<u32, usize> = chains.slots.iter().copied().zip(0..).collect();
     let differences = order.iter().flat_map(|&i| {
-        let j = position[&again.ids[i]];
+        let j = position[&again.slots[i]];
         let pairs = after[i * PIXELS..(i + 1) * PIXELS]
             .iter()
             .zip(&before[j * PIXELS..]);
@@ -127,12 +159,12 @@ fn storing_and_drawing_leaves_the_mean_of_a_pixel_as_it_is() {
 fn chains_restart_with_their_probability_and_forget_their_age() {
     let mut buffer = buffer(500, 0.25);
     for iteration in 0..20 {
-        let chains = buffer.draw(500, 0, iteration, None);
+        let chains = draw(&buffer, 500, 0, iteration);
         buffer.put(&chains, chains.x.clone() * 0.0);
     }
     let (mut fresh, mut n) = (0.0, 0.0);
     for iteration in 20..60 {
-        let chains = buffer.draw(500, 0, iteration, None);
+        let chains = draw(&buffer, 500, 0, iteration);
         let rows = pixels(chains.x);
         for (i, age) in chains.ages.iter().enumerate() {
             let bright = rows[i * PIXELS..(i + 1) * PIXELS]
@@ -150,7 +182,7 @@ fn chains_restart_with_their_probability_and_forget_their_age() {
 #[test]
 fn fresh_labels_follow_the_frequencies() {
     let buffer = buffer(6_000, 1.0);
-    let labels = buffer.draw(6_000, 0, 1, None).labels;
+    let labels = draw(&buffer, 6_000, 0, 1).labels;
     for (label, share) in (0u32..).zip([0.2f64, 0.3, 0.5]) {
         let count = labels.iter().filter(|&&l| l == label).count() as f64;
         let error = (count - 6_000.0 * share) / (6_000.0 * share * (1.0 - share)).sqrt();
@@ -174,14 +206,14 @@ fn chains_can_restart_from_data() {
         images: &images,
         labels: &labels,
     };
-    let chains = buffer.draw(4, 0, 0, Some(data));
+    let chains = buffer.draw(4, StepKey::new(0, 0), Shard::WHOLE, Some(data));
     assert_eq!(pixels(chains.x), pixels(images));
     assert_eq!(chains.labels, labels);
 }
 
 #[test]
 fn kept_chains_are_augmented_and_fresh_ones_are_not() {
-    let draw = |augment: Vec<Augmentation>| {
+    let drawn = |augment: Vec<Augmentation>| {
         let config = BufferConfig {
             capacity: 60,
             reinit_prob: 0.5,
@@ -189,14 +221,14 @@ fn kept_chains_are_augmented_and_fresh_ones_are_not() {
             ..BufferConfig::default()
         };
         let mut buffer = ReplayBuffer::new(config, SHAPE, vec![], 11, &Device::flex());
-        let first = buffer.draw(60, 0, 0, None);
+        let first = draw(&buffer, 60, 0, 0);
         let x = first.x.clone();
         buffer.put(&first, x);
-        buffer.draw(60, 0, 1, None)
+        draw(&buffer, 60, 0, 1)
     };
     // Dequantisation draws the same numbers in both, so that only augmentation tells them apart.
-    let (plain, augmented) = (draw(vec![]), draw(vec![Augmentation::Crop]));
-    assert_eq!(plain.ids, augmented.ids);
+    let (plain, augmented) = (drawn(vec![]), drawn(vec![Augmentation::Crop]));
+    assert_eq!(plain.slots, augmented.slots);
     let (before, after) = (pixels(plain.x), pixels(augmented.x));
     let rows = before.chunks(PIXELS).zip(after.chunks(PIXELS));
     for ((before, after), age) in rows.zip(augmented.ages) {
@@ -231,11 +263,11 @@ fn refuses_impossible_settings_by_name() {
     let message = |config: BufferConfig| config.validate(32).map_err(|error| error.to_string());
     assert_eq!(
         message(config(8, 0.1)),
-        Err("capacity must be at least batch_size = 32, got 8".into())
+        Err("configuration: `capacity` must be at least batch_size = 32, got 8".into())
     );
     assert_eq!(
         message(config(64, 1.5)),
-        Err("reinit_prob must be in [0, 1], got 1.5".into())
+        Err("configuration: `reinit_prob` must be in [0, 1], got 1.5".into())
     );
     assert!(message(config(64, f64::NAN)).is_err());
     let augmented = |augment_prob| BufferConfig {
@@ -244,7 +276,7 @@ fn refuses_impossible_settings_by_name() {
     };
     assert_eq!(
         message(augmented(-0.5)),
-        Err("augment_prob must be in [0, 1], got -0.5".into())
+        Err("configuration: `augment_prob` must be in [0, 1], got -0.5".into())
     );
     assert!(message(augmented(f64::NAN)).is_err());
     assert_eq!(message(config(64, 1.0)), Ok(()));

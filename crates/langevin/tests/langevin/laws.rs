@@ -1,9 +1,8 @@
 //! Hold the sampler to exact laws: independent chains, fixed seeds, five standard errors.
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{
-    Distribution, LangevinConfig, Method, NoiseKey, Sampler, Schedule, Stream, Varying,
-};
+use ebm_core::{Distribution, NoiseKey, Schedule, Stream, Varying};
+use ebm_langevin::{LangevinConfig, Method, Sampler};
 
 /// Five standard deviations of a normal, as a probability of both tails: 2·(1 − Φ(5)).
 const FIVE_SIGMA: f64 = 5.733e-7;
@@ -31,9 +30,11 @@ fn run(
 ) -> Vec<f64> {
     let ids: Vec<u32> = (0..chains as u32).collect();
     let x = Tensor::full([chains, 1], start, &Device::flex());
-    let run = sampler(config)
-        .with_piece_size(chains.div_ceil(2))
-        .run(x, &ids, |x: Tensor<2>| energy(x).squeeze_dim(1));
+    let run = sampler(config).with_piece_size(chains.div_ceil(2)).run(
+        x,
+        &ids,
+        &|x: Tensor<2>| -> Tensor<1> { energy(x).squeeze_dim(1) },
+    );
     run.x.into_data().iter::<f64>().collect()
 }
 
@@ -170,9 +171,9 @@ fn noises_of_neighbouring_steps_chains_and_pixels_are_uncorrelated() {
 }
 
 #[test]
-fn a_recipe_for_minus_one_to_one_takes_the_same_way_in_zero_to_one() {
+fn a_recipe_for_minus_one_to_one_follows_the_same_trajectory_in_zero_to_one() {
     for method in [Method::Sgld, Method::Mala, Method::Hmc] {
-        assert_same_way(LangevinConfig {
+        assert_same_trajectory(LangevinConfig {
             method,
             num_steps: 5,
             step_size: Schedule::Constant(if method == Method::Sgld { 0.4 } else { 0.05 }),
@@ -186,18 +187,18 @@ fn a_recipe_for_minus_one_to_one_takes_the_same_way_in_zero_to_one() {
 }
 
 #[track_caller]
-fn assert_same_way(published: LangevinConfig) {
+fn assert_same_trajectory(published: LangevinConfig) {
     let ids: Vec<u32> = (0..64).collect();
-    let u = |u: Tensor<2>| {
+    let u = |u: Tensor<2>| -> Tensor<1> {
         (u.clone() - 0.2)
             .powi_scalar(4)
             .sum_dim(1)
             .squeeze_dim::<1>(1)
     };
     let start = Tensor::<2>::full([64, 9], 0.9, &Device::flex());
-    let there = sampler(published.clone()).run(start.clone(), &ids, u).x;
+    let there = sampler(published.clone()).run(start.clone(), &ids, &u).x;
     let here = sampler(published.from_minus_one_to_one())
-        .run((start + 1.0) / 2.0, &ids, |x| u(x * 2.0 - 1.0))
+        .run((start + 1.0) / 2.0, &ids, &|x: Tensor<2>| u(x * 2.0 - 1.0))
         .x;
     let difference = (here * 2.0 - 1.0 - there).abs().max().into_scalar::<f32>();
     assert!(difference < 2e-6, "{difference}");

@@ -1,7 +1,8 @@
 //! Hold MALA and HMC to the densities they sample exactly: independent long chains, fixed seeds.
 
 use burn::tensor::{Device, Tensor};
-use ebm_langevin::{LangevinConfig, Method, NoiseKey, Run, Sampler, Schedule, Stream};
+use ebm_core::{NoiseKey, Schedule, Stream};
+use ebm_langevin::{ChainRun, LangevinConfig, Method, Sampler};
 
 use crate::laws::{kolmogorov_bound, kolmogorov_smirnov};
 
@@ -30,19 +31,21 @@ fn run(
     config: LangevinConfig,
     start: f32,
     energy: impl Fn(Tensor<2>) -> Tensor<2> + Sync,
-) -> Run<2> {
+) -> ChainRun<2> {
     let chains: usize = 4_000;
     let ids: Vec<u32> = (0..chains as u32).collect();
     let x = Tensor::full([chains, 1], start, &Device::flex());
     Sampler::new(config, NoiseKey::new(20_190_320, Stream::Sample, 0))
         .with_stats(true)
         .with_piece_size(chains.div_ceil(2))
-        .run(x, &ids, |x: Tensor<2>| energy(x).squeeze_dim(1))
+        .run(x, &ids, &|x: Tensor<2>| -> Tensor<1> {
+            energy(x).squeeze_dim(1)
+        })
 }
 
 #[track_caller]
-fn assert_follows(run: Run<2>, cdf: impl Fn(f64) -> f64) {
-    let acceptance = run.stats.and_then(|stats| stats.acceptance);
+fn assert_follows(run: ChainRun<2>, cdf: impl Fn(f64) -> f64) {
+    let acceptance = run.stats.as_ref().and_then(|stats| stats.mean_acceptance());
     let acceptance = acceptance.expect("recorded");
     assert!(
         (0.2..0.995).contains(&acceptance),
@@ -130,7 +133,7 @@ fn walls_keep_the_law_inside_them() {
 #[test]
 fn an_energy_that_is_no_number_shows_in_the_acceptance() {
     let run = run(config(Method::Mala, 3, 0.5), 0.1, |x| x.log());
-    let acceptance = run.stats.and_then(|stats| stats.acceptance);
+    let acceptance = run.stats.and_then(|stats| stats.mean_acceptance());
     assert!(acceptance.expect("recorded").is_nan());
 }
 
@@ -145,11 +148,12 @@ fn chains_do_not_depend_on_how_the_batch_is_cut() {
                 ..config(method, 4, 0.3)
             };
             let sampler = Sampler::new(config, NoiseKey::new(3, Stream::Langevin, 5));
-            let energy = |x: Tensor<2>| (x * 4.0).sin().sum_dim(1).squeeze_dim::<1>(1);
+            let energy = |x: Tensor<2>| -> Tensor<1> { (x * 4.0).sin().sum_dim(1).squeeze_dim(1) };
             let sampler = sampler.with_piece_size(size).with_stats(true);
-            let run = sampler.run(x.clone(), &ids, energy);
-            assert!(run.stats.is_some());
-            (run.x.into_data(), run.stats)
+            let run = sampler.run(x.clone(), &ids, &energy);
+            let steps = run.stats.and_then(|stats| stats.steps).expect("asked for");
+            let acceptance = steps.acceptance.expect("recorded").into_data();
+            (run.x.into_data(), acceptance)
         });
         assert_eq!(whole, pieces);
         assert_eq!(whole, single);

@@ -1,15 +1,14 @@
 //! Describe a network of convolutions by a table, and build it for images of any size.
 
 use burn::tensor::Device;
+use ebm_core::ImageShape;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, ConvNet};
-use crate::activation::Activation;
-use crate::energy::ImageShape;
+use super::net::{Condition, ConvNet};
+use crate::invalid_network::InvalidNetwork;
 use crate::layers::{Bound, ClassGain, Conv, ConvSpec, Dense, Initialization, InputBias};
-use crate::network::InvalidNetwork;
-use crate::ops::ConvGeometry;
+use crate::ops::{Activation, ConvGeometry};
 
 /// Side above which a last, halving convolution is repeated.
 const LARGEST_FLATTENED: usize = 7;
@@ -18,7 +17,7 @@ const LARGEST_FLATTENED: usize = 7;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {
-    /// As many as make the output ⌈input / stride⌉, the odd one below and to the right
+    /// As many as make the output ⌈input / stride⌉, an odd one below and to the right
     /// (TensorFlow's 'SAME').
     Same,
     /// This many on every side.
@@ -59,8 +58,8 @@ pub struct ConvLayer {
 
 /// The table from which a [`ConvNet`] is made.
 ///
-/// The table is that of the published image size. While a side is above 7 pixels after the last
-/// convolution and that one halves it, it is repeated, so that larger images end as small.
+/// The table is for the published image size. While a side is above 7 pixels after the last
+/// convolution, and this convolution has a stride, it is repeated, so that larger images end as small.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConvNetConfig {
     /// Convolutions, each followed by the activation.
@@ -69,7 +68,7 @@ pub struct ConvNetConfig {
     pub hidden: usize,
     /// Nonlinearity after every layer but the last.
     pub activation: Activation,
-    /// Law of the initial weights.
+    /// Distribution of the initial weights.
     pub initialization: Initialization,
     /// Whether the first layer sees 2x − 1 instead of x.
     pub centered_input: bool,
@@ -216,14 +215,14 @@ impl ConvNetConfig {
         })
     }
 
-    /// Layer number `index`, for an input of `size`: of the table, or its last one again.
+    /// The layer at `index`, for an input of `size`: from the table, or its last one again.
     fn layer(&self, index: usize, size: [usize; 2]) -> Option<ConvLayer> {
         let last = self.layers.last().filter(|layer| layer.stride > 1);
         let again = last.filter(|_| size[0].min(size[1]) > LARGEST_FLATTENED);
         self.layers.get(index).or(again).copied()
     }
 
-    /// What layer number `index` (from 1) is made from, and the size of its output.
+    /// The specification of the layer at `index` (from 1), and the size of its output.
     fn place(
         &self,
         index: usize,
@@ -261,12 +260,12 @@ impl ConvNetConfig {
 
 impl ConvLayer {
     fn check(&self, layer: usize) -> Result<(), InvalidNetwork> {
-        let numbers = [
+        let settings = [
             ("filters", self.filters),
             ("kernel", self.kernel),
             ("stride", self.stride),
         ];
-        match numbers.into_iter().find(|(_, number)| *number == 0) {
+        match settings.into_iter().find(|(_, value)| *value == 0) {
             Some((what, _)) => Err(InvalidNetwork::Zero { layer, what }),
             None => Ok(()),
         }

@@ -1,58 +1,24 @@
 //! Pack a small network for the kernel that computes all of it at once.
 
-use std::sync::OnceLock;
+use burn::tensor::{DType, Tensor};
+use ebm_core::DeviceKind;
 
-use burn::tensor::{DType, Int, Tensor};
-
-use super::{Condition, ConvNet};
-use crate::ops::is_on_gpu;
-use crate::ops::resident::{LayerShape, Layers, Plan, Resident};
-
-/// What is made of folded weights at their first use on a GPU; nothing where there is no kernel for the
-/// network.
-pub(super) type Packed = OnceLock<Option<Resident>>;
+use super::net::{Condition, ConvNet};
+use crate::ops::resident::{KernelPlan, LayerShape, Layers, Resident};
 
 impl ConvNet {
-    /// The network as one kernel computes it, if there is one on the device of `x`, and the classes it is
-    /// to be given.
-    pub(super) fn resident(
-        &self,
-        x: &Tensor<4>,
-        classes: Option<&Tensor<1, Int>>,
-    ) -> Option<(&Resident, Option<Tensor<1, Int>>)> {
+    /// The network as one kernel computes it, if there is one for these images on their device.
+    pub(super) fn resident(&self, x: &Tensor<4>) -> Option<&Resident> {
         // The kernel does not differentiate weights.
-        if !is_on_gpu(x) || self.out.weight.val().is_autodiff() {
+        if DeviceKind::is_cpu(&x.device()) || self.out.weight.val().is_autodiff() {
             return None;
         }
         let packed = self.packed.as_ref()?.get_or_init(|| self.pack(x));
-        let net = packed.as_ref().filter(|net| net.takes(x))?;
-        match self.num_classes {
-            0 => Some((net, None)),
-            _ => Some((net, Some(classes?.clone()))),
-        }
+        packed.as_ref().filter(|net| net.takes(x))
     }
 
     fn pack(&self, x: &Tensor<4>) -> Option<Resident> {
-        let [_, channels, height, width] = x.dims();
-        let layers = Layers {
-            convs: { self.convs.iter().enumerate() }
-                .map(|(i, conv)| {
-                    let [channels_out, _, rows, columns] = conv.weight.dims();
-                    LayerShape {
-                        channels_out,
-                        kernel: [rows, columns],
-                        geometry: conv.geometry,
-                        is_conditioned: self.condition(i).is_some(),
-                    }
-                })
-                .collect(),
-            image: [channels, height, width],
-            hidden: self.fc.bias.dims()[0],
-            num_classes: self.num_classes,
-            activation: self.activation,
-            centered_input: self.centered_input,
-        };
-        let plan = Plan::for_device(&layers, &x.device().inner())?;
+        let plan = KernelPlan::for_device(&self.layers(x), &x.device().inner())?;
         let mut parts = Vec::new();
         let mut add = |part: Tensor<1>| parts.push(part.cast(DType::F32));
         for (i, conv) in self.convs.iter().enumerate() {
@@ -73,20 +39,43 @@ impl ConvNet {
         add(self.out.bias.val());
         Some(Resident::new(plan, Tensor::cat(parts, 0)))
     }
+
+    fn layers(&self, x: &Tensor<4>) -> Layers {
+        let [_, channels, height, width] = x.dims();
+        let convs = self.convs.iter().enumerate().map(|(i, conv)| {
+            let [channels_out, _, rows, columns] = conv.weight.dims();
+            LayerShape {
+                channels_out,
+                kernel: [rows, columns],
+                geometry: conv.geometry,
+                is_conditioned: self.condition(i).is_some(),
+            }
+        });
+        Layers {
+            convs: convs.collect(),
+            image: [channels, height, width],
+            hidden: self.fc.bias.dims()[0],
+            num_classes: self.num_classes,
+            activation: self.activation,
+            centered_input: self.centered_input,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::module::{Module, ModuleMapper, Param};
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Int};
+    use ebm_core::{ImageShape, index_tensor};
     use rand::SeedableRng;
     use rand::rngs::SmallRng;
 
-    use super::super::{ConvLayer, ConvNetConfig, Padding};
+    use super::super::config::{ConvLayer, ConvNetConfig, Padding};
     use super::*;
-    use crate::activation::Activation;
-    use crate::energy::{EnergyModel, ImageShape};
-    use crate::ops::adapters::{adapters, assert_close, floats, wave};
+    use crate::energy::EnergyModel;
+    use crate::frozen::Frozen;
+    use crate::ops::Activation;
+    use ebm_core::adapters_under_test;
+    use crate::testing::{assert_close, floats, stirred, wave};
 
     const BATCH: usize = 3;
 
@@ -107,7 +96,7 @@ mod tests {
     }
 
     /// Networks with images of odd and even sides, strides that do and do not divide them, pixels that no
-    /// kernel sees, and channels and hidden numbers that do and do not fill the units.
+    /// kernel sees, and channels and hidden widths that do and do not fill the units.
     fn networks() -> Vec<(ConvNetConfig, ImageShape)> {
         let odd = ConvNetConfig {
             hidden: 37,
@@ -129,49 +118,45 @@ mod tests {
                 0,
             )
         };
-        let conditional = ConvNetConfig {
-            hidden: 200,
-            ..config(
-                &[
-                    (8, 3, 1, Padding::Same),
-                    (16, 4, 2, Padding::Same),
-                    (8, 3, 2, Padding::Same),
-                ],
-                4,
-            )
-        };
         vec![
             (ConvNetConfig::uva(), ImageShape::new(1, 28, 28)),
             (odd, ImageShape::new(3, 13, 10)),
             (gaps, ImageShape::new(2, 11, 17)),
-            (conditional, ImageShape::new(1, 12, 12)),
+            (conditional(), ImageShape::new(1, 12, 12)),
         ]
     }
 
-    /// The network on a device, with weights of which none is without effect.
-    fn on(device: &Device, net: &ConvNet) -> ConvNet {
-        struct Stir<'a>(&'a Device, usize);
-        impl ModuleMapper for Stir<'_> {
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                self.1 += 101;
-                param.map(|weight| {
-                    let moved = wave(weight.dims(), self.1, &weight.device()) * 0.1;
-                    Tensor::from_data((weight + moved).into_data(), self.0)
-                })
-            }
+    /// A network with four classes.
+    fn conditional() -> ConvNetConfig {
+        let layers = [
+            (8, 3, 1, Padding::Same),
+            (16, 4, 2, Padding::Same),
+            (8, 3, 2, Padding::Same),
+        ];
+        ConvNetConfig {
+            hidden: 200,
+            ..config(&layers, 4)
         }
-        net.clone().map(&mut Stir(device, 0)).folded()
     }
 
-    /// E, and ∇ of Σ (i + 1)·E(xᵢ).
-    fn energies_and_gradients(net: &ConvNet, shape: ImageShape, device: &Device) -> [Vec<f32>; 2] {
-        let [channels, height, width] = shape.dims();
-        let x = wave([BATCH, channels, height, width], 0, device)
-            .autodiff()
-            .require_grad();
-        let classes = Tensor::from_ints([3, 0, 2], device);
+    /// A frozen network on the CPU, with weights of which none is without effect.
+    fn net(config: &ConvNetConfig, shape: ImageShape) -> Frozen<ConvNet> {
+        let mut rng = SmallRng::seed_from_u64(3);
+        let net = config.init(shape, &mut rng, &Device::flex()).expect("fits");
+        Frozen::new(&stirred(net))
+    }
+
+    /// E, and ∇ of Σ (i + 1)·E(xᵢ), of images of these classes.
+    fn energies_and_gradients(
+        net: &ConvNet,
+        shape: ImageShape,
+        classes: Tensor<1, Int>,
+    ) -> [Vec<f32>; 2] {
+        let device = classes.device();
+        let x = wave(shape.batch(BATCH), 0, &device);
+        let x = x.autodiff().require_grad();
         let energies = net.energy_given(x.clone(), &classes);
-        let factors = Tensor::from_floats([1.0, 2.0, 3.0], device);
+        let factors = Tensor::from_floats([1.0, 2.0, 3.0], &device);
         let mut gradients = (energies.clone() * factors).sum().backward();
         let gradient = x.grad_remove(&mut gradients).expect("tracked");
         [
@@ -181,24 +166,37 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "runs on GPU adapters; cargo test -- --ignored"]
     fn every_adapter_computes_with_one_kernel_what_the_cpu_does_by_layers() {
-        let adapters = adapters();
+        let adapters = adapters_under_test();
+        let classes = |device: &Device| index_tensor(&[3, 0, 2], device);
         for (config, shape) in networks() {
-            let mut rng = SmallRng::seed_from_u64(3);
-            let net = config.init(shape, &mut rng, &Device::flex()).expect("fits");
-            let expected =
-                energies_and_gradients(&on(&Device::flex(), &net), shape, &Device::flex());
+            let net = net(&config, shape);
+            let expected = energies_and_gradients(&net, shape, classes(&Device::flex()));
             for device in &adapters {
-                let net = on(device, &net);
-                let got = energies_and_gradients(&net, shape, device);
-                let is_packed = net
-                    .packed
-                    .and_then(|packed| packed.get().map(Option::is_some));
-                assert_eq!(is_packed, Some(true), "{config:?} is not for the kernel");
+                let net = net.on_device(device);
+                let got = energies_and_gradients(&net, shape, classes(device));
+                let packed = net.packed.as_ref().and_then(|packed| packed.get());
+                let is_packed = packed.is_some_and(Option::is_some);
+                assert!(is_packed, "{config:?} is not for the kernel");
                 for (got, expected) in got.iter().zip(&expected) {
                     assert_close(got, expected, &config);
                 }
             }
+        }
+    }
+
+    #[test]
+    #[ignore = "runs on GPU adapters; cargo test -- --ignored"]
+    fn every_adapter_takes_the_nearest_class_for_one_out_of_range() {
+        let shape = ImageShape::new(1, 12, 12);
+        let net = net(&conditional(), shape);
+        for device in &adapters_under_test() {
+            let net = net.on_device(device);
+            let out_of_range = Tensor::from_ints([i32::MIN, 4, i32::MAX], device);
+            let got = energies_and_gradients(&net, shape, out_of_range);
+            let nearest = index_tensor(&[0, 3, 3], device);
+            assert_eq!(got, energies_and_gradients(&net, shape, nearest));
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Check shapes, sizes and laws of the networks.
 
-use burn::module::{ModuleVisitor, Param};
-use burn::tensor::Device;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use ebm_core::ImageShape;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::*;
-use crate::Initialization;
-use crate::energy::ImageShape;
+use super::{ConvLayer, ConvNet, ConvNetConfig, Padding};
+use crate::energy::EnergyModel;
+use crate::layers::Initialization;
+use crate::ops::Activation;
 
 const MNIST: ImageShape = ImageShape {
     channels: 1,
@@ -86,16 +88,16 @@ fn a_small_network_can_be_computed_by_hand() {
         num_classes: 0,
     };
     let net = net(config, ImageShape::new(1, 1, 1));
-    struct Numbers(Vec<f32>);
-    impl ModuleVisitor for Numbers {
+    struct Values(Vec<f32>);
+    impl ModuleVisitor for Values {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             self.0.push(param.val().into_scalar::<f32>());
         }
     }
-    let mut numbers = Numbers(Vec::new());
-    net.visit(&mut numbers);
-    let [w, b, f, c, o, d] = numbers.0[..] else {
-        panic!("six numbers")
+    let mut values = Values(Vec::new());
+    net.visit(&mut values);
+    let [w, b, f, c, o, d] = values.0[..] else {
+        panic!("expected six parameters, got {}", values.0.len())
     };
     let act = |z: f32| if z > 0.0 { z } else { 0.2 * z };
     let x = 0.8;

@@ -64,7 +64,7 @@ impl Attention {
         weights.into_iter().flatten()
     }
 
-    /// The same with spectral norm applied once and for all.
+    /// The same layer with spectral norm as part of its weights.
     pub(crate) fn folded(&self, factors: Factors) -> Self {
         Self {
             query: self.query.folded(factors),

@@ -8,8 +8,8 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::ops::{scale, shift};
 
-/// gb: what is added to every pixel of a layer's input, by class, zero at first. Without classes one
-/// vector for all images.
+/// gb: a bias of every pixel of a layer's input, by class, zero at first; without classes one vector
+/// for all images.
 #[derive(Module, Debug)]
 pub(crate) struct InputBias {
     /// `[classes, channels_in]`, or `[1, channels_in]` without classes.
@@ -31,8 +31,8 @@ impl InputBias {
     }
 }
 
-/// g + cb: what a layer's output is multiplied by, by class, one at first. Without classes one
-/// vector for all images.
+/// g + cb: a factor of a layer's output, by class, one at first; without classes one vector for all
+/// images.
 #[derive(Module, Debug)]
 pub(crate) struct ClassGain {
     /// g, `[classes, channels_out]`, or `[1, channels_out]` without classes.
@@ -108,12 +108,12 @@ mod tests {
         };
         let y = Tensor::<1, Int>::from_ints([1, 0], &device);
         let x = Tensor::<4>::ones([2, 2, 1, 1], &device);
-        let numbers = |x: Tensor<4>| x.into_data().iter::<f32>().collect::<Vec<_>>();
+        let values = |x: Tensor<4>| x.into_data().iter::<f32>().collect::<Vec<_>>();
         assert_eq!(
-            numbers(bias.forward(x.clone(), Some(&y))),
+            values(bias.forward(x.clone(), Some(&y))),
             [11.0, 21.0, 2.0, 3.0]
         );
-        assert_eq!(numbers(gain.forward(x, Some(&y))), [5.5, 6.0, 1.5, 2.0]);
+        assert_eq!(values(gain.forward(x, Some(&y))), [5.5, 6.0, 1.5, 2.0]);
     }
 
     #[test]

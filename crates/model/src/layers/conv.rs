@@ -8,8 +8,8 @@ use rand::Rng;
 
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
-use crate::energy::Work;
 use crate::ops::{ConvGeometry, Factors, Layouts, conv2d};
+use crate::work::Work;
 
 /// A convolution.
 #[derive(Module, Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Conv {
     pub(crate) geometry: ConvGeometry,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
-    /// What is made of folded weights, which stay as they are.
+    /// Layouts of folded weights, which do not change.
     #[module(skip)]
     layouts: Option<Arc<Layouts>>,
 }
@@ -67,8 +67,8 @@ impl ConvSpec {
             norm: None,
             layouts: None,
         };
-        let bound = self.bound;
-        conv.norm = bound.map(|bound| SpectralNorm::new(constant_matrix(&conv.weight), bound, rng));
+        let matrix = constant_matrix(&conv.weight);
+        conv.norm = (self.bound).map(|bound| SpectralNorm::new(matrix, bound, rng));
         conv
     }
 }
@@ -83,7 +83,7 @@ impl Conv {
         conv2d(x, weight, bias, self.layouts.clone(), self.geometry)
     }
 
-    /// The same convolution with spectral norm applied once and for all, its factors rounded on a CPU.
+    /// The same convolution with spectral norm as part of its weights, which a CPU multiplies in `factors`.
     pub(crate) fn folded(&self, factors: Factors) -> Self {
         let weight = self.effective_weight();
         Self {
@@ -94,7 +94,7 @@ impl Conv {
         }
     }
 
-    /// What it does for one image of `size`, and the size of what comes out.
+    /// The work for one image of `size`, and the size of the output.
     pub(crate) fn work(&self, size: [usize; 2]) -> (Work, [usize; 2]) {
         let [outputs, inputs, rows, columns] = self.weight.dims();
         let out = self.geometry.output(size, [rows, columns]);

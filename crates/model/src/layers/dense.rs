@@ -8,8 +8,8 @@ use rand::Rng;
 
 use super::initialization::Initialization;
 use super::spectral_norm::{Bound, NormedWeight, SpectralNorm};
-use crate::energy::Work;
 use crate::ops::{Factors, Layouts, dense, dense_of_images};
+use crate::work::Work;
 
 /// A dense layer.
 #[derive(Module, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Dense {
     pub(crate) bias: Param<Tensor<1>>,
     #[module(skip)]
     pub(crate) norm: Option<SpectralNorm>,
-    /// What is made of folded weights, which stay as they are.
+    /// Layouts of folded weights, which do not change.
     #[module(skip)]
     layouts: Option<Arc<Layouts>>,
 }
@@ -53,7 +53,7 @@ impl Dense {
         dense(x, self.effective_weight(), self.bias.val(), layouts)
     }
 
-    /// As [`Self::forward`] for all numbers of each image.
+    /// [`Self::forward`] with all elements of an image as its inputs.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, returns `[batch, outputs]`
@@ -62,7 +62,7 @@ impl Dense {
         dense_of_images(x, self.effective_weight(), self.bias.val(), layouts)
     }
 
-    /// What it does for one image.
+    /// The work for one image.
     pub(crate) fn work(&self) -> Work {
         let [inputs, outputs] = self.weight.dims();
         Work {
@@ -71,7 +71,7 @@ impl Dense {
         }
     }
 
-    /// The same layer with spectral norm applied once and for all, its factors rounded on a CPU.
+    /// The same layer with spectral norm as part of its weights, which a CPU multiplies in `factors`.
     pub(crate) fn folded(&self, factors: Factors) -> Self {
         Self {
             weight: Param::initialized(self.weight.id, self.effective_weight()),

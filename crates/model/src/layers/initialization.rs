@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 const NEAR_ZERO_STD: f32 = 1e-10;
 
-/// The law of initial weights.
+/// The distribution of initial weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initialization {

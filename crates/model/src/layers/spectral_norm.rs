@@ -8,7 +8,7 @@ use rand::Rng;
 
 use super::initialization::standard_normal;
 
-/// What spectral norm does to a weight whose norm is small.
+/// How spectral norm bounds a weight, and what it does where the norm is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// W/σ: the norm is one.
@@ -21,8 +21,8 @@ pub(crate) enum Bound {
 const EPSILON: f64 = 1e-6;
 /// Below this a vector is not scaled up to length one.
 const SHORTEST: f64 = 1e-12;
-/// Iterations after which the vectors of a new weight, or of averaged ones, have settled.
-const SETTLED: usize = 100;
+/// Iterations after which the vectors of a new weight, or of averaged ones, have converged.
+const CONVERGED: usize = 100;
 
 /// The singular vectors of a weight's largest singular value, as far as they are known. They are
 /// constants: the gradient passes through the weight alone.
@@ -44,11 +44,11 @@ impl SpectralNorm {
             v: Tensor::zeros([1, inputs], &device),
             bound,
         };
-        norm.iterate(matrix, SETTLED);
+        norm.iterate(matrix, CONVERGED);
         norm
     }
 
-    /// v ← Wᵀu/‖Wᵀu‖, u ← Wv/‖Wv‖, as often as `times`.
+    /// v ← Wᵀu/‖Wᵀu‖, u ← Wv/‖Wv‖, repeated `times` times.
     ///
     /// # Shapes
     /// - `matrix`: `[outputs, inputs · kernel]`, untracked
@@ -60,7 +60,7 @@ impl SpectralNorm {
         }
     }
 
-    /// What the weight that is `matrix` is multiplied by, `[1, 1]`: a function of σ = uᵀWv.
+    /// The factor of the weight that is `matrix`, `[1, 1]`: a function of σ = uᵀWv.
     pub(crate) fn factor(&self, matrix: Tensor<2>) -> Tensor<2> {
         let row = self.u.clone().matmul(matrix); // [1, inputs · kernel]
         let sigma = (row * self.v.clone()).sum_dim(1); // [1, 1]
@@ -74,8 +74,8 @@ impl SpectralNorm {
     }
 }
 
-/// A weight under spectral norm, and the vectors that its norm is computed from: what a network
-/// remembers besides its parameters.
+/// A weight under spectral norm, and its singular vectors: the state of a network besides its
+/// parameters.
 #[derive(Debug)]
 pub struct NormedWeight<'a> {
     /// Path of the layer, for example `blocks.0.a`.
@@ -104,10 +104,10 @@ impl<'a> NormedWeight<'a> {
         self.norm.iterate(self.matrix.clone(), 1);
     }
 
-    /// As many iterations as it takes when the weight did not come here step by step, as an average
-    /// of weights does.
-    pub fn settle(&mut self) {
-        self.norm.iterate(self.matrix.clone(), SETTLED);
+    /// Power iterations until the vectors converge: for a weight that did not change step by step, such
+    /// as an average of weights.
+    pub fn converge(&mut self) {
+        self.norm.iterate(self.matrix.clone(), CONVERGED);
     }
 
     /// Left and right vector, `[1, outputs]` and `[1, inputs · kernel]`.
@@ -143,8 +143,8 @@ fn unit(x: Tensor<2>) -> Tensor<2> {
 }
 
 fn random_row(len: usize, rng: &mut impl Rng, device: &Device) -> Tensor<2> {
-    let numbers: Vec<f32> = (0..len).map(|_| standard_normal(rng)).collect();
-    Tensor::from_data(TensorData::new(numbers, [1, len]), device)
+    let values: Vec<f32> = (0..len).map(|_| standard_normal(rng)).collect();
+    Tensor::from_data(TensorData::new(values, [1, len]), device)
 }
 
 #[cfg(test)]
@@ -166,16 +166,16 @@ mod tests {
         SpectralNorm::new(matrix.clone(), bound, &mut SmallRng::seed_from_u64(3))
     }
 
-    fn numbers(x: Tensor<2>) -> Vec<f32> {
+    fn values(x: Tensor<2>) -> Vec<f32> {
         x.into_data().iter::<f32>().collect()
     }
 
     #[test]
     fn finds_the_largest_singular_value_and_its_vectors() {
         let norm = norm(&matrix(), Bound::One);
-        let factor = numbers(norm.factor(matrix()))[0];
+        let factor = values(norm.factor(matrix()))[0];
         assert!((factor - 1.0 / 3.0).abs() < 1e-6, "{factor}");
-        let [u, v] = [norm.u, norm.v].map(numbers);
+        let [u, v] = [norm.u, norm.v].map(values);
         assert!((u[0].abs() - 0.75f32.sqrt()).abs() < 1e-6 && (u[1].abs() - 0.5).abs() < 1e-6);
         assert!((v[0].abs() - 0.5).abs() < 1e-6 && (v[1].abs() - 0.75f32.sqrt()).abs() < 1e-6);
     }
@@ -187,13 +187,13 @@ mod tests {
         let mut norm = norm(&matrix, Bound::One);
         norm.u = Tensor::from_floats([[1.0, 0.0]], &Device::flex());
         norm.iterate(matrix.clone(), 1);
-        let v = numbers(norm.v.clone());
+        let v = values(norm.v.clone());
         assert!(
             (v[0] - 0.6).abs() < 1e-6 && (v[1] - 0.8).abs() < 1e-6,
             "{v:?}"
         );
         // Wv = (5, 4), so u = (5, 4)/√41 and σ = uᵀWv = √41.
-        let factor = numbers(norm.factor(matrix))[0];
+        let factor = values(norm.factor(matrix))[0];
         assert!((factor - 1.0 / 41f32.sqrt()).abs() < 1e-6, "{factor}");
     }
 
@@ -201,7 +201,7 @@ mod tests {
     fn a_norm_below_one_is_left_alone_by_the_lower_bound() {
         for (scale, expected) in [(1e-10, 1.0), (0.1, 1.0), (10.0, 1.0 / 30.0)] {
             let matrix = matrix() * scale;
-            let factor = numbers(norm(&matrix, Bound::AtMostOne).factor(matrix))[0];
+            let factor = values(norm(&matrix, Bound::AtMostOne).factor(matrix))[0];
             assert!(
                 (factor / expected - 1.0).abs() < 1e-5,
                 "{factor} at {scale}"

@@ -1,14 +1,13 @@
-//! Add two convolutions to what passes them by.
+//! Add the output of two convolutions to their input.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::ResNetConfig;
-use crate::activation::Activation;
-use crate::energy::{Given, Work};
+use crate::energy::EnergyContext;
 use crate::layers::{Bound, ClassGain, Conv, ConvSpec, Initialization, InputBias, NormedWeight};
-use crate::ops::{Factors, add, fork, halve};
+use crate::ops::{Activation, Factors, add, fork, halve};
+use crate::work::Work;
 
 /// act(pool?(b(act(a(x))) + bypass(x))): 3×3 convolutions without bias, a bypass that is a 3×3
 /// convolution where the channels change and the identity elsewhere, a 2×2 average
@@ -28,49 +27,64 @@ pub(super) struct ResBlock {
     activation: Activation,
 }
 
-impl ResBlock {
-    pub(super) fn init(
-        [inputs, outputs]: [usize; 2],
-        halves: bool,
-        config: &ResNetConfig,
-        rng: &mut impl Rng,
-        device: &Device,
-    ) -> Self {
+/// What a block is made from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlockSpec {
+    /// In and out.
+    pub(super) channels: [usize; 2],
+    pub(super) halves: bool,
+    pub(super) activation: Activation,
+    pub(super) spectral_norm: bool,
+    pub(super) num_classes: usize,
+    /// Without input biases and gain.
+    pub(super) plain: bool,
+}
+
+impl BlockSpec {
+    pub(super) fn init(self, rng: &mut impl Rng, device: &Device) -> ResBlock {
+        let [inputs, outputs] = self.channels;
         let conv = |inputs, initialization, bound| ConvSpec {
             initialization,
-            bound: config.spectral_norm.then_some(bound),
+            bound: self.spectral_norm.then_some(bound),
             ..ConvSpec::same([inputs, outputs], 3)
         };
         let first = conv(inputs, Initialization::HeNormal, Bound::One);
         let second = conv(outputs, Initialization::NearZero, Bound::AtMostOne);
-        let input_bias = |channels| {
-            (!config.plain).then(|| InputBias::init(config.num_classes, channels, device))
-        };
-        Self {
+        let conditioned = !self.plain;
+        let input_bias =
+            |channels| conditioned.then(|| InputBias::init(self.num_classes, channels, device));
+        ResBlock {
             a: first.init(rng, device),
             b: second.init(rng, device),
             bypass: (inputs != outputs).then(|| first.init(rng, device)),
             a_input_bias: input_bias(inputs),
             b_input_bias: input_bias(outputs),
-            b_gain: (!config.plain).then(|| ClassGain::init(config.num_classes, outputs, device)),
-            halves,
-            activation: config.activation,
+            b_gain: conditioned.then(|| ClassGain::init(self.num_classes, outputs, device)),
+            halves: self.halves,
+            activation: self.activation,
         }
     }
+}
 
-    /// The block that is `layer` in the order of the network's dropout masks.
+impl ResBlock {
+    /// `layer` is the block's place in the order of the network's dropout masks.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels_in, height, width]`
     /// - returns: `[batch, channels_out, height, width]`, sides halved if the block pools
-    pub(super) fn forward(&self, x: Tensor<4>, layer: u32, given: Given<'_>) -> Tensor<4> {
+    pub(super) fn forward(
+        &self,
+        x: Tensor<4>,
+        layer: u32,
+        context: EnergyContext<'_>,
+    ) -> Tensor<4> {
         let biased = |bias: &Option<InputBias>, x: Tensor<4>| match bias {
-            Some(bias) => bias.forward(x, given.classes),
+            Some(bias) => bias.forward(x, context.classes),
             None => x,
         };
         let [x, past] = fork(x);
         let h = self.a.forward(biased(&self.a_input_bias, x));
-        let h = match given.dropout {
+        let h = match context.dropout {
             Some(mask) => {
                 let mask = mask(layer, h.dims());
                 h * mask
@@ -80,7 +94,7 @@ impl ResBlock {
         let h = self.activation.forward(h);
         let h = self.b.forward(biased(&self.b_input_bias, h));
         let h = match &self.b_gain {
-            Some(gain) => gain.forward(h, given.classes),
+            Some(gain) => gain.forward(h, context.classes),
             None => h,
         };
         let past = match &self.bypass {
@@ -92,7 +106,7 @@ impl ResBlock {
         self.activation.forward(pooled)
     }
 
-    /// What it does for one image of `size`, and the size of what comes out.
+    /// The work for one image of `size`, and the size of the output.
     pub(super) fn work(&self, size: [usize; 2]) -> (Work, [usize; 2]) {
         let convs = [Some(&self.a), Some(&self.b), self.bypass.as_ref()];
         let each = convs.into_iter().flatten().map(|conv| conv.work(size).0);
@@ -104,7 +118,7 @@ impl ResBlock {
         (each.sum(), out)
     }
 
-    /// The same with spectral norm applied once and for all.
+    /// The same block with spectral norm as part of its weights.
     pub(super) fn folded(&self, factors: Factors) -> Self {
         Self {
             a: self.a.folded(factors),
@@ -134,17 +148,20 @@ mod tests {
     use super::*;
 
     fn block(channels: [usize; 2], halves: bool, plain: bool) -> ResBlock {
-        let config = ResNetConfig {
+        let spec = BlockSpec {
+            channels,
+            halves,
+            activation: Activation::LeakyRelu,
+            spectral_norm: true,
+            num_classes: 0,
             plain,
-            ..ResNetConfig::resnet32(0)
         };
-        let mut rng = SmallRng::seed_from_u64(5);
-        ResBlock::init(channels, halves, &config, &mut rng, &Device::flex())
+        spec.init(&mut SmallRng::seed_from_u64(5), &Device::flex())
     }
 
     fn image() -> Tensor<4> {
-        let numbers = Tensor::<1, burn::tensor::Int>::arange(0..96, &Device::flex());
-        (numbers.float() * 0.37).sin().reshape([2, 3, 4, 4])
+        let pixels = Tensor::<1, burn::tensor::Int>::arange(0..96, &Device::flex());
+        (pixels.float() * 0.37).sin().reshape([2, 3, 4, 4])
     }
 
     #[test]
@@ -152,7 +169,7 @@ mod tests {
         for plain in [false, true] {
             let same = block([3, 3], false, plain);
             let expected = Activation::LeakyRelu.forward(image());
-            let got = same.forward(image(), 0, Given::default());
+            let got = same.forward(image(), 0, EnergyContext::default());
             assert!((got - expected).abs().max().into_scalar::<f32>() < 1e-6);
 
             let wider = block([3, 5], true, plain);
@@ -162,7 +179,7 @@ mod tests {
                 .expect("channels change")
                 .forward(image());
             let expected = Activation::LeakyRelu.forward(halve(past));
-            let got = wider.forward(image(), 0, Given::default());
+            let got = wider.forward(image(), 0, EnergyContext::default());
             assert_eq!(got.dims(), [2, 5, 2, 2]);
             assert!((got - expected).abs().max().into_scalar::<f32>() < 1e-6);
         }
@@ -191,7 +208,9 @@ mod tests {
         }
         // a: 2·(0.3 − 1) = −1.4, act −0.28; b: −3·(−0.28 + 0.25)·2 = 0.18; + 0.3.
         let x = Tensor::full([1, 1, 1, 1], 0.3, &Device::flex());
-        let got = block.forward(x, 0, Given::default()).into_scalar::<f32>();
+        let got = block
+            .forward(x, 0, EnergyContext::default())
+            .into_scalar::<f32>();
         assert!((got - 0.48).abs() < 1e-6, "{got}");
     }
 
@@ -204,16 +223,16 @@ mod tests {
             assert_eq!((layer, shape), (7, [2, 3, 4, 4]));
             Tensor::zeros(shape, &Device::flex())
         };
-        let given = Given {
+        let context = EnergyContext {
             classes: None,
             dropout: Some(&zero),
         };
         let expected = Activation::LeakyRelu.forward(image());
         assert_eq!(
-            block.forward(image(), 7, given).into_data(),
+            block.forward(image(), 7, context).into_data(),
             expected.to_data()
         );
-        let without = block.forward(image(), 7, Given::default());
+        let without = block.forward(image(), 7, EnergyContext::default());
         assert!((without - expected).abs().max().into_scalar::<f32>() > 0.01);
     }
 }

@@ -1,15 +1,15 @@
 //! Describe residual networks by their stages, and build them for images of any size.
 
 use burn::tensor::Device;
+use ebm_core::ImageShape;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::ResNet;
-use super::block::ResBlock;
-use crate::activation::Activation;
-use crate::energy::ImageShape;
+use super::block::BlockSpec;
+use super::net::ResNet;
+use crate::invalid_network::InvalidNetwork;
 use crate::layers::{Attention, Bound, ConvSpec, Dense, Initialization};
-use crate::network::InvalidNetwork;
+use crate::ops::Activation;
 
 /// Residual blocks of one width, the first of which halves the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ impl ResNetConfig {
         for (stage, halves) in self.stages_for(shape) {
             for i in 0..stage.blocks {
                 let ends = [channels, stage.filters];
-                blocks.push(ResBlock::init(ends, halves && i == 0, self, rng, device));
+                blocks.push(self.block(ends, halves && i == 0).init(rng, device));
                 channels = stage.filters;
             }
         }
@@ -138,6 +138,17 @@ impl ResNetConfig {
             activation: self.activation,
             num_classes: self.num_classes,
         })
+    }
+
+    fn block(&self, channels: [usize; 2], halves: bool) -> BlockSpec {
+        BlockSpec {
+            channels,
+            halves,
+            activation: self.activation,
+            spectral_norm: self.spectral_norm,
+            num_classes: self.num_classes,
+            plain: self.plain,
+        }
     }
 
     /// The stages for images of `shape`, each with whether it halves them.

@@ -1,12 +1,13 @@
 //! Check sizes, shapes and counts of the residual networks against the published ones.
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use ebm_core::ImageShape;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use super::*;
-use crate::energy::ImageShape;
+use super::{ResNet, ResNetConfig};
+use crate::energy::EnergyModel;
 
 fn net(config: &ResNetConfig, shape: ImageShape) -> ResNet {
     let mut rng = SmallRng::seed_from_u64(2);

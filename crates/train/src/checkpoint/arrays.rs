@@ -1,21 +1,21 @@
 //! Turn named arrays into the bytes of a safetensors file and back, bit by bit the same.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::error::CheckpointError;
 
-/// Numbers in row-major order and their shape.
+/// Elements in row-major order and their shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     shape: Vec<usize>,
     data: ArrayData,
 }
 
-/// The numbers of an [`Array`].
+/// The elements of an [`Array`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArrayData {
     /// Weights, averages, optimizer moments.
@@ -37,7 +37,7 @@ impl Array {
         assert_eq!(
             data.len(),
             expected,
-            "expected {expected} numbers for the shape {shape:?}, got {}",
+            "expected {expected} elements for the shape {shape:?}, got {}",
             data.len()
         );
         Self { shape, data }
@@ -48,12 +48,12 @@ impl Array {
         &self.shape
     }
 
-    /// The numbers, in row-major order.
+    /// The elements, in row-major order.
     pub fn data(&self) -> &ArrayData {
         &self.data
     }
 
-    /// Shape and numbers.
+    /// Shape and elements.
     pub fn into_parts(self) -> (Vec<usize>, ArrayData) {
         (self.shape, self.data)
     }
@@ -129,11 +129,27 @@ impl View for &Array {
 /// If an array is called `__metadata__`, or the names and shapes alone take more than 100 MB: the
 /// format has no room for either.
 pub fn encode(arrays: &BTreeMap<String, Array>) -> Vec<u8> {
+    encode_with_note(arrays, None)
+}
+
+/// As [`encode`], with a note in the file's metadata, by its key.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_with_note(arrays: &BTreeMap<String, Array>, note: Option<(&str, String)>) -> Vec<u8> {
     assert!(
         !arrays.contains_key("__metadata__"),
         "expected another array name, got `__metadata__`"
     );
-    safetensors::serialize(arrays, None).expect("arrays of consistent shape, with short names")
+    // One key at most: the order of several would differ from file to file.
+    let metadata = note.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
+    safetensors::serialize(arrays, metadata).expect("arrays of consistent shape, with short names")
+}
+
+/// The note of this key in the metadata of a safetensors file, if it has one.
+pub fn note(bytes: &[u8], key: &str) -> Option<String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
+    metadata.metadata().as_ref()?.get(key).cloned()
 }
 
 /// The arrays in the bytes of a safetensors file; `file` is where they come from, for the message.
@@ -212,6 +228,16 @@ mod tests {
     }
 
     #[test]
+    fn a_note_comes_back_beside_the_arrays() {
+        let arrays = BTreeMap::from([("x".to_owned(), Array::new([1], vec![7_u8]))]);
+        let bytes = encode_with_note(&arrays, Some(("ebm", "{}".to_owned())));
+        assert_eq!(note(&bytes, "ebm").as_deref(), Some("{}"));
+        assert_eq!(decode(&bytes, Path::new("x")).unwrap(), arrays);
+        assert_eq!(note(&encode(&arrays), "ebm"), None);
+        assert_eq!(note(b"PNG", "ebm"), None);
+    }
+
+    #[test]
     fn keeps_every_bit_of_a_float() {
         let bits = [
             0x7FC0_1234,
@@ -242,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic = "expected 6 numbers for the shape [2, 3], got 5"]
+    #[should_panic = "expected 6 elements for the shape [2, 3], got 5"]
     fn refuses_data_of_another_length_than_the_shape() {
         Array::new([2, 3], vec![0_u8; 5]);
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::FORMAT_VERSION;
+use super::format::FORMAT_VERSION;
 
 /// Why a checkpoint could not be written, found, read or used.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +11,7 @@ use super::FORMAT_VERSION;
 pub enum CheckpointError {
     /// The disk is full, or the place is not writable. Earlier checkpoints are untouched.
     #[error(
-        "cannot write {}: {cause}; free some space there or choose another place with --run-dir \
-         (earlier checkpoints are untouched)", path.display()
+        "cannot write {}: {cause} (earlier checkpoints are untouched)", path.display()
     )]
     Write {
         /// The file or directory that was being written.
@@ -30,8 +29,7 @@ pub enum CheckpointError {
     },
     /// A path given as a run or a checkpoint is neither.
     #[error(
-        "{} is neither a run directory nor a checkpoint; give the --run-dir of a training run, or one \
-         of its checkpoints/step_… directories", path.display()
+        "{} is neither a run directory nor a checkpoint", path.display()
     )]
     Neither {
         /// The path as given.
@@ -47,10 +45,22 @@ pub enum CheckpointError {
     },
     /// A checkpoint of a later format.
     #[error(
-        "{} was written by a newer version (format {found}, this program reads up to {FORMAT_VERSION}): \
-         update ebm", path.display()
+        "{} was written by a newer version (format {found}, this program reads format \
+         {FORMAT_VERSION}): update ebm", path.display()
     )]
     Newer {
+        /// The checkpoint directory.
+        path: PathBuf,
+        /// The format that its manifest declares.
+        found: u32,
+    },
+    /// A checkpoint of an earlier format.
+    #[error(
+        "{} was written by an older version (format {found}, this program reads format \
+         {FORMAT_VERSION}), which drew other random numbers: go on with that version, or train anew",
+        path.display()
+    )]
+    Older {
         /// The checkpoint directory.
         path: PathBuf,
         /// The format that its manifest declares.
@@ -150,7 +160,7 @@ fn remedy(alternative: Option<&Path>) -> String {
         ),
         None => {
             "no other checkpoint of this run is whole: restore it from a copy, or train anew in \
-                 another --run-dir"
+                 another directory"
                 .to_owned()
         }
     }

@@ -4,8 +4,8 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::FORMAT_VERSION;
 use super::error::Damage;
+use super::format::FORMAT_VERSION;
 
 /// The content of `manifest.json`, the file that is written last.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,7 @@ pub(super) struct FileEntry {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ManifestError {
     Newer { found: u32 },
+    Older { found: u32 },
     Bad(String),
 }
 
@@ -57,6 +58,9 @@ impl Manifest {
         let Format { format: found } = serde_json::from_slice(json).map_err(bad)?;
         if found > FORMAT_VERSION {
             return Err(ManifestError::Newer { found });
+        }
+        if found < FORMAT_VERSION {
+            return Err(ManifestError::Older { found });
         }
         let manifest: Self = serde_json::from_slice(json).map_err(bad)?;
         match manifest
@@ -132,10 +136,10 @@ mod tests {
 
     #[test]
     fn recognises_a_newer_format_whatever_its_other_fields() {
-        let json = br#"{"format": 2, "parts": {}}"#;
+        let json = br#"{"format": 3, "parts": {}}"#;
         assert_eq!(
             Manifest::from_json(json),
-            Err(ManifestError::Newer { found: 2 })
+            Err(ManifestError::Newer { found: 3 })
         );
     }
 

@@ -13,21 +13,22 @@
 //! One process writes to a run directory at a time; any number may read.
 
 mod arrays;
+pub(crate) mod atomic_file;
 mod error;
+mod format;
 mod layout;
 mod manifest;
 mod read;
+mod resolve;
 mod rotate;
 mod take;
 mod write;
 
-pub use arrays::{Array, ArrayData, decode, encode};
+pub use arrays::{Array, ArrayData, decode, encode, encode_with_note, note};
 pub use error::{CheckpointError, Damage};
-pub use layout::{latest, resolve};
+pub use layout::latest;
 pub use manifest::to_json;
 pub use read::{Checkpoint, read};
+pub use resolve::resolve;
 pub use take::{take_f32, take_u8, take_u32};
 pub use write::write;
-
-/// The format that this program writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;

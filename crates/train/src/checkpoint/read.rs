@@ -98,6 +98,10 @@ fn read_verified(dir: &Path) -> Result<Checkpoint, CheckpointError> {
             path: dir.to_owned(),
             found,
         },
+        ManifestError::Older { found } => CheckpointError::Older {
+            path: dir.to_owned(),
+            found,
+        },
         ManifestError::Bad(reason) => damaged(Damage::BadManifest(reason)),
     })?;
     if let Some(name) = layout::directory_name(dir)
@@ -249,13 +253,23 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_newer_format_and_asks_for_an_update() {
+    fn refuses_another_format_and_says_which_version_reads_it() {
         let (_run, last) = run();
-        fs::write(last.join(MANIFEST), br#"{"format": 2}"#).unwrap();
-        let message = read(&last).unwrap_err().to_string();
-        let expected =
-            "was written by a newer version (format 2, this program reads up to 1): update ebm";
-        assert!(message.ends_with(expected), "{message}");
+        for (found, expected) in [
+            (
+                3,
+                "was written by a newer version (format 3, this program reads format 2): update ebm",
+            ),
+            (
+                1,
+                "was written by an older version (format 1, this program reads format 2), which drew other \
+                 random numbers: go on with that version, or train anew",
+            ),
+        ] {
+            fs::write(last.join(MANIFEST), format!(r#"{{"format": {found}}}"#)).unwrap();
+            let message = read(&last).unwrap_err().to_string();
+            assert!(message.ends_with(expected), "{message}");
+        }
     }
 
     #[test]

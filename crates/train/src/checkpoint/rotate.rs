@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::atomic_file;
-
+use super::atomic_file;
 use super::error::CheckpointError;
 use super::layout::{self, Kind, SET_ASIDE, TEMPORARY};
 
@@ -29,7 +28,7 @@ pub(super) fn put_in_place(temporary: &Path, target: &Path) -> Result<(), Checkp
 
 /// Ends what a crash interrupted: deletes temporary directories, and gives a checkpoint that was set
 /// aside its name back, or deletes it if its replacement is there.
-pub(super) fn settle(checkpoints: &Path) -> Result<(), CheckpointError> {
+pub(super) fn finish_interrupted(checkpoints: &Path) -> Result<(), CheckpointError> {
     let found = layout::list(checkpoints)?;
     for entry in found.iter().filter(|entry| entry.kind == Kind::Temporary) {
         atomic_file::remove_dir_all(&entry.path).map_err(CheckpointError::write(&entry.path))?;
@@ -54,7 +53,7 @@ pub(super) fn prune(
     written: &Path,
     keep: usize,
 ) -> Result<(), CheckpointError> {
-    settle(checkpoints)?;
+    finish_interrupted(checkpoints)?;
     let mut others = layout::whole_checkpoints(checkpoints)?;
     others.retain(|entry| entry.path != written);
     let excess = others.len().saturating_sub(keep - 1);
@@ -171,7 +170,7 @@ mod tests {
         let dir = run.path().join("checkpoints");
         fs::rename(dir.join("step_000002"), dir.join("step_000002.old")).unwrap();
         assert_eq!(latest_text(run.path()), "two");
-        settle(&dir).unwrap();
+        finish_interrupted(&dir).unwrap();
         assert_eq!(
             names(run.path()),
             ["step_000001", "step_000002", "step_000003"]

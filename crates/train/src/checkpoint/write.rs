@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::atomic_file;
-
+use super::atomic_file;
 use super::error::CheckpointError;
 use super::layout::{self, CHECKPOINTS, LATEST, MANIFEST, TEMPORARY};
 use super::manifest::{Manifest, is_plain_name, to_json};
-use super::rotate::{prune, put_in_place, settle};
+use super::rotate::{finish_interrupted, prune, put_in_place};
 
 /// Writes `files` as the checkpoint of `step`, makes it the latest, and deletes all but `keep`.
 ///
@@ -39,7 +38,7 @@ pub fn write(
     assert_names(files);
     let checkpoints = run_dir.join(CHECKPOINTS);
     fs::create_dir_all(&checkpoints).map_err(CheckpointError::write(&checkpoints))?;
-    settle(&checkpoints)?;
+    finish_interrupted(&checkpoints)?;
 
     let target = checkpoints.join(layout::step_name(step));
     let temporary = target.with_extension(TEMPORARY);
@@ -165,7 +164,6 @@ mod tests {
                 message.contains(&format!("step_00000{step}.tmp/xxx")),
                 "{message}"
             );
-            assert!(message.contains("--run-dir"), "{message}");
             assert_eq!(bytes_of(run.path()), b"first");
             assert_eq!(
                 names(&run.path().join(CHECKPOINTS)),

@@ -1,9 +1,8 @@
 //! Name the networks, and what may be changed about them.
 
+use ebm_core::Invalid;
 use ebm_model::{Activation, ConvNetConfig, NetworkConfig, ResNetConfig};
 use serde::{Deserialize, Serialize};
-
-use super::Invalid;
 
 /// Which network, and what of it is not as published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +24,7 @@ pub struct ModelConfig {
     pub spectral_norm: Option<bool>,
     /// Whether residual networks have self-attention.
     pub attention: bool,
-    /// Probability with which the numbers between a residual block's convolutions are dropped while
+    /// Probability with which the elements between a residual block's convolutions are dropped while
     /// training, in [0, 1); absent for the published one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,

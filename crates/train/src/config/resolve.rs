@@ -1,56 +1,25 @@
 //! Resolve a configuration: preset, then file, then `key=value`, then validation.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use thiserror::Error;
 use toml::{Table, Value};
 
-use super::{Config, Invalid, flat};
-use crate::preset;
-
-/// A configuration that cannot be used.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// No preset of that name.
-    #[error("there is no preset `{name}`; presets are: {known}")]
-    UnknownPreset {
-        /// What was asked for.
-        name: String,
-        /// The names that exist.
-        known: String,
-    },
-    /// A file that cannot be read.
-    #[error("cannot read {}: {cause}; give an existing TOML file to --config", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// Text that is no configuration: not TOML, an unknown key, a value of the wrong type.
-    #[error("{origin}: {problem}")]
-    Malformed {
-        /// File or flag.
-        origin: String,
-        /// What is wrong and where.
-        problem: String,
-    },
-    /// A key with an impossible value.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-}
+use super::changes::flat;
+use super::error::ConfigError;
+use super::preset;
+use super::settings::Config;
 
 impl Config {
     /// The configuration of a preset, a file and `key=value` overrides, validated.
     ///
     /// # Errors
-    /// Names the preset, file or flag that is wrong, and the key.
+    /// Names the preset, file or assignment that is wrong, and the key.
     pub fn resolve(
         preset: &str,
         file: Option<&Path>,
         overrides: &[String],
     ) -> Result<Self, ConfigError> {
-        let mut table = parse_table(preset::text(preset)?, &format!("preset `{preset}`"))?;
+        let mut table = parse_table(preset_text(preset)?, &format!("preset `{preset}`"))?;
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
                 path: path.to_owned(),
@@ -62,7 +31,7 @@ impl Config {
             merge(&mut table, over);
         }
         for assignment in overrides {
-            let origin = format!("--set {assignment}");
+            let origin = format!("`{assignment}`");
             apply_override(&mut table, assignment, &origin)?;
             deserialize(table.clone(), &origin)?;
         }
@@ -74,11 +43,11 @@ impl Config {
     /// This configuration with `key=value` overrides of the sampler, validated.
     ///
     /// # Errors
-    /// Names the flag that is wrong, or a key outside `[langevin]`.
+    /// Names the assignment that is wrong, or a key outside `[langevin]`.
     pub fn with_sampler_overrides(&self, overrides: &[String]) -> Result<Self, ConfigError> {
         let mut table = parse_table(&self.to_toml(), "the run's configuration")?;
         for assignment in overrides {
-            let origin = format!("--set {assignment}");
+            let origin = format!("`{assignment}`");
             if !assignment.trim_start().starts_with("langevin.") {
                 let problem = "only keys of langevin can be changed here".into();
                 return Err(malformed(&origin, problem));
@@ -120,53 +89,72 @@ fn malformed(origin: &str, problem: String) -> ConfigError {
     }
 }
 
-/// Keys that a configuration may lack.
-const OPTIONAL_KEYS: [&str; 10] = [
-    "model.filters",
-    "model.activation",
-    "model.spectral_norm",
-    "model.dropout",
-    "model.centered_input",
-    "langevin.grad_clip",
-    "langevin.grad_norm_clip",
-    "langevin.target_acceptance",
-    "optimizer.grad_norm_clip",
-    "data.dir",
-];
-
 /// Set one dotted key. The value is TOML, or a bare string; `none` removes an optional key.
 fn apply_override(table: &mut Table, assignment: &str, origin: &str) -> Result<(), ConfigError> {
     let (path, value) = assignment.split_once('=').ok_or_else(|| {
-        malformed(
-            origin,
-            "expected key=value, for example --set langevin.num_steps=40".into(),
-        )
+        let problem = "expected key=value, for example langevin.num_steps=40";
+        malformed(origin, problem.into())
     })?;
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
-    let last = keys.pop().unwrap_or_default();
+    let (path, value) = (path.trim(), value.trim());
+    if value == "none" {
+        require_optional(path, origin)?;
+        let (section, key) = section_of(table, path, origin)?;
+        section.remove(key);
+        return Ok(());
+    }
+    // An unknown key is refused where the table becomes a configuration.
+    let (section, key) = section_of(table, path, origin)?;
+    section.insert(key.to_owned(), toml_value(value));
+    Ok(())
+}
+
+/// The section of a dotted key, made where it is missing, and the key's name in it.
+fn section_of<'t, 'p>(
+    table: &'t mut Table,
+    path: &'p str,
+    origin: &str,
+) -> Result<(&'t mut Table, &'p str), ConfigError> {
+    let (sections, key) = path.rsplit_once('.').unwrap_or(("", path));
     let mut section = table;
-    for key in keys {
+    for name in sections.split('.').filter(|name| !name.is_empty()) {
         let entry = section
-            .entry(key)
+            .entry(name)
             .or_insert_with(|| Value::Table(Table::new()));
         section = entry
             .as_table_mut()
-            .ok_or_else(|| malformed(origin, format!("`{key}` is not a section")))?;
+            .ok_or_else(|| malformed(origin, format!("`{name}` is not a section")))?;
     }
-    match value.trim() {
-        "none" if OPTIONAL_KEYS.contains(&path.trim()) => {
-            section.remove(last);
-        }
-        "none" if flat(&Config::default()).contains_key(path.trim()) => {
-            let problem = format!("`{}` is not optional", path.trim());
-            return Err(malformed(origin, problem));
-        }
-        // An unknown key is refused where the table becomes a configuration.
-        value => {
-            section.insert(last.to_owned(), toml_value(value));
-        }
+    Ok((section, key))
+}
+
+/// Refuse a key that a configuration must have, or that it does not know: what an optional key lacks
+/// by default, every other one has.
+fn require_optional(path: &str, origin: &str) -> Result<(), ConfigError> {
+    let by_default = flat(&Config::default());
+    let is_section = |key: &String| key.starts_with(&format!("{path}."));
+    if by_default.contains_key(path) || by_default.keys().any(is_section) {
+        return Err(malformed(origin, format!("`{path}` is not optional")));
     }
-    Ok(())
+    let mut alone = Table::new();
+    let (section, key) = section_of(&mut alone, path, origin)?;
+    // Whatever the type of a key that is known, the error is another one.
+    section.insert(key.to_owned(), Value::String(String::new()));
+    match alone.try_into::<Config>() {
+        Err(error) if error.to_string().contains("unknown field") => {
+            Err(malformed(origin, error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn preset_text(name: &str) -> Result<&'static str, ConfigError> {
+    preset::text(name).ok_or_else(|| {
+        let known: Vec<_> = preset::PRESETS.iter().map(|preset| preset.name).collect();
+        ConfigError::UnknownPreset {
+            name: name.to_owned(),
+            known: known.join(", "),
+        }
+    })
 }
 
 /// `value` as TOML where it is TOML, else as a string.
@@ -176,16 +164,96 @@ fn toml_value(value: &str) -> Value {
     parsed.unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
-/// Lay `over` on `base`, section by section. A schedule replaces a schedule whole.
+/// Lay `over` on `base`, section by section. What is a section is known from the default
+/// configuration; any other table, like a schedule, replaces what was there whole.
 fn merge(base: &mut Table, over: Table) {
+    let by_default = parse_table(&Config::default().to_toml(), "the default configuration");
+    merge_sections(base, over, &by_default.unwrap_or_default());
+}
+
+fn merge_sections(base: &mut Table, over: Table, by_default: &Table) {
     for (key, value) in over {
-        match (base.get_mut(&key), value) {
-            (Some(Value::Table(base)), Value::Table(over)) if !over.contains_key("kind") => {
-                merge(base, over);
+        let section = by_default.get(&key).and_then(Value::as_table);
+        match (base.get_mut(&key), value, section) {
+            (Some(Value::Table(base)), Value::Table(over), Some(section)) => {
+                merge_sections(base, over, section);
             }
-            (_, value) => {
+            (_, value, _) => {
                 base.insert(key, value);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebm_core::{Schedule, Varying};
+
+    use super::*;
+    use crate::objective::contrastive::Kind;
+
+    fn with_file(text: &str) -> Config {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("recipe.toml");
+        std::fs::write(&path, text).expect("written");
+        Config::resolve("digits", Some(&path), &[]).expect("resolves")
+    }
+
+    fn with(assignment: &str) -> Result<Config, String> {
+        let overrides = ["micro_batch=8", "langevin.grad_clip=0.5", assignment];
+        let config = Config::resolve("digits", None, &overrides.map(String::from));
+        config.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_kind_of_loss_leaves_the_other_keys_of_its_section() {
+        let mut table =
+            parse_table("[objective]\nkind = \"cd\"\nsharpness = 4.0", "").expect("TOML");
+        let over = parse_table("[objective]\nkind = \"softplus\"", "").expect("TOML");
+        merge(&mut table, over);
+        let config = deserialize(table, "").expect("a configuration");
+        assert_eq!(config.objective.kind, Kind::Softplus);
+        assert_eq!(config.objective.sharpness, 4.0);
+    }
+
+    #[test]
+    fn a_schedule_replaces_a_schedule_whole() {
+        let first = "lr = { kind = \"cyclic\", start = 1.0, cycles = 3 }";
+        let mut table = parse_table(first, "").expect("TOML");
+        let over = "lr = { kind = \"linear\", start = 1.0, end = 0.5 }";
+        merge(&mut table, parse_table(over, "").expect("TOML"));
+        let config = deserialize(table, "").expect("a configuration");
+        let (start, end) = (1.0, 0.5);
+        assert_eq!(config.lr, Schedule::Varying(Varying::Linear { start, end }));
+    }
+
+    #[test]
+    fn a_file_changes_what_it_names_and_nothing_else() {
+        let usual = Config::resolve("digits", None, &[]).expect("resolves");
+        let config = with_file("[langevin]\nnum_steps = 7");
+        assert_eq!(config.langevin.num_steps, 7);
+        let mut expected = usual;
+        expected.langevin.num_steps = 7;
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn none_removes_any_optional_key_and_no_other() {
+        assert_eq!(
+            with("micro_batch=none").expect("optional").micro_batch,
+            None
+        );
+        let config = with("langevin.grad_clip = none").expect("optional");
+        assert_eq!(config.langevin.grad_clip, None);
+        for (key, problem) in [
+            ("batch_size", "not optional"),
+            ("langevin", "not optional"),
+            ("langevin.num_stepz", "unknown field"),
+            ("langevinn.num_steps", "unknown field"),
+            ("langevin.num_steps.x", "not"),
+        ] {
+            let message = with(&format!("{key}=none")).expect_err("refused");
+            assert!(message.contains(problem), "{key}: {message}");
         }
     }
 }

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ebm_langevin::{BufferState, ReplayBuffer};
 use ebm_model::EnergyModel;
 
 use crate::checkpoint::{self, Array, Checkpoint, CheckpointError};
-use crate::config::Config;
 use crate::optimizer::Adam;
 use crate::parameters::ParameterSpec;
 
@@ -16,8 +14,8 @@ pub(super) fn spectral_norm_arrays(mut model: impl EnergyModel) -> BTreeMap<Stri
     let mut arrays = BTreeMap::new();
     for weight in model.spectral_norms() {
         for (suffix, vector) in ["u", "v"].iter().zip(weight.vectors()) {
-            let numbers: Vec<f32> = vector.into_data().iter::<f32>().collect();
-            let array = Array::new([numbers.len()], numbers);
+            let values: Vec<f32> = vector.into_data().iter::<f32>().collect();
+            let array = Array::new([values.len()], values);
             arrays.insert(format!("{}.{suffix}", weight.name), array);
         }
     }
@@ -27,19 +25,20 @@ pub(super) fn spectral_norm_arrays(mut model: impl EnergyModel) -> BTreeMap<Stri
 pub(super) fn load_spectral_norms(
     model: &mut impl EnergyModel,
     checkpoint: &Checkpoint,
+    file: &str,
     device: &Device,
 ) -> Result<(), CheckpointError> {
     let mut norms = model.spectral_norms();
     if norms.is_empty() {
         return Ok(());
     }
-    let mut arrays = checkpoint.arrays("model.safetensors")?;
+    let mut arrays = checkpoint.arrays(file)?;
     for weight in &mut norms {
         let mut load = |suffix: &str, expected: Tensor<2>| {
             let shape = expected.dims();
             let name = format!("{}.{suffix}", weight.name);
-            let numbers = checkpoint::take_f32(&mut arrays, &name, &shape[1..])?;
-            Ok(Tensor::from_data(TensorData::new(numbers, shape), device))
+            let values = checkpoint::take_f32(&mut arrays, &name, &shape[1..])?;
+            Ok(Tensor::from_data(TensorData::new(values, shape), device))
         };
         let [u, v] = weight.vectors();
         let vectors = [load("u", u)?, load("v", v)?];
@@ -49,13 +48,13 @@ pub(super) fn load_spectral_norms(
 }
 
 /// The parts of a vector of parameters, by name.
-pub(crate) fn named_arrays(
+pub fn named_arrays(
     prefix: &str,
     specs: &[ParameterSpec],
     vector: &Tensor<1>,
 ) -> BTreeMap<String, Array> {
-    let numbers: Vec<f32> = vector.to_data().iter::<f32>().collect();
-    let mut rest = numbers.as_slice();
+    let values: Vec<f32> = vector.to_data().iter::<f32>().collect();
+    let mut rest = values.as_slice();
     let named = specs.iter().map(|spec| {
         let (part, after) = rest.split_at(spec.len());
         rest = after;
@@ -74,53 +73,26 @@ pub(super) fn vector(
     device: &Device,
 ) -> Result<Tensor<1>, CheckpointError> {
     let mut arrays = checkpoint.arrays(file)?;
-    let mut numbers = Vec::new();
+    let mut values = Vec::new();
     for spec in specs {
         let name = format!("{prefix}{}", spec.name);
-        numbers.extend(checkpoint::take_f32(&mut arrays, &name, &spec.shape)?);
+        values.extend(checkpoint::take_f32(&mut arrays, &name, &spec.shape)?);
     }
-    let len = numbers.len();
-    Ok(Tensor::from_data(TensorData::new(numbers, [len]), device))
+    let len = values.len();
+    Ok(Tensor::from_data(TensorData::new(values, [len]), device))
 }
 
 pub(super) fn load_optimizer(
     checkpoint: &Checkpoint,
+    file: &str,
     specs: &[ParameterSpec],
     steps: u64,
     device: &Device,
 ) -> Result<Adam, CheckpointError> {
-    let moment = |prefix| vector(checkpoint, "optimizer.safetensors", prefix, specs, device);
+    let moment = |prefix| vector(checkpoint, file, prefix, specs, device);
     Ok(Adam {
         mean: moment("mean.")?,
         mean_square: moment("mean_square.")?,
         steps,
-    })
-}
-
-pub(super) fn buffer_arrays(buffer: &ReplayBuffer) -> BTreeMap<String, Array> {
-    let [channels, height, width] = buffer.shape();
-    let (state, capacity) = (buffer.to_state(), buffer.capacity());
-    BTreeMap::from([
-        (
-            "images".into(),
-            Array::new([capacity, channels, height, width], state.images),
-        ),
-        ("labels".into(), Array::new([capacity], state.labels)),
-        ("ages".into(), Array::new([capacity], state.ages)),
-    ])
-}
-
-pub(super) fn load_buffer(
-    config: &Config,
-    checkpoint: &Checkpoint,
-    [channels, height, width]: [usize; 3],
-) -> Result<BufferState, CheckpointError> {
-    let capacity = config.buffer.capacity;
-    let mut arrays = checkpoint.arrays("buffer.safetensors")?;
-    let shape = [capacity, channels, height, width];
-    Ok(BufferState {
-        images: checkpoint::take_u8(&mut arrays, "images", &shape)?,
-        labels: checkpoint::take_u32(&mut arrays, "labels", &[capacity])?,
-        ages: checkpoint::take_u32(&mut arrays, "ages", &[capacity])?,
     })
 }

@@ -1,16 +1,25 @@
-//! Hold weights under spectral norm to their bound, by a singular value decomposition.
+//! Hold weights under spectral norm to their bound, by a singular value decomposition, and checkpoints
+//! to the state that they were made from.
 
 use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use ebm_core::Shard;
+use ebm_data::{Batches, Images};
+use ebm_model::{EnergyModel, Network};
 
-use super::*;
-use crate::batches::Batches;
-use crate::{data, trainer};
+use super::TrainState;
+use crate::checkpoint;
+use crate::config::{Config, initial_model};
+use crate::objective::Objective;
+use crate::objective::contrastive::Contrastive;
+use crate::parameters;
+use crate::trainer::Trainer;
 
 /// The largest singular value of a matrix, by one-sided Jacobi rotations of its rows.
 fn largest_singular_value(matrix: Tensor<2>) -> f64 {
     let [rows, columns] = matrix.dims();
-    let numbers: Vec<f64> = matrix.into_data().iter::<f64>().collect();
-    let mut rows_of: Vec<Vec<f64>> = numbers.chunks(columns).map(<[f64]>::to_vec).collect();
+    let values: Vec<f64> = matrix.into_data().iter::<f64>().collect();
+    let mut rows_of: Vec<Vec<f64>> = values.chunks(columns).map(<[f64]>::to_vec).collect();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     for _sweep in 0..30 {
         for i in 0..rows {
@@ -44,6 +53,19 @@ fn largest_norm(mut model: Network) -> f64 {
     values.fold(0.0, f64::max)
 }
 
+fn trainer(config: &Config, data: &Images) -> Trainer<Network, Contrastive> {
+    let device = Device::flex();
+    let model = initial_model(config, data.shape, 0, &device.clone().autodiff()).expect("fits");
+    let trainer = Trainer::new(
+        model,
+        config.contrastive(),
+        data.into(),
+        config.seed,
+        &device,
+    );
+    trainer.with_config(config.step())
+}
+
 #[test]
 fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_after_loading() {
     for network in ["mnist", "resnet32"] {
@@ -58,15 +80,15 @@ fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_afte
         ];
         let config = Config::resolve("digits", None, &overrides.map(String::from));
         let config = config.expect("resolves");
-        let dataset = data::load(&config.data, 1).expect("drawn");
+        let data = ebm_data::load(&config.data, 1).expect("drawn").train;
         let device = Device::flex();
-        let state = TrainState::new(&config, (&dataset.train).into(), &device);
-        let mut state = state.expect("fits");
-        let mut batches = Batches::new(&dataset.train, &config, &device);
-        let before = parameters::flatten(&state.model);
-        for iteration in 0..60 {
-            trainer::step(&config, &mut state, batches.at(iteration), false);
+        let mut trainer = trainer(&config, &data);
+        let mut batches = Batches::new(&data, config.batches(), config.seed, &device);
+        let before = parameters::flatten(&trainer.state.model);
+        for _ in 0..60 {
+            trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
         }
+        let state = trainer.state;
         let moved = (parameters::flatten(&state.model) - before).abs().max();
         assert!(moved.into_scalar::<f32>() > 0.005, "the weights have moved");
         let norm = largest_norm(state.model.clone());
@@ -76,20 +98,55 @@ fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_afte
         );
 
         let mut average = parameters::unflatten(state.model.valid(), &state.ema);
-        average
-            .spectral_norms()
-            .iter_mut()
-            .for_each(|weight| weight.settle());
+        for weight in &mut average.spectral_norms() {
+            weight.converge();
+        }
         let norm = largest_norm(average);
         assert!(norm < 1.0 + 1e-3, "{network}: {norm} in the average");
 
-        let (files, dir) = (
-            state.to_files(&config),
-            tempfile::tempdir().expect("a folder"),
-        );
-        let path = checkpoint::write(dir.path(), 60, &files, 1).expect("written");
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = checkpoint::write(dir.path(), 60, &state.to_files(), 1).expect("written");
         let checkpoint = checkpoint::read(&path).expect("read");
-        let loaded = TrainState::load(&config, &checkpoint, &device).expect("fits");
+        let new = self::trainer(&config, &data).state;
+        let loaded = TrainState::load(new.model, new.objective, &checkpoint, &device);
+        let loaded = loaded.expect("fits");
         assert_eq!(largest_norm(loaded.model), largest_norm(state.model));
     }
+}
+
+#[test]
+fn a_state_comes_back_bit_for_bit() {
+    let overrides = [
+        "batch_size=8",
+        "model.filters=4",
+        "langevin.method=mala",
+        "langevin.target_acceptance=0.6",
+        "langevin.num_steps=3",
+        "buffer.capacity=16",
+        "data.train_images=48",
+        "data.image_size=16",
+    ];
+    let config = Config::resolve("digits-conditional", None, &overrides.map(String::from));
+    let config = config.expect("resolves");
+    let data = ebm_data::load(&config.data, 1).expect("drawn").train;
+    let (device, classes) = (Device::flex(), data.class_names.len());
+    let model = initial_model(&config, data.shape, classes, &device.clone().autodiff());
+    let model = model.expect("fits");
+    let objective = config.contrastive();
+    let trainer = Trainer::new(model.clone(), objective.clone(), (&data).into(), 5, &device);
+    let mut trainer = trainer.with_config(config.step());
+    trainer.state.attempt = 3;
+    let mut batches = Batches::new(&data, config.batches(), config.seed, &device);
+    for _ in 0..4 {
+        trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
+    }
+    let state = trainer.state;
+    assert_ne!(state.objective.step_scale, 1.0, "the step size adapts");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = checkpoint::write(dir.path(), 4, &state.to_files(), 1).expect("written");
+    let checkpoint = checkpoint::read(&path).expect("read");
+    let chains = Objective::<Network>::init(&objective, &state.data, 99, &device);
+    let loaded = TrainState::load(model, chains, &checkpoint, &device).expect("fits");
+    assert_eq!(loaded.to_files(), state.to_files());
+    assert_eq!((loaded.attempt, loaded.iteration), (3, 4));
 }

@@ -1,12 +1,12 @@
-//! Turn pixels, kernels and products into each other's domain, in one dimension.
+//! Transform pixels, kernels and products in one dimension.
 //!
-//! A polynomial product is computed from its values at points (Winograd 1980; Lavin & Gray 2016):
-//! six for tiles of six pixels, 0, ±√½, ±√2 and ∞, with which the result of a convolution errs half as
-//! much as with 0, ±1, ±2 and ∞; for five pixels ±1, ±½ and ∞, for three ±1 and ∞.
+//! A product of polynomials is computed from its values at points (Winograd 1980; Lavin & Gray 2016).
+//! Tiles of six pixels take the points 0, ±√½, ±√2 and ∞; the error of a convolution is half of that
+//! with 0, ±1, ±2 and ∞. Tiles of five pixels take ±1, ±½ and ∞, tiles of three ±1 and ∞.
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
-/// The points of a tile of so many pixels along one axis, but for ∞, which comes last.
+/// The points of a tile of so many pixels along one axis, without ∞, which comes last.
 fn finite_points(points: usize) -> &'static [f64] {
     const SIX: [f64; 5] = {
         use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
@@ -25,7 +25,7 @@ pub(super) const fn outputs_of(points: usize, taps: usize) -> usize {
     points + 1 - taps
 }
 
-/// Bᵀd: the values at the points of what stands for the pixels.
+/// Bᵀd: the values at the points of the polynomial of the pixels.
 #[inline(always)]
 pub(super) fn pixels<const POINTS: usize>(d: [f32; POINTS]) -> [f32; POINTS] {
     let mut v = [0.0; POINTS];
@@ -61,8 +61,8 @@ pub(super) fn pixels<const POINTS: usize>(d: [f32; POINTS]) -> [f32; POINTS] {
     v
 }
 
-/// G: for each point, what the taps of a kernel are multiplied by; the points' powers, over what makes
-/// the transforms each other's inverse.
+/// G `[points, taps]`: the powers of each point, divided by the scale that makes the three transforms
+/// a correlation.
 pub(super) fn kernel(points: usize, taps: usize) -> Vec<Vec<f64>> {
     let finite = finite_points(points);
     let at_point = |&point: &f64| {
@@ -115,9 +115,9 @@ mod tests {
 
     fn check<const POINTS: usize, const OUTPUTS: usize>(taps: &[f64]) {
         assert_eq!(outputs_of(POINTS, taps.len()), OUTPUTS);
-        for place in 0..POINTS {
+        for pixel in 0..POINTS {
             let mut d = [0.25; POINTS];
-            d[place] = 3.0;
+            d[pixel] = 3.0;
             let (v, rows) = (pixels(d), kernel(POINTS, taps.len()));
             let value = |row: &[f64]| row.iter().zip(taps).map(|(a, b)| a * b).sum::<f64>();
             let products = core::array::from_fn(|i| v[i] * value(&rows[i]) as f32);

@@ -1,25 +1,26 @@
-//! Transform kernels, once for the steps in which they stay as they are.
+//! Transform kernels, once for all the steps in which they do not change.
 
+use super::tiling::{Direction, Winograd};
 use super::transform::kernel;
-use super::{Direction, Winograd};
-use crate::conv::Weights;
-use crate::conv::tile::{LANES, position};
+use crate::conv::blocks::position;
+use crate::conv::weights::Weights;
+use crate::lanes::MAX_WIDTH;
 
-/// A number of each of some kernels.
-type Lanes = [f64; LANES];
+/// One element of each of some kernels.
+type Lanes = [f64; MAX_WIDTH];
 /// The most taps of a kernel along one axis.
 const MAX_TAPS: usize = 3;
 
 impl Winograd {
-    /// The values of the kernels `[c_out, c_in, kh, kw]` at the points of a tile, for each of them a
+    /// The values of the kernels `[c_out, c_in, kh, kw]` at the points of a tile: for each point a
     /// packed matrix of outputs and inputs.
     pub(in crate::conv) fn weights(&self, weight: &Weights) -> Vec<f32> {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let rows = kernel(self.points, self.taps); // [points, taps]
         let mut values = vec![0.0; self.weights_len()];
-        for first in (0..outputs * inputs).step_by(LANES) {
-            let kernels = first..(first + LANES).min(outputs * inputs);
-            let mut taps = [[[0.0; LANES]; MAX_TAPS]; MAX_TAPS];
+        for first in (0..outputs * inputs).step_by(MAX_WIDTH) {
+            let kernels = first..(first + MAX_WIDTH).min(outputs * inputs);
+            let mut taps = [[[0.0; MAX_WIDTH]; MAX_TAPS]; MAX_TAPS];
             for (lane, index) in kernels.clone().enumerate() {
                 self.gather_taps(weight, position(index, [outputs, inputs]), lane, &mut taps);
             }
@@ -34,7 +35,7 @@ impl Winograd {
                 }
             }
         }
-        self.form.matrices(values, [outputs, inputs])
+        self.packing.pack_matrices(values, [outputs, inputs])
     }
 
     /// Copies the taps between an output and an input to a lane.
@@ -57,27 +58,27 @@ impl Winograd {
                 (weight.kernel(input, channel), phase)
             }
         };
-        let turned = |tap: usize| match self.direction {
+        let rotated = |tap: usize| match self.direction {
             Direction::Forward => tap,
             Direction::InputGradient => self.taps - 1 - tap,
         };
         for (i, taps) in taps.iter_mut().take(self.taps).enumerate() {
-            let row = turned(i) * stride + phase / stride;
+            let row = rotated(i) * stride + phase / stride;
             for (j, tap) in taps.iter_mut().take(self.taps).enumerate() {
-                let column = turned(j) * stride + phase % stride;
+                let column = rotated(j) * stride + phase % stride;
                 tap[lane] = f64::from(kernel[row * weight.steps[2] + column * weight.steps[3]]);
             }
         }
     }
 }
 
-/// Σ fᵢ·numbersᵢ in every lane.
+/// Σ fᵢ·vᵢ in every lane.
 #[inline(always)]
-fn sum_of_products<'a>(factors: &[f64], numbers: impl Fn(usize) -> &'a Lanes) -> Lanes {
-    let mut sums = [0.0; LANES];
+fn sum_of_products<'a>(factors: &[f64], values: impl Fn(usize) -> &'a Lanes) -> Lanes {
+    let mut sums = [0.0; MAX_WIDTH];
     for (i, factor) in factors.iter().enumerate() {
-        for (sum, number) in sums.iter_mut().zip(numbers(i)) {
-            *sum += factor * number;
+        for (sum, value) in sums.iter_mut().zip(values(i)) {
+            *sum += factor * value;
         }
     }
     sums

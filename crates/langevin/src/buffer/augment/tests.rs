@@ -1,6 +1,7 @@
 //! Check the laws of the parameters, the matrices, and what becomes of images.
 
 use burn::tensor::Device;
+use ebm_core::Stream;
 
 use super::*;
 
@@ -96,7 +97,7 @@ fn the_rows_of_every_drawn_matrix_sum_to_one() {
 }
 
 fn level(pixel: [f64; 3]) -> f64 {
-    let parts = pixel.into_iter().zip(REC_601);
+    let parts = pixel.into_iter().zip(LUMA);
     parts.map(|(v, share)| v * f64::from(share)).sum()
 }
 
@@ -283,7 +284,7 @@ fn tensor(values: Vec<f32>, [channels, height, width]: [usize; 3]) -> Tensor<4> 
 }
 
 fn augmented(config: &BufferConfig, ids: &[u32], kept: &[bool], x: Vec<f32>) -> Vec<f32> {
-    let x = augment(config, tensor(x, IMAGE), ids, kept, 2_021, 3);
+    let x = augment(config, tensor(x, IMAGE), ids, kept, key(3));
     x.into_data().iter::<f32>().collect()
 }
 
@@ -343,7 +344,7 @@ fn grey_makes_all_channels_equal() {
         for (at, channel) in (0..PIXELS).map(|at| (at % 20, at / 20)) {
             let rgb = [old[at], old[at + 20], old[at + 40]];
             let expected = match grey(transition) {
-                true => rgb.iter().zip(REC_601).map(|(v, w)| v * w).sum(),
+                true => rgb.iter().zip(LUMA).map(|(v, w)| v * w).sum(),
                 false => rgb[channel],
             };
             assert_eq!(
@@ -413,7 +414,7 @@ fn one_channel_has_brightness_and_contrast_only() {
     let before = tensor(pixels()[..4 * BATCH].to_vec(), shape);
     let run = |augment_list: &[Augmentation]| -> Vec<f32> {
         let config = config(augment_list, 1.0);
-        let x = augment(&config, before.clone(), &ids(), &[true; BATCH], 2_021, 3);
+        let x = augment(&config, before.clone(), &ids(), &[true; BATCH], key(3));
         x.into_data().iter::<f32>().collect()
     };
     assert_eq!(run(&[Augmentation::Grey]), pixels()[..4 * BATCH]);

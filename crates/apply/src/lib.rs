@@ -1,0 +1,26 @@
+//! Use trained energies: open what training left behind, sample, score, exchange weights.
+//!
+//! ```no_run
+//! use burn::tensor::Device;
+//! use ebm_apply::{Trained, Weights, score};
+//! use ebm_data::decode_picture;
+//!
+//! let device = Device::flex();
+//! let trained = Trained::open("runs/digits".as_ref(), &device)?;
+//! let bytes = decode_picture("digit.png".as_ref(), trained.shape())?;
+//! let images = score::images(&bytes, trained.shape(), &device);
+//! let energies = score::energies(&trained.energy(Weights::Average), images);
+//! println!("{energies:?}, the lower the likelier");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Reading order: `trained` (open a run) → `sample`, `score` (use it) → `weights` (to PyTorch and back).
+
+mod sample;
+pub mod score;
+mod trained;
+pub mod weights;
+
+pub use sample::{Init, SampleError, SampleOptions, Samples, labels_in_turn, sample, to_bytes};
+pub use trained::{OpenError, Trained, UnknownClass, Weights};
+pub use weights::ImportError;

@@ -1,0 +1,216 @@
+//! Draw images from a trained energy.
+
+use burn::tensor::Tensor;
+use ebm_core::pixels::byte_of_pixel;
+use ebm_core::{NoiseKey, PhiloxRng, Stream, index_tensor};
+use ebm_langevin::{
+    ChainRun, LangevinConfig, Method, Sampler, noise_images, sampler_outside_training, warm_up,
+};
+use ebm_model::{Frozen, Network, Precision};
+use thiserror::Error;
+
+use crate::trained::{Trained, Weights};
+
+/// Key of [`Stream::Sample`] that chooses chains of the buffer.
+const CHOICE: u32 = 2;
+
+/// Where chains start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Init {
+    /// Uniform noise.
+    #[default]
+    Noise,
+    /// Chains of the replay buffer.
+    Buffer,
+}
+
+/// What is drawn, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampleOptions {
+    /// The class of every chain; all 0 for a model without classes.
+    pub labels: Vec<u32>,
+    /// The classes under which chains go on after their steps, for as many steps again.
+    pub then: Option<Vec<u32>>,
+    /// Langevin steps.
+    pub steps: usize,
+    /// Seed of the samples.
+    pub seed: u64,
+    /// Where chains start.
+    pub init: Init,
+    /// How chains move.
+    pub langevin: LangevinConfig,
+    /// Floating-point precision of the chains' copy of the weights.
+    pub precision: Precision,
+    /// Which weights.
+    pub weights: Weights,
+    /// Keep the chains at the start, after every so many steps, and at the end.
+    pub trajectory_every: Option<usize>,
+}
+
+impl SampleOptions {
+    /// `num` samples of the classes in turn, as the run itself draws them.
+    pub fn new(trained: &Trained, num: usize) -> Self {
+        Self {
+            labels: labels_in_turn(num, trained.num_classes()),
+            then: None,
+            steps: trained.config().output.sample_steps,
+            seed: 0,
+            init: Init::default(),
+            langevin: trained.config().langevin.clone(),
+            precision: Precision::default(),
+            weights: Weights::default(),
+            trajectory_every: None,
+        }
+    }
+}
+
+/// What was drawn.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    /// Pixels in [0, 1], `[num, channels, height, width]`.
+    pub images: Tensor<4>,
+    /// The chains on their way, where asked for; of the last half where classes change.
+    pub trajectory: Vec<Tensor<4>>,
+    /// The energy of every sample.
+    pub energies: Vec<f32>,
+    /// Mean probability with which steps were accepted, in [0, 1], of methods that may reject them.
+    pub acceptance: Option<f64>,
+}
+
+/// Samples that cannot be drawn.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum SampleError {
+    /// The buffer has too few chains of a class.
+    #[error("the buffer has only {found} chains of class {class}")]
+    FewOfClass {
+        /// The class.
+        class: u32,
+        /// Its chains.
+        found: usize,
+    },
+    /// The buffer has too few chains.
+    #[error("{asked} samples exceed the buffer's {capacity} chains")]
+    FewChains {
+        /// Samples asked for.
+        asked: usize,
+        /// Chains of the buffer.
+        capacity: usize,
+    },
+    /// An energy is not finite.
+    #[error("sampling diverged: an energy is {energy}")]
+    Diverged {
+        /// It.
+        energy: f32,
+    },
+}
+
+/// Draw samples.
+///
+/// # Errors
+/// Where the buffer has too few chains, or an energy is not finite.
+pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, SampleError> {
+    let (device, num) = (trained.device(), options.labels.len());
+    let start = match options.init {
+        Init::Noise => noise_images(num, trained.shape(), options.seed, device),
+        Init::Buffer => buffer_images(trained, &options.labels, options.seed)?,
+    };
+    let model = trained.energy(options.weights);
+    let model = model.rounded(options.precision, device);
+    let energy = model.given(index_tensor(&options.labels, device));
+    // What a run has adapted is the size of its own kind of steps.
+    let is_own = options.langevin == trained.config().langevin;
+    let scale = if is_own {
+        trained.state().objective.step_scale
+    } else {
+        1.0
+    };
+    let (start, scale) = warm_up(&energy, &options.langevin, start, options.seed, scale);
+    let sampler = sampler_outside_training(&options.langevin, options.steps, options.seed)
+        .with_step_scale(scale)
+        .with_energies(true)
+        .with_stats(options.langevin.method != Method::Sgld); // which rejects nothing
+    let shown = match options.trajectory_every {
+        Some(every) => sampler.clone().with_trajectory(every),
+        None => sampler.clone(),
+    };
+    let run = match &options.then {
+        None => run_chains(&model, &shown, start, &options.labels),
+        Some(then) => {
+            let first = run_chains(&model, &sampler, start, &options.labels);
+            run_chains(&model, &shown, first.x, then)
+        }
+    };
+    finish(run, options)
+}
+
+/// Run chains, chain i with the i-th random numbers, each given its class if the model has classes.
+fn run_chains(
+    model: &Frozen<Network>,
+    sampler: &Sampler,
+    start: Tensor<4>,
+    labels: &[u32],
+) -> ChainRun<4> {
+    let ids: Vec<u32> = (0..labels.len() as u32).collect();
+    let classes = index_tensor(labels, &start.device());
+    sampler.run(start, &ids, &model.given(classes))
+}
+
+fn finish(mut run: ChainRun<4>, options: &SampleOptions) -> Result<Samples, SampleError> {
+    let every = options.trajectory_every;
+    if every.is_some_and(|every| !options.steps.is_multiple_of(every)) {
+        run.trajectory.push(run.x.clone());
+    }
+    let stats = run.stats.expect("energies are recorded");
+    let acceptance = stats.mean_acceptance();
+    let energies: Vec<f32> = stats.energy_after.into_data().iter::<f32>().collect();
+    if let Some(&energy) = energies.iter().find(|energy| !energy.is_finite()) {
+        return Err(SampleError::Diverged { energy });
+    }
+    Ok(Samples {
+        images: run.x,
+        trajectory: run.trajectory,
+        energies,
+        acceptance,
+    })
+}
+
+/// Different chains of the buffer, chosen by the seed, each of its label's class where the model
+/// has classes.
+fn buffer_images(trained: &Trained, labels: &[u32], seed: u64) -> Result<Tensor<4>, SampleError> {
+    let buffer = &trained.state().objective.buffer;
+    let capacity = buffer.capacity();
+    let key = NoiseKey::new(seed, Stream::Sample, CHOICE);
+    let order = rand::seq::index::sample(&mut PhiloxRng::new(key, 0), capacity, capacity);
+    let mut order: Vec<u32> = order.into_iter().map(|slot| slot as u32).collect();
+    let by_class = trained.num_classes() > 0;
+    let is_of = |slot: u32, class: u32| buffer.labels(&[slot]) == [class];
+    let mut slots = Vec::with_capacity(labels.len());
+    for &class in labels {
+        let found = order
+            .iter()
+            .position(|&slot| !by_class || is_of(slot, class));
+        match found {
+            Some(place) => slots.push(order.remove(place)),
+            None if by_class => {
+                let found = slots.iter().filter(|&&slot| is_of(slot, class)).count();
+                return Err(SampleError::FewOfClass { class, found });
+            }
+            None => {
+                let asked = labels.len();
+                return Err(SampleError::FewChains { asked, capacity });
+            }
+        }
+    }
+    Ok(buffer.peek(&slots, seed))
+}
+
+/// One label a chain for a grid of every class in turn: `num` labels of a model with `classes`
+/// classes, all 0 without classes.
+pub fn labels_in_turn(num: usize, classes: usize) -> Vec<u32> {
+    (0..num).map(|i| (i % classes.max(1)) as u32).collect()
+}
+
+/// Pixels in [0, 1] as bytes, row-major.
+pub fn to_bytes(x: Tensor<4>) -> Vec<u8> {
+    x.into_data().iter::<f32>().map(byte_of_pixel).collect()
+}

@@ -1,0 +1,159 @@
+//! Open what training left behind: a run's latest checkpoint, or any other.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use ebm_core::ImageShape;
+use ebm_model::{Frozen, Network};
+use ebm_train::checkpoint::{self, CheckpointError};
+use ebm_train::{
+    ChainState, Config, ConfigError, DataSummary, Objective, TrainState, initial_model,
+};
+use thiserror::Error;
+
+/// A checkpoint that cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// It is not there, damaged, or of another network.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Its configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// A class that a model does not have.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum UnknownClass {
+    /// It has none at all.
+    #[error("this model knows no classes")]
+    NoClasses,
+    /// It has others.
+    #[error("there is no class `{class}`; the model has 0 to {}{}", num_classes - 1, some_names(names))]
+    NotThere {
+        /// What was asked for.
+        class: String,
+        /// Classes of the model.
+        num_classes: usize,
+        /// Their names.
+        names: Vec<String>,
+    },
+}
+
+/// Which weights of a checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weights {
+    /// Their moving average over the iterations.
+    #[default]
+    Average,
+    /// Those of the last iteration.
+    Last,
+}
+
+/// A trained energy, opened.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    config: Config,
+    state: TrainState<Network, ChainState>,
+    device: Device,
+}
+
+impl Trained {
+    /// Open a checkpoint, or the latest one of a run directory, on `device`.
+    ///
+    /// # Errors
+    /// Where `path` leads to no checkpoint, or to a damaged one.
+    pub fn open(path: &Path, device: &Device) -> Result<Self, OpenError> {
+        let checkpoint = checkpoint::read(&checkpoint::resolve(path)?)?;
+        let origin = checkpoint.path.join("config.toml").display().to_string();
+        let text = String::from_utf8_lossy(checkpoint.file("config.toml")?);
+        let config = Config::parse(&text, &origin)?;
+        let data = DataSummary::of_checkpoint(&checkpoint)?;
+        let autodiff = device.clone().autodiff();
+        let model = initial_model(&config, data.shape, data.num_classes(), &autodiff)
+            .map_err(|invalid| checkpoint.invalid("config.toml", invalid.to_string()))?;
+        let objective = config.contrastive();
+        let chains = Objective::<Network>::init(&objective, &data, config.seed, device);
+        Ok(Self {
+            state: TrainState::load(model, chains, &checkpoint, device)?,
+            config,
+            device: device.clone(),
+        })
+    }
+
+    /// The configuration that it was trained with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All that training remembered.
+    pub fn state(&self) -> &TrainState<Network, ChainState> {
+        &self.state
+    }
+
+    /// Where its tensors live, without autodiff.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Shape of the images that the energy is of.
+    pub fn shape(&self) -> ImageShape {
+        self.state.data.shape
+    }
+
+    /// Names of the data's classes; empty for data without labels.
+    pub fn class_names(&self) -> &[String] {
+        &self.state.data.class_names
+    }
+
+    /// Classes that the energy may be given; 0 for one without classes.
+    pub fn num_classes(&self) -> usize {
+        if self.config.model.conditional {
+            self.state.data.num_classes()
+        } else {
+            0
+        }
+    }
+
+    /// The class of this name or number.
+    ///
+    /// # Errors
+    /// Where the model has no such class, or none at all.
+    pub fn class(&self, text: &str) -> Result<u32, UnknownClass> {
+        let (names, num_classes) = (self.class_names(), self.num_classes());
+        if num_classes == 0 {
+            return Err(UnknownClass::NoClasses);
+        }
+        let named = names.iter().position(|name| name == text);
+        let numbered = || {
+            text.parse()
+                .ok()
+                .filter(|&class: &usize| class < num_classes)
+        };
+        let found = named.or_else(numbered).map(|class| class as u32);
+        found.ok_or_else(|| UnknownClass::NotThere {
+            class: text.to_owned(),
+            num_classes,
+            names: names.to_vec(),
+        })
+    }
+
+    /// The energy E(x), whose classes, if it has any, are summed out; `energy.given(classes)` is
+    /// E(x, y).
+    pub fn energy(&self, weights: Weights) -> Frozen<Network> {
+        match weights {
+            Weights::Average => self.state.ema_model(),
+            Weights::Last => self.state.last_model(),
+        }
+    }
+}
+
+/// The first class names, for a message.
+fn some_names(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    format!(": {}{more}", names[..names.len().min(SHOWN)].join(", "))
+}

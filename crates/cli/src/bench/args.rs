@@ -1,0 +1,132 @@
+//! Measure what was asked for, on every device that was asked for.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use ebm_model::Precision;
+
+use super::{BenchOptions, Task, Workload, matmul_peak, measure, table};
+use crate::args::precision_parser;
+use crate::device::{ChosenDevice, DeviceChoice};
+use crate::output::say;
+
+/// Measure how fast devices do this program's work
+///
+/// An image-step is one forward pass and one input gradient of one image. The networks and the work
+/// are those of the PyTorch peer that the project compares with; GFLOP/s are also given as a share of
+/// what the device reaches on large matrix products, errors are relative to double precision.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// Networks
+    #[arg(long, value_enum, num_args = 1.., default_values = ["uva", "mnist", "cifar"])]
+    workloads: Vec<Workload>,
+
+    /// What to measure on each
+    #[arg(long, value_enum, num_args = 1.., default_values = ["chain", "train"])]
+    tasks: Vec<Task>,
+
+    /// Devices; `ebm devices` lists those of this machine
+    #[arg(long, num_args = 1.., default_values = ["cpu"])]
+    devices: Vec<DeviceChoice>,
+
+    /// Images at a time
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+
+    /// Langevin steps of a chain
+    #[arg(long, default_value_t = 5)]
+    steps: usize,
+
+    /// Runs before the clock starts
+    #[arg(long, default_value_t = 2)]
+    warmup: usize,
+
+    /// Runs on the clock
+    #[arg(long, default_value_t = 5)]
+    repeats: usize,
+
+    /// Floating-point precision of the chains' copy of the weights
+    #[arg(long, value_name = "PRECISION", value_parser = precision_parser(), default_value_t = Precision::F32)]
+    precision: Precision,
+
+    /// Print the kernels of one run of each task on a GPU, and how long each takes, instead
+    #[arg(long, conflicts_with = "json")]
+    profile: bool,
+
+    /// Print a JSON object after each measurement, instead of a table at the end
+    #[arg(long)]
+    json: bool,
+}
+
+impl BenchArgs {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        for (flag, value) in [
+            ("--batch", self.batch),
+            ("--steps", self.steps),
+            ("--repeats", self.repeats),
+        ] {
+            if value == 0 {
+                bail!("{flag} must be at least 1");
+            }
+        }
+        let options = BenchOptions {
+            batch: self.batch,
+            steps: self.steps,
+            warmup: self.warmup,
+            repeats: self.repeats,
+            precision: self.precision,
+        };
+        let mut measurements = Vec::new();
+        for device in &self.devices {
+            let chosen = device.select()?;
+            self.precision.check(&chosen.device)?;
+            if self.profile {
+                self.print_kernels(&chosen, &options)?;
+                continue;
+            }
+            let peak = matmul_peak(&chosen.device);
+            let name = &chosen.description;
+            tracing::info!("{name}: matrix products at {peak:.0} GFLOP/s");
+            for (workload, task) in self.tasks() {
+                let measured = measure(workload, task, &chosen, &options, peak);
+                if self.json {
+                    say(measured.to_json())?;
+                }
+                measurements.push(measured);
+            }
+        }
+        if !self.json && !self.profile {
+            say(table(&measurements))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Every network with every task.
+    fn tasks(&self) -> impl Iterator<Item = (Workload, Task)> + '_ {
+        let of = |&workload: &Workload| self.tasks.iter().map(move |&task| (workload, task));
+        self.workloads.iter().flat_map(of)
+    }
+
+    #[cfg(feature = "wgpu")]
+    fn print_kernels(&self, chosen: &ChosenDevice, options: &BenchOptions) -> anyhow::Result<()> {
+        if ebm_core::DeviceKind::is_cpu(&chosen.device) {
+            bail!(
+                "--profile: {} has no kernels of its own to time; profile a GPU, or the process with a tool like perf",
+                chosen.description
+            );
+        }
+        for (workload, task) in self.tasks() {
+            let kernels = super::kernels(workload, task, chosen, options);
+            let [workload, task] = [super::choice_name(workload), super::choice_name(task)];
+            say(format_args!("{workload} {task} on {}", chosen.description))?;
+            say(super::kernel_table(&kernels))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    fn print_kernels(&self, _: &ChosenDevice, _: &BenchOptions) -> anyhow::Result<()> {
+        bail!("--profile: this build has no GPU backend")
+    }
+}

@@ -1,0 +1,134 @@
+//! Say what a run would cost, and on a GPU how much memory it takes.
+
+use ebm_core::DeviceKind;
+use ebm_data::Dataset;
+use ebm_train::Config;
+use ebm_train::estimate::{self, Estimate};
+
+use crate::device::{ChosenDevice, DeviceMemory, MemoryNeed, RunSize};
+use crate::duration::duration;
+use crate::output::Table;
+
+/// Measure a few iterations of a run, which write nothing, and lay out what the whole run would cost.
+///
+/// # Errors
+/// Where the network does not fit the data, or the run does not fit the device.
+pub(crate) fn measure(
+    config: &Config,
+    data: &Dataset,
+    chosen: &ChosenDevice,
+) -> anyhow::Result<String> {
+    let mut need = None;
+    if DeviceKind::is_gpu(&chosen.device) {
+        let size = RunSize::of(config, &data.train, &chosen.device)?;
+        let of_run = MemoryNeed::of(&size);
+        of_run.check(chosen)?;
+        need = Some(of_run);
+    }
+    let estimate = estimate::measure(config, data, &chosen.device)?;
+    let memory = need.map(|need| DeviceMemory::now(need, chosen));
+    Ok(lines(config, &estimate, memory.as_ref()))
+}
+
+/// A line for each part of the cost.
+fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>) -> String {
+    let image_steps = (config.batch_size * config.langevin.num_steps) as f64;
+    let per_iteration = estimate.s_per_iteration;
+    let total = duration(per_iteration * config.iterations as f64);
+    let memory = estimate
+        .peak_memory
+        .map_or_else(|| "unknown on this system".to_owned(), mib);
+    let mut table = Table::new();
+    table.row(["parameters".into(), estimate.parameters.to_string()]);
+    let speed = image_steps / per_iteration;
+    table.row([
+        "s/iteration".into(),
+        format!("{per_iteration:.4} ({speed:.0} image-steps/s)"),
+    ]);
+    table.row([
+        "total time".into(),
+        format!("{total} for {} iterations", config.iterations),
+    ]);
+    table.row([
+        "memory".into(),
+        format!("{memory} (process, data included)"),
+    ]);
+    if let Some(memory) = on_device {
+        table.row(["device memory".into(), of_device(config, memory)]);
+    }
+    if let Some(images) = estimate.scaled_from {
+        let origin =
+            format!("computed from iterations of up to {images} images and one or two steps");
+        table.row([String::new(), origin]);
+    }
+    table.render(2)
+}
+
+fn of_device(config: &Config, memory: &DeviceMemory) -> String {
+    let mut text = format!("about {} needed", mib(memory.need.bytes()));
+    if let Some(available) = memory.available {
+        let most = memory.need.batch_that_fits(available);
+        text += &format!(
+            " of {}; batches of up to {most} fit, yours are {}",
+            mib(available),
+            config.batch_size
+        );
+    }
+    if let Some(reserved) = memory.reserved {
+        text += &format!("; {} reserved after the measured iterations", mib(reserved));
+    }
+    text
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use ebm_core::ImageShape;
+
+    use super::*;
+
+    #[test]
+    fn the_cost_is_a_line_for_each_part_with_what_a_gpu_holds() {
+        let config = Config {
+            iterations: 7_200,
+            ..Config::default()
+        };
+        let estimate = Estimate {
+            s_per_iteration: 0.5,
+            parameters: 1_234,
+            peak_memory: Some(300 << 20),
+            scaled_from: Some(16),
+        };
+        let need = MemoryNeed::of(&RunSize {
+            shape: ImageShape::new(1, 16, 16),
+            parameters: 1_234,
+            outputs: 10,
+            batch_size: config.batch_size,
+            micro_batch: None,
+            buffer_capacity: 64,
+            data_bytes: 0,
+        });
+        let memory = DeviceMemory {
+            need,
+            available: Some(1 << 30),
+            reserved: Some(2 << 20),
+        };
+        let text = lines(&config, &estimate, Some(&memory));
+        for fragment in [
+            "parameters     1234",
+            "s/iteration    0.5000",
+            "total time     1 h 00 min for 7200 iterations",
+            "memory         300 MiB",
+            "device memory  about 2",
+            " of 1024 MiB; batches of up to ",
+            "2 MiB reserved",
+            "of up to 16 images",
+        ] {
+            assert!(text.contains(fragment), "no {fragment:?} in:\n{text}");
+        }
+        assert_eq!(text.lines().count(), 6);
+    }
+}

@@ -1,0 +1,40 @@
+//! Load the images of a configuration, with a bar while pictures are decoded.
+
+use std::sync::OnceLock;
+
+use ebm_data::{DataConfig, DataError, Dataset, Decoded, load_with};
+use indicatif::ProgressBar;
+
+use crate::progress::{bar, shows_bars};
+
+/// Load a data set and tell how many pictures were left out, and which. The bar appears once the first
+/// picture of a folder is decoded.
+pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Dataset, DataError> {
+    let shown = OnceLock::<ProgressBar>::new();
+    let is_shown = shows_bars(quiet);
+    let report = |decoded: Decoded| {
+        if is_shown {
+            let bar = shown.get_or_init(|| bar(decoded.total as u64, "decoding pictures"));
+            bar.set_position(decoded.done as u64);
+        }
+    };
+    let dataset = load_with(config, seed, &report);
+    if let Some(bar) = shown.get() {
+        bar.finish_and_clear();
+    }
+    let dataset = dataset?;
+    report_skipped(&dataset);
+    Ok(dataset)
+}
+
+fn report_skipped(dataset: &Dataset) {
+    if !dataset.skipped.is_empty() {
+        tracing::warn!(
+            "left out {} pictures that cannot be decoded",
+            dataset.skipped.len()
+        );
+    }
+    for path in &dataset.skipped {
+        tracing::debug!("left out {}", path.display());
+    }
+}

@@ -1,0 +1,223 @@
+//! Choose where to compute.
+
+mod adapters;
+mod memory;
+mod self_test;
+mod vulkan;
+
+use core::str::FromStr;
+
+use burn::tensor::Device;
+use ebm_core::{Adapter, vulkan_adapters, wgpu_adapters};
+use thiserror::Error;
+
+pub(crate) use adapters::AdapterName;
+pub(crate) use memory::{DeviceMemory, MemoryNeed, RunSize};
+pub(crate) use self_test::{SelfTestError, check, check_device};
+
+/// What `--device` may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceChoice {
+    /// A real GPU if there is one, else the CPU.
+    Auto,
+    /// Burn's flex backend.
+    Cpu,
+    /// Burn's ndarray backend, for comparison.
+    NdArray,
+    /// The n-th adapter, kernels in WGSL.
+    Wgpu(usize),
+    /// The n-th Vulkan adapter, kernels in SPIR-V.
+    Vulkan(usize),
+}
+
+/// A device that cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(crate) enum DeviceError {
+    /// No device is called that.
+    #[error("`{0}` is no device; use auto, cpu, ndarray, wgpu[:N] or vulkan[:N]")]
+    Unknown(String),
+    /// The backend is not part of this build.
+    #[error("this build has no {0}")]
+    NotCompiledIn(&'static str),
+    /// There are not that many adapters.
+    #[error("{backend}:{index} is not present: {found} found")]
+    NotPresent {
+        /// Backend asked for.
+        backend: &'static str,
+        /// Adapter asked for.
+        index: usize,
+        /// Which adapters there are.
+        found: String,
+    },
+    /// A software adapter asked to run SPIR-V kernels, which gives wrong gradients there.
+    #[error(
+        "vulkan:{index} is a software adapter ({name}), on which SPIR-V kernels give wrong gradients without an error"
+    )]
+    SoftwareVulkan {
+        /// Adapter asked for.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown(text.to_owned());
+        let (name, index) = match text.split_once(':') {
+            Some((name, index)) => (name, Some(index.parse().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        match (name, index) {
+            ("auto", None) => Ok(Self::Auto),
+            ("cpu", None) => Ok(Self::Cpu),
+            ("ndarray", None) => Ok(Self::NdArray),
+            ("wgpu", index) => Ok(Self::Wgpu(index.unwrap_or(0))),
+            ("vulkan", index) => Ok(Self::Vulkan(index.unwrap_or(0))),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// The device on which a command computes.
+#[derive(Clone, Debug)]
+pub(crate) struct ChosenDevice {
+    /// Where tensors live, without autodiff.
+    pub(crate) device: Device,
+    /// Its backend: flex, ndarray, wgpu or vulkan.
+    pub(crate) backend: &'static str,
+    /// Its name for people, with the reason where the choice was automatic.
+    pub(crate) description: String,
+    /// Which adapter of this machine it is; `None` for a CPU.
+    #[cfg_attr(not(feature = "wgpu"), allow(dead_code))] // without GPUs nothing is looked up
+    pub(crate) adapter: Option<AdapterName>,
+}
+
+impl DeviceChoice {
+    /// The device that this choice means on this machine.
+    ///
+    /// # Errors
+    /// Where the backend is not compiled in, the adapter is not there, or it cannot be trusted.
+    pub(crate) fn select(self) -> Result<ChosenDevice, DeviceError> {
+        match self {
+            Self::Auto => Ok(auto()),
+            Self::Cpu => Ok(cpu("CPU (flex)".into())),
+            Self::NdArray => ndarray(),
+            Self::Wgpu(_) if !cfg!(feature = "wgpu") => Err(DeviceError::NotCompiledIn("wgpu")),
+            Self::Wgpu(index) => {
+                let adapter = pick("wgpu", index, wgpu_adapters())?;
+                Ok(chosen(adapter, "wgpu", index))
+            }
+            Self::Vulkan(_) if !cfg!(feature = "vulkan") => {
+                Err(DeviceError::NotCompiledIn("vulkan"))
+            }
+            Self::Vulkan(index) => {
+                let adapter = pick("vulkan", index, vulkan_adapters())?;
+                if adapter.is_software {
+                    let name = adapter.name;
+                    return Err(DeviceError::SoftwareVulkan { index, name });
+                }
+                Ok(chosen(adapter, "vulkan", index))
+            }
+        }
+    }
+}
+
+fn chosen(adapter: Adapter, backend: &'static str, index: usize) -> ChosenDevice {
+    ChosenDevice {
+        description: format!("{backend}:{index} ({})", adapter.name),
+        backend,
+        device: adapter.device,
+        adapter: Some(AdapterName {
+            name: adapter.name,
+            twin: adapter.twin,
+        }),
+    }
+}
+
+fn pick(
+    backend: &'static str,
+    index: usize,
+    mut adapters: Vec<Adapter>,
+) -> Result<Adapter, DeviceError> {
+    if index < adapters.len() {
+        return Ok(adapters.swap_remove(index));
+    }
+    let found = match adapters.len() {
+        0 => "no adapter was".to_owned(),
+        n => format!("{backend}:0 to {backend}:{} were", n - 1),
+    };
+    Err(DeviceError::NotPresent {
+        backend,
+        index,
+        found,
+    })
+}
+
+/// The first real GPU, else the CPU.
+fn auto() -> ChosenDevice {
+    first_real_gpu("vulkan", vulkan_adapters())
+        .or_else(|| first_real_gpu("wgpu", wgpu_adapters()))
+        .unwrap_or_else(|| cpu("CPU (flex), as no real GPU was found".into()))
+}
+
+fn first_real_gpu(backend: &'static str, adapters: Vec<Adapter>) -> Option<ChosenDevice> {
+    let mut adapters = adapters.into_iter().enumerate();
+    let (index, gpu) = adapters.find(|(_, adapter)| !adapter.is_software)?;
+    let chosen = chosen(gpu, backend, index);
+    Some(ChosenDevice {
+        description: format!("{}, the first real GPU found", chosen.description),
+        ..chosen
+    })
+}
+
+fn cpu(description: String) -> ChosenDevice {
+    ChosenDevice {
+        device: Device::flex(),
+        backend: "flex",
+        description,
+        adapter: None,
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[allow(deprecated)] // upstream prefers flex; users compare with ndarray
+fn ndarray() -> Result<ChosenDevice, DeviceError> {
+    Ok(ChosenDevice {
+        device: Device::ndarray(),
+        backend: "ndarray",
+        ..cpu("CPU (ndarray)".into())
+    })
+}
+
+#[cfg(not(feature = "ndarray"))]
+fn ndarray() -> Result<ChosenDevice, DeviceError> {
+    Err(DeviceError::NotCompiledIn("ndarray"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_device_name() {
+        let parse = |text: &str| text.parse::<DeviceChoice>();
+        assert_eq!(parse("auto"), Ok(DeviceChoice::Auto));
+        assert_eq!(parse("cpu"), Ok(DeviceChoice::Cpu));
+        assert_eq!(parse("wgpu"), Ok(DeviceChoice::Wgpu(0)));
+        assert_eq!(parse("vulkan:3"), Ok(DeviceChoice::Vulkan(3)));
+        for unknown in ["gpu", "cpu:1", "wgpu:x", "wgpu:", ""] {
+            assert!(parse(unknown).is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn an_adapter_that_is_not_there_is_named() {
+        let error = pick("wgpu", 2, Vec::new()).err();
+        let message = error.map(|error| error.to_string());
+        let expected = "wgpu:2 is not present: no adapter was found";
+        assert_eq!(message.as_deref(), Some(expected));
+    }
+}

@@ -1,0 +1,148 @@
+//! Say how unusual images are: print their energies.
+
+mod images;
+mod scores;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use ebm_apply::Trained;
+
+use crate::output::{require_extension, save_npy_f32, say};
+use crate::trained::{TrainedArgs, class};
+use images::Named;
+use scores::{Scores, Statistics};
+
+/// Print the energy of images: the lower, the likelier under the model
+#[derive(Args, Debug)]
+pub(crate) struct EnergyArgs {
+    #[command(flatten)]
+    trained: TrainedArgs,
+
+    /// Pictures, cropped and resized as in training, or arrays of u8 [n, h, w, c]
+    #[arg(value_name = "IMAGE|FILE.npy", required_unless_present = "data")]
+    images: Vec<PathBuf>,
+
+    /// Score images of the data set that the run was trained on; mean and spread go to stderr
+    #[arg(long, value_enum, value_name = "SPLIT")]
+    data: Option<Split>,
+
+    /// The most images to take of --data [default: all]
+    #[arg(long, value_name = "N", requires = "data")]
+    num: Option<usize>,
+
+    /// Folder with the data set's files, where they are not in the run's own data.dir any more
+    #[arg(long, value_name = "DIR", requires = "data")]
+    data_dir: Option<PathBuf>,
+
+    /// The class that is given, by name or number [default: all, as −log Σ exp(−E(x, y))]
+    #[arg(long)]
+    class: Option<String>,
+
+    /// Write the energies as an array of f32 [n] instead of printing them
+    #[arg(long, value_name = "FILE.npy")]
+    output: Option<PathBuf>,
+
+    /// Write the gradients with respect to pixels in [0, 1], f32 [n, c, h, w]
+    #[arg(long, value_name = "FILE.npy")]
+    gradients: Option<PathBuf>,
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Split {
+    /// Images that the model has never seen
+    Test,
+    /// Images that the model was trained on
+    Train,
+}
+
+impl EnergyArgs {
+    pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        self.check()?;
+        let (trained, chosen) = self.trained.open()?;
+        let class = match &self.class {
+            Some(name) => Some(class(&trained, "--class", name)?),
+            None => None,
+        };
+        let named = self.named_images(&trained, quiet)?;
+        let energy = trained.energy(self.trained.weights());
+        let with_gradients = self.gradients.is_some();
+        let shape = trained.shape();
+        let scores = Scores::of(
+            &energy,
+            &named.bytes,
+            shape,
+            class,
+            with_gradients,
+            &chosen.device,
+        );
+        self.write(&scores, &named, shape.batch(named.names.len()))?;
+        if let Some(split) = &named.split
+            && !quiet
+        {
+            let statistics = Statistics::of(&scores.energies[split.rows.clone()]);
+            eprintln!("{}: {statistics}", split.name);
+        }
+        match scores
+            .energies
+            .iter()
+            .position(|energy| !energy.is_finite())
+        {
+            Some(bad) => bail!(
+                "the energy of {} is {}",
+                named.names[bad],
+                scores.energies[bad]
+            ),
+            None => Ok(ExitCode::SUCCESS),
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.num == Some(0) {
+            bail!("--num must be at least 1");
+        }
+        for (flag, path) in [("--output", &self.output), ("--gradients", &self.gradients)] {
+            if let Some(path) = path {
+                require_extension(flag, path, &["npy"])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The images of the files, then those of the data set.
+    fn named_images(&self, trained: &Trained, quiet: bool) -> anyhow::Result<Named> {
+        let mut named = Named::default();
+        for path in &self.images {
+            named.add_file(path, trained.shape())?;
+        }
+        if let Some(split) = self.data {
+            let is_test = split == Split::Test;
+            let images = images::split(trained, is_test, self.data_dir.as_deref(), quiet)?;
+            let name = if is_test { "test" } else { "train" };
+            named.add_split(name, &images, self.num);
+        }
+        Ok(named)
+    }
+
+    fn write(&self, scores: &Scores, named: &Named, dims: [usize; 4]) -> anyhow::Result<()> {
+        match &self.output {
+            Some(path) => {
+                save_npy_f32(path, &[scores.energies.len()], &scores.energies)?;
+                say(path.display())?;
+            }
+            None => {
+                for (energy, name) in scores.energies.iter().zip(&named.names) {
+                    say(format_args!("{energy:.6}\t{name}"))?;
+                }
+            }
+        }
+        if let Some(path) = &self.gradients {
+            save_npy_f32(path, &dims, &scores.gradients)?;
+            say(path.display())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Collect the images to score: pictures, arrays of bytes, a part of the run's own data set.
+
+use core::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use ebm_apply::Trained;
+use ebm_core::ImageShape;
+use ebm_data::{Images, decode_picture};
+
+use crate::dataset;
+use crate::output::{has_extension, load_npy_u8, nhwc_to_nchw};
+
+/// Images of one shape, each with a name.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// `[n, c, h, w]`.
+    pub(super) bytes: Vec<u8>,
+    /// `n` names.
+    pub(super) names: Vec<String>,
+    /// Which of them are of the data set.
+    pub(super) split: Option<SplitRows>,
+}
+
+/// The images of a part of a data set.
+#[derive(Debug)]
+pub(super) struct SplitRows {
+    /// The name of the part.
+    pub(super) name: &'static str,
+    /// Where its images are.
+    pub(super) rows: Range<usize>,
+}
+
+impl Named {
+    /// Add the images of a file.
+    pub(super) fn add_file(&mut self, path: &Path, shape: ImageShape) -> anyhow::Result<()> {
+        let bytes = read_images(path, shape)?;
+        let count = bytes.len() / shape.pixels();
+        let name = path.display();
+        self.names.extend((0..count).map(|i| match count {
+            1 => name.to_string(),
+            _ => format!("{name}[{i}]"),
+        }));
+        self.bytes.extend(bytes);
+        Ok(())
+    }
+
+    /// Add the first `num` images of a part of a data set, or all.
+    pub(super) fn add_split(&mut self, name: &'static str, images: &Images, num: Option<usize>) {
+        let count = num.unwrap_or(images.len()).min(images.len());
+        let first = self.names.len();
+        self.names
+            .extend((0..count).map(|i| format!("{name}[{i}]")));
+        let bytes = &images.pixels[..count * images.shape.pixels()];
+        self.bytes.extend_from_slice(bytes);
+        let rows = first..first + count;
+        self.split = Some(SplitRows { name, rows });
+    }
+}
+
+/// The images of a file as bytes `[n, c, h, w]`.
+fn read_images(path: &Path, shape: ImageShape) -> anyhow::Result<Vec<u8>> {
+    if !has_extension(path, "npy") {
+        return Ok(decode_picture(path, shape)?);
+    }
+    let [channels, height, width] = shape.dims();
+    let (found, pixels) = load_npy_u8(path)?;
+    match found.as_slice() {
+        &[_, h, w, c] if [c, h, w] == shape.dims() => Ok(nhwc_to_nchw(&pixels, shape.dims())),
+        _ => bail!(
+            "{} has shape {found:?}, expected [n, {height}, {width}, {channels}]",
+            path.display()
+        ),
+    }
+}
+
+/// The test or training images of the data set that a run was trained on, read from `dir` where it is
+/// given.
+pub(super) fn split(
+    trained: &Trained,
+    is_test: bool,
+    dir: Option<&Path>,
+    quiet: bool,
+) -> anyhow::Result<Images> {
+    let mut config = trained.config().data.clone();
+    if let Some(dir) = dir {
+        config.dir = Some(dir.to_owned());
+    }
+    let name = config.dataset;
+    let data = dataset::load(&config, trained.config().seed, quiet)?;
+    let images = if is_test {
+        let missing = || format!("--data test: {name} has no test images here; try --data train");
+        data.test.with_context(missing)?
+    } else {
+        data.train
+    };
+    let (here, there) = (images.shape, trained.shape());
+    if here != there {
+        bail!("the images of {name} are {here}, and the model takes {there}");
+    }
+    Ok(images)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_a_data_set_follow_those_of_files_under_names_of_their_own() {
+        let shape = ImageShape::new(1, 1, 2);
+        let images = Images {
+            pixels: (0..8).collect(),
+            shape,
+            labels: vec![0; 4],
+            class_names: vec![],
+        };
+        let mut named = Named {
+            bytes: vec![7, 7],
+            names: vec!["a.png".into()],
+            split: None,
+        };
+        named.add_split("test", &images, Some(2));
+        assert_eq!(named.names, ["a.png", "test[0]", "test[1]"]);
+        assert_eq!(named.bytes, [7, 7, 0, 1, 2, 3]);
+        assert_eq!(named.split.map(|split| split.rows), Some(1..3));
+        let mut all = Named::default();
+        all.add_split("train", &images, Some(99));
+        assert_eq!(all.names.len(), 4);
+    }
+}

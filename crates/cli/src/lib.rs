@@ -1,0 +1,113 @@
+//! Offer the libraries on the command line, one file per subcommand.
+//!
+//! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy` (what a user
+//! does) → `device` (where it is computed) → `output` (what is written) → `remedies` (what to type
+//! after an error) → `bench`.
+
+mod allocator;
+mod args;
+mod bench;
+mod completions;
+mod cost;
+mod data;
+mod dataset;
+mod device;
+mod devices;
+mod duration;
+mod energy;
+mod export;
+mod import;
+mod output;
+mod presets;
+mod progress;
+mod remedies;
+mod sample;
+mod train;
+mod trained;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+pub use allocator::keep_freed;
+pub use output::{WriteError, save_npy_u8};
+pub use remedies::remedy;
+
+/// Train deep energy-based models on images and use them.
+///
+/// stdout carries results, stderr progress and log. Exit code 0: done, 1: an error, 2: a wrong
+/// command line, 130: interrupted after a checkpoint.
+#[derive(Debug, Parser)]
+#[command(name = "ebm", version, propagate_version = true)]
+pub struct Cli {
+    /// Log more (-v debug, -vv trace); RUST_LOG has precedence
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    verbose: u8,
+
+    /// Show errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::TrainArgs),
+    Sample(sample::SampleArgs),
+    Energy(energy::EnergyArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
+    Data(data::DataArgs),
+    Bench(bench::BenchArgs),
+    Devices(devices::DevicesArgs),
+    Presets(presets::PresetsArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// What is logged without `-v`. A GPU's libraries warn about every shader that they try, hundreds of
+/// lines before a run that succeeds; their errors are shown.
+const USUAL_LOG: &str = "warn,ebm=info,wgpu_core=error,wgpu_hal=error,naga=error,cubecl=error";
+
+impl Cli {
+    /// Send the log to stderr, as verbose as asked for.
+    pub fn start_logging(&self) {
+        // A target is a prefix: `ebm` stands for the crates of this program.
+        let level = match self.verbose {
+            _ if self.quiet => "error",
+            0 => USUAL_LOG,
+            1 => "info,ebm=debug",
+            _ => "debug,ebm=trace",
+        };
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .without_time()
+            .init();
+    }
+
+    /// Run the subcommand.
+    ///
+    /// # Errors
+    /// What stopped it; [`remedy`] says what to type then.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        match &self.command {
+            Command::Train(args) => args.run(self.quiet),
+            Command::Sample(args) => args.run(),
+            Command::Energy(args) => args.run(self.quiet),
+            Command::Export(args) => args.run(),
+            Command::Import(args) => args.run(),
+            Command::Data(args) => args.run(self.quiet),
+            Command::Bench(args) => args.run(),
+            Command::Devices(args) => args.run(),
+            Command::Presets(args) => args.run(),
+            Command::Completions(args) => args.run(),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Parse the command line, run it, turn the result into an exit code.
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use clap::Parser;
+use ebm_cli::{Cli, keep_freed, remedy};
+
+fn main() -> ExitCode {
+    keep_freed();
+    let cli = Cli::parse();
+    cli.start_logging();
+    match cli.run() {
+        Ok(code) => code,
+        Err(error) if stopped_reading(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let remedy = remedy(&error).map_or_else(String::new, |remedy| format!("; {remedy}"));
+            eprintln!("error: {error:#}{remedy}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all that went wrong is that nobody reads the results any more, as under `head`.
+fn stopped_reading(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
+}

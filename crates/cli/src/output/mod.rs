@@ -1,0 +1,143 @@
+//! Write what a user asked for: pictures, animations, arrays, tables, and lines on stdout.
+
+mod animation;
+mod grid;
+mod layout;
+mod npy;
+mod pictures;
+mod table;
+
+use std::fmt::Display;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+pub(crate) use animation::save_animation;
+pub(crate) use grid::{columns_for, save_grid, scale_for};
+pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
+pub use npy::save_npy_u8;
+pub(crate) use npy::{load_npy_u8, save_npy_f32};
+pub(crate) use pictures::Pictures;
+pub(crate) use table::Table;
+
+/// Write results to stdout. A broken pipe is an error, not a panic.
+pub(crate) fn say(results: impl Display) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{results}")?;
+    stdout.flush()
+}
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {cause}; free some space there or choose another place", path.display())]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// What an encoder or the file system reported.
+    pub cause: io::Error,
+}
+
+/// Write a file whole or not at all: an earlier one of that name stays until the new one is complete.
+///
+/// # Errors
+/// Names the file.
+pub(crate) fn write_output(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    named(path, replace(path, bytes))
+}
+
+/// Write what an encoder has made, or name the file for which it could make nothing.
+///
+/// # Errors
+/// Names the file.
+fn write_encoded(path: &Path, encoded: io::Result<Vec<u8>>) -> Result<(), WriteError> {
+    named(path, encoded.and_then(|bytes| replace(path, &bytes)))
+}
+
+fn named(path: &Path, written: io::Result<()>) -> Result<(), WriteError> {
+    written.map_err(|cause| WriteError {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Write a new file beside `path`, then give it that name.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    // Opened here and not by `tempfile`, whose files only their owner may read.
+    let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(".ebm-")
+        .make_in(folder, create)?;
+    file.as_file_mut().write_all(bytes)?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    Ok(())
+}
+
+/// Whether the name of a file ends in `.extension`, in upper or lower case.
+pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+/// Refuse a file whose name does not say what will be in it.
+pub(crate) fn require_extension(
+    flag: &str,
+    path: &Path,
+    extensions: &[&str],
+) -> anyhow::Result<()> {
+    if extensions
+        .iter()
+        .any(|extension| has_extension(path, extension))
+    {
+        return Ok(());
+    }
+    let names = extensions.join(" or .");
+    bail!("{flag} {}: name a .{names} file", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_output_replaces_an_earlier_one_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.bin");
+        write_output(&path, b"old").unwrap();
+        write_output(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_output_may_be_read_by_whoever_may_read_an_ordinary_file() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, ordinary) = (dir.path().join("ours"), dir.path().join("ordinary"));
+        write_output(&ours, b"x").unwrap();
+        fs::write(&ordinary, b"x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&ordinary));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nowhere/out.bin");
+        let message = write_output(&path, b"x").unwrap_err().to_string();
+        assert!(
+            message.contains("nowhere/out.bin: No such file"),
+            "{message}"
+        );
+        assert!(!message.contains(".ebm-"), "{message}");
+    }
+}

@@ -1,0 +1,137 @@
+//! Save arrays where NumPy can load them, and load arrays of bytes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use npyz::WriterBuilder;
+
+use super::{WriteError, write_encoded};
+
+/// An array that could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the array {}: {cause}; give a .npy file of type uint8 in C order", path.display())]
+pub(crate) struct NpyReadError {
+    /// The file that was being read.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub cause: io::Error,
+}
+
+/// Saves `data`, in row-major order, as a `.npy` file of type `uint8`.
+///
+/// # Errors
+/// [`WriteError`] if the file cannot be written; an earlier one of that name is then left as it was.
+///
+/// # Panics
+/// If `data` has another length than the product of `shape`.
+pub fn save_npy_u8(path: &Path, shape: &[usize], data: &[u8]) -> Result<(), WriteError> {
+    save(path, shape, data)
+}
+
+/// Saves `data`, in row-major order, as a `.npy` file of type `float32`.
+///
+/// # Errors
+/// As [`save_npy_u8`].
+///
+/// # Panics
+/// As [`save_npy_u8`].
+pub(crate) fn save_npy_f32(path: &Path, shape: &[usize], data: &[f32]) -> Result<(), WriteError> {
+    save(path, shape, data)
+}
+
+/// Loads the shape and the bytes, in row-major order, of a `.npy` file of type `uint8`.
+///
+/// # Errors
+/// [`NpyReadError`] if the file cannot be read or holds something else.
+pub(crate) fn load_npy_u8(path: &Path) -> Result<(Vec<usize>, Vec<u8>), NpyReadError> {
+    let load = || {
+        let bytes = std::fs::read(path)?;
+        let file = npyz::NpyFile::new(bytes.as_slice())?;
+        let shape = file.shape().iter().map(|&extent| extent as usize).collect();
+        match file.order() {
+            npyz::Order::C => Ok((shape, file.into_vec::<u8>()?)),
+            npyz::Order::Fortran => Err(io::Error::other("it is in Fortran order")),
+        }
+    };
+    load().map_err(|cause| NpyReadError {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+fn save<T: npyz::AutoSerialize + Copy>(
+    path: &Path,
+    shape: &[usize],
+    data: &[T],
+) -> Result<(), WriteError> {
+    let expected: usize = shape.iter().product();
+    assert_eq!(
+        data.len(),
+        expected,
+        "expected {expected} elements for {shape:?}, got {}",
+        data.len()
+    );
+    write_encoded(path, encode(shape, data))
+}
+
+fn encode<T: npyz::AutoSerialize + Copy>(shape: &[usize], data: &[T]) -> io::Result<Vec<u8>> {
+    let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
+    let mut bytes = Vec::new();
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(&mut bytes)
+        .begin_nd()?;
+    writer.extend(data.iter().copied())?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_reader_finds_the_shape_and_the_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("samples.npy");
+        let data: Vec<u8> = (0..24).collect();
+        save_npy_u8(&path, &[2, 3, 4, 1], &data).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+        assert_eq!(file.shape(), [2, 3, 4, 1]);
+        assert_eq!(file.order(), npyz::Order::C);
+        assert_eq!(file.dtype().descr(), "'|u1'");
+        assert_eq!(file.into_vec::<u8>().unwrap(), data);
+    }
+
+    #[test]
+    fn what_is_saved_can_be_loaded_and_floats_are_not_taken_for_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("array.npy");
+        save_npy_u8(&path, &[3, 1], &[7, 8, 9]).unwrap();
+        assert_eq!(load_npy_u8(&path).unwrap(), (vec![3, 1], vec![7, 8, 9]));
+        save_npy_f32(&path, &[2], &[1.5, -2.0]).unwrap();
+        assert!(load_npy_u8(&path).is_err());
+        let bytes = std::fs::read(&path).unwrap();
+        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+        assert_eq!(file.into_vec::<f32>().unwrap(), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn an_array_that_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nowhere/samples.npy");
+        let message = save_npy_u8(&path, &[1], &[0]).unwrap_err().to_string();
+        assert!(
+            message.contains("nowhere/samples.npy: No such file"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    #[should_panic = "expected 6 elements for [2, 3], got 5"]
+    fn refuses_data_of_another_length_than_the_shape() {
+        let _ = save_npy_u8(Path::new("never-written.npy"), &[2, 3], &[0; 5]);
+    }
+}

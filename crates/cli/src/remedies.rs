@@ -1,0 +1,62 @@
+//! Say what to type after an error: the libraries name what is wrong, this file the flags that mend it.
+
+mod apply;
+mod data;
+mod device;
+mod train;
+
+use std::error::Error;
+
+use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
+use ebm_data::DataError;
+use ebm_model::UnsupportedPrecision;
+use ebm_train::checkpoint::CheckpointError;
+use ebm_train::{ConfigError, TrainError};
+
+use crate::device::{DeviceError, SelfTestError};
+
+/// What to type to mend an error, where its own text does not say.
+pub fn remedy(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(of_cause)
+}
+
+/// The remedy of one error of a chain.
+///
+/// An error that only passes on another one (`#[error(transparent)]`) hides it from the chain, so that
+/// every arm for such a variant looks inside.
+fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = cause.downcast_ref::<TrainError>() {
+        return train::of_training(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        return train::of_config(error);
+    }
+    if let Some(error) = cause.downcast_ref::<CheckpointError>() {
+        return train::of_checkpoint(error);
+    }
+    if let Some(error) = cause.downcast_ref::<DataError>() {
+        return data::of_data(error);
+    }
+    if let Some(error) = cause.downcast_ref::<OpenError>() {
+        return apply::of_opening(error);
+    }
+    if let Some(error) = cause.downcast_ref::<SampleError>() {
+        return Some(apply::of_sampling(error));
+    }
+    if let Some(error) = cause.downcast_ref::<UnknownClass>() {
+        return apply::of_class(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ImportError>() {
+        return apply::of_import(error);
+    }
+    if let Some(error) = cause.downcast_ref::<DeviceError>() {
+        return device::of_device(error);
+    }
+    if let Some(error) = cause.downcast_ref::<SelfTestError>() {
+        return Some(device::of_self_test(error));
+    }
+    if cause.downcast_ref::<UnsupportedPrecision>().is_some() {
+        return Some(device::of_precision());
+    }
+    None
+}

@@ -1,0 +1,67 @@
+//! Say which flag mends an error of a data set.
+
+use ebm_data::DataError;
+
+/// The remedy of an error of the data.
+pub(super) fn of_data(error: &DataError) -> Option<String> {
+    let remedy = match error {
+        DataError::NoDirGiven { .. } => "pass `--data-dir DIR`",
+        DataError::NoSuchDir { .. } => "check `--data-dir`",
+        DataError::MissingFile { .. } => "pass the folder that holds it with `--data-dir DIR`",
+        DataError::BadArchive { .. } => "pass a folder with `--data-dir DIR`",
+        // Other reasons are about the files, not about where they are.
+        DataError::NoImages { remedy, .. } if remedy.contains("data.dir") => {
+            "pass the folder with `--data-dir`"
+        }
+        DataError::BadPicture { .. } => "`--skip-bad` leaves such pictures out",
+        DataError::NotAPicture { .. } => "give a picture, or an array of bytes in a .npy file",
+        DataError::NotSquare { .. } | DataError::ShapesDiffer { .. } => {
+            "pass it with `--image-size PIXELS`"
+        }
+        DataError::BadSetting { key, .. } => return of_setting(key),
+        _ => return None,
+    };
+    Some(remedy.to_owned())
+}
+
+/// The flag that stands for a key of `[data]`.
+fn of_setting(key: &str) -> Option<String> {
+    let flag = match key {
+        "data.image_size" => "--image-size".to_owned(),
+        "data.channels" => "--channels".to_owned(),
+        key => format!("--set {key}=…"),
+    };
+    Some(format!("pass another value with `{flag}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_without_pictures_is_mended_by_another_folder_and_an_empty_file_is_not() {
+        let of = |remedy| {
+            let path = PathBuf::from("photos");
+            of_data(&DataError::NoImages { path, remedy })
+        };
+        let elsewhere = of("set `data.dir` to a folder of pictures");
+        assert!(elsewhere.is_some_and(|remedy| remedy.contains("--data-dir")));
+        assert_eq!(of("download it again"), None);
+    }
+
+    #[test]
+    fn a_bad_value_is_mended_by_the_flag_of_its_key() {
+        let of = |key| {
+            of_data(&DataError::BadSetting {
+                key,
+                got: 0,
+                remedy: "use another",
+            })
+        };
+        assert!(of("data.channels").is_some_and(|remedy| remedy.contains("`--channels`")));
+        let by_key = of("data.train_images").unwrap_or_default();
+        assert!(by_key.contains("--set data.train_images="), "{by_key}");
+    }
+}

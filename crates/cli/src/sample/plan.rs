@@ -1,0 +1,75 @@
+//! Say which classes are drawn, and how many images stand in a row.
+
+use anyhow::Context;
+use ebm_apply::{Trained, labels_in_turn};
+
+use super::SampleArgs;
+use crate::output::columns_for;
+use crate::trained::{class, require_classes};
+
+/// Images where no number is asked for.
+const USUAL_NUM: usize = 64;
+/// Images of each class where no number is asked for.
+const OF_EACH_CLASS: usize = 8;
+/// Chains that cross from a class to another where no number is asked for: the rows of a picture.
+pub(super) const TRAJECTORY_ROWS: usize = 10;
+
+/// What is drawn.
+pub(super) struct Plan {
+    /// The class of every chain.
+    pub(super) labels: Vec<u32>,
+    /// Images in a row.
+    pub(super) columns: usize,
+    /// The classes under which chains go on, for `--cross-class`.
+    pub(super) then: Option<Vec<u32>>,
+}
+
+impl Plan {
+    /// What the arguments ask for.
+    ///
+    /// # Errors
+    /// Where the model does not have a class.
+    pub(super) fn of(args: &SampleArgs, trained: &Trained) -> anyhow::Result<Self> {
+        if let Some(cross) = &args.cross_class {
+            return Self::crossing(args, trained, cross);
+        }
+        let num = args.num.unwrap_or(USUAL_NUM);
+        match args.class.as_deref() {
+            None => Ok(Self::square(labels_in_turn(num, trained.num_classes()))),
+            Some("all") => {
+                require_classes(trained, "--class all")?;
+                let columns = args.num.unwrap_or(OF_EACH_CLASS);
+                let classes = 0..trained.num_classes() as u32;
+                Ok(Self {
+                    labels: classes.flat_map(|class| vec![class; columns]).collect(),
+                    columns,
+                    then: None,
+                })
+            }
+            Some(name) => Ok(Self::square(vec![class(trained, "--class", name)?; num])),
+        }
+    }
+
+    /// Chains of one class that go on under another.
+    fn crossing(args: &SampleArgs, trained: &Trained, cross: &str) -> anyhow::Result<Self> {
+        let (from, to) = cross
+            .split_once(':')
+            .context("--cross-class takes two classes, as in 3:8")?;
+        let from = class(trained, "--cross-class", from)?;
+        let to = class(trained, "--cross-class", to)?;
+        let num = args.num.unwrap_or(TRAJECTORY_ROWS);
+        Ok(Self {
+            then: Some(vec![to; num]),
+            ..Self::square(vec![from; num])
+        })
+    }
+
+    /// A grid that is as near to a square as its images allow.
+    fn square(labels: Vec<u32>) -> Self {
+        Self {
+            columns: columns_for(labels.len()),
+            labels,
+            then: None,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Train a model, or say what training it would cost.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use clap::Args;
+use ebm_core::DeviceKind;
+use ebm_data::Dataset;
+use ebm_model::Precision;
+use ebm_train::{Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError};
+
+use crate::args::{ConfigArgs, DeviceArgs, precision_parser};
+use crate::device::{self, ChosenDevice, MemoryNeed, RunSize};
+use crate::output::{Pictures, say};
+use crate::progress::Progress;
+use crate::{cost, dataset};
+
+/// Train a model; the same command again goes on where it stopped
+#[derive(Args, Debug)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Updates of the weights
+    #[arg(long, value_name = "N")]
+    iterations: Option<usize>,
+
+    /// Seed of every random number
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+
+    /// Directory of the run [default: runs/<preset>, or runs/<preset>-<dataset> with another data set]
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+
+    /// Go on with a run although its configuration changed
+    #[arg(long)]
+    force: bool,
+
+    /// The most images a device works on at a time, where a batch does not fit its memory
+    #[arg(long, value_name = "N")]
+    micro_batch: Option<usize>,
+
+    /// Floating-point precision of the chains' copy of the weights; weights, chains and loss stay f32
+    #[arg(long, value_name = "PRECISION", value_parser = precision_parser())]
+    precision: Option<Precision>,
+
+    /// Start on a GPU without comparing its results with the CPU's and its memory with the run's need
+    #[arg(long)]
+    no_self_test: bool,
+
+    /// Print the configuration and what the run would cost, from a few measured iterations
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl TrainArgs {
+    pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        let config = self.config.resolve(self.overrides())?;
+        let chosen = self.device.device.select()?;
+        config.precision.check(&chosen.device)?;
+        if !quiet {
+            eprintln!("device: {}", chosen.description);
+        }
+        let data = dataset::load(&config.data, config.seed, quiet)?;
+        if self.dry_run {
+            say(config.to_toml())?;
+            say(cost::measure(&config, &data, &chosen)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !quiet {
+            eprintln!("data: {} images of {}", data.train.len(), data.train.shape);
+        }
+        let dir = match &self.run_dir {
+            Some(dir) => dir.clone(),
+            None => self.default_run_dir(&config)?,
+        };
+        let outcome = self.train(&config, &data, &chosen, &dir, quiet)?;
+        report(&outcome, &dir, quiet)
+    }
+
+    /// The keys that the flags of this command set.
+    fn overrides(&self) -> Vec<String> {
+        let flags = [
+            self.iterations.map(|n| format!("iterations={n}")),
+            self.seed.map(|seed| format!("seed={seed}")),
+            self.micro_batch.map(|n| format!("micro_batch={n}")),
+            self.precision
+                .map(|precision| format!("precision={precision}")),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+
+    fn default_run_dir(&self, config: &Config) -> anyhow::Result<PathBuf> {
+        let preset = &self.config.preset;
+        let usual = Config::resolve(preset, None, &[])?.data.dataset;
+        let name = if config.data.dataset == usual {
+            preset.clone()
+        } else {
+            format!("{preset}-{}", config.data.dataset)
+        };
+        Ok(PathBuf::from("runs").join(name))
+    }
+
+    fn train(
+        &self,
+        config: &Config,
+        data: &Dataset,
+        chosen: &ChosenDevice,
+        dir: &Path,
+        quiet: bool,
+    ) -> anyhow::Result<Outcome> {
+        let is_tested = !self.no_self_test && DeviceKind::is_gpu(&chosen.device);
+        if is_tested {
+            // Before anything is written.
+            let size = RunSize::of(config, &data.train, &chosen.device)?;
+            MemoryNeed::of(&size).check(chosen)?;
+        }
+        let options = RunOptions {
+            dir: dir.to_owned(),
+            force: self.force,
+            device_name: chosen.description.clone(),
+        };
+        let run = Run::open(config, data, &chosen.device, &options)?;
+        let total = config.iterations as u64;
+        let mut progress = Progress::new(run.iteration(), total, quiet);
+        if is_tested {
+            self_test(&run, data, chosen, &progress)?;
+        }
+        if run.iteration() > 0 {
+            progress.say(&format!("going on after iteration {}", run.iteration()));
+        }
+        let mut metrics = open_metrics(dir, run.iteration())?;
+        let mut pictures = Pictures;
+        let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut pictures];
+        let outcome = run.train(observers, stop_on_interrupt(quiet)?);
+        progress.finish(); // after an error, too
+        Ok(outcome?)
+    }
+}
+
+/// Compare the run's network on its device with the same network on the CPU.
+fn self_test(
+    run: &Run<'_>,
+    data: &Dataset,
+    chosen: &ChosenDevice,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    progress.say("comparing the device with the CPU; the first time, kernels are compiled");
+    let difference = device::check(&run.state().model, data.train.shape, chosen)?;
+    progress.say(&format!("the device agrees: {difference}"));
+    Ok(())
+}
+
+fn open_metrics(dir: &Path, iteration: u64) -> Result<MetricsFile, TrainError> {
+    let path = dir.join("metrics.jsonl");
+    let opened = MetricsFile::open(path.clone(), iteration);
+    opened.map_err(|cause| TrainError::Write { path, cause })
+}
+
+/// Print the last checkpoint, and say what to type next.
+fn report(outcome: &Outcome, dir: &Path, quiet: bool) -> anyhow::Result<ExitCode> {
+    match outcome {
+        Outcome::Finished { checkpoint } => {
+            say(checkpoint.display())?;
+            if !quiet {
+                let run = dir.display();
+                eprintln!("done; sample with: ebm sample {run} --output samples.png");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { iteration, checkpoint } => {
+            say(checkpoint.display())?;
+            if !quiet {
+                eprintln!("stopped after iteration {iteration}; the same command goes on from there");
+            }
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+/// A flag that Ctrl-C or a termination sets; the second one ends the process at once.
+fn stop_on_interrupt(quiet: bool) -> anyhow::Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        if quiet {
+            return;
+        }
+        eprintln!("\nfinishing the iteration and writing a checkpoint; again to end at once");
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(&STOP)
+}

@@ -1,0 +1,57 @@
+//! Open a trained model, shared by the commands that use one.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use ebm_apply::{Trained, UnknownClass, Weights};
+
+use crate::args::DeviceArgs;
+use crate::device::ChosenDevice;
+
+/// A trained model, and where to compute with it.
+#[derive(Args, Debug)]
+pub(crate) struct TrainedArgs {
+    /// A run directory (its latest checkpoint is taken) or a checkpoint
+    #[arg(value_name = "RUN_OR_CHECKPOINT")]
+    source: PathBuf,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    /// Use the last weights instead of their moving average
+    #[arg(long)]
+    no_ema: bool,
+}
+
+impl TrainedArgs {
+    /// The model on the device that was asked for.
+    pub(crate) fn open(&self) -> anyhow::Result<(Trained, ChosenDevice)> {
+        let chosen = self.device.device.select()?;
+        let trained = Trained::open(&self.source, &chosen.device)?;
+        Ok((trained, chosen))
+    }
+
+    /// Which of the weights to use.
+    pub(crate) fn weights(&self) -> Weights {
+        if self.no_ema {
+            Weights::Last
+        } else {
+            Weights::Average
+        }
+    }
+}
+
+/// The class of this name or number, as given to `flag`.
+pub(crate) fn class(trained: &Trained, flag: &str, text: &str) -> anyhow::Result<u32> {
+    let found = trained.class(text);
+    found.with_context(|| format!("{flag} {text}"))
+}
+
+/// Refuse what is about classes where the model knows none.
+pub(crate) fn require_classes(trained: &Trained, asked: &str) -> anyhow::Result<()> {
+    if trained.num_classes() == 0 {
+        return Err(UnknownClass::NoClasses).context(asked.to_owned());
+    }
+    Ok(())
+}

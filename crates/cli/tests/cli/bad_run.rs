@@ -1,0 +1,250 @@
+//! Refuse places that a run cannot own, changes it cannot take, and losses that are not finite.
+
+use std::fs::{self, File};
+
+use crate::common::{Scratch, latest, tree};
+
+#[test]
+fn refuses_a_directory_of_something_else() {
+    let scratch = Scratch::new();
+    scratch.write("run/thesis.tex", "years of work");
+    scratch.refuses_to_train(&[], &["run is not a run directory", "--run-dir"]);
+    scratch.refuses_to_train(&["--force"], &["run is not a run directory", "--run-dir"]);
+}
+
+#[test]
+fn refuses_a_directory_whose_config_toml_is_of_another_program() {
+    let scratch = Scratch::new();
+    let config = scratch.write("run/config.toml", "[server]\nport = 80\n");
+    scratch
+        .train("run", &["--force"])
+        .fails_saying(&["run/config.toml", "`server`"]);
+    let text = fs::read_to_string(config).expect("the file is still there");
+    assert_eq!(text, "[server]\nport = 80\n");
+}
+
+#[test]
+fn refuses_a_file_in_place_of_the_run_directory_and_one_above_it() {
+    let scratch = Scratch::new();
+    scratch.write("run", "a file");
+    scratch.refuses_to_train(&[], &["run: ", "--run-dir"]);
+    let before = scratch.tree();
+    scratch
+        .train("run/below", &[])
+        .fails_saying(&["run/below: ", "--run-dir"]);
+    scratch.assert_unchanged_since(&before);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn names_a_directory_that_cannot_be_written() {
+    // Not even root creates a directory there.
+    let scratch = Scratch::new();
+    scratch
+        .train("/proc/ebm", &[])
+        .fails_saying(&["/proc/ebm", "--run-dir"]);
+}
+
+#[test]
+fn refuses_a_run_directory_that_another_process_uses() {
+    let scratch = Scratch::new();
+    scratch.train("run", &[]).succeeds();
+    let lock = File::open(scratch.join("run/.lock")).expect("a run leaves its lock");
+    lock.lock().expect("nobody holds the lock");
+    let fragments = ["run is in use by another process", "--run-dir"];
+    scratch.refuses_to_train(&["--iterations", "4"], &fragments);
+    lock.unlock().expect("this process holds the lock");
+    scratch.train("run", &["--iterations", "4"]).succeeds();
+}
+
+#[test]
+fn lists_what_changed_since_a_run_began_and_goes_on_when_told_to() {
+    let scratch = Scratch::new();
+    scratch.train("run", &[]).succeeds();
+    let changed = [
+        "--iterations",
+        "4",
+        "--set",
+        "lr=0.001",
+        "--set",
+        "buffer.reinit_prob=0.25",
+    ];
+    let fragments = [
+        "run holds a run with another configuration",
+        "lr: 0.0003 → 0.001",
+        "buffer.reinit_prob: 0.05 → 0.25",
+        "--run-dir",
+        "--force",
+    ];
+    scratch.refuses_to_train(&changed, &fragments);
+    let gone_on = scratch
+        .train("run", &[&changed[..], &["--force"]].concat())
+        .succeeds();
+    assert!(
+        gone_on.stderr.contains("going on after iteration 2"),
+        "{}",
+        gone_on.stderr
+    );
+    // The new values are the run's own from now on.
+    scratch
+        .train("run", &[&changed[2..], &["--iterations", "6"]].concat())
+        .succeeds();
+    assert_eq!(latest(&scratch.join("run")).map(|last| last.step), Some(6));
+}
+
+#[test]
+fn what_a_run_writes_and_how_long_it_is_may_change() {
+    let scratch = Scratch::new();
+    scratch.train("run", &[]).succeeds();
+    let more = ["--iterations", "4", "--set", "output.sample_every=1"];
+    scratch.train("run", &more).succeeds();
+    assert!(scratch.join("run/samples/step_000004.png").exists());
+}
+
+#[test]
+fn a_run_goes_on_with_another_micro_batch_or_none() {
+    let scratch = Scratch::new();
+    scratch.train("run", &["--micro-batch", "4"]).succeeds();
+    let smaller = ["--iterations", "4", "--micro-batch", "2"];
+    let gone_on = scratch.train("run", &smaller).succeeds();
+    let said = &gone_on.stderr;
+    assert!(said.contains("going on after iteration 2"), "{said}");
+    let whole = ["--iterations", "6", "--set", "micro_batch=none"];
+    scratch.train("run", &whole).succeeds();
+    assert_eq!(latest(&scratch.join("run")).map(|last| last.step), Some(6));
+}
+
+#[test]
+fn the_length_may_not_change_where_the_learning_rate_depends_on_it() {
+    let scratch = Scratch::new();
+    let cosine = [
+        "--set",
+        "lr={ kind = \"cosine\", start = 1e-3, end = 1e-4 }",
+    ];
+    scratch.train("run", &cosine).succeeds();
+    let longer = [&cosine[..], &["--iterations", "4"]].concat();
+    scratch.refuses_to_train(&longer, &["iterations: 2 → 4", "--force"]);
+}
+
+#[test]
+fn a_diverging_run_says_when_and_with_which_seed() {
+    let scratch = Scratch::new();
+    let args = ["--seed", "5", "--iterations", "20", "--set", "lr=1e38"];
+    let fragments = [
+        "diverged",
+        "iteration",
+        "seed 5",
+        "no checkpoint yet",
+        "a smaller lr",
+    ];
+    scratch.train("run", &args).fails_saying(&fragments);
+    assert!(latest(&scratch.join("run")).is_none());
+}
+
+#[test]
+fn weights_that_are_not_finite_are_never_saved() {
+    // The loss is finite when the first update spoils the weights.
+    for iterations in ["1", "20"] {
+        let scratch = Scratch::new();
+        let keys = ["lr=1e300", "output.checkpoint_every=1"]
+            .map(|key| ["--set", key])
+            .concat();
+        let args = [&keys[..], &["--iterations", iterations]].concat();
+        scratch
+            .train("run", &args)
+            .fails_saying(&["diverged", "no checkpoint yet"]);
+        assert!(latest(&scratch.join("run")).is_none());
+    }
+}
+
+#[test]
+fn a_diverging_run_leaves_the_checkpoint_before_it_and_names_it() {
+    let scratch = Scratch::new();
+    scratch.train("run", &["--seed", "5"]).succeeds();
+    let checkpoints = scratch.join("run/checkpoints");
+    let before = tree(&checkpoints);
+    let args = [
+        "--seed",
+        "5",
+        "--iterations",
+        "20",
+        "--set",
+        "lr=1e38",
+        "--force",
+    ];
+    let good = "run/checkpoints/step_000002";
+    scratch
+        .train("run", &args)
+        .fails_saying(&["diverged", "seed 5", good, "--force"]);
+    assert_eq!(tree(&checkpoints), before, "a checkpoint changed");
+    scratch.sample("run", &[]).succeeds();
+    // Back to a learning rate that works.
+    scratch
+        .train("run", &["--seed", "5", "--iterations", "4", "--force"])
+        .succeeds();
+}
+
+#[cfg(target_os = "linux")]
+mod full_disk {
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
+
+    use crate::common::{Scratch, latest};
+
+    /// A file system in memory, of a given size.
+    struct SmallDisk(PathBuf);
+
+    fn quietly(program: &str, args: &[&str], path: &Path) -> bool {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .arg(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    impl SmallDisk {
+        /// Nothing without the right to mount.
+        fn mount(path: PathBuf) -> Option<Self> {
+            std::fs::create_dir(&path).expect("a folder to mount on");
+            let args = ["-t", "tmpfs", "-o", "size=300k", "tmpfs"];
+            quietly("mount", &args, &path).then_some(Self(path))
+        }
+
+        fn grow(&self) -> bool {
+            quietly("mount", &["-o", "remount,size=16m"], &self.0)
+        }
+    }
+
+    impl Drop for SmallDisk {
+        fn drop(&mut self) {
+            quietly("umount", &[], &self.0);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_reported_and_the_checkpoints_before_it_stay_whole() {
+        let scratch = Scratch::new();
+        let Some(disk) = SmallDisk::mount(scratch.join("small")) else {
+            eprintln!("skipped: this user may not mount a file system");
+            return;
+        };
+        let keys = ["output.checkpoint_every=2", "output.keep_checkpoints=50"];
+        let args = ["--iterations", "20", "--set", keys[0], "--set", keys[1]];
+        scratch
+            .train("small/run", &args)
+            .fails_saying(&["No space left", "--run-dir"]);
+        let run = scratch.join("small/run");
+        let before = latest(&run).expect("a checkpoint fits on the disk").step;
+        assert!((2..20).contains(&before), "{before}");
+        let again = scratch.train("small/run", &args);
+        again.fails_saying(&["No space left", "--run-dir"]);
+        assert_eq!(latest(&run).map(|last| last.step), Some(before));
+        scratch.sample("small/run", &[]).succeeds();
+
+        assert!(disk.grow());
+        scratch.train("small/run", &args).succeeds();
+        assert_eq!(latest(&run).map(|last| last.step), Some(20));
+    }
+}

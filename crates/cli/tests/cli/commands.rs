@@ -1,0 +1,232 @@
+//! Use every command as a user would, and look at what it prints and writes.
+
+use std::path::PathBuf;
+
+use crate::common::{Scratch, bytes, size_of_picture};
+use ebm_train::Config;
+use ebm_train::preset::PRESETS;
+use serde_json::Value;
+
+#[test]
+fn presets_lists_all_of_them() {
+    let listed = Scratch::new().ebm(&["presets"]).succeeds().stdout;
+    let names: Vec<_> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let expected: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+    assert_eq!(names, expected);
+    assert_eq!(names[0], "digits");
+}
+
+#[test]
+fn every_preset_is_printed_as_a_configuration_that_can_run() {
+    for preset in PRESETS {
+        let printed = Scratch::new()
+            .ebm(&["presets", preset.name])
+            .succeeds()
+            .stdout;
+        let resolved = Config::resolve(preset.name, None, &[]).expect("a preset is valid");
+        let parsed = Config::parse(&printed, preset.name).expect("a preset is valid");
+        assert_eq!(parsed, resolved);
+        let again = Config::parse(&resolved.to_toml(), preset.name).expect("it was written so");
+        assert_eq!(again, resolved);
+    }
+}
+
+#[test]
+fn devices_lists_the_cpu_and_what_auto_takes() {
+    let listed = Scratch::new().ebm(&["devices"]).succeeds().stdout;
+    for name in ["cpu ", "ndarray ", "wgpu", "vulkan", "auto "] {
+        assert!(
+            listed.lines().any(|line| line.starts_with(name)),
+            "no {name:?} in: {listed}"
+        );
+    }
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = Scratch::new()
+            .ebm(&["completions", shell])
+            .succeeds()
+            .stdout;
+        assert!(
+            script.contains("ebm") && script.contains("run-dir"),
+            "{shell}: {script}"
+        );
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_result_that_cannot_be_printed_is_an_error_and_no_panic() {
+    for args in [&["presets"][..], &["devices"], &["completions", "bash"]] {
+        let scratch = Scratch::new();
+        let full = std::fs::File::create("/dev/full").expect("a device that is always full");
+        let output = scratch
+            .command(args)
+            .stdout(full)
+            .output()
+            .expect("the binary starts");
+        crate::common::Finished::from(output).fails_saying(&["No space left"]);
+    }
+}
+
+#[test]
+fn a_preview_shows_the_first_images() {
+    let scratch = Scratch::new();
+    let images = [
+        "--set",
+        "data.train_images=32",
+        "--set",
+        "data.test_images=0",
+    ];
+    let preview = [
+        "data",
+        "preview",
+        "--dataset",
+        "digits",
+        "--output",
+        "p.png",
+    ];
+    let said = scratch
+        .ebm(&[&preview[..], &images].concat())
+        .succeeds()
+        .stdout;
+    assert!(
+        said.contains("32 training") && said.contains("p.png"),
+        "{said}"
+    );
+    assert!(image::open(scratch.join("p.png")).is_ok());
+}
+
+#[test]
+fn a_dry_run_prints_configuration_and_cost_and_writes_nothing() {
+    let scratch = Scratch::new();
+    let before = scratch.tree();
+    let printed = scratch.train("run", &["--dry-run"]).succeeds().stdout;
+    let cost = ["parameters", "s/iteration", "total time", "memory"];
+    for fragment in [&cost[..], &["batch_size = 8", "[langevin]"]].concat() {
+        assert!(printed.contains(fragment), "no {fragment:?} in: {printed}");
+    }
+    scratch.assert_unchanged_since(&before);
+}
+
+#[test]
+fn a_file_that_names_an_objective_leaves_the_sections_other_keys() {
+    let scratch = Scratch::new();
+    scratch.write("my.toml", "[objective]\nkind = \"softplus\"\n");
+    let config = ["--config", "my.toml", "--dry-run"];
+    let printed = scratch.train("run", &config).succeeds().stdout;
+    let section = "[objective]\nkind = \"softplus\"\nsharpness = 1.0\n";
+    assert!(printed.contains(section), "{printed}");
+    let sharper = [&config[..], &["--set", "objective.sharpness=3"]].concat();
+    let printed = scratch.train("run", &sharper).succeeds().stdout;
+    let section = "[objective]\nkind = \"softplus\"\nsharpness = 3.0\n";
+    assert!(printed.contains(section), "{printed}");
+}
+
+#[test]
+fn progress_goes_to_stderr_and_the_checkpoint_to_stdout() {
+    let scratch = Scratch::new();
+    let run = scratch
+        .train("run", &["--iterations", "5", "--set", "output.log_every=2"])
+        .succeeds();
+    assert_eq!(run.stdout, "run/checkpoints/step_000005\n");
+    for line in [
+        "device: CPU",
+        "data: 64 images",
+        "2/5 ",
+        "4/5 ",
+        "5/5 ",
+        "ebm sample run",
+    ] {
+        assert!(run.stderr.contains(line), "no {line:?} in: {}", run.stderr);
+    }
+}
+
+#[test]
+fn quiet_says_nothing_but_the_result() {
+    let scratch = Scratch::new();
+    let run = scratch.train("run", &["--quiet"]).succeeds();
+    assert_eq!(
+        (run.stdout.as_str(), run.stderr.as_str()),
+        ("run/checkpoints/step_000002\n", "")
+    );
+    let sample = scratch.sample("run", &["--quiet"]).succeeds();
+    assert_eq!(
+        (sample.stdout.as_str(), sample.stderr.as_str()),
+        ("samples.png\n", "")
+    );
+    let refused = scratch.train("run", &["--quiet", "--set", "batch_size=0"]);
+    refused.fails_saying(&["`batch_size`"]);
+}
+
+/// Everything that a line of metrics holds, in order, of plain Langevin chains.
+const METRICS: [&str; 23] = [
+    "iteration",
+    "e_pos",
+    "e_neg",
+    "gap",
+    "loss",
+    "contrastive",
+    "regularization",
+    "e_pos_std",
+    "e_neg_std",
+    "chain_energy_before",
+    "chain_energy_after",
+    "chain_grad_norm_mean",
+    "chain_grad_norm_max",
+    "clamped_share",
+    "at_bound_share",
+    "buffer_age_mean",
+    "buffer_age_max",
+    "grad_norm",
+    "lr",
+    "image_steps_per_s",
+    "s_per_iteration",
+    "elapsed_s",
+    "eta_s",
+];
+
+#[test]
+fn metrics_hold_a_line_per_interval_with_every_key_and_finite_values() {
+    let scratch = Scratch::new();
+    scratch
+        .train("run", &["--iterations", "5", "--set", "output.log_every=2"])
+        .succeeds();
+    let text = String::from_utf8(bytes(&scratch.join("run/metrics.jsonl"))).expect("text");
+    let mut iterations = Vec::new();
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).expect("a line is a JSON object");
+        let object = value.as_object().expect("a JSON object");
+        assert_eq!(object.len(), METRICS.len(), "{line}");
+        let places = METRICS.map(|key| line.find(&format!("\"{key}\":")));
+        assert!(places.iter().all(Option::is_some), "{places:?} in {line}");
+        assert!(places.is_sorted(), "{places:?} in {line}");
+        let mut values = object.values();
+        assert!(
+            values.all(|n| n.as_f64().is_some_and(f64::is_finite)),
+            "{line}"
+        );
+        iterations.push(value["iteration"].as_u64().expect("a count"));
+    }
+    assert_eq!(iterations, [2, 4, 5]);
+}
+
+#[test]
+fn sample_grids_appear_at_every_interval_and_at_the_end() {
+    let scratch = Scratch::new();
+    let args = ["--iterations", "5", "--set", "output.sample_every=2"];
+    scratch.train("run", &args).succeeds();
+    let pictures: Vec<_> = crate::common::tree(&scratch.join("run/samples"))
+        .into_keys()
+        .collect();
+    let expected = ["step_000002.png", "step_000004.png", "step_000005.png"];
+    assert_eq!(pictures, expected.map(PathBuf::from));
+    // Two by two samples, a gap, two by two images, at three times their size.
+    let size = size_of_picture(&scratch.join("run/samples/step_000005.png"));
+    assert_eq!(size, (3 * (34 + 8 + 34), 3 * 34));
+}

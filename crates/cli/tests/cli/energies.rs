@@ -1,0 +1,130 @@
+//! Print energies of pictures, arrays, and the data that a run was trained on.
+
+use crate::common::{Scratch, floats, images, trained};
+use ebm_cli::save_npy_u8;
+
+/// Energies and names of the lines that `ebm energy` prints.
+fn named_energies(lines: &str) -> Vec<(f64, &str)> {
+    let pairs = lines.lines().map(|line| line.split_once('\t'));
+    let pairs = pairs.map(|pair| pair.expect("an energy and a name"));
+    pairs
+        .map(|(energy, name)| (energy.parse().expect("a number"), name))
+        .collect()
+}
+
+#[test]
+fn energies_of_the_runs_own_data_are_a_line_each_with_a_summary_beside_them() {
+    let scratch = Scratch::new();
+    let images = ["--set", "data.test_images=12"];
+    scratch.train("run", &images).succeeds();
+    let score = |args: &[&str]| {
+        let fixed = ["energy", "run", "--device", "cpu"];
+        scratch.ebm(&[&fixed[..], args].concat()).succeeds()
+    };
+    let test = score(&["--data", "test"]);
+    let named = named_energies(&test.stdout);
+    let names: Vec<_> = named.iter().map(|(_, name)| (*name).to_owned()).collect();
+    let expected: Vec<_> = (0..12).map(|i| format!("test[{i}]")).collect();
+    assert_eq!(names, expected);
+    let mean = named.iter().map(|(energy, _)| energy).sum::<f64>() / 12.0;
+    let said = &test.stderr;
+    let summary = said.strip_prefix("test: mean energy ").expect("a summary");
+    let (said_mean, rest) = summary.split_once(',').expect("more than a mean");
+    let said_mean: f64 = said_mean.parse().expect("a number");
+    assert!((said_mean - mean).abs() < 1e-5, "{said_mean} is not {mean}");
+    assert!(rest.contains("standard deviation") && rest.contains("of 12 images"));
+
+    let few = score(&["--data", "train", "--num", "3", "--quiet"]);
+    assert_eq!(named_energies(&few.stdout).len(), 3);
+    assert!(few.stdout.contains("\ttrain[2]\n"), "{}", few.stdout);
+    assert_eq!(few.stderr, "");
+}
+
+#[test]
+fn files_and_data_are_scored_together_and_written_as_one_array() {
+    let scratch = Scratch::new();
+    scratch
+        .train("run", &["--set", "data.test_images=2"])
+        .succeeds();
+    let files = ["energy", "run", images(&scratch), "--device", "cpu"];
+    let more = ["--data", "test", "--output", "e.npy"];
+    scratch.ebm(&[&files[..], &more].concat()).succeeds();
+    assert_eq!(floats(&scratch.join("e.npy")).len(), 3 + 2);
+}
+
+#[test]
+fn data_that_moved_are_found_in_another_folder() {
+    let scratch = Scratch::new();
+    for i in 0..4_u8 {
+        scratch.write_picture(&format!("here/{i}.png"), [60 * i, 10, 90]);
+    }
+    let folder = ["--dataset", "folder", "--data-dir", "here"];
+    let grey = ["--set", "data.channels=1"];
+    scratch
+        .train("run", &[&folder[..], &grey].concat())
+        .succeeds();
+    std::fs::rename(scratch.join("here"), scratch.join("there")).expect("moved");
+    let score = ["energy", "run", "--data", "train", "--device", "cpu"];
+    scratch.refuses(&score, &["does not exist", "--data-dir"]);
+    let moved = [&score[..], &["--data-dir", "there"]].concat();
+    let lines = scratch.ebm(&moved).succeeds().stdout;
+    assert_eq!(lines.lines().count(), 4);
+}
+
+#[test]
+fn refuses_to_score_images_that_there_are_not() {
+    let scratch = trained(); // without test images
+    let score = ["energy", "run", "--device", "cpu"];
+    let of = |args: &[&'static str]| [&score[..], args].concat();
+    scratch.refuses(
+        &of(&["--data", "test"]),
+        &["no test images", "--data train"],
+    );
+    let none = of(&["--data", "train", "--num", "0"]);
+    scratch.refuses(&none, &["--num must be at least 1"]);
+    scratch.ebm(&score).fails_with(2, &["IMAGE"]);
+    let without_data = of(&["a.png", "--num", "3"]);
+    scratch.ebm(&without_data).fails_with(2, &["--data"]);
+}
+
+#[test]
+fn energies_of_pictures_are_a_line_each() {
+    let scratch = trained();
+    scratch.write_picture("a.png", [250, 250, 250]);
+    scratch.write_picture("b.jpg", [5, 5, 5]);
+    let args = [
+        "energy",
+        "run",
+        "a.png",
+        "b.jpg",
+        images(&scratch),
+        "--device",
+        "cpu",
+    ];
+    let lines = scratch.ebm(&args).succeeds().stdout;
+    let named = named_energies(&lines);
+    let names: Vec<_> = named.iter().map(|(_, name)| *name).collect();
+    let expected = [
+        "a.png",
+        "b.jpg",
+        "images.npy[0]",
+        "images.npy[1]",
+        "images.npy[2]",
+    ];
+    assert_eq!(names, expected);
+    assert_ne!(named[0].0, named[1].0);
+}
+
+#[test]
+fn refuses_images_that_do_not_fit() {
+    let scratch = trained();
+    save_npy_u8(&scratch.join("small.npy"), &[1, 8, 8, 1], &[0; 64]).expect("written");
+    scratch.write("text.png", "no picture");
+    let energy = |image: &'static str| ["energy", "run", image, "--device", "cpu"];
+    scratch.refuses(
+        &energy("small.npy"),
+        &["small.npy", "[1, 8, 8, 1]", "[n, 16, 16, 1]"],
+    );
+    scratch.refuses(&energy("text.png"), &["text.png", "as a picture", ".npy"]);
+    scratch.refuses(&energy("none.png"), &["none.png", "No such file"]);
+}

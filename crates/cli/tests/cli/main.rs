@@ -1,0 +1,20 @@
+//! Drive the `ebm` binary as its users do: every command, every kind of bad input, stopping,
+//! killing and resuming. One program, so that it is linked once.
+
+mod bad_checkpoint;
+mod bad_config;
+mod bad_data;
+mod bad_run;
+mod bench;
+mod classes;
+mod commands;
+mod common;
+mod energies;
+mod gpu;
+#[cfg(unix)]
+mod kill;
+mod readme;
+mod recipes;
+mod resume;
+mod sampling;
+mod weights;

@@ -1,0 +1,245 @@
+//! Say which file, folder or setting kept the images from loading, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use ebm_core::ImageShape;
+
+use crate::kind::DatasetKind;
+
+/// Why [`load`](crate::load) gives no data set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A data set that is read from files was asked for without a folder.
+    #[error("dataset {dataset} is read from files: `data.dir` must name their folder")]
+    NoDirGiven {
+        /// The dataset asked for.
+        dataset: DatasetKind,
+    },
+    /// The folder does not exist or is not a folder.
+    #[error("data folder {} does not exist: check `data.dir`", path.display())]
+    NoSuchDir {
+        /// The folder asked for.
+        path: PathBuf,
+    },
+    /// A setting has a value that the dataset cannot serve.
+    #[error("`{key}` is {got}: {remedy}")]
+    BadSetting {
+        /// Section and key in the configuration.
+        key: &'static str,
+        /// The value found.
+        got: usize,
+        /// What to set instead.
+        remedy: &'static str,
+    },
+    /// A file or folder could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// None of the names under which a file is known is in the folder.
+    #[error(
+        "{} has none of {}: download the file, or set `data.dir` to the folder that holds it",
+        dir.display(), names.join(", ")
+    )]
+    MissingFile {
+        /// Where it was looked for.
+        dir: PathBuf,
+        /// Every name that was looked for.
+        names: Vec<String>,
+    },
+    /// Some files of a set are missing from a folder or an archive.
+    #[error(
+        "{} lacks {}: take every file of the binary version of {dataset}",
+        path.display(), names.join(", ")
+    )]
+    Incomplete {
+        /// The folder or the archive.
+        path: PathBuf,
+        /// Every file that is missing.
+        names: Vec<String>,
+        /// The dataset asked for.
+        dataset: DatasetKind,
+    },
+    /// A file that should be a gzipped tar archive cannot be unpacked.
+    #[error(
+        "{} is no .tar.gz archive, or a damaged one: download it again, or set `data.dir` to a folder",
+        path.display()
+    )]
+    BadArchive {
+        /// The file.
+        path: PathBuf,
+        /// What the decompressor or the unpacker said.
+        source: io::Error,
+    },
+    /// A file of records is empty, or its last record is incomplete.
+    #[error(
+        "{} has {got} bytes, expected one or more records of {record_len} bytes: it is another file, or damaged; download it again",
+        path.display()
+    )]
+    NotRecords {
+        /// The file.
+        path: PathBuf,
+        /// Bytes in a record.
+        record_len: usize,
+        /// Bytes in the file.
+        got: usize,
+    },
+    /// A gzipped file does not decompress.
+    #[error("{} is a damaged gzip file: download it again", path.display())]
+    CorruptGzip {
+        /// The file.
+        path: PathBuf,
+        /// What the decompressor said.
+        source: io::Error,
+    },
+    /// An IDX file does not start with the number that says what it holds.
+    #[error(
+        "{} starts with {got:#010x}, expected {expected:#010x} ({content}): it is another file, or damaged",
+        path.display()
+    )]
+    WrongMagic {
+        /// The file.
+        path: PathBuf,
+        /// What the file should hold.
+        content: &'static str,
+        /// First word of such a file.
+        expected: u32,
+        /// First word of this file.
+        got: u32,
+    },
+    /// An IDX file is shorter than its header says.
+    #[error("{} is cut short: expected {expected} bytes, got {got}; download it again", path.display())]
+    CutShort {
+        /// The file.
+        path: PathBuf,
+        /// Length according to the header, uncompressed.
+        expected: u64,
+        /// Actual length, uncompressed.
+        got: u64,
+    },
+    /// An IDX file is longer than its header says.
+    #[error(
+        "{} has bytes after its last item: expected {expected} bytes, got {got}; download it again",
+        path.display()
+    )]
+    TrailingBytes {
+        /// The file.
+        path: PathBuf,
+        /// Length according to the header, uncompressed.
+        expected: u64,
+        /// Actual length, uncompressed.
+        got: u64,
+    },
+    /// Images and labels do not belong together.
+    #[error(
+        "{} has {num_images} images but {} has {num_labels} labels: take both from the same set",
+        images.display(), labels.display()
+    )]
+    CountMismatch {
+        /// The file of images.
+        images: PathBuf,
+        /// The file of labels.
+        labels: PathBuf,
+        /// Images found.
+        num_images: usize,
+        /// Labels found.
+        num_labels: usize,
+    },
+    /// A label is not one of the classes.
+    #[error(
+        "label {index} of {} is {label}, expected 0 to {}: it is another set, or damaged",
+        path.display(), num_classes - 1
+    )]
+    BadLabel {
+        /// The file of labels.
+        path: PathBuf,
+        /// Position of the label, from 0.
+        index: usize,
+        /// The label found.
+        label: u8,
+        /// Labels are below this.
+        num_classes: usize,
+    },
+    /// A file or folder holds no image.
+    #[error("{} holds no image: {remedy}", path.display())]
+    NoImages {
+        /// The file or folder.
+        path: PathBuf,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// Training and test images differ in size.
+    #[error("test images of {} are {test} but training images are {train}: set `data.image_size`", path.display())]
+    ShapesDiffer {
+        /// The folder.
+        path: PathBuf,
+        /// Shape of the training images.
+        train: ImageShape,
+        /// Shape of the test images.
+        test: ImageShape,
+    },
+    /// A size was left to the pictures, but they are not square.
+    #[error("{} is {width} by {height}: set `data.image_size` to crop and resize all pictures to a square", path.display())]
+    NotSquare {
+        /// The first picture.
+        path: PathBuf,
+        /// Its columns.
+        width: u32,
+        /// Its rows.
+        height: u32,
+    },
+    /// Pictures lie both beside and in class folders.
+    #[error(
+        "{} holds both pictures ({}, …) and folders of pictures ({}, …): move the pictures into class folders, or the folders elsewhere",
+        path.display(), picture.display(), folder.display()
+    )]
+    MixedFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Its first picture.
+        picture: PathBuf,
+        /// Its first folder with pictures.
+        folder: PathBuf,
+    },
+    /// The test images have other classes than the training images.
+    #[error(
+        "{} has class folders [{}] but the training images have [{}]: use the same names",
+        path.display(), test.join(", "), train.join(", ")
+    )]
+    ClassesDiffer {
+        /// Folder of the test images.
+        path: PathBuf,
+        /// Its classes.
+        test: Vec<String>,
+        /// Classes of the training images.
+        train: Vec<String>,
+    },
+    /// A file cannot be read as a picture.
+    #[error("cannot read {} as a picture: {cause}", path.display())]
+    NotAPicture {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder or the system said.
+        cause: image::ImageError,
+    },
+    /// Pictures cannot be decoded.
+    #[error(
+        "{num_bad} of {num_pictures} pictures cannot be decoded, the first {}: {cause}; `data.skip_bad` leaves such pictures out",
+        path.display()
+    )]
+    BadPicture {
+        /// The first bad picture.
+        path: PathBuf,
+        /// What the decoder said about it.
+        cause: image::ImageError,
+        /// How many are bad.
+        num_bad: usize,
+        /// How many there are.
+        num_pictures: usize,
+    },
+}

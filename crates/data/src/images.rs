@@ -1,0 +1,121 @@
+//! Hold a labelled set of 8-bit images in memory.
+
+use ebm_core::ImageShape;
+use rayon::prelude::*;
+
+use crate::resize::resize_plane;
+
+/// A labelled set of 8-bit images in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// Row-major `[n, c, h, w]`.
+    pub pixels: Vec<u8>,
+    /// Shape of every image.
+    pub shape: ImageShape,
+    /// One class per image, below `class_names.len()`; all 0 when unlabelled.
+    pub labels: Vec<u32>,
+    /// Names of the classes; empty when unlabelled.
+    pub class_names: Vec<String>,
+}
+
+impl Images {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Pixels of image `index`, `[c, h, w]`.
+    ///
+    /// # Panics
+    /// If `index` is not below `len()`.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let stride = self.shape.pixels();
+        &self.pixels[index * stride..(index + 1) * stride]
+    }
+
+    /// Share of the images in each class; empty when unlabelled.
+    pub fn class_frequencies(&self) -> Vec<f64> {
+        let mut counts = vec![0usize; self.class_names.len()];
+        if !counts.is_empty() {
+            self.labels
+                .iter()
+                .for_each(|&label| counts[label as usize] += 1);
+        }
+        let total = self.len().max(1) as f64;
+        counts.iter().map(|&count| count as f64 / total).collect()
+    }
+
+    /// The images at `side` × `side`, each channel by itself; 0 stands for the size that they have.
+    pub(crate) fn resized(self, side: usize) -> Self {
+        let ImageShape {
+            channels,
+            height,
+            width,
+        } = self.shape;
+        if side == 0 || (height, width) == (side, side) {
+            return self;
+        }
+        let shape = ImageShape::new(channels, side, side);
+        let mut pixels = vec![0; self.len() * shape.pixels()];
+        pixels
+            .par_chunks_mut(side * side)
+            .zip(self.pixels.par_chunks(height * width))
+            .for_each(|(to, from)| {
+                to.copy_from_slice(&resize_plane(from, width, height, side));
+            });
+        Self {
+            pixels,
+            shape,
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_frequencies_are_shares_and_unlabelled_sets_have_none() {
+        let shape = ImageShape::new(1, 1, 2);
+        let mut images = Images {
+            pixels: (0..8).collect(),
+            shape,
+            labels: vec![0, 2, 2, 2],
+            class_names: ["a", "b", "c"].map(String::from).to_vec(),
+        };
+        assert_eq!(images.class_frequencies(), [0.25, 0.0, 0.75]);
+        assert_eq!(images.image(2), [4, 5]);
+        assert_eq!((images.len(), images.is_empty()), (4, false));
+        assert_eq!(shape.to_string(), "1×1×2");
+
+        images.class_names.clear();
+        images.labels.fill(0);
+        assert!(images.class_frequencies().is_empty());
+    }
+
+    #[test]
+    fn resizing_weighs_neighbours_by_the_triangle_filter_in_each_channel_by_itself() {
+        let row = [7, 14, 21, 28];
+        let images = Images {
+            pixels: [[row; 4].concat(), vec![0; 16], vec![255; 16]].concat(),
+            shape: ImageShape::new(3, 4, 4),
+            labels: vec![0],
+            class_names: vec!["a".into()],
+        };
+        let small = images.clone().resized(2);
+        assert_eq!(small.shape, ImageShape::new(3, 2, 2));
+        // (3·7 + 3·14 + 21) / 7 and (14 + 3·21 + 3·28) / 7.
+        assert_eq!(
+            small.pixels,
+            [12, 23, 12, 23, 0, 0, 0, 0, 255, 255, 255, 255]
+        );
+        assert_eq!(images.clone().resized(0), images);
+        assert_eq!(images.clone().resized(4), images);
+    }
+}

@@ -1,0 +1,54 @@
+//! Name the data sets.
+
+use std::fmt;
+
+use ebm_core::ImageShape;
+use serde::{Deserialize, Serialize};
+
+/// Where the images come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatasetKind {
+    /// Handwritten-looking digits drawn by code; needs no file.
+    #[default]
+    Digits,
+    /// Squares, ellipses and hearts drawn by code; needs no file.
+    Shapes,
+    /// The MNIST files in `dir`.
+    Mnist,
+    /// The Fashion-MNIST files in `dir`.
+    FashionMnist,
+    /// The binary version of CIFAR-10 in `dir`.
+    Cifar10,
+    /// The binary version of CIFAR-100 in `dir`, with its 100 fine classes.
+    Cifar100,
+    /// Any folder of pictures in `dir`.
+    Folder,
+}
+
+impl DatasetKind {
+    /// Shape of an image unless another is asked for. The pictures of a folder decide themselves;
+    /// they are taken for 32×32 in colour.
+    pub(crate) const fn native_shape(self) -> ImageShape {
+        match self {
+            Self::Digits | Self::Mnist | Self::FashionMnist => ImageShape::new(1, 28, 28),
+            // The size of dSprites.
+            Self::Shapes => ImageShape::new(1, 64, 64),
+            Self::Cifar10 | Self::Cifar100 | Self::Folder => ImageShape::new(3, 32, 32),
+        }
+    }
+}
+
+impl fmt::Display for DatasetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digits => "digits",
+            Self::Shapes => "shapes",
+            Self::Mnist => "mnist",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+            Self::Folder => "folder",
+        })
+    }
+}

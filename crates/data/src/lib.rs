@@ -1,0 +1,49 @@
+//! Load labelled sets of 8-bit images and cut them into batches of noised tensors.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use ebm_core::{Shard, StepKey};
+//! use ebm_data::{BatchConfig, Batches, DataConfig};
+//!
+//! let seed = 1;
+//! let config = DataConfig { train_images: 100, test_images: 0, ..DataConfig::default() };
+//! let digits = ebm_data::load(&config, seed)?.train;
+//!
+//! let device = Device::flex();
+//! let config = BatchConfig { batch_size: 16, flip: false, noise_std: 0.0 };
+//! let mut batches = Batches::new(&digits, config, seed, &device);
+//! let batch = batches.at(StepKey::new(seed, 0), Shard::WHOLE);
+//! assert_eq!(batch.images.dims(), [16, 1, 28, 28]);
+//! # Ok::<(), ebm_data::DataError>(())
+//! ```
+//!
+//! # Reading order
+//! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
+//! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar` and `folder` read
+//! files) → `picture` and `resize` (decoding, the only resizing filter) → `batches` and `order` (what
+//! a training step sees); `error` says why there are no images.
+//!
+//! What a byte is as a pixel and a colour as a grey stands in `ebm_core::pixels`.
+
+mod batches;
+mod config;
+mod dataset;
+mod error;
+mod factor;
+mod images;
+mod kind;
+mod order;
+mod picture;
+mod resize;
+mod sources;
+
+pub use batches::{Batch, BatchConfig, Batches, bytes_kept};
+pub use config::DataConfig;
+pub use dataset::Dataset;
+pub use error::DataError;
+pub use factor::{Factor, Factors, factors};
+pub use images::Images;
+pub use kind::DatasetKind;
+pub use order::BatchOrder;
+pub use picture::decode_picture;
+pub use sources::{Decoded, load, load_with};

@@ -1,0 +1,198 @@
+//! Decode one picture and bring it to the shape of the data set.
+
+use std::path::Path;
+
+use ebm_core::ImageShape;
+use ebm_core::pixels::luma_of_bytes;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Rgb, RgbImage};
+
+use crate::error::DataError;
+use crate::resize::resize;
+
+/// A picture's centre square, resized to `shape`, as `[channels, height, width]`.
+///
+/// # Errors
+/// Where the file is missing or no picture.
+pub fn decode_picture(path: &Path, shape: ImageShape) -> Result<Vec<u8>, DataError> {
+    decode(path, shape).map_err(|cause| DataError::NotAPicture {
+        path: path.into(),
+        cause,
+    })
+}
+
+/// Width and height, from the header alone.
+pub(crate) fn dimensions(path: &Path) -> Result<(u32, u32), ImageError> {
+    ImageReader::open(path)?
+        .with_guessed_format()?
+        .into_dimensions()
+}
+
+/// The picture's centre square at `shape`, a square, as `[c, h, w]`: turned as its EXIF
+/// orientation says, transparency composited over black, resized, then for one channel made grey.
+/// Of an animation, the first frame.
+pub(crate) fn decode(path: &Path, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
+    let picture = over_black(centre_square(&read(path)?));
+    let picture = resize(&picture, shape.width, shape.height);
+    Ok(if shape.channels == 1 {
+        let colours = picture.pixels().map(|pixel| pixel.0);
+        colours.map(luma_of_bytes).collect()
+    } else {
+        planes(&picture)
+    })
+}
+
+/// The picture in the file, turned as its EXIF orientation says.
+fn read(path: &Path) -> Result<DynamicImage, ImageError> {
+    // The content decides the format: extensions lie.
+    let mut decoder = ImageReader::open(path)?
+        .with_guessed_format()?
+        .into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// The largest square around the centre.
+fn centre_square(picture: &DynamicImage) -> DynamicImage {
+    let (width, height) = (picture.width(), picture.height());
+    let side = width.min(height);
+    picture.crop_imm((width - side) / 2, (height - side) / 2, side, side)
+}
+
+/// The picture in 8-bit RGB, without transparency.
+fn over_black(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let picture = picture.into_rgba8();
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [red, green, blue, alpha] = picture.get_pixel(x, y).0;
+        let fade = |value: u8| ((u16::from(value) * u16::from(alpha) + 127) / 255) as u8;
+        Rgb([red, green, blue].map(fade))
+    })
+}
+
+/// Interleaved RGB as three planes.
+fn planes(rgb: &[u8]) -> Vec<u8> {
+    (0..3)
+        .flat_map(|channel| rgb.iter().skip(channel).step_by(3).copied())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Rgba, RgbaImage};
+
+    use super::*;
+    use crate::images::Images;
+
+    fn shape(channels: usize, side: usize) -> ImageShape {
+        ImageShape::new(channels, side, side)
+    }
+
+    #[test]
+    fn colours_become_planes_in_rows_of_the_centre_square() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("wide.png");
+        // Four columns; the middle two are kept.
+        RgbImage::from_fn(4, 2, |x, y| Rgb([x as u8, 10 + y as u8, 20]))
+            .save(&path)
+            .unwrap();
+        assert_eq!(
+            decode(&path, shape(3, 2)).unwrap(),
+            [1, 2, 1, 2, 10, 10, 11, 11, 20, 20, 20, 20]
+        );
+        assert_eq!(dimensions(&path).unwrap(), (4, 2));
+    }
+
+    #[test]
+    fn transparency_is_composited_over_black_and_grey_is_luma() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("glass.png");
+        RgbaImage::from_fn(2, 2, |x, _| Rgba([200, 200, 200, 255 * (1 - x as u8)]))
+            .save(&path)
+            .unwrap();
+        assert_eq!(decode(&path, shape(1, 2)).unwrap(), [200, 0, 200, 0]);
+    }
+
+    #[test]
+    fn a_plain_picture_stays_plain_when_resized() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tall.bmp");
+        RgbImage::from_pixel(5, 9, Rgb([7, 80, 250]))
+            .save(&path)
+            .unwrap();
+        let pixels = decode(&path, shape(3, 3)).unwrap();
+        assert_eq!(pixels, [[7; 9], [80; 9], [250; 9]].concat());
+    }
+
+    #[test]
+    fn the_content_decides_the_format_not_the_extension() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("really_a_png.jpg");
+        RgbImage::from_pixel(2, 2, Rgb([9, 9, 9]))
+            .save_with_format(&path, image::ImageFormat::Png)
+            .unwrap();
+        assert_eq!(decode(&path, shape(1, 2)).unwrap(), [9; 4]);
+    }
+
+    #[test]
+    fn grey_is_the_luma_of_the_resized_colours() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("colours.png");
+        let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [60, 110, 70]];
+        RgbImage::from_fn(2, 2, |x, y| Rgb(colours[(2 * y + x) as usize]))
+            .save(&path)
+            .unwrap();
+        assert_eq!(decode(&path, shape(1, 2)).unwrap(), [76, 150, 29, 90]);
+        // One pixel is the mean: (255 + 60) / 4, (255 + 110) / 4 and (255 + 70) / 4, to the nearest
+        // 79, 91 and 81; 0.299 · 79 + 0.587 · 91 + 0.114 · 81 = 86.3.
+        assert_eq!(decode(&path, shape(3, 1)).unwrap(), [79, 91, 81]);
+        assert_eq!(decode(&path, shape(1, 1)).unwrap(), [86]);
+    }
+
+    #[test]
+    fn grey_pictures_keep_every_level() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("levels.png");
+        let levels: Vec<u8> = (0..=255).collect();
+        GrayImage::from_raw(16, 16, levels.clone())
+            .unwrap()
+            .save(&path)
+            .unwrap();
+        assert_eq!(decode(&path, shape(1, 16)).unwrap(), levels);
+        assert_eq!(decode(&path, shape(3, 16)).unwrap(), levels.repeat(3));
+    }
+
+    #[test]
+    fn a_picture_in_a_file_is_resized_as_images_in_memory_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("noise.png");
+        let bytes: Vec<u8> = (0..3 * 49u32).map(|i| (i * i * 31 % 251) as u8).collect();
+        let images = Images {
+            pixels: planes(&bytes),
+            shape: shape(3, 7),
+            labels: vec![0],
+            class_names: vec![],
+        };
+        RgbImage::from_raw(7, 7, bytes)
+            .unwrap()
+            .save(&path)
+            .unwrap();
+        for side in [3, 5, 12] {
+            let resized = images.clone().resized(side);
+            assert_eq!(decode(&path, shape(3, side)).unwrap(), resized.pixels);
+        }
+    }
+
+    #[test]
+    fn names_a_file_that_is_no_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes.png");
+        std::fs::write(&path, "no picture").unwrap();
+        let message = decode_picture(&path, shape(1, 2)).unwrap_err().to_string();
+        let start = format!("cannot read {} as a picture: ", path.display());
+        assert!(message.starts_with(&start), "{message}");
+    }
+}

@@ -1,0 +1,266 @@
+//! Check what is read against files written by hand.
+
+use std::fs;
+
+use super::files::tests::archive;
+use super::*;
+use crate::kind::DatasetKind;
+
+/// A record of CIFAR-10 with one value per channel.
+fn record(label: u8, [r, g, b]: [u8; 3]) -> Vec<u8> {
+    [vec![label], vec![r; 1024], vec![g; 1024], vec![b; 1024]].concat()
+}
+
+/// Paths and contents.
+type Named = Vec<(String, Vec<u8>)>;
+
+/// Five training files with one plain image each, of label and value 1 to 5.
+fn train_files() -> Named {
+    (1..=5)
+        .map(|n| (format!("data_batch_{n}.bin"), record(n, [n; 3])))
+        .collect()
+}
+
+fn all_files() -> Named {
+    let mut files = train_files();
+    files.push(("test_batch.bin".into(), record(9, [7, 8, 9])));
+    files
+}
+
+/// Files of CIFAR-100 with one plain image each, of coarse label 19.
+fn fine_files(train_label: u8, test_label: u8) -> Named {
+    [("train.bin", train_label), ("test.bin", test_label)]
+        .map(|(name, label)| {
+            let bytes = [vec![19], record(label, [label; 3])].concat();
+            (name.into(), bytes)
+        })
+        .to_vec()
+}
+
+/// The same files in a folder.
+fn moved(files: &Named, folder: &str) -> Named {
+    let move_one = |(name, bytes): &(String, _)| (format!("{folder}/{name}"), Vec::clone(bytes));
+    files.iter().map(move_one).collect()
+}
+
+/// Loads `path` in a folder of these files; errors as text, the folder's path replaced by `DIR`.
+fn load_from(path: &str, files: &Named, config: DataConfig) -> Result<Dataset, String> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    // Without the slash that joining an empty path leaves.
+    let path = dir.path().join(path).components().collect();
+    let config = DataConfig {
+        dir: Some(path),
+        ..config
+    };
+    crate::load(&config, 0).map_err(|error| {
+        let text = error.to_string();
+        text.replace(&dir.path().display().to_string(), "DIR")
+    })
+}
+
+fn config(dataset: DatasetKind) -> DataConfig {
+    DataConfig {
+        dataset,
+        ..DataConfig::default()
+    }
+}
+
+fn load_10(files: &Named) -> Result<Dataset, String> {
+    load_from("", files, config(DatasetKind::Cifar10))
+}
+
+fn load_100(files: &Named) -> Result<Dataset, String> {
+    load_from("", files, config(DatasetKind::Cifar100))
+}
+
+#[test]
+fn reads_the_five_training_files_in_order_and_the_test_file() {
+    let mut files = all_files();
+    files[0].1.extend(record(0, [6; 3]));
+    let Dataset { train, test, .. } = load_10(&files).unwrap();
+    assert_eq!(train.labels, [1, 0, 2, 3, 4, 5]);
+    assert_eq!(train.shape.to_string(), "3×32×32");
+    assert_eq!(train.shape, config(DatasetKind::Cifar10).native_shape());
+    for (index, value) in [1, 6, 2, 3, 4, 5].into_iter().enumerate() {
+        assert_eq!(train.image(index), [value; 3072]);
+    }
+    let test = test.unwrap();
+    assert_eq!(test.pixels, record(9, [7, 8, 9])[1..]);
+    assert_eq!((&test.labels[..], test.shape), (&[9][..], train.shape));
+    assert_eq!(test.class_names, train.class_names);
+    assert_eq!(
+        (&*test.class_names[0], &*test.class_names[9]),
+        ("airplane", "truck")
+    );
+}
+
+#[test]
+fn the_test_file_may_be_absent() {
+    assert_eq!(load_10(&train_files()).unwrap().test, None);
+}
+
+#[test]
+fn pixels_are_red_green_and_blue_planes_of_rows() {
+    let mut files = train_files();
+    let rows = |value: fn(u8, u8) -> u8| {
+        (0..32).flat_map(move |row| (0..32).map(move |column| value(row, column)))
+    };
+    files[0].1 = vec![3];
+    files[0].1.extend(rows(|row, _| row));
+    files[0].1.extend(rows(|_, column| 100 + column));
+    files[0].1.extend(rows(|_, _| 200));
+    let train = load_10(&files).unwrap().train;
+    let [_, height, width] = train.shape.dims();
+    let pixel = |channel, row, column| train.image(0)[(channel * height + row) * width + column];
+    assert_eq!([pixel(0, 0, 31), pixel(0, 31, 0)], [0, 31]);
+    assert_eq!([pixel(1, 0, 31), pixel(1, 31, 0)], [131, 100]);
+    assert_eq!([pixel(2, 0, 0), pixel(2, 31, 31)], [200, 200]);
+}
+
+#[test]
+fn finds_the_files_in_a_folder_its_parent_an_archive_or_beside_one() {
+    let whole = load_10(&all_files()).unwrap();
+    let unpacked = moved(&all_files(), "cifar-10-batches-bin");
+    assert_eq!(load_10(&unpacked).unwrap(), whole);
+    for (name, path) in [("cifar-10-binary.tar.gz", ""), ("my.tgz", "my.tgz")] {
+        let files = vec![(name.into(), archive(&unpacked))];
+        let loaded = load_from(path, &files, config(DatasetKind::Cifar10));
+        assert_eq!(loaded.unwrap(), whole);
+    }
+}
+
+#[test]
+fn cifar_100_has_the_fine_labels_of_a_hundred_classes() {
+    let data = load_100(&fine_files(0, 99)).unwrap();
+    let test = data.test.as_ref().unwrap();
+    assert_eq!((&data.train.labels, &test.labels), (&vec![0], &vec![99]));
+    assert_eq!(
+        (&data.train.pixels, &test.pixels),
+        (&vec![0; 3072], &vec![99; 3072])
+    );
+    assert_eq!(test.class_names.len(), 100);
+    assert!(test.class_names.is_sorted_by(|name, next| name < next));
+    let unpacked = moved(&fine_files(0, 99), "cifar-100-binary");
+    assert_eq!(load_100(&unpacked).as_ref(), Ok(&data));
+    let packed = vec![("cifar-100-binary.tar.gz".into(), archive(&unpacked))];
+    assert_eq!(load_100(&packed).as_ref(), Ok(&data));
+}
+
+#[test]
+fn grey_is_rounded_luma_and_three_channels_stay_as_they_are() {
+    let mut files = all_files();
+    // The last two are 97.500 and 90.490: no weight may be smaller or larger by 0.001.
+    let (red, green, blue) = ([255, 0, 0], [0, 255, 0], [0, 0, 255]);
+    let colours = [red, green, blue, [255; 3], [60, 120, 80], [60, 110, 70]];
+    files[0].1 = colours.map(|colour| record(0, colour)).concat();
+    let with = |channels| {
+        let config = DataConfig {
+            channels,
+            ..config(DatasetKind::Cifar10)
+        };
+        load_from("", &files, config)
+    };
+    let train = with(1).unwrap().train;
+    assert_eq!(train.shape.to_string(), "1×32×32");
+    for (index, luma) in [76, 150, 29, 255, 98, 90].into_iter().enumerate() {
+        assert_eq!(train.image(index), [luma; 1024]);
+    }
+    assert_eq!(with(3), with(0));
+    assert_eq!(
+        with(2).unwrap_err(),
+        "`data.channels` is 2: pictures are read with 1 (grey) or 3 (RGB); 0 stands for 3"
+    );
+}
+
+#[test]
+fn resizes_both_splits_and_leaves_32_as_it_is() {
+    let at = |image_size| {
+        let config = DataConfig {
+            image_size,
+            ..config(DatasetKind::Cifar10)
+        };
+        load_from("", &all_files(), config).unwrap()
+    };
+    assert_eq!(at(32), at(0));
+    let Dataset { train, test, .. } = at(4);
+    let test = test.unwrap();
+    assert_eq!((train.len(), train.image(4)), (5, &[5; 48][..]));
+    assert_eq!(
+        (train.shape.to_string(), train.shape),
+        ("3×4×4".into(), test.shape)
+    );
+    assert_eq!(test.pixels, [[7; 16], [8; 16], [9; 16]].concat());
+}
+
+#[test]
+fn names_all_places_looked_at_and_the_remedy() {
+    let python_version = vec![("cifar-10-batches-py/data_batch_1".into(), vec![])];
+    assert_eq!(
+        load_10(&python_version).unwrap_err(),
+        "DIR has none of data_batch_1.bin, cifar-10-batches-bin/data_batch_1.bin, \
+         cifar-10-binary.tar.gz: download the file, or set `data.dir` to the folder that holds it"
+    );
+}
+
+#[test]
+fn names_every_missing_training_file_of_a_folder_or_an_archive() {
+    let mut files = all_files();
+    files.remove(3);
+    files.remove(1);
+    assert_eq!(
+        load_10(&files).unwrap_err(),
+        "DIR lacks data_batch_2.bin, data_batch_4.bin: \
+         take every file of the binary version of cifar10"
+    );
+    let other_set = vec![("cifar-100-binary.tar.gz".into(), archive(&files))];
+    assert_eq!(
+        load_100(&other_set).unwrap_err(),
+        "DIR/cifar-100-binary.tar.gz lacks train.bin: \
+         take every file of the binary version of cifar100"
+    );
+}
+
+#[test]
+fn refuses_a_file_that_is_empty_or_ends_within_a_record() {
+    for len in [0, 3072, 3074] {
+        let message = |path| {
+            format!(
+                "DIR/{path} has {len} bytes, expected one or more records of 3073 bytes: \
+                 it is another file, or damaged; download it again"
+            )
+        };
+        let mut files = all_files();
+        files[5].1 = vec![0; len];
+        assert_eq!(load_10(&files).unwrap_err(), message("test_batch.bin"));
+        files[4].1 = vec![0; len];
+        let packed = vec![("cifar-10-binary.tar.gz".into(), archive(&files))];
+        let path = "cifar-10-binary.tar.gz/data_batch_5.bin";
+        assert_eq!(load_10(&packed).unwrap_err(), message(path));
+    }
+    let mut files = fine_files(0, 0);
+    files[0].1.pop();
+    assert_eq!(
+        load_100(&files).unwrap_err(),
+        "DIR/train.bin has 3073 bytes, expected one or more records of 3074 bytes: \
+         it is another file, or damaged; download it again"
+    );
+}
+
+#[test]
+fn refuses_a_label_that_is_no_class() {
+    let mut files = all_files();
+    files[0].1.extend(record(10, [0; 3]));
+    assert_eq!(
+        load_10(&files).unwrap_err(),
+        "label 1 of DIR/data_batch_1.bin is 10, expected 0 to 9: it is another set, or damaged"
+    );
+    assert_eq!(
+        load_100(&fine_files(99, 100)).unwrap_err(),
+        "label 0 of DIR/test.bin is 100, expected 0 to 99: it is another set, or damaged"
+    );
+}

@@ -1,0 +1,264 @@
+//! Read any folder of pictures.
+
+mod progress;
+mod tree;
+
+use std::path::PathBuf;
+
+use ebm_core::ImageShape;
+use rayon::prelude::*;
+
+use crate::config::DataConfig;
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::images::Images;
+use crate::picture::{decode, dimensions};
+
+use progress::Progress;
+use tree::{Tree, scan};
+
+pub use progress::Decoded;
+
+/// Reads the splits in `config.dir`, or the whole folder as training images.
+pub(super) fn load(
+    config: &DataConfig,
+    report: &(dyn Fn(Decoded) + Sync),
+) -> Result<Dataset, DataError> {
+    let dir = config.existing_dir()?;
+    let channels = config.rgb_or_grey()?;
+    let (train, test) = scan(dir)?;
+    let side = if config.image_size == 0 {
+        native_side(&train)?
+    } else {
+        config.image_size
+    };
+    let num_test = test.as_ref().map_or(0, |tree| tree.pictures.len());
+    let mut reader = Reader {
+        shape: ImageShape::new(channels, side, side),
+        skip_bad: config.skip_bad,
+        progress: Progress::new(train.pictures.len() + num_test, report),
+        skipped: Vec::new(),
+    };
+    Ok(Dataset {
+        train: reader.read(train)?,
+        test: test.map(|tree| reader.read(tree)).transpose()?,
+        skipped: reader.skipped,
+    })
+}
+
+/// Side of the first readable picture, which must be square.
+fn native_side(tree: &Tree) -> Result<usize, DataError> {
+    let readable = |(path, _): &(PathBuf, u32)| Some((path.clone(), dimensions(path).ok()?));
+    match tree.pictures.iter().find_map(readable) {
+        Some((path, (width, height))) if width != height => Err(DataError::NotSquare {
+            path,
+            width,
+            height,
+        }),
+        Some((_, (side, _))) => Ok(side as usize),
+        // Any size will do: decoding them reports that all pictures are bad.
+        None => Ok(1),
+    }
+}
+
+/// Decodes the pictures of one split after another.
+struct Reader<'a> {
+    shape: ImageShape,
+    skip_bad: bool,
+    progress: Progress<'a>,
+    /// Pictures that could not be decoded, of all splits so far.
+    skipped: Vec<PathBuf>,
+}
+
+impl Reader<'_> {
+    /// The images of one split. The first picture that cannot be decoded is an error, or with
+    /// `skip_bad` all of them go to `skipped`.
+    fn read(&mut self, tree: Tree) -> Result<Images, DataError> {
+        let (shape, progress) = (self.shape, &self.progress);
+        let decoded = tree.pictures.par_iter().map(|(path, _)| {
+            let picture = decode(path, shape);
+            progress.advance();
+            picture
+        });
+        let decoded: Vec<_> = decoded.collect();
+        let num_pictures = decoded.len();
+        let num_bad = decoded.iter().filter(|picture| picture.is_err()).count();
+        let num_good = num_pictures - num_bad;
+        if self.skip_bad && num_good == 0 {
+            return Err(DataError::NoImages {
+                path: tree.root,
+                remedy: "not one of its pictures can be decoded",
+            });
+        }
+        let mut pixels = Vec::with_capacity(num_good * shape.pixels());
+        let mut labels = Vec::with_capacity(num_good);
+        for ((path, label), picture) in tree.pictures.into_iter().zip(decoded) {
+            match picture {
+                Ok(picture) => {
+                    pixels.extend(picture);
+                    labels.push(label);
+                }
+                Err(_) if self.skip_bad => self.skipped.push(path),
+                Err(cause) => {
+                    return Err(DataError::BadPicture {
+                        path,
+                        cause,
+                        num_bad,
+                        num_pictures,
+                    });
+                }
+            }
+        }
+        Ok(Images {
+            pixels,
+            shape,
+            labels,
+            class_names: tree.class_names,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::kind::DatasetKind;
+    use crate::load;
+
+    fn config(dir: &Path) -> DataConfig {
+        DataConfig {
+            dataset: DatasetKind::Folder,
+            dir: Some(dir.into()),
+            ..DataConfig::default()
+        }
+    }
+
+    fn save(path: &Path, width: u32, height: u32, colour: [u8; 3]) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::from_pixel(width, height, Rgb(colour))
+            .save(path)
+            .unwrap();
+    }
+
+    #[test]
+    fn reads_classes_in_order_at_the_first_pictures_size() {
+        let dir = tempfile::tempdir().unwrap();
+        save(&dir.path().join("dog/1.bmp"), 5, 4, [4, 5, 6]);
+        save(&dir.path().join("cat/2.png"), 2, 2, [1, 2, 3]);
+        let data = load(&config(dir.path()), 0).unwrap();
+        assert_eq!(data.train.shape.to_string(), "3×2×2");
+        assert_eq!(data.train.image(0), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+        assert_eq!(data.train.image(1), [4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6]);
+        assert_eq!(data.train.labels, [0, 1]);
+        assert_eq!(data.train.class_names, ["cat", "dog"]);
+        assert_eq!((data.test, data.skipped), (None, vec![]));
+    }
+
+    #[test]
+    fn reads_every_format_it_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = [
+            "a.png", "b.jpg", "c.webp", "d.bmp", "e.gif", "f.TIFF", "g.ppm",
+        ];
+        for name in names {
+            save(&dir.path().join(name), 8, 8, [60, 60, 60]);
+        }
+        let config = DataConfig {
+            channels: 1,
+            image_size: 4,
+            ..config(dir.path())
+        };
+        let train = load(&config, 0).unwrap().train;
+        assert_eq!(train.shape.to_string(), "1×4×4");
+        assert_eq!(train.pixels, [60; 7 * 16]);
+    }
+
+    #[test]
+    fn refuses_a_size_left_to_a_picture_that_is_not_square() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        save(&path, 3, 2, [0; 3]);
+        assert_eq!(
+            load(&config(dir.path()), 0).unwrap_err().to_string(),
+            format!(
+                "{} is 3 by 2: set `data.image_size` to crop and resize all pictures to a square",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn names_the_first_bad_picture_or_leaves_the_bad_ones_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let [bad, worse] = ["a.png", "c.jpg"].map(|name| dir.path().join(name));
+        fs::write(&bad, "not a picture").unwrap();
+        fs::write(&worse, [0xff, 0xd8, 0xff, 0xe0]).unwrap();
+        save(&dir.path().join("b.png"), 2, 2, [7; 3]);
+        let mut config = config(dir.path());
+        let message = load(&config, 0).unwrap_err().to_string();
+        let start = format!(
+            "2 of 3 pictures cannot be decoded, the first {}: ",
+            bad.display()
+        );
+        assert!(message.starts_with(&start), "{message}");
+        assert!(
+            message.ends_with("; `data.skip_bad` leaves such pictures out"),
+            "{message}"
+        );
+
+        config.skip_bad = true;
+        let data = load(&config, 0).unwrap();
+        assert_eq!((data.train.len(), data.train.pixels), (1, vec![7; 12]));
+        assert_eq!(data.skipped, [bad, worse]);
+    }
+
+    #[test]
+    fn refuses_a_folder_whose_pictures_are_all_bad() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.png"), "").unwrap();
+        let mut config = config(dir.path());
+        assert!(matches!(
+            load(&config, 0),
+            Err(DataError::BadPicture { num_bad: 1, .. })
+        ));
+        config.skip_bad = true;
+        assert!(matches!(load(&config, 0), Err(DataError::NoImages { .. })));
+    }
+
+    #[test]
+    fn reports_every_picture_of_both_splits_in_order_bad_ones_included() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["train/a.png", "train/b.png", "train/c.png", "test/d.png"] {
+            save(&dir.path().join(name), 2, 2, [7; 3]);
+        }
+        fs::write(dir.path().join("test/e.png"), "not a picture").unwrap();
+        let config = DataConfig {
+            skip_bad: true,
+            ..config(dir.path())
+        };
+        let reports = Mutex::new(Vec::new());
+        let report = |decoded: Decoded| reports.lock().unwrap().push(decoded);
+        let data = crate::load_with(&config, 0, &report).unwrap();
+        assert_eq!((data.train.len(), data.skipped.len()), (3, 1));
+        let expected: Vec<Decoded> = (1..=5).map(|done| Decoded { done, total: 5 }).collect();
+        assert_eq!(*reports.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn refuses_two_channels() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = DataConfig {
+            channels: 2,
+            ..config(dir.path())
+        };
+        assert_eq!(
+            load(&config, 0).unwrap_err().to_string(),
+            "`data.channels` is 2: pictures are read with 1 (grey) or 3 (RGB); 0 stands for 3"
+        );
+    }
+}

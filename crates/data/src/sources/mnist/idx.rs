@@ -1,0 +1,206 @@
+//! Read an IDX file of unsigned bytes, gzipped or not.
+//!
+//! Format: LeCun, Cortes & Burges, *The MNIST database of handwritten digits*. A big-endian magic
+//! number, one big-endian 32-bit size per dimension, then one byte per item.
+
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::error::DataError;
+
+/// What an IDX file of unsigned bytes holds.
+#[derive(Clone, Copy)]
+pub(super) struct Content {
+    /// Middle of the file's name, and of messages.
+    pub name: &'static str,
+    /// Bytes 0, 0, 8 (unsigned byte) and the number of dimensions.
+    magic: u32,
+}
+
+/// Images: items, rows, columns.
+pub(super) const IMAGES: Content = Content {
+    name: "images",
+    magic: 0x0803,
+};
+/// Labels: items.
+pub(super) const LABELS: Content = Content {
+    name: "labels",
+    magic: 0x0801,
+};
+
+impl Content {
+    /// Number of dimensions: items, and for images also rows and columns.
+    pub(super) fn num_dims(self) -> usize {
+        (self.magic & 0xff) as usize
+    }
+}
+
+/// The sizes and the bytes of an IDX file.
+pub(super) fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>), DataError> {
+    let mut bytes = read_maybe_gzipped(path)?;
+    let header_len = 4 * (1 + content.num_dims());
+    let cut_short = |expected: u64, got: usize| DataError::CutShort {
+        path: path.into(),
+        expected,
+        got: got as u64,
+    };
+    let words: Vec<u32> = bytes
+        .chunks_exact(4)
+        .take(1 + content.num_dims())
+        .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
+        .collect();
+    match words.first() {
+        Some(&got) if got != content.magic => {
+            return Err(DataError::WrongMagic {
+                path: path.into(),
+                content: content.name,
+                expected: content.magic,
+                got,
+            });
+        }
+        _ if bytes.len() < header_len => return Err(cut_short(header_len as u64, bytes.len())),
+        _ => {}
+    }
+    let (expected, got) = (expected_len(&words), bytes.len() as u64);
+    if got < expected {
+        return Err(cut_short(expected, bytes.len()));
+    }
+    if got > expected {
+        return Err(DataError::TrailingBytes {
+            path: path.into(),
+            expected,
+            got,
+        });
+    }
+    let dims = words[1..].iter().map(|&size| size as usize).collect();
+    Ok((dims, bytes.split_off(header_len)))
+}
+
+/// Length of the file with this header; a damaged header may ask for more than any file has.
+fn expected_len(words: &[u32]) -> u64 {
+    let items = words[1..].iter().fold(1u64, |product, &size| {
+        product.saturating_mul(u64::from(size))
+    });
+    items.saturating_add(4 * words.len() as u64)
+}
+
+/// The bytes of a file, decompressed if they start like gzip, whatever the file's name.
+fn read_maybe_gzipped(path: &Path) -> Result<Vec<u8>, DataError> {
+    let bytes = std::fs::read(path).map_err(|source| DataError::Read {
+        path: path.into(),
+        source,
+    })?;
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    match MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain) {
+        Ok(_) => Ok(plain),
+        Err(source) => Err(DataError::CorruptGzip {
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// What reading `bytes` as `content` gives, errors as text without the folder.
+    fn read(bytes: &[u8], content: Content) -> Result<(Vec<usize>, Vec<u8>), String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        read_idx(&path, content).map_err(|error| {
+            let text = error.to_string();
+            text.replace(&path.display().to_string(), "file")
+        })
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    const THREE_LABELS: [u8; 11] = [0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9];
+    const TWO_IMAGES: [u8; 20] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4];
+
+    #[test]
+    fn reads_sizes_and_bytes_gzipped_or_not_whatever_the_name() {
+        let labels = Ok((vec![3], vec![7, 8, 9]));
+        let images = Ok((vec![2, 1, 2], vec![1, 2, 3, 4]));
+        assert_eq!(read(&THREE_LABELS, LABELS), labels);
+        assert_eq!(read(&gzip(&THREE_LABELS), LABELS), labels);
+        assert_eq!(read(&TWO_IMAGES, IMAGES), images);
+        assert_eq!(read(&gzip(&TWO_IMAGES), IMAGES), images);
+    }
+
+    #[test]
+    fn refuses_another_magic_number() {
+        assert_eq!(
+            read(&THREE_LABELS, IMAGES).unwrap_err(),
+            "file starts with 0x00000801, expected 0x00000803 (images): it is another file, or damaged"
+        );
+        assert_eq!(
+            read(b"<html>", LABELS).unwrap_err(),
+            "file starts with 0x3c68746d, expected 0x00000801 (labels): it is another file, or damaged"
+        );
+    }
+
+    #[test]
+    fn refuses_a_file_cut_short_in_its_header_or_its_body() {
+        for (len, expected) in [(0, 16), (3, 16), (15, 16), (16, 20), (19, 20)] {
+            assert_eq!(
+                read(&TWO_IMAGES[..len], IMAGES).unwrap_err(),
+                format!(
+                    "file is cut short: expected {expected} bytes, got {len}; download it again"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_header_that_asks_for_more_than_any_file_has() {
+        let mut bytes = TWO_IMAGES;
+        bytes[4..16].fill(0xff);
+        let message = read(&bytes, IMAGES).unwrap_err();
+        assert!(
+            message.contains("expected 18446744073709551615 bytes, got 20"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn refuses_trailing_bytes() {
+        let bytes = [&THREE_LABELS[..], &[0]].concat();
+        assert_eq!(
+            read(&bytes, LABELS).unwrap_err(),
+            "file has bytes after its last item: expected 11 bytes, got 12; download it again"
+        );
+    }
+
+    #[test]
+    fn refuses_a_damaged_gzip_file() {
+        let whole = gzip(&THREE_LABELS);
+        let cut = &whole[..whole.len() - 5];
+        let mut flipped = whole.clone();
+        let checksum = whole.len() - 8;
+        flipped[checksum] ^= 1;
+        let trailing = [&whole[..], b"junk"].concat();
+        for bytes in [cut, &flipped, &trailing] {
+            assert_eq!(
+                read(bytes, LABELS).unwrap_err(),
+                "file is a damaged gzip file: download it again"
+            );
+        }
+    }
+}

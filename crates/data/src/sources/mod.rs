@@ -1,0 +1,110 @@
+//! Load the images that a configuration asks for: one folder per source.
+
+mod cifar;
+mod digits;
+mod folder;
+mod mnist;
+mod shapes;
+
+use crate::config::DataConfig;
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::kind::DatasetKind;
+
+pub use folder::Decoded;
+
+/// Loads the images that `config` asks for; `seed` is used by `digits` and `shapes` only.
+///
+/// # Errors
+/// If a setting is out of range, or a file or folder is missing, unreadable or inconsistent; the
+/// message names it and says what to do.
+pub fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError> {
+    load_with(config, seed, &|_| {})
+}
+
+/// [`load`], telling `report` of every picture of a folder that has been decoded, well or badly: one
+/// call at a time, from any thread, `done` counting from 1 to `total`. Other sources take moments and
+/// report nothing.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    config: &DataConfig,
+    seed: u64,
+    report: &(dyn Fn(Decoded) + Sync),
+) -> Result<Dataset, DataError> {
+    match config.dataset {
+        DatasetKind::Digits => digits::load(config, seed),
+        DatasetKind::Shapes => shapes::load(config, seed),
+        DatasetKind::Mnist => mnist::load(config, &mnist::MNIST_CLASSES),
+        DatasetKind::FashionMnist => mnist::load(config, &mnist::FASHION_MNIST_CLASSES),
+        DatasetKind::Cifar10 => cifar::load(config, cifar::Cifar::Ten),
+        DatasetKind::Cifar100 => cifar::load(config, cifar::Cifar::Hundred),
+        DatasetKind::Folder => folder::load(config, report),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_datasets_ask_for_a_folder_that_exists() {
+        for dataset in [
+            DatasetKind::Mnist,
+            DatasetKind::FashionMnist,
+            DatasetKind::Cifar10,
+            DatasetKind::Cifar100,
+            DatasetKind::Folder,
+        ] {
+            let mut config = DataConfig {
+                dataset,
+                ..DataConfig::default()
+            };
+            let message = load(&config, 0).unwrap_err().to_string();
+            assert_eq!(
+                message,
+                format!("dataset {dataset} is read from files: `data.dir` must name their folder")
+            );
+            config.dir = Some("/no/such/place".into());
+            let message = load(&config, 0).unwrap_err().to_string();
+            assert_eq!(
+                message,
+                "data folder /no/such/place does not exist: check `data.dir`"
+            );
+        }
+    }
+
+    /// Hashes of the first 50 digits of seeds 0 and 1.
+    const HASHES_OF_DIGITS: [u64; 2] = [0, 0];
+    /// Hashes of the first 50 shapes of seeds 0 and 1.
+    const HASHES_OF_SHAPES: [u64; 2] = [0, 0];
+
+    /// FNV-1a, 64 bits (Fowler, Noll & Vo).
+    fn fnv_1a(bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+
+    #[test]
+    fn drawn_images_are_the_same_bytes_on_every_platform_and_in_every_version() {
+        let hashes = |dataset| {
+            [0, 1].map(|seed| {
+                let config = DataConfig {
+                    dataset,
+                    train_images: 50,
+                    test_images: 0,
+                    ..DataConfig::default()
+                };
+                fnv_1a(&load(&config, seed).unwrap().train.pixels)
+            })
+        };
+        let found = [hashes(DatasetKind::Digits), hashes(DatasetKind::Shapes)];
+        let expected = [HASHES_OF_DIGITS, HASHES_OF_SHAPES];
+        assert_eq!(
+            found, expected,
+            "found HASHES_OF_DIGITS, HASHES_OF_SHAPES = {found:#018x?}"
+        );
+    }
+}

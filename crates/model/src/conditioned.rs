@@ -1,0 +1,104 @@
+//! Give every image of an energy its class.
+
+use core::ops::Range;
+
+use burn::tensor::{Int, Tensor};
+use ebm_core::{Energy, energy_and_gradient};
+
+use crate::energy::EnergyModel;
+
+/// E(·, y) of a frozen network, one class per row of the batch. A model without classes ignores them.
+#[derive(Clone, Debug)]
+pub struct Conditioned<'a, M> {
+    model: &'a M,
+    /// `[batch]`.
+    classes: Tensor<1, Int>,
+}
+
+impl<'a, M: EnergyModel> Conditioned<'a, M> {
+    /// # Shapes
+    /// - `classes`: `[batch]`
+    pub(crate) fn new(model: &'a M, classes: Tensor<1, Int>) -> Self {
+        Self { model, classes }
+    }
+}
+
+impl<M: EnergyModel + Sync> Energy<4> for Conditioned<'_, M> {
+    fn energies(&self, x: Tensor<4>) -> Tensor<1> {
+        self.model.energy_given(x, &self.classes)
+    }
+
+    fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
+        let fused = (self.model).fused_energy_and_gradient(&x, Some(&self.classes));
+        fused.unwrap_or_else(|| energy_and_gradient(x, &|x| self.energies(x)))
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Energy<4> + '_>> {
+        if self.model.num_classes() == 0 {
+            return None;
+        }
+        let classes = self.classes.clone().narrow(0, rows.start, rows.len());
+        Some(Box::new(Conditioned::new(self.model, classes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use ebm_core::{ImageShape, index_tensor};
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+    use crate::conv_net::{ConvNet, ConvNetConfig};
+    use crate::frozen::Frozen;
+    use crate::testing::{floats, images, stirred};
+
+    const SHAPE: ImageShape = ImageShape::new(1, 8, 8);
+
+    fn net(num_classes: usize) -> Frozen<ConvNet> {
+        let config = ConvNetConfig {
+            num_classes,
+            ..ConvNetConfig::mnist_with_filters(4)
+        };
+        let mut rng = SmallRng::seed_from_u64(8);
+        let net = config.init(SHAPE, &mut rng, &Device::flex());
+        Frozen::new(&stirred(net.expect("fits")))
+    }
+
+    #[test]
+    fn the_energies_of_rows_are_those_of_the_whole() {
+        let net = net(3);
+        let energy = net.given(index_tensor(&[2, 0, 1, 2], &Device::flex()));
+        let x = images(4, SHAPE);
+        let (whole, of_whole) = energy.energies_and_gradients(x.clone());
+        let [whole, of_whole] = [whole.into_data(), of_whole.into_data()].map(floats);
+        assert_ne!(whole, floats(net.energies(x.clone()).into_data()));
+
+        let of_rows = energy.of_rows(1..3).expect("classes differ between rows");
+        let rows = x.narrow(0, 1, 2);
+        let (part, of_part) = of_rows.energies_and_gradients(rows.clone());
+        assert_eq!(floats(part.into_data()), whole[1..3]);
+        assert_eq!(floats(of_rows.energies(rows).into_data()), whole[1..3]);
+        let pixels = SHAPE.pixels();
+        assert_eq!(floats(of_part.into_data()), of_whole[pixels..3 * pixels]);
+    }
+
+    #[test]
+    fn a_model_without_classes_ignores_them() {
+        let net = net(0);
+        let energy = net.given(index_tensor(&[2, 0], &Device::flex()));
+        assert!(energy.of_rows(0..1).is_none());
+        let energies = energy.energies(images(3, SHAPE)).into_data();
+        let expected = net.energies(images(3, SHAPE)).into_data();
+        assert_eq!(floats(energies), floats(expected));
+    }
+
+    #[test]
+    #[should_panic = "expected a class for each of 3 images, got 1"]
+    fn refuses_one_class_for_all_images() {
+        let net = net(3);
+        let energy = net.given(index_tensor(&[2], &Device::flex()));
+        energy.energies(images(3, SHAPE));
+    }
+}

@@ -1,0 +1,178 @@
+//! Keep a network whose weights nothing may change any more, with all that depends on them alone.
+
+use core::ops::Deref;
+
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::{Device, FloatDType, Int, Tensor};
+use ebm_core::{DeviceKind, Energy, energy_and_gradient};
+
+use crate::conditioned::Conditioned;
+use crate::energy::EnergyModel;
+use crate::ops::Factors;
+use crate::precision::Precision;
+
+/// A network whose weights nothing may change any more: spectral norm is part of its weights, and each
+/// kernel lays them out once. It is the energy that samplers use,
+/// [`EnergyModel::energy`] with exact gradients.
+#[derive(Clone, Debug)]
+pub struct Frozen<M>(M);
+
+impl<M: EnergyModel> Frozen<M> {
+    /// The model as it is now, its weights as constants.
+    pub fn new(model: &M) -> Self {
+        Self(model.valid().fold(Factors::F32))
+    }
+
+    /// The model as it is now, its weights on the model's tape: gradients flow through spectral norm to
+    /// the model's own parameters. Samplers take the constants of [`valid`](Self::valid), as every
+    /// gradient with respect to images would otherwise consume the tape.
+    pub fn tracked(model: &M) -> Self {
+        Self(model.fold(Factors::F32))
+    }
+
+    /// The same network with its weights as constants. Layouts of the weights are shared.
+    pub fn valid(&self) -> Self {
+        Self(self.0.valid())
+    }
+
+    /// The network for chains on `device` in a precision: its constant weights rounded, or on a CPU in
+    /// bf16 the factors of its products. A [`Network`](crate::Network) then computes in that precision
+    /// on images of f32.
+    pub fn rounded(&self, precision: Precision, device: &Device) -> Self {
+        struct Cast(FloatDType);
+        impl ModuleMapper for Cast {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|weight| weight.cast(self.0))
+            }
+        }
+        match precision {
+            Precision::F32 => self.clone(),
+            Precision::Bf16 if DeviceKind::is_cpu(device) => Self(self.0.fold(Factors::Bf16)),
+            // Folded again, as the layouts hold the weights before they were rounded.
+            Precision::F16 | Precision::Bf16 => {
+                let rounded = self.0.clone().map(&mut Cast(precision.dtype()));
+                Self(rounded.fold(Factors::F32))
+            }
+        }
+    }
+
+    /// E(·, y) with the class of every image.
+    ///
+    /// # Shapes
+    /// - `classes`: `[batch]`
+    pub fn given(&self, classes: Tensor<1, Int>) -> Conditioned<'_, M> {
+        Conditioned::new(&self.0, classes)
+    }
+
+    /// A copy on another device, its weights constants of f32.
+    pub fn on_device(&self, device: &Device) -> Self {
+        struct Copy<'a>(&'a Device);
+        impl ModuleMapper for Copy<'_> {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|weight| {
+                    let values = weight.without_autodiff().into_data();
+                    Tensor::from_data(values, self.0)
+                })
+            }
+        }
+        // Folded again, as the layouts are on the other device.
+        let copy = self.0.clone().map(&mut Copy(device));
+        Self(copy.fold(Factors::F32))
+    }
+}
+
+impl<M> Deref for Frozen<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.0
+    }
+}
+
+/// E(x); of a model with classes the free energy.
+impl<M: EnergyModel + Sync> Energy<4> for Frozen<M> {
+    fn energies(&self, x: Tensor<4>) -> Tensor<1> {
+        self.0.energy(x)
+    }
+
+    fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
+        let fused = self.0.fused_energy_and_gradient(&x, None);
+        fused.unwrap_or_else(|| energy_and_gradient(x, &|x| self.0.energy(x)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{Module, ModuleVisitor};
+    use burn::tensor::Gradients;
+    use ebm_core::ImageShape;
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+    use crate::conv_net::{ConvNet, ConvNetConfig};
+    use crate::testing::{assert_close, floats, images};
+
+    const SHAPE: ImageShape = ImageShape::new(1, 8, 8);
+
+    /// A network whose hidden layers are under spectral norm.
+    fn net() -> ConvNet {
+        let config = ConvNetConfig::mnist_with_filters(4);
+        let mut rng = SmallRng::seed_from_u64(5);
+        let net = config.init(SHAPE, &mut rng, &Device::flex());
+        net.expect("fits")
+    }
+
+    #[test]
+    fn agrees_with_the_unfolded_model() {
+        let (net, x) = (net(), images(3, SHAPE));
+        let (energies, gradients) = energy_and_gradient(x.clone(), &|x| net.energy(x));
+        let expected = [floats(energies.into_data()), floats(gradients.into_data())];
+        for frozen in [Frozen::new(&net), Frozen::tracked(&net).valid()] {
+            let energies = floats(frozen.energies(x.clone()).into_data());
+            assert_eq!(energies, expected[0]);
+            let (energies, gradients) = frozen.energies_and_gradients(x.clone());
+            assert_eq!(floats(energies.into_data()), expected[0]);
+            assert_eq!(floats(gradients.into_data()), expected[1]);
+        }
+    }
+
+    /// The gradients of Σ E with respect to every parameter of a network on the tape.
+    fn parameter_gradients(net: &ConvNet, energies: Tensor<1>) -> Vec<f32> {
+        struct Collect<'a>(&'a Gradients, Vec<f32>);
+        impl ModuleVisitor for Collect<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let gradient = param.val().grad(self.0).expect("every parameter matters");
+                self.1.extend(floats(gradient.into_data()));
+            }
+        }
+        let gradients = energies.sum().backward();
+        let mut collect = Collect(&gradients, Vec::new());
+        net.visit(&mut collect);
+        collect.1
+    }
+
+    #[test]
+    fn gradients_flow_through_a_tracked_network_to_the_models_own_parameters() {
+        struct Track;
+        impl ModuleMapper for Track {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|weight| weight.autodiff().require_grad())
+            }
+        }
+        let (net, x) = (net().map(&mut Track), images(3, SHAPE));
+        let expected = parameter_gradients(&net, net.energy(x.clone()));
+        assert!(expected.iter().any(|gradient| *gradient != 0.0));
+        let energies = Frozen::tracked(&net).energy(x);
+        let got = parameter_gradients(&net, energies);
+        assert_close(&got, &expected, &"gradients");
+    }
+
+    #[test]
+    fn a_copy_on_a_device_computes_the_same() {
+        let frozen = Frozen::new(&net());
+        let copy = frozen.on_device(&Device::flex());
+        let [got, expected] = [copy, frozen].map(|net| net.energies(images(3, SHAPE)));
+        assert_eq!(floats(got.into_data()), floats(expected.into_data()));
+    }
+}

@@ -1,0 +1,31 @@
+//! Keep the layouts in which kernels read constant weights.
+
+#[cfg(feature = "wgpu")]
+use std::sync::OnceLock;
+
+#[cfg(feature = "wgpu")]
+use burn::tensor::Tensor;
+use ebm_kernels::conv::{self, Factors};
+
+/// The layouts of a layer's constant weights, each made at its first use.
+#[derive(Debug, Default)]
+pub(crate) struct Layouts {
+    /// On a CPU.
+    pub(super) host: conv::Layouts,
+    /// On a GPU, the channels of a tap beside each other.
+    #[cfg(feature = "wgpu")]
+    pub(super) channels_last: OnceLock<Tensor<4>>,
+    /// On a GPU, for the input gradient of a strided convolution.
+    #[cfg(feature = "wgpu")]
+    pub(super) turned: OnceLock<Tensor<4>>,
+}
+
+impl Layouts {
+    /// The layouts of weights whose products on a CPU have these factors.
+    pub(crate) fn new(factors: Factors) -> Self {
+        Self {
+            host: conv::Layouts::new(factors),
+            ..Self::default()
+        }
+    }
+}

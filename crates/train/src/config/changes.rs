@@ -1,0 +1,76 @@
+//! Compare configurations by their dotted keys.
+
+use std::collections::BTreeMap;
+
+use ebm_core::Schedule;
+use toml::{Table, Value};
+
+use super::settings::Config;
+
+impl Config {
+    /// The keys, with old and new value, in which a resumed run would differ from `self` in what it
+    /// learns. What a run writes may change, and so may the images that a device works on at a time,
+    /// and its length where the learning rate does not depend on it.
+    pub fn changes_from(&self, old: &Self) -> Vec<String> {
+        let mut comparable = self.clone();
+        comparable.output = old.output.clone();
+        comparable.micro_batch = old.micro_batch;
+        if matches!(self.lr, Schedule::Constant(_)) {
+            comparable.iterations = old.iterations;
+        }
+        let (old, new) = (flat(old), flat(&comparable));
+        let absent = || "none".to_owned();
+        let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        let values = |key| (old.get(key).cloned(), new.get(key).cloned());
+        keys.into_iter()
+            .map(|key| (key, values(key)))
+            .filter(|(_, (before, after))| before != after)
+            .map(|(key, (before, after))| {
+                let (before, after) = (before.unwrap_or_else(absent), after.unwrap_or_else(absent));
+                format!("{key}: {before} → {after}")
+            })
+            .collect()
+    }
+}
+
+/// Dotted keys and their values.
+pub(super) fn flat(config: &Config) -> BTreeMap<String, String> {
+    fn walk(prefix: &str, table: &Table, out: &mut BTreeMap<String, String>) {
+        for (key, value) in table {
+            match value {
+                Value::Table(inner) => walk(&format!("{prefix}{key}."), inner, out),
+                leaf => {
+                    out.insert(format!("{prefix}{key}"), leaf.to_string());
+                }
+            }
+        }
+    }
+    let mut keys = BTreeMap::new();
+    if let Ok(table) = config.to_toml().parse::<Table>() {
+        walk("", &table, &mut keys);
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_nothing_that_is_learned_is_no_change() {
+        let old = Config::default();
+        let mut new = Config {
+            micro_batch: Some(4),
+            iterations: old.iterations + 1,
+            ..old.clone()
+        };
+        new.output.log_every += 1;
+        assert_eq!(new.changes_from(&old), [""; 0]);
+        new.energy_l2 = 0.5;
+        new.langevin.grad_clip = Some(0.25);
+        let changes = ["energy_l2: 0.1 → 0.5", "langevin.grad_clip: none → 0.25"];
+        assert_eq!(new.changes_from(&old), changes);
+    }
+}

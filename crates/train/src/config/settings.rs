@@ -1,0 +1,186 @@
+//! List the settings of a run, and make from them what runs it.
+
+use burn::tensor::Device;
+use ebm_core::{ImageShape, Invalid, NoiseKey, PhiloxRng, Schedule, Stream};
+use ebm_data::{BatchConfig, DataConfig};
+use ebm_langevin::{BufferConfig, LangevinConfig, Method};
+use ebm_model::{Network, Precision};
+use serde::{Deserialize, Serialize};
+
+use super::model::ModelConfig;
+use super::output::OutputConfig;
+use crate::objective::contrastive::{Contrastive, KlConfig, ObjectiveConfig};
+use crate::optimizer::OptimizerConfig;
+use crate::step::StepConfig;
+
+/// Everything that determines a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Updates of the weights.
+    pub iterations: usize,
+    /// Images, and chains, per iteration.
+    pub batch_size: usize,
+    /// The most images that a device works on at a time, where its memory asks for that. Slower, and
+    /// the same but for the order of sums.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
+    /// Floating-point precision of the chains' copy of the weights.
+    pub precision: Precision,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Learning rate: a number, or a schedule over the iterations.
+    pub lr: Schedule,
+    /// α: weight of the L2 penalty of energies.
+    pub energy_l2: f64,
+    /// Decay of the moving average of the weights, in [0, 1).
+    pub ema_decay: f64,
+    /// The network.
+    pub model: ModelConfig,
+    /// What is minimised.
+    pub objective: ObjectiveConfig,
+    /// The gradient through the sampler.
+    pub kl: KlConfig,
+    /// How chains move.
+    pub langevin: LangevinConfig,
+    /// How chains persist.
+    pub buffer: BufferConfig,
+    /// What is learned.
+    pub data: DataConfig,
+    /// How gradients become updates.
+    pub optimizer: OptimizerConfig,
+    /// What is written, and how often.
+    pub output: OutputConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            iterations: 10_000,
+            batch_size: 64,
+            micro_batch: None,
+            precision: Precision::default(),
+            seed: 0,
+            lr: Schedule::Constant(1e-4),
+            energy_l2: 0.1,
+            ema_decay: 0.99,
+            model: ModelConfig::default(),
+            objective: ObjectiveConfig::default(),
+            kl: KlConfig::default(),
+            langevin: LangevinConfig::default(),
+            buffer: BufferConfig::default(),
+            data: DataConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            output: OutputConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The whole configuration as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every configuration can be written as TOML")
+    }
+
+    /// How steps are taken.
+    pub fn step(&self) -> StepConfig {
+        StepConfig {
+            iterations: self.iterations,
+            lr: self.lr,
+            ema_decay: self.ema_decay,
+            optimizer: self.optimizer.clone(),
+        }
+    }
+
+    /// What is minimised.
+    pub fn contrastive(&self) -> Contrastive {
+        Contrastive {
+            loss: self.objective.clone(),
+            energy_l2: self.energy_l2,
+            kl: self.kl.clone(),
+            langevin: self.langevin.clone(),
+            buffer: self.buffer.clone(),
+            precision: self.precision,
+            dropout_prob: self.model.dropout_prob(),
+            micro_batch: self.micro_batch,
+        }
+    }
+
+    /// How the data are cut into batches.
+    pub fn batches(&self) -> BatchConfig {
+        BatchConfig::new(self.batch_size)
+            .with_flip(self.data.flip)
+            .with_noise_std(self.data.noise_std)
+    }
+
+    /// Check that a run is possible.
+    ///
+    /// # Errors
+    /// Names the first key with an impossible value.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let within = |section: &'static str| move |invalid: Invalid| invalid.within(section);
+        for (key, value) in [
+            ("batch_size", self.batch_size),
+            ("micro_batch", self.micro_batch.unwrap_or(1)),
+            ("langevin.num_steps", self.langevin.num_steps),
+        ] {
+            if value == 0 {
+                return Err(Invalid::new(key, "must be at least 1, got 0"));
+            }
+        }
+        for (key, value) in [
+            ("energy_l2", self.energy_l2),
+            ("data.noise_std", self.data.noise_std),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Invalid::new(key, format!("must be ≥ 0, got {value}")));
+            }
+        }
+        self.step().validate()?;
+        self.output.validate().map_err(within("output"))?;
+        self.model.validate().map_err(within("model"))?;
+        self.objective.validate().map_err(within("objective"))?;
+        self.validate_kl().map_err(within("kl"))?;
+        self.langevin.validate().map_err(within("langevin"))?;
+        let buffer = self.buffer.validate(self.batch_size);
+        buffer.map_err(within("buffer"))
+    }
+
+    fn validate_kl(&self) -> Result<(), Invalid> {
+        self.kl.validate()?;
+        if self.kl.weight == 0.0 {
+            return Ok(());
+        }
+        let needs = |what: &str| Err(Invalid::new("weight", format!("above 0 needs {what}")));
+        match self {
+            _ if self.langevin.method != Method::Sgld => needs("langevin.method = \"sgld\""),
+            _ if self.langevin.grad_norm_clip.is_some() => {
+                needs("langevin.grad_clip in place of langevin.grad_norm_clip")
+            }
+            _ if self.buffer.capacity == self.batch_size => {
+                needs("buffer.capacity above batch_size")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The network of a configuration with its initial weights, for data of `num_classes` classes.
+///
+/// # Errors
+/// Where the network does not fit images of `shape`, or needs classes that the data do not have.
+pub fn initial_model(
+    config: &Config,
+    shape: ImageShape,
+    num_classes: usize,
+    device: &Device,
+) -> Result<Network, Invalid> {
+    if config.model.conditional && num_classes == 0 {
+        let problem = "needs labelled data: a data set with classes, or a folder of class folders";
+        return Err(Invalid::new("model.conditional", problem));
+    }
+    let mut rng = PhiloxRng::new(NoiseKey::new(config.seed, Stream::Weights, 0), 0);
+    let net = config.model.network(num_classes);
+    let net = net.init(shape, &mut rng, device);
+    net.map_err(|error| Invalid::new("model", error.to_string()))
+}

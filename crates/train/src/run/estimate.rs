@@ -1,0 +1,169 @@
+//! Say what a run will cost, from a few measured iterations.
+
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use ebm_core::Shard;
+use ebm_data::{Batches, Dataset, Images};
+use ebm_model::Network;
+
+use super::process_memory;
+use crate::config::{Config, initial_model};
+use crate::error::TrainError;
+use crate::objective::contrastive::Contrastive;
+use crate::state::DataSummary;
+use crate::trainer::Trainer;
+
+/// Iterations before the clock starts, and on the clock.
+const WARM_UP: usize = 2;
+const MEASURED: usize = 5;
+/// Iterations longer than this are not run whole.
+const LONGEST_SECONDS: f64 = 10.0;
+/// Images of a small iteration, for each core.
+const FEW_IMAGES: usize = 8;
+
+/// The cost of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Median seconds per iteration.
+    pub s_per_iteration: f64,
+    /// Parameters of the network.
+    pub parameters: usize,
+    /// Largest memory of the process in training, in bytes, where the system tells.
+    pub peak_memory: Option<u64>,
+    /// Images of the iterations that the figures are computed from, where those were smaller than
+    /// the run's.
+    pub scaled_from: Option<usize>,
+}
+
+/// Run a few iterations and write nothing. Where those would take long, run a few small ones, with few
+/// images and one or two Langevin steps, and take the cost for an update's plus one proportional to
+/// both.
+///
+/// # Errors
+/// Where the network does not fit the data.
+pub fn measure(
+    config: &Config,
+    dataset: &Dataset,
+    device: &Device,
+) -> Result<Estimate, TrainError> {
+    let mut stopwatch = Stopwatch::new(config, &dataset.train, device)?;
+    let parameters = stopwatch.trainer.state.model.num_params();
+    let few = (FEW_IMAGES * rayon::current_num_threads()).min(config.batch_size);
+    let twice = (2 * few).min(config.batch_size);
+    let before = process_memory::resident();
+    let projected = Projection {
+        one_step: stopwatch.seconds(&small(config, few, 1), 1),
+        two_steps: stopwatch.seconds(&small(config, few, 2), 1),
+        twice_the_images: stopwatch.seconds(&small(config, twice, 1), 1),
+    }
+    .seconds(config, few);
+    if projected > LONGEST_SECONDS && twice < config.batch_size {
+        let grown = |(before, peak): (u64, u64)| {
+            let measured = config.batch_size as f64 / twice as f64;
+            before + (peak.saturating_sub(before) as f64 * measured) as u64
+        };
+        return Ok(Estimate {
+            s_per_iteration: projected,
+            parameters,
+            peak_memory: before.zip(process_memory::peak()).map(grown),
+            scaled_from: Some(twice),
+        });
+    }
+    Ok(Estimate {
+        s_per_iteration: stopwatch.seconds(config, MEASURED),
+        parameters,
+        peak_memory: process_memory::peak(),
+        scaled_from: None,
+    })
+}
+
+/// Seconds of small iterations.
+struct Projection {
+    one_step: f64,
+    two_steps: f64,
+    twice_the_images: f64,
+}
+
+impl Projection {
+    /// Seconds of an iteration of the whole run, from small ones of `few` images.
+    fn seconds(&self, config: &Config, few: usize) -> f64 {
+        // What an iteration costs whatever its images: the update of the weights.
+        let update = (2.0 * self.one_step - self.twice_the_images).clamp(0.0, self.one_step);
+        let per_step = (self.two_steps - self.one_step).max(0.0);
+        let more_steps = (config.langevin.num_steps - 1) as f64;
+        let of_images = self.one_step - update + per_step * more_steps;
+        update + config.batch_size as f64 / few as f64 * of_images
+    }
+}
+
+/// Times iterations of configurations that differ in batch size and steps alone.
+struct Stopwatch<'a> {
+    trainer: Trainer<Network, Contrastive>,
+    images: &'a Images,
+    device: &'a Device,
+}
+
+impl<'a> Stopwatch<'a> {
+    fn new(config: &Config, images: &'a Images, device: &'a Device) -> Result<Self, TrainError> {
+        let (data, autodiff) = (DataSummary::from(images), device.clone().autodiff());
+        let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
+        let trainer = Trainer::new(model, config.contrastive(), data, config.seed, device);
+        Ok(Self {
+            trainer: trainer.with_config(config.step()),
+            images,
+            device,
+        })
+    }
+
+    /// Median of `measured` iterations, after some that are slow and tell nothing.
+    fn seconds(&mut self, config: &Config, measured: usize) -> f64 {
+        self.trainer.objective = config.contrastive();
+        let (batches, seed) = (config.batches(), config.seed);
+        let mut batches = Batches::new(self.images, batches, seed, self.device);
+        let mut seconds = Vec::new();
+        for _ in 0..WARM_UP + measured {
+            let start = Instant::now();
+            let info = self
+                .trainer
+                .step(&batches.at(self.trainer.key(), Shard::WHOLE));
+            let _wait_for_the_device = info.loss.into_data();
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        let measured = &mut seconds[WARM_UP..];
+        measured.sort_by(f64::total_cmp);
+        measured[measured.len() / 2]
+    }
+}
+
+/// The configuration with fewer images and steps.
+fn small(config: &Config, images: usize, steps: usize) -> Config {
+    let mut small = config.clone();
+    small.batch_size = images;
+    small.langevin.num_steps = steps;
+    small
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_iteration_is_an_update_and_a_cost_for_each_image_and_step() {
+        // An update of 3 s; 8 images take 0.5 s, and 0.25 s for each step.
+        let cost = |images: f64, steps: f64| 3.0 + images / 8.0 * (0.5 + 0.25 * steps);
+        let projection = Projection {
+            one_step: cost(8.0, 1.0),
+            two_steps: cost(8.0, 2.0),
+            twice_the_images: cost(16.0, 1.0),
+        };
+        let mut config = Config {
+            batch_size: 64,
+            ..Config::default()
+        };
+        config.langevin.num_steps = 20;
+        let seconds = projection.seconds(&config, 8);
+        assert!((seconds - cost(64.0, 20.0)).abs() < 1e-9, "{seconds}");
+    }
+}

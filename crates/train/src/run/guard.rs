@@ -1,0 +1,149 @@
+//! Stop a run that went wrong: a loss that is not finite, gradients that only a broken kernel gives.
+
+use burn::tensor::Tensor;
+use ebm_model::{EnergyModel, Frozen};
+
+use crate::error::TrainError;
+
+/// A value that shows that training has diverged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Divergence {
+    /// The first bad iteration.
+    pub(super) iteration: u64,
+    /// What is not finite.
+    pub(super) what: &'static str,
+    /// What it is instead.
+    pub(super) value: f32,
+}
+
+/// Losses that nobody has looked at: reading one waits for the device.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    iterations: Vec<u64>,
+    /// `[1]` each.
+    losses: Vec<Tensor<1>>,
+}
+
+impl Unread {
+    pub(super) fn push(&mut self, iteration: u64, loss: Tensor<1>) {
+        self.iterations.push(iteration);
+        self.losses.push(loss);
+    }
+
+    /// Read what there is, and `others` in the same transaction; `[1]` each. Refuses the first loss
+    /// that is not finite, and returns the values of `others`.
+    pub(super) fn read_with(&mut self, others: Vec<Tensor<1>>) -> Result<Vec<f32>, Divergence> {
+        let iterations = std::mem::take(&mut self.iterations);
+        let mut all = std::mem::take(&mut self.losses);
+        all.extend(others);
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut values: Vec<f32> = Tensor::cat(all, 0).into_data().iter::<f32>().collect();
+        let others = values.split_off(iterations.len());
+        let mut losses = iterations.into_iter().zip(values);
+        match losses.find(|(_, loss)| !loss.is_finite()) {
+            None => Ok(others),
+            Some((iteration, value)) => Err(Divergence {
+                iteration,
+                what: "the loss",
+                value,
+            }),
+        }
+    }
+}
+
+/// Refuse weights that give an energy that is not finite.
+///
+/// # Shapes
+/// - `images`: `[batch, channels, height, width]`, `labels`: one a image
+pub(super) fn refuse_bad_weights<M: EnergyModel + Sync>(
+    models: [Frozen<M>; 2],
+    images: &Tensor<4>,
+    labels: &[u32],
+    iteration: u64,
+) -> Result<(), Divergence> {
+    let classes = ebm_core::index_tensor(labels, &images.device());
+    let energies = models.map(|model| model.energy_given(images.clone(), &classes));
+    let energies = Tensor::cat(energies.to_vec(), 0).into_data();
+    match energies.iter::<f32>().find(|energy| !energy.is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(Divergence {
+            iteration,
+            what: "an energy after the update",
+            value,
+        }),
+    }
+}
+
+/// Stop at gradients that are exactly zero or not finite: a broken kernel gives them, a bad recipe
+/// hardly ever. `norms` are those of the metrics whose name ends in `grad_norm` or `grad_norm_mean`.
+pub(super) fn refuse_broken_gradients<'a>(
+    iteration: u64,
+    norms: impl Iterator<Item = (&'a str, f64)>,
+    device: &str,
+) -> Result<(), TrainError> {
+    let is_broken = |norm: f64| norm == 0.0 || !norm.is_finite();
+    let mut broken = norms.filter(|(_, norm)| is_broken(*norm));
+    match broken.next() {
+        None => Ok(()),
+        Some((what, value)) => Err(TrainError::BrokenGradient {
+            iteration,
+            what: what.to_owned(),
+            value,
+            device: device.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn scalar(value: f32) -> Tensor<1> {
+        Tensor::from_floats([value], &Device::flex())
+    }
+
+    #[test]
+    fn the_first_loss_that_is_not_finite_is_named_and_all_is_read_at_once() {
+        let mut unread = Unread::default();
+        unread.push(7, scalar(0.5));
+        assert_eq!(unread.read_with(vec![scalar(2.0)]), Ok(vec![2.0]));
+        assert_eq!(
+            unread.read_with(vec![]),
+            Ok(vec![]),
+            "nothing is read twice"
+        );
+        for (iteration, loss) in [(8, 0.5), (9, f32::INFINITY), (10, f32::NAN)] {
+            unread.push(iteration, scalar(loss));
+        }
+        let divergence = unread.read_with(vec![scalar(1.0)]).expect_err("diverged");
+        assert_eq!((divergence.iteration, divergence.value), (9, f32::INFINITY));
+    }
+
+    #[test]
+    fn gradients_that_only_broken_kernels_give_stop_a_run() {
+        let check = |of_weights: f64, of_chains: f64| {
+            let norms = [
+                ("grad_norm", of_weights),
+                ("chain_grad_norm_mean", of_chains),
+            ];
+            refuse_broken_gradients(3, norms.into_iter(), "wgpu:0")
+        };
+        assert!(check(0.5, 1e-9).is_ok());
+        for (norms, what) in [
+            ([0.0, 1.0], "grad_norm is 0 on wgpu:0"),
+            ([1.0, 0.0], "chain_grad_norm_mean is 0"),
+            ([f64::NAN, 1.0], "grad_norm is NaN"),
+            ([1.0, f64::INFINITY], "chain_grad_norm_mean is inf"),
+        ] {
+            let message = check(norms[0], norms[1]).expect_err("broken").to_string();
+            assert!(
+                message.starts_with("iteration 3: ") && message.contains(what),
+                "{message}"
+            );
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Train from the first iteration to the last: log, sample, checkpoint, resume, stop.
+//!
+//! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `guard` (what stops
+//! a run that went wrong) → `dir` (where it writes) → `estimate` (what a run will cost).
+
+mod dir;
+pub mod estimate;
+mod guard;
+mod metrics;
+mod metrics_file;
+mod observer;
+pub mod process_memory;
+mod samples;
+mod training;
+
+pub use dir::RunDir;
+pub use estimate::Estimate;
+pub use metrics::{Metrics, Speed};
+pub use metrics_file::MetricsFile;
+pub use observer::{Observer, ObserverError, Samples, StepReport};
+pub use training::{Outcome, Run, RunOptions};

@@ -1,0 +1,344 @@
+//! Loop over iterations: take a step, look at it, tell the observers, save.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::tensor::Device;
+use ebm_core::{DeviceKind, Shard};
+use ebm_data::{Batches, Dataset, Images};
+use ebm_model::Network;
+
+use super::dir::RunDir;
+use super::guard::{self, Divergence, Unread};
+use super::metrics::{Metrics, Speed};
+use super::observer::{Observer, Observers, Samples, StepReport};
+use super::samples::{Drawing, shown_beside};
+use crate::checkpoint;
+use crate::config::{Config, initial_model};
+use crate::error::TrainError;
+use crate::objective::Objective;
+use crate::objective::contrastive::{ChainState, Contrastive};
+use crate::state::{DataSummary, TrainState};
+use crate::step::StepInfo;
+use crate::trainer::Trainer;
+
+/// Where a run writes.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run directory.
+    pub dir: PathBuf,
+    /// Go on although the configuration changed.
+    pub force: bool,
+    /// Name of the device, for messages.
+    pub device_name: String,
+}
+
+impl RunOptions {
+    /// A run in this directory.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            force: false,
+            device_name: "the device".to_owned(),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All iterations are done.
+    Finished {
+        /// The last checkpoint.
+        checkpoint: PathBuf,
+    },
+    /// It was asked to stop.
+    Interrupted {
+        /// Iterations done.
+        iteration: u64,
+        /// The last checkpoint.
+        checkpoint: PathBuf,
+    },
+}
+
+/// A run: a trainer, its data, and the directory it writes to, which no other process does.
+pub struct Run<'a> {
+    config: &'a Config,
+    data: &'a Images,
+    trainer: Trainer<Network, Contrastive>,
+    device: Device,
+    device_name: String,
+    dir: RunDir,
+    unread: Unread,
+    started: Instant,
+    /// When metrics were last read, and after which iteration.
+    last_log: (Instant, u64),
+}
+
+impl<'a> Run<'a> {
+    /// Open a run in its directory: where its latest checkpoint left it, or before the first
+    /// iteration. `device` without autodiff.
+    ///
+    /// # Errors
+    /// Where the directory, the configuration, a checkpoint or the disk refuses.
+    pub fn open(
+        config: &'a Config,
+        dataset: &'a Dataset,
+        device: &Device,
+        options: &RunOptions,
+    ) -> Result<Self, TrainError> {
+        let dir = RunDir::open(&options.dir, config, options.force)?;
+        let data = &dataset.train;
+        let objective = config.contrastive();
+        let state = open_state(config, &objective, data, device, dir.path())?;
+        let mut trainer = Trainer::new(
+            state.model.clone(),
+            objective,
+            data.into(),
+            config.seed,
+            device,
+        )
+        .with_config(config.step());
+        trainer.state = state;
+        Ok(Self {
+            last_log: (Instant::now(), trainer.state.iteration),
+            config,
+            data,
+            trainer,
+            device: device.clone(),
+            device_name: options.device_name.clone(),
+            dir,
+            unread: Unread::default(),
+            started: Instant::now(),
+        })
+    }
+
+    /// What the run remembers.
+    pub fn state(&self) -> &TrainState<Network, ChainState> {
+        &self.trainer.state
+    }
+
+    /// Iterations done; 0 for a new run.
+    pub fn iteration(&self) -> u64 {
+        self.trainer.state.iteration
+    }
+
+    /// The run directory.
+    pub fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
+    /// Train to the last iteration, or until `stop` is set: then the iteration is finished and a
+    /// checkpoint written.
+    ///
+    /// # Errors
+    /// Where a checkpoint cannot be written, or training diverges. What was written before stays as
+    /// it was.
+    pub fn train(
+        mut self,
+        observers: &mut [&mut dyn Observer],
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        self.dir.adopt(self.config)?;
+        let mut observers = Observers::new(observers);
+        let (total, device) = (self.config.iterations as u64, self.device.clone());
+        let mut batches = Batches::new(self.data, self.config.batches(), self.config.seed, &device);
+        (self.started, self.last_log) = (Instant::now(), (Instant::now(), self.iteration()));
+        let mut saved = self
+            .latest_checkpoint()?
+            .map(|path| (self.iteration(), path));
+        while self.iteration() < total && !stop.load(Ordering::Relaxed) {
+            let batch = batches.at(self.trainer.key(), Shard::WHOLE);
+            let done = self.iteration() + 1;
+            let is_logged = is_due(done, self.config.output.log_every) || done == total;
+            let info = if is_logged {
+                self.trainer.step_recorded(&batch)
+            } else {
+                self.trainer.step(&batch)
+            };
+            let metrics = self.look_at(info, is_logged)?;
+            let report = StepReport {
+                iteration: done,
+                total,
+                metrics: metrics.as_ref(),
+            };
+            observers.tell(|observer| observer.on_step(&report));
+            if let Some(samples) = self.samples_if_due() {
+                observers.tell(|observer| observer.on_samples(&samples));
+            }
+            if is_due(done, self.config.output.checkpoint_every) && done < total {
+                saved = Some((done, self.save(&mut observers)?));
+            }
+        }
+        let iteration = self.iteration();
+        let checkpoint = match saved {
+            Some((at, path)) if at == iteration => path,
+            _ => self.save(&mut observers)?,
+        };
+        observers.tell(|observer| observer.on_end(iteration));
+        Ok(if iteration < total {
+            Outcome::Interrupted {
+                iteration,
+                checkpoint,
+            }
+        } else {
+            Outcome::Finished { checkpoint }
+        })
+    }
+
+    /// Stop at the first loss that is not finite, and read the metrics where they are logged. On a CPU
+    /// every loss is looked at, as reading costs nothing there.
+    fn look_at(&mut self, info: StepInfo, is_logged: bool) -> Result<Option<Metrics>, TrainError> {
+        let iteration = self.iteration();
+        self.unread.push(iteration, info.loss);
+        if !is_logged {
+            if DeviceKind::is_cpu(&self.device) {
+                self.read_losses()?;
+            }
+            return Ok(None);
+        }
+        let (mut names, mut tensors): (Vec<_>, Vec<_>) = info.terms.into_iter().unzip();
+        names.push("grad_norm");
+        tensors.push(info.grad_norm);
+        let values = self.unread.read_with(tensors);
+        let values = values.map_err(|divergence| self.diverged(divergence))?;
+        let mut terms: Vec<_> = names
+            .into_iter()
+            .zip(values.into_iter().map(f64::from))
+            .collect();
+        terms.push(("lr", info.lr));
+        let metrics = Metrics {
+            iteration,
+            terms,
+            speed: self.speed(),
+        };
+        if DeviceKind::is_gpu(&self.device) {
+            guard::refuse_broken_gradients(iteration, metrics.gradient_norms(), &self.device_name)?;
+        }
+        Ok(Some(metrics))
+    }
+
+    fn read_losses(&mut self) -> Result<(), TrainError> {
+        let read = self.unread.read_with(Vec::new());
+        read.map(drop)
+            .map_err(|divergence| self.diverged(divergence))
+    }
+
+    /// Since the last time that this was asked.
+    fn speed(&mut self) -> Speed {
+        let (step, total) = (self.iteration(), self.config.iterations as u64);
+        let (since, from) = std::mem::replace(&mut self.last_log, (Instant::now(), step));
+        let s_per_iteration = since.elapsed().as_secs_f64() / (step - from).max(1) as f64;
+        let image_steps = self.config.batch_size * self.config.langevin.num_steps;
+        Speed {
+            image_steps_per_s: image_steps as f64 / s_per_iteration,
+            s_per_iteration,
+            elapsed_s: self.started.elapsed().as_secs_f64(),
+            eta_s: s_per_iteration * (total - step) as f64,
+        }
+    }
+
+    fn samples_if_due(&self) -> Option<Samples> {
+        let (iteration, output) = (self.iteration(), &self.config.output);
+        let is_last = iteration == self.config.iterations as u64 && output.sample_every > 0;
+        if !(is_due(iteration, output.sample_every) || is_last) {
+            return None;
+        }
+        let model = self.state().ema_model();
+        let drawing = Drawing {
+            langevin: &self.config.langevin,
+            step_scale: self.state().objective.step_scale,
+            num: output.num_samples,
+            steps: output.sample_steps,
+            seed: self.config.seed,
+            device: &self.device,
+        };
+        let (samples, labels) = drawing.samples(&model, self.data);
+        let by_class = ebm_model::EnergyModel::num_classes(&*model) > 0;
+        Some(Samples {
+            iteration,
+            samples,
+            data: shown_beside(&labels, self.data, by_class),
+            shape: self.data.shape,
+            path: self.dir.samples(iteration),
+        })
+    }
+
+    fn save(&mut self, observers: &mut Observers<'_, '_>) -> Result<PathBuf, TrainError> {
+        self.refuse_bad_weights()?;
+        let mut files = vec![("config.toml", self.config.to_toml().into_bytes())];
+        files.extend(self.state().to_files());
+        let keep = self.config.output.keep_checkpoints;
+        let path = checkpoint::write(self.dir.path(), self.iteration(), &files, keep)?;
+        observers.tell(|observer| observer.on_checkpoint(&path));
+        Ok(path)
+    }
+
+    /// Stop before weights are saved that give no finite energies.
+    fn refuse_bad_weights(&mut self) -> Result<(), TrainError> {
+        self.read_losses()?;
+        let state = self.state();
+        let buffer = &state.objective.buffer;
+        let few: Vec<u32> = (0..buffer.capacity().min(8) as u32).collect();
+        let images = buffer.peek(&few, self.config.seed);
+        let models = [state.last_model(), state.ema_model()];
+        let found =
+            guard::refuse_bad_weights(models, &images, &buffer.labels(&few), state.iteration);
+        found.map_err(|divergence| self.diverged(divergence))
+    }
+
+    fn latest_checkpoint(&self) -> Result<Option<PathBuf>, TrainError> {
+        Ok(checkpoint::latest(self.dir.path())?)
+    }
+
+    fn diverged(&self, divergence: Divergence) -> TrainError {
+        match self.latest_checkpoint() {
+            Err(error) => error,
+            Ok(last_good) => TrainError::Diverged {
+                iteration: divergence.iteration,
+                what: divergence.what,
+                value: divergence.value,
+                seed: self.config.seed,
+                last_good,
+            },
+        }
+    }
+}
+
+fn is_due(iteration: u64, every: usize) -> bool {
+    every > 0 && iteration.is_multiple_of(every as u64)
+}
+
+/// The state of the latest checkpoint, or the first one.
+fn open_state(
+    config: &Config,
+    objective: &Contrastive,
+    images: &Images,
+    device: &Device,
+    run_dir: &Path,
+) -> Result<TrainState<Network, ChainState>, TrainError> {
+    let new = |data: &DataSummary| {
+        let autodiff = device.clone().autodiff();
+        let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
+        let chains = Objective::<Network>::init(objective, data, config.seed, device);
+        Ok::<_, TrainError>((model, chains))
+    };
+    let Some(path) = checkpoint::latest(run_dir)? else {
+        let data = DataSummary::from(images);
+        let (model, chains) = new(&data)?;
+        return Ok(TrainState::new(model, chains, data, device));
+    };
+    let checkpoint = checkpoint::read(&path)?;
+    let (model, chains) = new(&DataSummary::of_checkpoint(&checkpoint)?)?;
+    let state = TrainState::load(model, chains, &checkpoint, device)?;
+    let (path, there, here) = (run_dir.to_owned(), state.data.shape, images.shape);
+    let (done, asked) = (state.iteration, config.iterations as u64);
+    if there != here {
+        return Err(TrainError::OtherImages { path, there, here });
+    }
+    if done > asked {
+        return Err(TrainError::AlreadyBeyond { path, done, asked });
+    }
+    Ok(state)
+}

@@ -1,0 +1,108 @@
+//! Turn a state into the files of a checkpoint, and back.
+
+use burn::tensor::Device;
+use ebm_model::EnergyModel;
+use serde::{Deserialize, Serialize};
+
+use super::arrays::{
+    load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, vector,
+};
+use super::{DataSummary, TrainState};
+use crate::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::objective::Persist;
+use crate::parameters;
+
+const STATE: &str = "state.json";
+const MODEL: &str = "model.safetensors";
+const AVERAGE: &str = "ema.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// What of a state is no array.
+#[derive(Serialize, Deserialize)]
+struct Scalars {
+    iteration: u64,
+    attempt: u32,
+    optimizer_steps: u64,
+    image_shape: [usize; 3],
+    class_frequencies: Vec<f64>,
+    class_names: Vec<String>,
+}
+
+impl DataSummary {
+    /// What a checkpoint tells of the data that its model learned from.
+    ///
+    /// # Errors
+    /// Where the file is missing or makes no sense.
+    pub fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        let scalars: Scalars = checkpoint.json(STATE)?;
+        Ok(Self {
+            shape: scalars.image_shape.into(),
+            class_names: scalars.class_names,
+            class_frequencies: scalars.class_frequencies,
+        })
+    }
+}
+
+impl<M: EnergyModel, S: Persist> TrainState<M, S> {
+    /// The files of a checkpoint, read from the device.
+    pub fn to_files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let scalars = Scalars {
+            iteration: self.iteration,
+            attempt: self.attempt,
+            optimizer_steps: self.optimizer.steps,
+            image_shape: self.data.shape.dims(),
+            class_frequencies: self.data.class_frequencies.clone(),
+            class_names: self.data.class_names.clone(),
+        };
+        let specs = parameters::specs(&self.model);
+        let moments = [
+            ("mean.", &self.optimizer.mean),
+            ("mean_square.", &self.optimizer.mean_square),
+        ];
+        let moments = moments.map(|(prefix, vector)| named_arrays(prefix, &specs, vector));
+        let mut weights = named_arrays("", &specs, &parameters::flatten(&self.model));
+        weights.extend(spectral_norm_arrays(self.model.clone()));
+        let average = named_arrays("", &specs, &self.ema);
+        let mut files = vec![
+            (STATE, checkpoint::to_json(&scalars)),
+            (MODEL, checkpoint::encode(&weights)),
+            (AVERAGE, checkpoint::encode(&average)),
+            (
+                OPTIMIZER,
+                checkpoint::encode(&moments.into_iter().flatten().collect()),
+            ),
+        ];
+        files.extend(self.objective.to_files());
+        files
+    }
+
+    /// The state that a checkpoint holds: `model` and `objective` as they are before the first
+    /// iteration, with what the checkpoint has in place of it.
+    ///
+    /// # Errors
+    /// Where an array is missing or of another shape: the checkpoint is of another network.
+    pub fn load(
+        mut model: M,
+        mut objective: S,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, CheckpointError> {
+        let scalars: Scalars = checkpoint.json(STATE)?;
+        let specs = parameters::specs(&model);
+        let weights = vector(checkpoint, MODEL, "", &specs, device)?;
+        let ema = vector(checkpoint, AVERAGE, "", &specs, device)?;
+        load_spectral_norms(&mut model, checkpoint, MODEL, device)?;
+        let steps = scalars.optimizer_steps;
+        let optimizer = load_optimizer(checkpoint, OPTIMIZER, &specs, steps, device)?;
+        objective.load(checkpoint)?;
+        Ok(Self {
+            model: parameters::unflatten(model, &weights),
+            ema,
+            optimizer,
+            objective,
+            data: DataSummary::of_checkpoint(checkpoint)?,
+            iteration: scalars.iteration,
+            attempt: scalars.attempt,
+        })
+    }
+}

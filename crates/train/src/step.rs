@@ -1,0 +1,119 @@
+//! Take one training step: objective → clip → Adam → EMA.
+
+use burn::tensor::Tensor;
+use ebm_core::{Invalid, Schedule};
+use ebm_data::Batch;
+use ebm_model::EnergyModel;
+
+use crate::ema;
+use crate::objective::{Gradient, Objective, StepContext};
+use crate::optimizer::OptimizerConfig;
+use crate::parameters;
+use crate::state::TrainState;
+
+/// How gradients become weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepConfig {
+    /// Updates of the weights in a whole run, over which the learning rate is scheduled.
+    pub iterations: usize,
+    /// Learning rate.
+    pub lr: Schedule,
+    /// Decay of the moving average of the weights, in [0, 1).
+    pub ema_decay: f64,
+    /// Adam, and what bounds its gradients.
+    pub optimizer: OptimizerConfig,
+}
+
+impl Default for StepConfig {
+    fn default() -> Self {
+        Self {
+            iterations: 10_000,
+            lr: Schedule::Constant(1e-4),
+            ema_decay: 0.99,
+            optimizer: OptimizerConfig::default(),
+        }
+    }
+}
+
+impl StepConfig {
+    /// Learning rate of an iteration, warm-up included.
+    pub fn lr_at(&self, iteration: u64) -> f64 {
+        let warmup = self.optimizer.warmup as f64;
+        let warmed = ((iteration + 1) as f64 / warmup.max(1.0)).min(1.0);
+        warmed * self.lr.at(iteration as usize, self.iterations)
+    }
+
+    /// Check that steps can be taken.
+    ///
+    /// # Errors
+    /// Names the first key with an impossible value.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        if self.iterations == 0 {
+            return Err(Invalid::new("iterations", "must be at least 1, got 0"));
+        }
+        if self.iterations > u32::MAX as usize {
+            return Err(Invalid::new("iterations", "must be below 2³²"));
+        }
+        match self.lr.range() {
+            Err(problem) => return Err(Invalid::new("lr", problem)),
+            Ok((low, _)) if low < 0.0 => {
+                return Err(Invalid::new("lr", format!("must be ≥ 0, got {low}")));
+            }
+            Ok(_) => {}
+        }
+        if !(0.0..1.0).contains(&self.ema_decay) {
+            let problem = format!("must be in [0, 1), got {}", self.ema_decay);
+            return Err(Invalid::new("ema_decay", problem));
+        }
+        let optimizer = self.optimizer.validate();
+        optimizer.map_err(|invalid| invalid.within("optimizer"))
+    }
+}
+
+/// What happened in a step. Tensors stay on the device until somebody reads them.
+#[derive(Clone, Debug)]
+pub struct StepInfo {
+    /// What was minimised, `[1]`.
+    pub loss: Tensor<1>,
+    /// What the objective tells, `[1]` each.
+    pub terms: Vec<(&'static str, Tensor<1>)>,
+    /// L2 norm of the parameter gradient before clipping, `[1]`.
+    pub grad_norm: Tensor<1>,
+    /// Learning rate used.
+    pub lr: f64,
+}
+
+/// One step: the objective's gradient becomes an update of the weights and of their moving average.
+///
+/// Spectral norm takes one power iteration first.
+pub fn step<M: EnergyModel, O: Objective<M>>(
+    config: &StepConfig,
+    objective: &O,
+    state: &mut TrainState<M, O::State>,
+    batch: &Batch,
+    context: &StepContext,
+) -> StepInfo {
+    for weight in &mut state.model.spectral_norms() {
+        weight.iterate();
+    }
+    let Gradient { flat, loss, terms } =
+        objective.gradient(&mut state.objective, &state.model, batch, context);
+    let lr = config.lr_at(state.iteration);
+    let weights = parameters::flatten(&state.model); // [parameters]
+    let update = state.optimizer.step(&config.optimizer, lr, weights, flat);
+    let average = state.ema.clone();
+    state.ema = ema::update(
+        average,
+        update.parameters.clone(),
+        config.ema_decay,
+        state.iteration,
+    );
+    state.model = parameters::unflatten(state.model.clone(), &update.parameters);
+    state.iteration += 1;
+    StepInfo {
+        loss,
+        terms,
+        grad_norm: update.grad_norm,
+        lr,
+    }
+}

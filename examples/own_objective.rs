@@ -1,0 +1,60 @@
+//! Train a network under an objective of one's own: what it needs is a gradient and what it remembers.
+//!
+//! `cargo run --release -p ebm-apply --example own_objective`
+
+use burn::tensor::{Device, Tensor};
+use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Shard, Stream};
+use ebm_data::{Batch, BatchConfig, Batches, DataConfig};
+use ebm_langevin::noise_images;
+use ebm_model::{ConvNetConfig, EnergyModel};
+use ebm_train::{DataSummary, Gradient, Objective, StepContext, Trainer, parameters};
+
+/// Tell data from uniform noise: the logistic loss of E(noise) − E(data). It remembers nothing.
+struct AgainstNoise;
+
+impl<M: EnergyModel> Objective<M> for AgainstNoise {
+    type State = ();
+
+    fn init(&self, _: &DataSummary, _: u64, _: &Device) {}
+
+    fn gradient(&self, _: &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+        let [num, channels, height, width] = batch.images.dims();
+        let shape = ImageShape::new(channels, height, width);
+        let seed = step.key.seed + u64::from(step.key.iteration);
+        let noise = noise_images(num, shape, seed, &batch.images.device());
+        let gap = model.energy(noise) - model.energy(batch.images.clone());
+        let loss = gap.clone().neg().exp().log1p().mean();
+        Gradient {
+            loss: loss.clone().inner(),
+            terms: vec![("gap", gap.inner().mean())],
+            flat: parameters::flatten_gradients(model, &loss.backward()),
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("E(noise) − E(data) = {:.3}", gap_after_training()?);
+    Ok(())
+}
+
+/// Trains for a few iterations.
+pub fn gap_after_training() -> Result<f32, Box<dyn std::error::Error>> {
+    let (seed, device) = (1, Device::flex());
+    let config = DataConfig {
+        train_images: 500,
+        test_images: 0,
+        ..DataConfig::default()
+    };
+    let data = ebm_data::load(&config, seed)?.train;
+    let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::Weights, 0), 0);
+    let net = ConvNetConfig::uva().init(data.shape, &mut rng, &device.clone().autodiff())?;
+    let mut trainer = Trainer::new(net, AgainstNoise, (&data).into(), seed, &device).with_lr(1e-3);
+    let batches = BatchConfig::new(32);
+    let mut batches = Batches::new(&data, batches, seed, &device);
+    let mut gap = Tensor::<1>::zeros([1], &device);
+    for _ in 0..30 {
+        let info = trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
+        gap = info.terms[0].1.clone();
+    }
+    Ok(gap.into_scalar())
+}
