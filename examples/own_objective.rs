@@ -2,28 +2,37 @@
 //!
 //! `cargo run --release -p ebm-apply --example own_objective`
 
-use burn::tensor::{Device, Tensor};
-use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Shard, Stream};
+use burn::tensor::{Device, Tensor, activation};
+use ebm_core::{Distribution, NoiseKey, PhiloxRng, Shard, Stream, index_tensor};
 use ebm_data::{Batch, BatchConfig, Batches, DataConfig};
-use ebm_langevin::noise_images;
+use ebm_langevin::{Noise, perturb};
 use ebm_model::{ConvNetConfig, EnergyModel};
+use ebm_train::checkpoint::{Checkpoint, CheckpointError};
 use ebm_train::{DataSummary, Gradient, Objective, StepContext, Trainer, parameters};
 
-/// Tell data from uniform noise: the logistic loss of E(noise) − E(data). It remembers nothing.
+/// Tell data from uniform noise: mean softplus(E(data) − E(noise)). It remembers nothing.
 struct AgainstNoise;
 
 impl<M: EnergyModel> Objective<M> for AgainstNoise {
     type State = ();
 
-    fn init(&self, _: &DataSummary, _: u64, _: &Device) {}
+    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
+
+    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
+        Ok(())
+    }
 
     fn gradient(&self, _: &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
-        let [num, channels, height, width] = batch.images.dims();
-        let shape = ImageShape::new(channels, height, width);
-        let seed = step.key.seed + u64::from(step.key.iteration);
-        let noise = noise_images(num, shape, seed, &batch.images.device());
+        let ids = step.shard.places(batch.labels.len());
+        let noise = Noise {
+            key: step.key.stream(Stream::Sample),
+            distribution: Distribution::Uniform,
+            scale: 1.0,
+        };
+        let ids = index_tensor(&ids, &batch.images.device());
+        let noise = perturb(batch.images.zeros_like(), &ids, noise);
         let gap = model.energy(noise) - model.energy(batch.images.clone());
-        let loss = gap.clone().neg().exp().log1p().mean();
+        let loss = activation::softplus(gap.clone().neg(), 1.0).mean();
         Gradient {
             loss: loss.clone().inner(),
             terms: vec![("gap", gap.inner().mean())],
@@ -49,8 +58,7 @@ pub fn gap_after_training() -> Result<f32, Box<dyn std::error::Error>> {
     let mut rng = PhiloxRng::new(NoiseKey::new(seed, Stream::Weights, 0), 0);
     let net = ConvNetConfig::uva().init(data.shape, &mut rng, &device.clone().autodiff())?;
     let mut trainer = Trainer::new(net, AgainstNoise, (&data).into(), seed, &device).with_lr(1e-3);
-    let batches = BatchConfig::new(32);
-    let mut batches = Batches::new(&data, batches, seed, &device);
+    let mut batches = Batches::new(&data, BatchConfig::new(32), seed, &device);
     let mut gap = Tensor::<1>::zeros([1], &device);
     for _ in 0..30 {
         let info = trainer.step(&batches.at(trainer.key(), Shard::WHOLE));

@@ -6,7 +6,7 @@
 //! use ebm_data::decode_picture;
 //!
 //! let device = Device::flex();
-//! let trained = Trained::open("runs/digits".as_ref(), &device)?;
+//! let trained = Trained::open("runs/digits", &device)?;
 //! let bytes = decode_picture("digit.png".as_ref(), trained.shape())?;
 //! let images = score::images(&bytes, trained.shape(), &device);
 //! let energies = score::energies(&trained.energy(Weights::Average), images);
@@ -14,13 +14,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `score` (use it) → `weights` (to PyTorch and back).
+//! Reading order: `trained` (open a run) → `sample`, `score` (use it) → `exchange` (weights, to PyTorch and back).
 
+pub mod exchange;
 mod sample;
 pub mod score;
 mod trained;
-pub mod weights;
 
-pub use sample::{Init, SampleError, SampleOptions, Samples, labels_in_turn, sample, to_bytes};
+pub use ebm_langevin::{labels_in_turn, to_bytes};
+pub use exchange::ImportError;
+pub use sample::{Init, SampleError, SampleOptions, Samples, sample};
 pub use trained::{OpenError, Trained, UnknownClass, Weights};
-pub use weights::ImportError;

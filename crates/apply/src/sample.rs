@@ -1,12 +1,12 @@
 //! Draw images from a trained energy.
 
 use burn::tensor::Tensor;
-use ebm_core::pixels::byte_of_pixel;
 use ebm_core::{NoiseKey, PhiloxRng, Stream, index_tensor};
 use ebm_langevin::{
-    ChainRun, LangevinConfig, Method, Sampler, noise_images, sampler_outside_training, warm_up,
+    ChainRun, LangevinConfig, Method, Sampler, labels_in_turn, noise_images,
+    sampler_outside_training, warm_up,
 };
-use ebm_model::{Frozen, Network, Precision};
+use ebm_model::{Frozen, Network, Precision, UnsupportedPrecision};
 use thiserror::Error;
 
 use crate::trained::{Trained, Weights};
@@ -43,7 +43,8 @@ pub struct SampleOptions {
     pub precision: Precision,
     /// Which weights.
     pub weights: Weights,
-    /// Keep the chains at the start, after every so many steps, and at the end.
+    /// Steps between the states that [`Samples::trajectory`] keeps, at least 1; `None` for no
+    /// trajectory.
     pub trajectory_every: Option<usize>,
 }
 
@@ -69,7 +70,8 @@ impl SampleOptions {
 pub struct Samples {
     /// Pixels in [0, 1], `[num, channels, height, width]`.
     pub images: Tensor<4>,
-    /// The chains on their way, where asked for; of the last half where classes change.
+    /// The chains at the start, after every [`SampleOptions::trajectory_every`] steps, and at the end;
+    /// where classes change, only of the steps under the second classes.
     pub trajectory: Vec<Tensor<4>>,
     /// The energy of every sample.
     pub energies: Vec<f32>,
@@ -96,10 +98,13 @@ pub enum SampleError {
         /// Chains of the buffer.
         capacity: usize,
     },
+    /// The device does not compute in the precision.
+    #[error(transparent)]
+    Precision(#[from] UnsupportedPrecision),
     /// An energy is not finite.
     #[error("sampling diverged: an energy is {energy}")]
     Diverged {
-        /// It.
+        /// The first energy that is not finite.
         energy: f32,
     },
 }
@@ -108,8 +113,12 @@ pub enum SampleError {
 ///
 /// # Errors
 /// Where the buffer has too few chains, or an energy is not finite.
+///
+/// # Panics
+/// If `then` has another length than `labels`, or `steps` does not fit in 24 bits.
 pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, SampleError> {
     let (device, num) = (trained.device(), options.labels.len());
+    options.precision.check(device)?;
     let start = match options.init {
         Init::Noise => noise_images(num, trained.shape(), options.seed, device),
         Init::Buffer => buffer_images(trained, &options.labels, options.seed)?,
@@ -120,7 +129,7 @@ pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, Sam
     // What a run has adapted is the size of its own kind of steps.
     let is_own = options.langevin == trained.config().langevin;
     let scale = if is_own {
-        trained.state().objective.step_scale
+        trained.state().objective_state.step_scale
     } else {
         1.0
     };
@@ -177,7 +186,7 @@ fn finish(mut run: ChainRun<4>, options: &SampleOptions) -> Result<Samples, Samp
 /// Different chains of the buffer, chosen by the seed, each of its label's class where the model
 /// has classes.
 fn buffer_images(trained: &Trained, labels: &[u32], seed: u64) -> Result<Tensor<4>, SampleError> {
-    let buffer = &trained.state().objective.buffer;
+    let buffer = &trained.state().objective_state.buffer;
     let capacity = buffer.capacity();
     let key = NoiseKey::new(seed, Stream::Sample, CHOICE);
     let order = rand::seq::index::sample(&mut PhiloxRng::new(key, 0), capacity, capacity);
@@ -202,15 +211,4 @@ fn buffer_images(trained: &Trained, labels: &[u32], seed: u64) -> Result<Tensor<
         }
     }
     Ok(buffer.peek(&slots, seed))
-}
-
-/// One label a chain for a grid of every class in turn: `num` labels of a model with `classes`
-/// classes, all 0 without classes.
-pub fn labels_in_turn(num: usize, classes: usize) -> Vec<u32> {
-    (0..num).map(|i| (i % classes.max(1)) as u32).collect()
-}
-
-/// Pixels in [0, 1] as bytes, row-major.
-pub fn to_bytes(x: Tensor<4>) -> Vec<u8> {
-    x.into_data().iter::<f32>().map(byte_of_pixel).collect()
 }

@@ -4,11 +4,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use ebm_core::ImageShape;
-use ebm_model::{Frozen, Network};
+use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, CheckpointError};
-use ebm_train::{
-    ChainState, Config, ConfigError, DataSummary, Objective, TrainState, initial_model,
-};
+use ebm_train::{ChainState, Config, ConfigError, TrainState, load_state};
 use thiserror::Error;
 
 /// A checkpoint that cannot be opened.
@@ -28,7 +26,7 @@ pub enum UnknownClass {
     /// It has none at all.
     #[error("this model knows no classes")]
     NoClasses,
-    /// It has others.
+    /// It has other classes.
     #[error("there is no class `{class}`; the model has 0 to {}{}", num_classes - 1, some_names(names))]
     NotThere {
         /// What was asked for.
@@ -63,19 +61,13 @@ impl Trained {
     ///
     /// # Errors
     /// Where `path` leads to no checkpoint, or to a damaged one.
-    pub fn open(path: &Path, device: &Device) -> Result<Self, OpenError> {
-        let checkpoint = checkpoint::read(&checkpoint::resolve(path)?)?;
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, OpenError> {
+        let checkpoint = checkpoint::read(&checkpoint::resolve(path.as_ref())?)?;
         let origin = checkpoint.path.join("config.toml").display().to_string();
         let text = String::from_utf8_lossy(checkpoint.file("config.toml")?);
         let config = Config::parse(&text, &origin)?;
-        let data = DataSummary::of_checkpoint(&checkpoint)?;
-        let autodiff = device.clone().autodiff();
-        let model = initial_model(&config, data.shape, data.num_classes(), &autodiff)
-            .map_err(|invalid| checkpoint.invalid("config.toml", invalid.to_string()))?;
-        let objective = config.contrastive();
-        let chains = Objective::<Network>::init(&objective, &data, config.seed, device);
         Ok(Self {
-            state: TrainState::load(model, chains, &checkpoint, device)?,
+            state: load_state(&config, &checkpoint, device)?,
             config,
             device: device.clone(),
         })
@@ -91,7 +83,7 @@ impl Trained {
         &self.state
     }
 
-    /// Where its tensors live, without autodiff.
+    /// The device of its tensors, without autodiff.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -108,11 +100,7 @@ impl Trained {
 
     /// Classes that the energy may be given; 0 for one without classes.
     pub fn num_classes(&self) -> usize {
-        if self.config.model.conditional {
-            self.state.data.num_classes()
-        } else {
-            0
-        }
+        self.state.model.num_classes()
     }
 
     /// The class of this name or number.
@@ -139,7 +127,7 @@ impl Trained {
     }
 
     /// The energy E(x), whose classes, if it has any, are summed out; `energy.given(classes)` is
-    /// E(x, y).
+    /// E(x, y). Every call makes the network anew.
     pub fn energy(&self, weights: Weights) -> Frozen<Network> {
         match weights {
             Weights::Average => self.state.ema_model(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use ebm_apply::weights;
+use ebm_apply::exchange;
 
 use crate::output::{require_extension, say, write_output};
 use crate::trained::TrainedArgs;
@@ -37,7 +37,7 @@ impl ExportArgs {
         require_extension("--output", &self.output, &["safetensors"])?;
         let (trained, _) = self.trained.open()?;
         let energy = trained.energy(self.trained.weights());
-        let bytes = weights::to_safetensors(&energy, trained.shape().channels);
+        let bytes = exchange::to_safetensors(&energy, trained.shape().channels);
         write_output(&self.output, &bytes)?;
         say(self.output.display())?;
         Ok(ExitCode::SUCCESS)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use ebm_apply::weights;
+use ebm_apply::exchange;
 
 use crate::args::ConfigArgs;
 use crate::output::say;
@@ -34,7 +34,7 @@ impl ImportArgs {
         let config = self.config.resolve(no_spectral_norm)?;
         let bytes = std::fs::read(&self.file)
             .with_context(|| format!("cannot read {}", self.file.display()))?;
-        let checkpoint = weights::import(&bytes, &self.file, &config, &self.output)?;
+        let checkpoint = exchange::import(&bytes, &self.file, &config, &self.output)?;
         say(checkpoint.display())?;
         Ok(ExitCode::SUCCESS)
     }

@@ -135,10 +135,12 @@ impl TrainArgs {
         if run.iteration() > 0 {
             progress.say(&format!("going on after iteration {}", run.iteration()));
         }
+        let stop = stop_on_interrupt(quiet)?;
+        run.adopt()?;
         let mut metrics = open_metrics(dir, run.iteration())?;
         let mut pictures = Pictures;
         let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut pictures];
-        let outcome = run.train(observers, stop_on_interrupt(quiet)?);
+        let outcome = run.train(observers, stop);
         progress.finish(); // after an error, too
         Ok(outcome?)
     }
@@ -174,10 +176,15 @@ fn report(outcome: &Outcome, dir: &Path, quiet: bool) -> anyhow::Result<ExitCode
             }
             Ok(ExitCode::SUCCESS)
         }
-        Outcome::Interrupted { iteration, checkpoint } => {
+        Outcome::Interrupted {
+            iteration,
+            checkpoint,
+        } => {
             say(checkpoint.display())?;
             if !quiet {
-                eprintln!("stopped after iteration {iteration}; the same command goes on from there");
+                eprintln!(
+                    "stopped after iteration {iteration}; the same command goes on from there"
+                );
             }
             Ok(ExitCode::from(130))
         }

@@ -25,7 +25,8 @@ pub trait Energy<const D: usize>: Sync {
     /// - `x`: `[batch, ..]`, returns `[batch]`
     fn energies(&self, x: Tensor<D>) -> Tensor<1>;
 
-    /// E and ∇E of every state, as [`energy_and_gradient`] gives them unless there is a quicker way.
+    /// E and ∇E of every state. By default [`energy_and_gradient`] computes them; an energy with a faster
+    /// way overrides this.
     ///
     /// # Shapes
     /// - `x`: `[batch, ..]`, not tracked by autodiff
@@ -34,8 +35,9 @@ pub trait Energy<const D: usize>: Sync {
         energy_and_gradient(x, &|x| self.energies(x))
     }
 
-    /// The energy of the states at `rows` of a batch, where it differs between the rows, as that of
-    /// images under a class each does; `None` where it is one energy for all.
+    /// The energy of the states at `rows` of a batch. An energy that differs between the rows, such as
+    /// E(·, y) with a class for each image, must return one, as samplers cut batches into pieces. `None`
+    /// where all rows have the same energy.
     fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Energy<D> + '_>> {
         let _ = rows;
         None

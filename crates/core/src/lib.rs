@@ -2,7 +2,7 @@
 //! changes over a run, what an image's shape is, how a batch is spread over threads.
 //!
 //! Reading order: `energy` (the trait that networks implement and samplers use) → `random` (every
-//! random number is a function of what it is for) → `schedule`, `shape`, `pixels`, `device_kind`,
+//! random number is a function of what it is for) → `schedule`, `shape`, `rows`, `pixels`, `device_kind`,
 //! `pieces`, `invalid`.
 //!
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
@@ -15,12 +15,11 @@ mod invalid;
 mod pieces;
 pub mod pixels;
 pub mod random;
+pub mod rows;
 mod schedule;
 mod shape;
 
-pub use adapters::{
-    Adapter, adapters_under_test, opengl_adapters, vulkan_adapters, wgpu_adapters,
-};
+pub use adapters::{Adapter, adapters_under_test, opengl_adapters, vulkan_adapters, wgpu_adapters};
 pub use device_kind::DeviceKind;
 pub use energy::{Energy, energy_and_gradient};
 pub use index::index_tensor;

@@ -13,10 +13,11 @@ use crate::device_kind::DeviceKind;
 /// The most chains of a piece on a CPU: few enough for a network's activations to stay in a core's
 /// cache, enough to fill its vectors and to be worth reading the weights for.
 pub const MAX_CHAINS_OF_PIECE: usize = 16;
-/// Chains beside each other take as long as this many of them.
+/// Chains that fill a CPU's vectors: fewer take as long as this many.
 const LANES: usize = 8;
 
-/// The pieces of a batch of chains on `device`: on a CPU as large as keeps all threads busy to the end.
+/// The pieces of a batch of chains on `device`. On a CPU they are as large as they can be while every
+/// thread stays busy to the end; on a GPU the whole batch is one piece.
 pub fn chain_pieces(device: &Device, batch: usize) -> Vec<Range<usize>> {
     if DeviceKind::is_cpu(device) {
         balanced_pieces(batch, rayon::current_num_threads())
@@ -25,7 +26,8 @@ pub fn chain_pieces(device: &Device, batch: usize) -> Vec<Range<usize>> {
     }
 }
 
-/// Large pieces for each thread first, then those of [`LANES`] with which all end together.
+/// Large pieces first, equally many for each thread. Then pieces of [`LANES`] chains, so that all threads
+/// end together.
 fn balanced_pieces(batch: usize, threads: usize) -> Vec<Range<usize>> {
     let of_thread = batch.div_ceil(LANES * threads.max(1)) * LANES;
     let large = threads * (of_thread / MAX_CHAINS_OF_PIECE) * MAX_CHAINS_OF_PIECE;
@@ -36,7 +38,8 @@ fn balanced_pieces(batch: usize, threads: usize) -> Vec<Range<usize>> {
     large.chain(rest).collect()
 }
 
-/// The ranges into which `device` wants a batch cut: one on a GPU, pieces of `on_cpu` on a CPU.
+/// The ranges into which a batch is cut on `device`: ranges of `on_cpu` on a CPU, the whole batch on a
+/// GPU.
 pub fn pieces_for(device: &Device, batch: usize, on_cpu: usize) -> Vec<Range<usize>> {
     pieces_of(
         batch,
@@ -48,7 +51,7 @@ pub fn pieces_for(device: &Device, batch: usize, on_cpu: usize) -> Vec<Range<usi
     )
 }
 
-/// A batch in ranges of `size`, the last one of what is left.
+/// Ranges of `size` that cover a batch; the last one may be shorter.
 pub fn pieces_of(batch: usize, size: usize) -> Vec<Range<usize>> {
     (0..batch)
         .step_by(size.max(1))
@@ -61,6 +64,9 @@ pub fn pieces_of(batch: usize, size: usize) -> Vec<Range<usize>> {
 ///
 /// Each thread works inside a rayon pool of its own with one thread: a tensor operation that
 /// would fork stays on its core, and forks of different pieces do not wait for each other.
+///
+/// # Panics
+/// If `work` panics.
 pub fn each_piece<T: Send>(
     device: &Device,
     pieces: Vec<Range<usize>>,

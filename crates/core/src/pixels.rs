@@ -2,7 +2,7 @@
 //!
 //! A byte q stands for the interval [q/256, (q + 1)/256) of [0, 1]: training spreads it evenly over
 //! that interval, a deterministic reader takes its middle, and a pixel becomes the byte of the
-//! interval that it lies in. So a byte survives every way through pixels and back.
+//! interval that it lies in. So a byte that becomes a pixel in any of these ways comes back the same.
 
 /// Width of the interval that a byte stands for.
 pub const BYTE_WIDTH: f32 = 1.0 / 256.0;
@@ -16,7 +16,7 @@ pub fn pixel_of_byte(byte: u8) -> f32 {
     (f32::from(byte) + 0.5) * BYTE_WIDTH
 }
 
-/// The byte of the interval in which a pixel lies, ⌊256·x⌋ within 0 to 255; 0 for what is not a number.
+/// The byte of the interval in which a pixel lies, ⌊256·x⌋ clamped to 0 to 255; 0 for NaN.
 #[inline]
 pub fn byte_of_pixel(pixel: f32) -> u8 {
     (256.0 * pixel).floor() as u8

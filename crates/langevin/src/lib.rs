@@ -44,7 +44,6 @@
 
 mod buffer;
 mod kernel;
-mod rows;
 mod sampler;
 mod start;
 mod stats;
@@ -57,6 +56,6 @@ pub use kernel::{descend, perturb, reference};
 pub use sampler::{
     ChainRun, Dynamics, LangevinConfig, LastStep, Method, Sampler, adapted_scale, hmc, mala, sgld,
 };
-pub use start::{noise_images, sampler_outside_training, warm_up};
+pub use start::{labels_in_turn, noise_images, sampler_outside_training, to_bytes, warm_up};
 pub use stats::{ChainStats, StepStats};
 pub use step::{Descent, Noise};

@@ -3,6 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use ebm_core::{Distribution, Energy, ImageShape, NoiseKey, Stream, index_tensor};
 
+use ebm_core::pixels::byte_of_pixel;
+
 use crate::kernel::perturb;
 use crate::sampler::{LangevinConfig, Sampler, adapted_scale};
 use crate::step::Noise;
@@ -38,12 +40,12 @@ pub fn sampler_outside_training(langevin: &LangevinConfig, steps: usize, seed: u
     Sampler::new(config, NoiseKey::new(seed, Stream::Sample, CHAINS))
 }
 
-/// Run chains from `start` while their step size adapts towards `target_acceptance`, and return
-/// where they came to and what step sizes are to be multiplied by from there on. Without a target
-/// that is `start` and `scale`.
+/// Run chains from `start` while their step size adapts towards `target_acceptance`. Returns the chains
+/// after that, and the factor by which later step sizes are to be multiplied. Without a target these are
+/// `start` and `scale`.
 ///
 /// # Shapes
-/// - `start`: `[num, channels, height, width]`
+/// - `start`, and the chains that return: `[num, channels, height, width]`
 pub fn warm_up(
     energy: &dyn Energy<4>,
     langevin: &LangevinConfig,
@@ -67,4 +69,15 @@ pub fn warm_up(
         let acceptance = acceptance.unwrap_or(f64::NAN);
         (run.x, adapted_scale(scale, acceptance, target))
     })
+}
+
+/// One label a chain for a grid of every class in turn: `num` labels of a model with `classes`
+/// classes, all 0 without classes.
+pub fn labels_in_turn(num: usize, classes: usize) -> Vec<u32> {
+    (0..num).map(|i| (i % classes.max(1)) as u32).collect()
+}
+
+/// Pixels in [0, 1] as bytes, row-major.
+pub fn to_bytes(x: Tensor<4>) -> Vec<u8> {
+    x.into_data().iter::<f32>().map(byte_of_pixel).collect()
 }

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::rows::{flatten_rows, row_norms};
 use crate::step::Descent;
+use ebm_core::rows::{flatten_rows, row_norms};
 
 /// What each chain did in one run of the sampler. A value that is not finite stays visible.
 ///
@@ -16,7 +16,7 @@ pub struct ChainStats {
     pub energy_after: Tensor<1>,
     /// Share of the final pixels at a bound, in [0, 1].
     pub at_bound_share: Tensor<1>,
-    /// What the steps did, where asked for.
+    /// What the steps did; `None` unless they were recorded.
     pub steps: Option<StepStats>,
 }
 
@@ -30,7 +30,7 @@ pub struct StepStats {
     /// Share of the elements of ∇E/T that a clamp, or a limit of its norm, changed, in [0, 1].
     pub clamped_share: Tensor<1>,
     /// Mean probability with which a step was accepted, in [0, 1], of methods that may reject it;
-    /// not a number where an energy was not finite.
+    /// NaN where an energy was not finite.
     pub acceptance: Option<Tensor<1>>,
 }
 

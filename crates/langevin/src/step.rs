@@ -24,7 +24,10 @@ impl Descent {
         (x - self.step_size * clamped).clamp(self.bounds[0], self.bounds[1])
     }
 
-    /// The same with tensor operations.
+    /// The step of a batch, with tensor operations.
+    ///
+    /// # Shapes
+    /// - `x`, `gradient`: the same shape, which is also that of what returns
     pub fn of_tensor<const D: usize>(&self, x: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
         let scaled = gradient.mul_scalar(self.inverse_temperature);
         let clamped = scaled.clamp(-self.grad_clip, self.grad_clip);

@@ -2,6 +2,7 @@
 //! order.
 
 use burn::tensor::Tensor;
+use ebm_core::rows::{one_per_row, row_sums};
 
 /// v·∇ₓE(x) of every image, as far as its gradient with respect to the weights is concerned: the value
 /// itself is a constant away, and nobody should read it.
@@ -21,23 +22,13 @@ pub fn directional_derivative(
     displacement: f64,
 ) -> Tensor<1> {
     let [_, channels, height, width] = x.dims();
-    let length = image_sums(v.clone().square()).sqrt(); // [batch]
+    let length = row_sums(v.clone().square()).sqrt(); // [batch]
     let reach = displacement * ((channels * height * width) as f64).sqrt();
-    let shift = v / per_image(length.clone().clamp_min(f32::MIN_POSITIVE)) * reach;
+    let per_image = length.clone().clamp_min(f32::MIN_POSITIVE);
+    let shift = v / per_image.reshape(one_per_row(&x)) * reach;
     let ahead = energy(x.clone() + shift.clone());
     let behind = energy(x - shift);
     (ahead - behind) * length / (2.0 * reach)
-}
-
-/// The sum over each image, `[batch]`.
-pub(crate) fn image_sums(x: Tensor<4>) -> Tensor<1> {
-    x.flatten::<2>(1, 3).sum_dim(1).squeeze_dim(1)
-}
-
-/// `[batch]` to `[batch, 1, 1, 1]`.
-pub(crate) fn per_image(values: Tensor<1>) -> Tensor<4> {
-    let batch = values.dims()[0];
-    values.reshape([batch, 1, 1, 1])
 }
 
 #[cfg(test)]
@@ -98,7 +89,7 @@ mod tests {
     #[test]
     fn a_direction_of_no_length_has_no_derivative() {
         let zero = Tensor::<4>::zeros([1, 1, 1, 2], &Device::flex());
-        let energy = |x: Tensor<4>| image_sums(x);
+        let energy = |x: Tensor<4>| row_sums(x);
         let slope = directional_derivative(energy, zero.clone(), zero, 0.01);
         assert_eq!(slope.into_scalar::<f32>(), 0.0);
     }

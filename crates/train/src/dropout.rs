@@ -17,8 +17,8 @@ impl Dropout {
         Self { prob, key }
     }
 
-    /// Energies, with elements dropped, of images that are number `first` and on of the iteration, each
-    /// given its class if the model has classes.
+    /// Energies of images with elements dropped, each given its class if the model has classes. The mask of
+    /// an image is keyed by its place among those of all workers.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, `y`: `[batch]`, returns `[batch]`
@@ -27,11 +27,10 @@ impl Dropout {
         model: &M,
         x: Tensor<4>,
         y: &Tensor<1, Int>,
-        first: usize,
+        places: &[u32],
     ) -> Tensor<1> {
         let device = x.device();
-        let images: Vec<u32> = (first..first + x.dims()[0]).map(|i| i as u32).collect();
-        let images = index_tensor(&images, &device);
+        let images = index_tensor(places, &device);
         let mask = |layer: u32, shape: [usize; 4]| -> Tensor<4> {
             let uniform = Noise {
                 key: self.key.at_step(layer),
@@ -74,15 +73,19 @@ mod tests {
         }
     }
 
-    fn energies(prob: f64, iteration: u32, first: usize) -> Vec<f32> {
+    fn energies(prob: f64, iteration: u32, first: u32) -> Vec<f32> {
         let device = Device::flex();
         let model = Masks {
             unused: Param::from_data([0.0f32], &device),
         };
         let x = Tensor::zeros([8, 4, 16, 16], &device);
         let y = index_tensor(&[0; 8], &device);
-        let energies = Dropout::new(prob, NoiseKey::new(0, Stream::Dropout, iteration))
-            .energy(&model, x, &y, first);
+        let energies = Dropout::new(prob, NoiseKey::new(0, Stream::Dropout, iteration)).energy(
+            &model,
+            x,
+            &y,
+            &(first..first + 8).collect::<Vec<_>>(),
+        );
         energies.into_data().iter::<f32>().collect()
     }
 

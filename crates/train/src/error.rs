@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ebm_core::{ImageShape, Invalid};
+use ebm_model::UnsupportedPrecision;
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
@@ -28,6 +29,9 @@ pub enum TrainError {
         /// Where.
         device: String,
     },
+    /// A device that does not compute in the precision of the configuration.
+    #[error(transparent)]
+    Precision(#[from] UnsupportedPrecision),
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

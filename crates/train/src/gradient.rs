@@ -214,7 +214,7 @@ mod tests {
     use ebm_model::ConvNetConfig;
 
     use super::*;
-    use crate::objective::contrastive::{Kind, ObjectiveConfig, loss};
+    use crate::objective::contrastive::{LossConfig, LossKind, loss};
 
     /// The gradient of every loss from tapes of pieces is that of one tape of the whole.
     #[test]
@@ -227,8 +227,8 @@ mod tests {
         let net = net.init(shape, &mut rng, &device).expect("fits");
         let frozen = Frozen::new(&net);
         let x = noise_images(IMAGES, shape, 3, &device);
-        for kind in [Kind::Cd, Kind::Logsumexp, Kind::Softplus] {
-            let objective = ObjectiveConfig {
+        for kind in [LossKind::Cd, LossKind::Logsumexp, LossKind::Softplus] {
+            let objective = LossConfig {
                 kind,
                 sharpness: 2.0,
             };

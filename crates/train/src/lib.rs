@@ -46,14 +46,14 @@ pub use config::{
 pub use directional::directional_derivative;
 pub use error::TrainError;
 pub use objective::contrastive::{
-    ChainState, Contrastive, Kind, KlConfig, LastStepTerm, Loss, ObjectiveConfig, loss,
+    ChainState, Contrastive, KlConfig, LastStepTerm, Loss, LossConfig, LossKind, loss,
 };
-pub use objective::{Gradient, Objective, Persist, StepContext};
+pub use objective::{Gradient, Objective, StepContext};
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
     Estimate, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir, RunOptions,
-    Samples, Speed, StepReport, estimate, process_memory,
+    Samples, Speed, StepReport, estimate, load_state, new_state, process_memory,
 };
-pub use state::{DataSummary, TrainState, named_arrays};
+pub use state::{DataSummary, Persist, TrainState, named_arrays};
 pub use step::{StepConfig, StepInfo, step};
 pub use trainer::Trainer;

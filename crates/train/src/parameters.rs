@@ -65,12 +65,15 @@ pub fn specs(model: &impl Module) -> Vec<ParameterSpec> {
     visitor.specs
 }
 
-/// Whether a module is one variant of an enum, whose name is no field.
+/// Whether a module is a variant of an enum: its name is not a field's.
 fn is_choice(kind: &str) -> bool {
     kind.starts_with("Enum:")
 }
 
 /// All parameters as one vector, untracked, `[parameters]`.
+///
+/// # Panics
+/// If the model has no parameters.
 pub fn flatten(model: &impl Module) -> Tensor<1> {
     struct Visitor(Vec<Tensor<1>>);
     impl ModuleVisitor for Visitor {
@@ -84,6 +87,9 @@ pub fn flatten(model: &impl Module) -> Tensor<1> {
 }
 
 /// All gradients as one vector, `[parameters]`; zeros for a parameter that the loss does not reach.
+///
+/// # Panics
+/// If the model has no parameters.
 pub fn flatten_gradients(model: &impl Module, gradients: &Gradients) -> Tensor<1> {
     struct Visitor<'a> {
         gradients: &'a Gradients,
@@ -143,6 +149,9 @@ pub(crate) fn dot(model: &impl Module, vector: &Tensor<1>) -> Tensor<1> {
 }
 
 /// The model with the parameters of `vector`, each as trainable as before.
+///
+/// # Shapes
+/// - `vector`: `[parameters]`
 ///
 /// # Panics
 /// If `vector` is not as long as the model has parameters.

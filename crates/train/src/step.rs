@@ -97,7 +97,7 @@ pub fn step<M: EnergyModel, O: Objective<M>>(
         weight.iterate();
     }
     let Gradient { flat, loss, terms } =
-        objective.gradient(&mut state.objective, &state.model, batch, context);
+        objective.gradient(&mut state.objective_state, &state.model, batch, context);
     let lr = config.lr_at(state.iteration);
     let weights = parameters::flatten(&state.model); // [parameters]
     let update = state.optimizer.step(&config.optimizer, lr, weights, flat);

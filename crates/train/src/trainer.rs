@@ -1,6 +1,6 @@
 //! Hold together what training needs: how steps are taken, an objective, and the state.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use ebm_core::{Schedule, Shard, StepKey};
 use ebm_data::Batch;
 use ebm_model::{EnergyModel, Frozen};
@@ -46,11 +46,17 @@ impl<M: EnergyModel, O: Objective<M>> Trainer<M, O> {
     /// Train `model`, whose weights are on the tape of an autodiff device, on `device`, the same
     /// without autodiff.
     pub fn new(model: M, objective: O, data: DataSummary, seed: u64, device: &Device) -> Self {
-        let chains = objective.init(&data, seed, device);
+        let of_objective = objective.init(&data, seed, Shard::WHOLE, device);
+        let state = TrainState::new(model, of_objective, data, device);
+        Self::from_state(state, objective, seed)
+    }
+
+    /// Go on from `state`.
+    pub fn from_state(state: TrainState<M, O::State>, objective: O, seed: u64) -> Self {
         Self {
             config: StepConfig::default(),
-            state: TrainState::new(model, chains, data, device),
             objective,
+            state,
             seed,
         }
     }
@@ -116,10 +122,5 @@ impl<M: EnergyModel, O: Objective<M>> Trainer<M, O> {
     /// The network with averaged weights, as it is sampled from.
     pub fn averaged(&self) -> Frozen<M> {
         self.state.ema_model()
-    }
-
-    /// The moving average of the weights, `[parameters]`.
-    pub fn average(&self) -> Tensor<1> {
-        self.state.ema.clone()
     }
 }

@@ -2,7 +2,7 @@
 
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 
-use super::train;
+use super::{device, train};
 
 /// The remedy where a trained model cannot be opened.
 pub(super) fn of_opening(error: &OpenError) -> Option<String> {
@@ -27,6 +27,7 @@ pub(super) fn of_sampling(error: &SampleError) -> String {
         SampleError::FewOfClass { .. } | SampleError::FewChains { .. } => {
             "ask for fewer with --num, or pass --init noise"
         }
+        SampleError::Precision(_) => return device::of_precision(),
         SampleError::Diverged { .. } => {
             "nothing was written; try fewer --steps, or an earlier checkpoint"
         }

@@ -1,6 +1,6 @@
 //! Turn random words into uniform and normal numbers, the same bits on every CPU.
 
-/// How a random word becomes a number.
+/// The distribution of a draw: what a random word becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Distribution {
     /// U(0, 1), end points excluded.
@@ -10,7 +10,7 @@ pub enum Distribution {
 }
 
 impl Distribution {
-    /// The number that `word` stands for.
+    /// The draw that `word` stands for.
     #[inline(always)]
     pub fn of_word(self, word: u32) -> f32 {
         match self {

@@ -2,7 +2,7 @@
 
 use super::philox::philox4x32_10;
 
-/// What a random number is for. Numbers of different streams never share a counter.
+/// What a random number is for. Two streams never share a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stream {
@@ -44,7 +44,7 @@ const ATTEMPT_COUNTER: u32 = u32::MAX;
 pub struct StepKey {
     /// Seed of the run.
     pub seed: u64,
-    /// 0, and one more after each rollback, so that the same iterations meet other numbers.
+    /// 0, and one more after each rollback, so that a repeated iteration draws different random numbers.
     pub attempt: u32,
     /// The iteration, from 0.
     pub iteration: u32,
@@ -60,7 +60,7 @@ impl StepKey {
         }
     }
 
-    /// The numbers of the iteration that are for `stream`.
+    /// The random numbers of `stream` at this iteration.
     pub fn stream(self, stream: Stream) -> NoiseKey {
         let seed_words = [self.seed as u32, (self.seed >> 32) as u32];
         let key = if self.attempt == 0 {
@@ -84,15 +84,15 @@ impl StepKey {
     }
 }
 
-/// A worker's part of every batch: of `world` workers that of number `rank`.
+/// A worker's part of every batch: the part of worker `rank` of `world`.
 ///
 /// Random numbers that are keyed by a place in the batch are keyed by the place in the *global*
 /// batch, so that results do not depend on who computes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// This worker, below `world`.
+    /// This worker, from 0, below `world`.
     pub rank: u32,
-    /// All workers.
+    /// The number of workers.
     pub world: u32,
 }
 

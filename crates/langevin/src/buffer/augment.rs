@@ -21,7 +21,7 @@ use ebm_core::{NoiseKey, PhiloxRng};
 use rand::RngExt;
 
 use super::config::{Augmentation, BufferConfig};
-use super::mask;
+use super::mask::mask;
 
 /// Area of a crop, as a share of the image's.
 const AREA: [f64; 2] = [0.8, 1.0];

@@ -141,28 +141,18 @@ fn langevin_kernel(
         terminate!();
     }
 
-    let mut c0 = block;
-    let mut c1 = step_and_stream;
-    let mut c2 = iteration;
-    let mut c3 = u32::cast_from(chains[row as usize]);
+    let mut words = Array::<u32>::new(4usize);
     if comptime!(variant.noise.is_some()) {
-        let mut k0 = key_low;
-        let mut k1 = key_high;
-        #[unroll]
-        for _ in 0..ROUNDS {
-            let m0 = comptime!(MULTIPLIERS[0]).runtime();
-            let m1 = comptime!(MULTIPLIERS[1]).runtime();
-            let high0 = m0.mul_hi(c0);
-            let high1 = m1.mul_hi(c2);
-            let low0 = m0 * c0;
-            let low1 = m1 * c2;
-            c0 = high1 ^ c1 ^ k0;
-            c1 = low1;
-            c2 = high0 ^ c3 ^ k1;
-            c3 = low0;
-            k0 += comptime!(WEYL[0]).runtime();
-            k1 += comptime!(WEYL[1]).runtime();
-        }
+        let chain = u32::cast_from(chains[row as usize]);
+        philox(
+            &mut words,
+            block,
+            step_and_stream,
+            iteration,
+            chain,
+            key_low,
+            key_high,
+        );
     }
 
     #[unroll]
@@ -177,12 +167,7 @@ fn langevin_kernel(
                 value = (value - step_size * clamped).clamp(low, high);
             }
             if comptime!(variant.noise.is_some()) {
-                let word = match comptime!(lane) {
-                    0 => c0,
-                    1 => c1,
-                    2 => c2,
-                    _ => c3,
-                };
+                let word = words[comptime!(lane as usize)];
                 if comptime!(variant.noise == Some(Distribution::Normal)) {
                     value += scale * normal(word);
                 } else {
@@ -192,6 +177,44 @@ fn langevin_kernel(
             output[at] = value;
         }
     }
+}
+
+/// Four random words, as [`ebm_core::random::philox4x32_10`] gives them.
+#[cube]
+fn philox(
+    words: &mut Array<u32>,
+    block: u32,
+    step_and_stream: u32,
+    iteration: u32,
+    chain: u32,
+    key_low: u32,
+    key_high: u32,
+) {
+    let mut c0 = block;
+    let mut c1 = step_and_stream;
+    let mut c2 = iteration;
+    let mut c3 = chain;
+    let mut k0 = key_low;
+    let mut k1 = key_high;
+    #[unroll]
+    for _ in 0..ROUNDS {
+        let m0 = comptime!(MULTIPLIERS[0]).runtime();
+        let m1 = comptime!(MULTIPLIERS[1]).runtime();
+        let high0 = m0.mul_hi(c0);
+        let high1 = m1.mul_hi(c2);
+        let low0 = m0 * c0;
+        let low1 = m1 * c2;
+        c0 = high1 ^ c1 ^ k0;
+        c1 = low1;
+        c2 = high0 ^ c3 ^ k1;
+        c3 = low0;
+        k0 += comptime!(WEYL[0]).runtime();
+        k1 += comptime!(WEYL[1]).runtime();
+    }
+    words[0] = c0;
+    words[1] = c1;
+    words[2] = c2;
+    words[3] = c3;
 }
 
 /// As [`ebm_core::random::uniform`].

@@ -44,6 +44,9 @@ pub trait LangevinOps: Backend {
 /// # Shapes
 /// - `x`: `[batch, ..]` f32, not tracked by autodiff
 /// - `chains`: `[batch]` i32
+///
+/// # Panics
+/// If `chains` is not as long as the batch.
 pub fn perturb<const D: usize>(x: Tensor<D>, chains: &Tensor<1, Int>, noise: Noise) -> Tensor<D> {
     assert_rows(&x, chains);
     if !has_kernel(&x.device()) {
@@ -58,6 +61,9 @@ pub fn perturb<const D: usize>(x: Tensor<D>, chains: &Tensor<1, Int>, noise: Noi
 /// # Shapes
 /// - `x`, `gradient`: `[batch, ..]` f32, not tracked by autodiff
 /// - `chains`: `[batch]` i32
+///
+/// # Panics
+/// If `gradient` has another shape than `x`, or `chains` is not as long as the batch.
 pub fn descend<const D: usize>(
     x: Tensor<D>,
     gradient: Tensor<D>,

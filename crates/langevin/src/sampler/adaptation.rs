@@ -8,7 +8,7 @@ const GAIN: f64 = 0.2;
 /// where fewer were (Andrieu & Thoms, *A tutorial on adaptive MCMC*, 2008, §4.2.2, with a constant
 /// gain, as the energy changes while it is trained).
 ///
-/// A rate that is not a number gives a scale that is none.
+/// A NaN rate gives a NaN scale.
 pub fn adapted_scale(scale: f64, acceptance: f64, target: f64) -> f64 {
     scale * (GAIN * (acceptance - target)).exp()
 }

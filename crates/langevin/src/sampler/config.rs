@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use ebm_core::{Invalid, Schedule};
 use serde::{Deserialize, Serialize};
 
-use crate::rows::row_norms;
 use crate::step::Descent;
+use ebm_core::rows::row_norms;
 
 /// How a chain moves in one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,12 +8,18 @@ use super::metropolis::{self, Leapfrog};
 
 pub use super::metropolis::{Info, State};
 
-/// Chains at `x`, `[batch, ..]`, not tracked by autodiff.
+/// The state of chains at `x`, with its energies and gradients.
+///
+/// # Shapes
+/// - `x`: `[batch, ..]`, not tracked by autodiff
 pub fn init<const D: usize>(dynamics: &Dynamics<'_, D>, x: Tensor<D>) -> State<D> {
     metropolis::init(dynamics, x)
 }
 
-/// Step number `step`: `leapfrog_steps` steps of size η, accepted or not.
+/// Step number `step`: `leapfrog_steps` leapfrog steps of size η, accepted or not.
+///
+/// # Panics
+/// If `step` does not fit in 24 bits.
 pub fn step<const D: usize>(
     dynamics: &Dynamics<'_, D>,
     state: State<D>,

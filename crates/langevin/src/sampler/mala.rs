@@ -8,13 +8,19 @@ use super::metropolis::{self, Leapfrog};
 
 pub use super::metropolis::{Info, State};
 
-/// Chains at `x`, `[batch, ..]`, not tracked by autodiff.
+/// The state of chains at `x`, with its energies and gradients.
+///
+/// # Shapes
+/// - `x`: `[batch, ..]`, not tracked by autodiff
 pub fn init<const D: usize>(dynamics: &Dynamics<'_, D>, x: Tensor<D>) -> State<D> {
     metropolis::init(dynamics, x)
 }
 
 /// Step number `step`: x − η∇E/T + √(2η)·ξ, accepted or not. It is one leapfrog step of size √(2η)
 /// (Neal 2011, §5.2).
+///
+/// # Panics
+/// If `step` does not fit in 24 bits.
 pub fn step<const D: usize>(
     dynamics: &Dynamics<'_, D>,
     state: State<D>,

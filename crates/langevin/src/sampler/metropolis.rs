@@ -11,8 +11,8 @@ use ebm_core::random::uniform;
 
 use super::dynamics::{Dynamics, StepInfo};
 use crate::kernel::perturb;
-use crate::rows::{one_per_row, row_sums};
 use crate::step::{Descent, Noise};
+use ebm_core::rows::{one_per_row, row_sums};
 
 /// Block of random words that no pixel uses.
 const NO_PIXEL: u32 = u32::MAX;

@@ -30,7 +30,10 @@ pub struct Info<const D: usize> {
     pub descent: Descent,
 }
 
-/// Chains at `x`, `[batch, ..]`, not tracked by autodiff.
+/// The state of chains at `x`.
+///
+/// # Shapes
+/// - `x`: `[batch, ..]`, not tracked by autodiff
 pub fn init<const D: usize>(x: Tensor<D>) -> State<D> {
     State {
         x,
@@ -39,6 +42,9 @@ pub fn init<const D: usize>(x: Tensor<D>) -> State<D> {
 }
 
 /// Step number `step`: x ← x + s·ξ, then x ← clip(x − η·clamp(∇E(x)/T, −c, c)).
+///
+/// # Panics
+/// If the step has noise and `step` does not fit in 24 bits.
 pub fn step<const D: usize>(
     dynamics: &Dynamics<'_, D>,
     state: State<D>,
@@ -84,11 +90,11 @@ fn descend_from<const D: usize>(
     (state, info)
 }
 
-/// The noise that precedes step number `step`; none after the last step, or where s = 0.
+/// The noise that precedes step number `step`; none where s = 0.
 fn noise_before<const D: usize>(dynamics: &Dynamics<'_, D>, step: usize) -> Option<Noise> {
     let config = dynamics.config;
     let scale = config.noise_std.at(step, config.num_steps) as f32;
-    (step < config.num_steps && scale > 0.0).then(|| Noise {
+    (scale > 0.0).then(|| Noise {
         key: dynamics.key_of(step),
         distribution: Distribution::Normal,
         scale,
@@ -116,7 +122,11 @@ impl<const D: usize> Algorithm<D> for Sgld {
     ) -> (State<D>, StepInfo<D>) {
         let x = with_noise(dynamics, state, step);
         let from = keep_from.then(|| x.clone());
-        let next = noise_before(dynamics, step + 1).filter(|_| !settled);
+        let next = if settled {
+            None
+        } else {
+            noise_before(dynamics, step + 1)
+        };
         let (state, info) = descend_from(dynamics, x, step, next);
         let info = StepInfo {
             gradient: info.gradient,

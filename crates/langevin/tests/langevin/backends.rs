@@ -144,7 +144,14 @@ fn every_backend_keeps_the_same_bytes(devices: &[(String, Device)]) {
         ..BufferConfig::default()
     };
     let after_two_rounds = |device: &Device| {
-        let mut buffer = ReplayBuffer::new(config.clone(), [2, 3, 3], vec![0.5, 0.5], 1, device);
+        let mut buffer = ReplayBuffer::new(
+            config.clone(),
+            [2, 3, 3],
+            vec![0.5, 0.5],
+            1,
+            Shard::WHOLE,
+            device,
+        );
         let mut drawn = Vec::new();
         for iteration in 0..2 {
             let chains = buffer.draw(6, StepKey::new(1, iteration), Shard::WHOLE, None);
@@ -186,7 +193,7 @@ fn every_backend_augments_alike(devices: &[(String, Device)]) {
         ..BufferConfig::default()
     };
     let drawn = |device: &Device| {
-        let buffer = ReplayBuffer::new(config.clone(), [3, 6, 5], vec![], 1, device);
+        let buffer = ReplayBuffer::new(config.clone(), [3, 6, 5], vec![], 1, Shard::WHOLE, device);
         values(buffer.draw(12, StepKey::new(1, 0), Shard::WHOLE, None).x)
     };
     let expected = drawn(&Device::flex());

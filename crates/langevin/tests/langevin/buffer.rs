@@ -16,7 +16,14 @@ fn buffer(capacity: usize, reinit_prob: f64) -> ReplayBuffer {
         reinit_prob,
         ..BufferConfig::default()
     };
-    ReplayBuffer::new(config, SHAPE, vec![0.2, 0.3, 0.5], 11, &Device::flex())
+    ReplayBuffer::new(
+        config,
+        SHAPE,
+        vec![0.2, 0.3, 0.5],
+        11,
+        Shard::WHOLE,
+        &Device::flex(),
+    )
 }
 
 fn draw(buffer: &ReplayBuffer, batch: usize, seed: u64, iteration: u32) -> Chains {
@@ -77,7 +84,7 @@ proptest! {
         let config = BufferConfig { capacity: 9, reinit_prob: 0.3, ..BufferConfig::default() };
         let frequencies = vec![0.5, 0.5];
         let device = Device::flex();
-        let mut buffer = ReplayBuffer::new(config.clone(), SHAPE, frequencies.clone(), seed, &device);
+        let mut buffer = ReplayBuffer::new(config.clone(), SHAPE, frequencies.clone(), seed, Shard::WHOLE, &device);
         for iteration in 0..rounds {
             let chains = draw(&buffer, 4, seed, iteration);
             let x = chains.x.clone();
@@ -199,7 +206,7 @@ fn chains_can_restart_from_data() {
         restart_noise_std: 0.0,
         ..BufferConfig::default()
     };
-    let buffer = ReplayBuffer::new(config, SHAPE, vec![], 0, &Device::flex());
+    let buffer = ReplayBuffer::new(config, SHAPE, vec![], 0, Shard::WHOLE, &Device::flex());
     let images = tensor((0..4 * PIXELS).map(|i| i as f32 / 24.0).collect());
     let labels = [3, 1, 4, 1];
     let data = RestartData {
@@ -220,7 +227,8 @@ fn kept_chains_are_augmented_and_fresh_ones_are_not() {
             augment,
             ..BufferConfig::default()
         };
-        let mut buffer = ReplayBuffer::new(config, SHAPE, vec![], 11, &Device::flex());
+        let mut buffer =
+            ReplayBuffer::new(config, SHAPE, vec![], 11, Shard::WHOLE, &Device::flex());
         let first = draw(&buffer, 60, 0, 0);
         let x = first.x.clone();
         buffer.put(&first, x);

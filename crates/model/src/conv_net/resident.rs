@@ -74,8 +74,8 @@ mod tests {
     use crate::energy::EnergyModel;
     use crate::frozen::Frozen;
     use crate::ops::Activation;
-    use ebm_core::adapters_under_test;
     use crate::testing::{assert_close, floats, stirred, wave};
+    use ebm_core::adapters_under_test;
 
     const BATCH: usize = 3;
 

@@ -8,8 +8,9 @@
 //! <run_dir>/checkpoints/step_000120.old/        set aside while a new step_000120 takes its place
 //! ```
 //!
-//! Read `write.rs` for the order of operations that survives `kill -9`, then `rotate.rs`, `layout.rs`
-//! and `read.rs`. The store knows nothing of tensors; `arrays.rs` turns named arrays into bytes and back.
+//! Read `write.rs` for the order of operations that survives `kill -9`, then `rotate.rs`, `layout.rs`,
+//! `read.rs` and `resolve.rs` (what a user's path means). The store knows nothing of tensors; `arrays.rs`
+//! turns named arrays into bytes and back, `take.rs` takes them out by name and shape.
 //! One process writes to a run directory at a time; any number may read.
 
 mod arrays;

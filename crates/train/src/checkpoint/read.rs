@@ -62,7 +62,8 @@ impl Checkpoint {
 ///
 /// # Errors
 /// [`CheckpointError::Damaged`] names the file that is missing, cut short or altered, and another
-/// checkpoint of the run that is whole; [`CheckpointError::Newer`] if the format is not known yet.
+/// checkpoint of the run that is whole; [`CheckpointError::Newer`] or [`CheckpointError::Older`] if it has
+/// another format; [`CheckpointError::Read`] if a file is there and cannot be read.
 pub fn read(checkpoint_dir: &Path) -> Result<Checkpoint, CheckpointError> {
     match read_verified(checkpoint_dir) {
         Err(CheckpointError::Damaged { path, damage, .. }) => Err(refusal(&path, damage)),

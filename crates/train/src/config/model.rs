@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct ModelConfig {
     /// The architecture.
     pub network: NetworkName,
-    /// Filters of the first layer, the others in proportion; absent for the published number.
+    /// Filters of the first layer, the others in proportion; absent for the published ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filters: Option<usize>,
     /// Nonlinearity; absent for the published one.
@@ -129,14 +129,16 @@ impl ModelConfig {
     fn conv(&self, net: ConvNetConfig, num_classes: usize) -> NetworkConfig {
         NetworkConfig::Conv(ConvNetConfig {
             activation: self.activation.unwrap_or(net.activation),
-            spectral_norm: { self.spectral_norm }.unwrap_or(net.spectral_norm && !self.plain),
+            spectral_norm: self
+                .spectral_norm
+                .unwrap_or(net.spectral_norm && !self.plain),
             centered_input: self.centered_input.unwrap_or(net.centered_input),
             num_classes,
             ..net
         })
     }
 
-    /// Probability with which a number is dropped while training.
+    /// Probability with which an element is dropped while training, in [0, 1).
     pub fn dropout_prob(&self) -> f64 {
         let published = match self.network {
             NetworkName::ResNet32Large | NetworkName::ResNet32Wider | NetworkName::ResNet128 => 0.5,

@@ -190,7 +190,7 @@ mod tests {
     use ebm_core::{Schedule, Varying};
 
     use super::*;
-    use crate::objective::contrastive::Kind;
+    use crate::objective::contrastive::LossKind;
 
     fn with_file(text: &str) -> Config {
         let dir = tempfile::tempdir().expect("a folder");
@@ -212,7 +212,7 @@ mod tests {
         let over = parse_table("[objective]\nkind = \"softplus\"", "").expect("TOML");
         merge(&mut table, over);
         let config = deserialize(table, "").expect("a configuration");
-        assert_eq!(config.objective.kind, Kind::Softplus);
+        assert_eq!(config.objective.kind, LossKind::Softplus);
         assert_eq!(config.objective.sharpness, 4.0);
     }
 

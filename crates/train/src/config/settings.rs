@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::ModelConfig;
 use super::output::OutputConfig;
-use crate::objective::contrastive::{Contrastive, KlConfig, ObjectiveConfig};
+use crate::objective::contrastive::{Contrastive, KlConfig, LossConfig};
 use crate::optimizer::OptimizerConfig;
 use crate::step::StepConfig;
 
@@ -38,7 +38,7 @@ pub struct Config {
     /// The network.
     pub model: ModelConfig,
     /// What is minimised.
-    pub objective: ObjectiveConfig,
+    pub objective: LossConfig,
     /// The gradient through the sampler.
     pub kl: KlConfig,
     /// How chains move.
@@ -65,7 +65,7 @@ impl Default for Config {
             energy_l2: 0.1,
             ema_decay: 0.99,
             model: ModelConfig::default(),
-            objective: ObjectiveConfig::default(),
+            objective: LossConfig::default(),
             kl: KlConfig::default(),
             langevin: LangevinConfig::default(),
             buffer: BufferConfig::default(),

@@ -8,7 +8,7 @@ use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::state::DataSummary;
+use crate::state::{DataSummary, Persist};
 
 /// What an objective gives.
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ pub struct StepContext {
     pub key: StepKey,
     /// This worker's part of the batch.
     pub shard: Shard,
-    /// Whether somebody will read the terms: those that cost something may be left out elsewhere.
+    /// Whether somebody will read the terms. If not, an objective may leave out those that cost
+    /// something.
     pub record: bool,
 }
 
@@ -38,11 +39,25 @@ pub trait Objective<M: EnergyModel> {
     /// What it remembers between steps: persistent chains, say.
     type State: Persist;
 
-    /// The state before the first step.
-    fn init(&self, data: &DataSummary, seed: u64, device: &Device) -> Self::State;
+    /// The state before the first step, of a worker.
+    fn init(&self, data: &DataSummary, seed: u64, shard: Shard, device: &Device) -> Self::State;
+
+    /// The state that a checkpoint holds.
+    ///
+    /// # Errors
+    /// Where something is missing or does not fit.
+    fn load(
+        &self,
+        data: &DataSummary,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self::State, CheckpointError>;
 
     /// The gradient of its loss on a batch of data. `model` has its weights on the tape; every random
     /// number is a function of `step.key`.
+    ///
+    /// # Shapes
+    /// - `batch.images`: `[batch, channels, height, width]`, in [0, 1]
     fn gradient(
         &self,
         state: &mut Self::State,
@@ -50,27 +65,4 @@ pub trait Objective<M: EnergyModel> {
         batch: &Batch,
         step: &StepContext,
     ) -> Gradient;
-}
-
-/// A state that checkpoints hold.
-pub trait Persist {
-    /// The files that hold it, by name.
-    fn to_files(&self) -> Vec<(&'static str, Vec<u8>)>;
-
-    /// Take over what a checkpoint holds, in place of what a new state has.
-    ///
-    /// # Errors
-    /// Where something is missing or does not fit.
-    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError>;
-}
-
-/// Nothing to remember.
-impl Persist for () {
-    fn to_files(&self) -> Vec<(&'static str, Vec<u8>)> {
-        Vec::new()
-    }
-
-    fn load(&mut self, _: &Checkpoint) -> Result<(), CheckpointError> {
-        Ok(())
-    }
 }

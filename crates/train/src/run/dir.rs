@@ -36,7 +36,7 @@ impl RunDir {
         })
     }
 
-    /// Make `config` the configuration of the run, now that nothing stands against it.
+    /// Write `config` as the configuration of the run, once everything that may refuse it has not.
     ///
     /// # Errors
     /// Where it cannot be written.
@@ -83,7 +83,8 @@ fn refuse_changes(
     })
 }
 
-/// Whether nothing is there but what a run leaves that ended before it began.
+/// Whether the directory holds nothing but the files of a run that ended before its configuration was
+/// written.
 fn is_unused(path: &Path) -> Result<bool, TrainError> {
     const LEFT_BEHIND: [&str; 3] = [".lock", "samples", "config.toml.tmp"];
     let mut entries = fs::read_dir(path).map_err(TrainError::writing(path))?;

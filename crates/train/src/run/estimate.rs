@@ -8,11 +8,11 @@ use ebm_core::Shard;
 use ebm_data::{Batches, Dataset, Images};
 use ebm_model::Network;
 
+use super::open::new_state;
 use super::process_memory;
-use crate::config::{Config, initial_model};
+use crate::config::Config;
 use crate::error::TrainError;
 use crate::objective::contrastive::Contrastive;
-use crate::state::DataSummary;
 use crate::trainer::Trainer;
 
 /// Iterations before the clock starts, and on the clock.
@@ -107,9 +107,9 @@ struct Stopwatch<'a> {
 
 impl<'a> Stopwatch<'a> {
     fn new(config: &Config, images: &'a Images, device: &'a Device) -> Result<Self, TrainError> {
-        let (data, autodiff) = (DataSummary::from(images), device.clone().autodiff());
-        let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
-        let trainer = Trainer::new(model, config.contrastive(), data, config.seed, device);
+        config.precision.check(device)?;
+        let state = new_state(config, images.into(), device)?;
+        let trainer = Trainer::from_state(state, config.contrastive(), config.seed);
         Ok(Self {
             trainer: trainer.with_config(config.step()),
             images,

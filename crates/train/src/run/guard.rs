@@ -30,8 +30,8 @@ impl Unread {
         self.losses.push(loss);
     }
 
-    /// Read what there is, and `others` in the same transaction; `[1]` each. Refuses the first loss
-    /// that is not finite, and returns the values of `others`.
+    /// Read all losses, and `others` in the same transaction; `[1]` each. Refuses the first loss that is
+    /// not finite, and returns the values of `others`.
     pub(super) fn read_with(&mut self, others: Vec<Tensor<1>>) -> Result<Vec<f32>, Divergence> {
         let iterations = std::mem::take(&mut self.iterations);
         let mut all = std::mem::take(&mut self.losses);
@@ -39,6 +39,10 @@ impl Unread {
         if all.is_empty() {
             return Ok(Vec::new());
         }
+        assert!(
+            all.iter().all(|value| value.dims() == [1]),
+            "expected losses and terms of one element each"
+        );
         let mut values: Vec<f32> = Tensor::cat(all, 0).into_data().iter::<f32>().collect();
         let others = values.split_off(iterations.len());
         let mut losses = iterations.into_iter().zip(values);
@@ -56,7 +60,7 @@ impl Unread {
 /// Refuse weights that give an energy that is not finite.
 ///
 /// # Shapes
-/// - `images`: `[batch, channels, height, width]`, `labels`: one a image
+/// - `images`: `[batch, channels, height, width]`, `labels`: one for each image
 pub(super) fn refuse_bad_weights<M: EnergyModel + Sync>(
     models: [Frozen<M>; 2],
     images: &Tensor<4>,
@@ -74,6 +78,18 @@ pub(super) fn refuse_bad_weights<M: EnergyModel + Sync>(
             value,
         }),
     }
+}
+
+/// Refuse a step size that has adapted to an acceptance rate that is not a number.
+pub(super) fn refuse_bad_scale(step_scale: f64, iteration: u64) -> Result<(), Divergence> {
+    if step_scale.is_finite() {
+        return Ok(());
+    }
+    Err(Divergence {
+        iteration,
+        what: "the multiplier of the sampler's step size",
+        value: step_scale as f32,
+    })
 }
 
 /// Stop at gradients that are exactly zero or not finite: a broken kernel gives them, a bad recipe
@@ -121,6 +137,15 @@ mod tests {
         }
         let divergence = unread.read_with(vec![scalar(1.0)]).expect_err("diverged");
         assert_eq!((divergence.iteration, divergence.value), (9, f32::INFINITY));
+    }
+
+    #[test]
+    fn a_step_size_that_is_not_a_number_is_never_saved() {
+        assert_eq!(refuse_bad_scale(0.25, 7), Ok(()));
+        for scale in [f64::NAN, f64::INFINITY] {
+            let divergence = refuse_bad_scale(scale, 7).expect_err("refused");
+            assert_eq!(divergence.iteration, 7);
+        }
     }
 
     #[test]

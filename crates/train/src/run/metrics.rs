@@ -3,8 +3,15 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// Terms that a line for people has room for.
-const SHOWN: usize = 5;
+/// First terms of a line for people, and others that it has room for.
+const FIRST: usize = 4;
+const ALSO: [&str; 5] = [
+    "grad_norm",
+    "chain_grad_norm_mean",
+    "clamped_share",
+    "acceptance",
+    "buffer_age_mean",
+];
 
 /// One line of `metrics.jsonl`: what the objective tells, a function of the configuration alone, then
 /// the speed, one of the machine, too.
@@ -32,16 +39,13 @@ pub struct Speed {
 }
 
 impl Metrics {
-    /// The line for people: the first terms, the norm of the gradient, the speed.
+    /// The line for people: the first terms, what tells how chains and weights move, the speed.
     pub fn summary(&self) -> String {
-        let norm = |(name, _): &&(&str, f64)| *name == "grad_norm";
-        let shown = self
-            .terms
-            .iter()
-            .take(SHOWN)
-            .chain(self.terms.iter().find(norm));
+        let (first, rest) = self.terms.split_at(FIRST.min(self.terms.len()));
+        let others = rest.iter().filter(|(name, _)| ALSO.contains(name));
+        let shown = first.iter().chain(others);
         let mut line: String = shown
-            .map(|(name, value)| format!("{name} {value:+.3} "))
+            .map(|(name, value)| format!("{name} {} ", short(*value)))
             .collect();
         line += &format!("{:.0} image-steps/s", self.speed.image_steps_per_s);
         line
@@ -53,6 +57,15 @@ impl Metrics {
             name.ends_with("grad_norm") || name.ends_with("grad_norm_mean")
         };
         self.terms.iter().filter(is_norm).copied()
+    }
+}
+
+/// A value in a few characters.
+fn short(value: f64) -> String {
+    if value != 0.0 && value.abs() < 0.01 {
+        format!("{value:.1e}")
+    } else {
+        format!("{value:.3}")
     }
 }
 
@@ -106,12 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn people_read_the_first_terms_and_the_norm_of_the_gradient() {
-        let line = metrics(7).summary();
-        assert!(line.starts_with("loss +0.500 gap -1.000"), "{line}");
-        assert!(
-            line.contains("grad_norm NaN") && line.ends_with("image-steps/s"),
-            "{line}"
-        );
+    fn people_read_the_first_terms_and_a_few_others() {
+        let mut metrics = metrics(7);
+        metrics
+            .terms
+            .extend([("clamped_share", 0.002), ("e_pos_std", 3.0)]);
+        let expected =
+            "loss 0.500 gap -1.000 grad_norm NaN kl 1.000 clamped_share 2.0e-3 0 image-steps/s";
+        assert_eq!(metrics.summary(), expected);
     }
 }

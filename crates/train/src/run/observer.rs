@@ -92,6 +92,11 @@ impl<'a, 'b> Observers<'a, 'b> {
         }
     }
 
+    /// Whether there is any.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.watching.is_empty()
+    }
+
     /// Tell all of them.
     pub(super) fn tell(
         &mut self,
@@ -101,7 +106,7 @@ impl<'a, 'b> Observers<'a, 'b> {
             .retain_mut(|observer| match event(&mut **observer) {
                 Ok(()) => true,
                 Err(error) => {
-                    tracing::warn!("{error}; training goes on without it");
+                    tracing::error!("{error}; training goes on without it");
                     false
                 }
             });

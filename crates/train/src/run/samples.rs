@@ -1,10 +1,11 @@
 //! Draw a grid of samples from noise, under the averaged weights, beside data.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use ebm_core::index_tensor;
-use ebm_core::pixels::byte_of_pixel;
 use ebm_data::Images;
-use ebm_langevin::{LangevinConfig, noise_images, sampler_outside_training};
+use ebm_langevin::{
+    LangevinConfig, labels_in_turn, noise_images, sampler_outside_training, to_bytes,
+};
 use ebm_model::{EnergyModel, Frozen};
 
 /// How samples are drawn.
@@ -24,8 +25,7 @@ impl Drawing<'_> {
         model: &Frozen<M>,
         data: &Images,
     ) -> (Vec<u8>, Vec<u32>) {
-        let classes = model.num_classes().max(1);
-        let labels: Vec<u32> = (0..self.num).map(|i| (i % classes) as u32).collect();
+        let labels = labels_in_turn(self.num, model.num_classes());
         let start = noise_images(self.num, data.shape, self.seed, self.device);
         let sampler = sampler_outside_training(self.langevin, self.steps, self.seed)
             .with_step_scale(self.step_scale);
@@ -52,9 +52,4 @@ pub(super) fn shown_beside(labels: &[u32], data: &Images, by_class: bool) -> Vec
     indices
         .flat_map(|index| data.image(index).to_vec())
         .collect()
-}
-
-/// Pixels in [0, 1] as bytes, row-major.
-fn to_bytes(x: Tensor<4>) -> Vec<u8> {
-    x.into_data().iter::<f32>().map(byte_of_pixel).collect()
 }

@@ -2,24 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use burn::tensor::Device;
 use ebm_core::{DeviceKind, Shard};
 use ebm_data::{Batches, Dataset, Images};
-use ebm_model::Network;
+use ebm_model::{EnergyModel, Network};
 
 use super::dir::RunDir;
 use super::guard::{self, Divergence, Unread};
-use super::metrics::{Metrics, Speed};
+use super::metrics::Metrics;
 use super::observer::{Observer, Observers, Samples, StepReport};
+use super::open::{load_state, new_state};
+use super::pace::Pace;
 use super::samples::{Drawing, shown_beside};
 use crate::checkpoint;
-use crate::config::{Config, initial_model};
+use crate::config::Config;
 use crate::error::TrainError;
-use crate::objective::Objective;
 use crate::objective::contrastive::{ChainState, Contrastive};
-use crate::state::{DataSummary, TrainState};
+use crate::state::TrainState;
 use crate::step::StepInfo;
 use crate::trainer::Trainer;
 
@@ -71,9 +71,7 @@ pub struct Run<'a> {
     device_name: String,
     dir: RunDir,
     unread: Unread,
-    started: Instant,
-    /// When metrics were last read, and after which iteration.
-    last_log: (Instant, u64),
+    pace: Pace,
 }
 
 impl<'a> Run<'a> {
@@ -88,21 +86,14 @@ impl<'a> Run<'a> {
         device: &Device,
         options: &RunOptions,
     ) -> Result<Self, TrainError> {
+        config.precision.check(device)?;
         let dir = RunDir::open(&options.dir, config, options.force)?;
         let data = &dataset.train;
-        let objective = config.contrastive();
-        let state = open_state(config, &objective, data, device, dir.path())?;
-        let mut trainer = Trainer::new(
-            state.model.clone(),
-            objective,
-            data.into(),
-            config.seed,
-            device,
-        )
-        .with_config(config.step());
-        trainer.state = state;
+        let state = open_state(config, data, device, dir.path())?;
+        let trainer = Trainer::from_state(state, config.contrastive(), config.seed);
+        let trainer = trainer.with_config(config.step());
         Ok(Self {
-            last_log: (Instant::now(), trainer.state.iteration),
+            pace: Pace::new(trainer.state.iteration),
             config,
             data,
             trainer,
@@ -110,7 +101,6 @@ impl<'a> Run<'a> {
             device_name: options.device_name.clone(),
             dir,
             unread: Unread::default(),
-            started: Instant::now(),
         })
     }
 
@@ -129,6 +119,15 @@ impl<'a> Run<'a> {
         &self.dir
     }
 
+    /// Make the configuration that of the run directory, now that nothing stands against the run;
+    /// [`train`](Self::train) does so, too.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn adopt(&self) -> Result<(), TrainError> {
+        self.dir.adopt(self.config)
+    }
+
     /// Train to the last iteration, or until `stop` is set: then the iteration is finished and a
     /// checkpoint written.
     ///
@@ -140,11 +139,11 @@ impl<'a> Run<'a> {
         observers: &mut [&mut dyn Observer],
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
-        self.dir.adopt(self.config)?;
+        self.adopt()?;
         let mut observers = Observers::new(observers);
         let (total, device) = (self.config.iterations as u64, self.device.clone());
         let mut batches = Batches::new(self.data, self.config.batches(), self.config.seed, &device);
-        (self.started, self.last_log) = (Instant::now(), (Instant::now(), self.iteration()));
+        self.pace = Pace::new(self.iteration());
         let mut saved = self
             .latest_checkpoint()?
             .map(|path| (self.iteration(), path));
@@ -164,7 +163,9 @@ impl<'a> Run<'a> {
                 metrics: metrics.as_ref(),
             };
             observers.tell(|observer| observer.on_step(&report));
-            if let Some(samples) = self.samples_if_due() {
+            self.refuse_broken_gradients(metrics.as_ref())?;
+            if self.are_samples_due() && observers.is_watched() {
+                let samples = self.samples();
                 observers.tell(|observer| observer.on_samples(&samples));
             }
             if is_due(done, self.config.output.checkpoint_every) && done < total {
@@ -211,12 +212,20 @@ impl<'a> Run<'a> {
         let metrics = Metrics {
             iteration,
             terms,
-            speed: self.speed(),
+            speed: self.pace.speed(iteration, self.config),
         };
-        if DeviceKind::is_gpu(&self.device) {
-            guard::refuse_broken_gradients(iteration, metrics.gradient_norms(), &self.device_name)?;
-        }
         Ok(Some(metrics))
+    }
+
+    /// On a GPU, stop where metrics show gradients that only a broken kernel gives.
+    fn refuse_broken_gradients(&self, metrics: Option<&Metrics>) -> Result<(), TrainError> {
+        match metrics {
+            Some(metrics) if DeviceKind::is_gpu(&self.device) => {
+                let norms = metrics.gradient_norms();
+                guard::refuse_broken_gradients(metrics.iteration, norms, &self.device_name)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn read_losses(&mut self) -> Result<(), TrainError> {
@@ -225,44 +234,32 @@ impl<'a> Run<'a> {
             .map_err(|divergence| self.diverged(divergence))
     }
 
-    /// Since the last time that this was asked.
-    fn speed(&mut self) -> Speed {
-        let (step, total) = (self.iteration(), self.config.iterations as u64);
-        let (since, from) = std::mem::replace(&mut self.last_log, (Instant::now(), step));
-        let s_per_iteration = since.elapsed().as_secs_f64() / (step - from).max(1) as f64;
-        let image_steps = self.config.batch_size * self.config.langevin.num_steps;
-        Speed {
-            image_steps_per_s: image_steps as f64 / s_per_iteration,
-            s_per_iteration,
-            elapsed_s: self.started.elapsed().as_secs_f64(),
-            eta_s: s_per_iteration * (total - step) as f64,
-        }
+    fn are_samples_due(&self) -> bool {
+        let (iteration, every) = (self.iteration(), self.config.output.sample_every);
+        let is_last = iteration == self.config.iterations as u64;
+        every > 0 && (is_last || is_due(iteration, every))
     }
 
-    fn samples_if_due(&self) -> Option<Samples> {
-        let (iteration, output) = (self.iteration(), &self.config.output);
-        let is_last = iteration == self.config.iterations as u64 && output.sample_every > 0;
-        if !(is_due(iteration, output.sample_every) || is_last) {
-            return None;
-        }
+    fn samples(&self) -> Samples {
+        let output = &self.config.output;
         let model = self.state().ema_model();
         let drawing = Drawing {
             langevin: &self.config.langevin,
-            step_scale: self.state().objective.step_scale,
+            step_scale: self.state().objective_state.step_scale,
             num: output.num_samples,
             steps: output.sample_steps,
             seed: self.config.seed,
             device: &self.device,
         };
         let (samples, labels) = drawing.samples(&model, self.data);
-        let by_class = ebm_model::EnergyModel::num_classes(&*model) > 0;
-        Some(Samples {
-            iteration,
+        let by_class = model.num_classes() > 0;
+        Samples {
+            iteration: self.iteration(),
             samples,
             data: shown_beside(&labels, self.data, by_class),
             shape: self.data.shape,
-            path: self.dir.samples(iteration),
-        })
+            path: self.dir.samples(self.iteration()),
+        }
     }
 
     fn save(&mut self, observers: &mut Observers<'_, '_>) -> Result<PathBuf, TrainError> {
@@ -279,7 +276,9 @@ impl<'a> Run<'a> {
     fn refuse_bad_weights(&mut self) -> Result<(), TrainError> {
         self.read_losses()?;
         let state = self.state();
-        let buffer = &state.objective.buffer;
+        let scale = guard::refuse_bad_scale(state.objective_state.step_scale, state.iteration);
+        scale.map_err(|divergence| self.diverged(divergence))?;
+        let buffer = &state.objective_state.buffer;
         let few: Vec<u32> = (0..buffer.capacity().min(8) as u32).collect();
         let images = buffer.peek(&few, self.config.seed);
         let models = [state.last_model(), state.ema_model()];
@@ -313,25 +312,14 @@ fn is_due(iteration: u64, every: usize) -> bool {
 /// The state of the latest checkpoint, or the first one.
 fn open_state(
     config: &Config,
-    objective: &Contrastive,
     images: &Images,
     device: &Device,
     run_dir: &Path,
 ) -> Result<TrainState<Network, ChainState>, TrainError> {
-    let new = |data: &DataSummary| {
-        let autodiff = device.clone().autodiff();
-        let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
-        let chains = Objective::<Network>::init(objective, data, config.seed, device);
-        Ok::<_, TrainError>((model, chains))
-    };
     let Some(path) = checkpoint::latest(run_dir)? else {
-        let data = DataSummary::from(images);
-        let (model, chains) = new(&data)?;
-        return Ok(TrainState::new(model, chains, data, device));
+        return Ok(new_state(config, images.into(), device)?);
     };
-    let checkpoint = checkpoint::read(&path)?;
-    let (model, chains) = new(&DataSummary::of_checkpoint(&checkpoint)?)?;
-    let state = TrainState::load(model, chains, &checkpoint, device)?;
+    let state = load_state(config, &checkpoint::read(&path)?, device)?;
     let (path, there, here) = (run_dir.to_owned(), state.data.shape, images.shape);
     let (done, asked) = (state.iteration, config.iterations as u64);
     if there != here {

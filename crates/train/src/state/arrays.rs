@@ -47,7 +47,13 @@ pub(super) fn load_spectral_norms(
     Ok(())
 }
 
-/// The parts of a vector of parameters, by name.
+/// The parts of a vector of parameters, by name, each name after `prefix`.
+///
+/// # Shapes
+/// - `vector`: `[parameters]`, in the order of `specs`
+///
+/// # Panics
+/// If `vector` has fewer elements than `specs`.
 pub fn named_arrays(
     prefix: &str,
     specs: &[ParameterSpec],

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::arrays::{
     load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, vector,
 };
-use super::{DataSummary, TrainState};
+use super::{DataSummary, Persist, TrainState};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
-use crate::objective::Persist;
 use crate::parameters;
 
 const STATE: &str = "state.json";
@@ -17,7 +16,7 @@ const MODEL: &str = "model.safetensors";
 const AVERAGE: &str = "ema.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 
-/// What of a state is no array.
+/// The part of a state that is not an array.
 #[derive(Serialize, Deserialize)]
 struct Scalars {
     iteration: u64,
@@ -72,7 +71,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
                 checkpoint::encode(&moments.into_iter().flatten().collect()),
             ),
         ];
-        files.extend(self.objective.to_files());
+        files.extend(self.objective_state.to_files());
         files
     }
 
@@ -83,7 +82,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
     /// Where an array is missing or of another shape: the checkpoint is of another network.
     pub fn load(
         mut model: M,
-        mut objective: S,
+        objective_state: S,
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
@@ -94,12 +93,11 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
         load_spectral_norms(&mut model, checkpoint, MODEL, device)?;
         let steps = scalars.optimizer_steps;
         let optimizer = load_optimizer(checkpoint, OPTIMIZER, &specs, steps, device)?;
-        objective.load(checkpoint)?;
         Ok(Self {
             model: parameters::unflatten(model, &weights),
             ema,
             optimizer,
-            objective,
+            objective_state,
             data: DataSummary::of_checkpoint(checkpoint)?,
             iteration: scalars.iteration,
             attempt: scalars.attempt,

@@ -3,6 +3,7 @@
 mod arrays;
 mod data;
 mod files;
+mod persist;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use crate::parameters;
 
 pub use arrays::named_arrays;
 pub use data::DataSummary;
+pub use persist::Persist;
 
 /// Model, moving average, optimizer, what the objective remembers, and the step. Nothing else
 /// remembers anything.
@@ -26,7 +28,7 @@ pub struct TrainState<M, S> {
     /// Moments of the gradients.
     pub optimizer: Adam,
     /// What the objective remembers.
-    pub objective: S,
+    pub objective_state: S,
     /// What the model learns from.
     pub data: DataSummary,
     /// Iterations done.
@@ -37,13 +39,13 @@ pub struct TrainState<M, S> {
 
 impl<M: EnergyModel, S> TrainState<M, S> {
     /// The state before the first iteration. `device` without autodiff.
-    pub fn new(model: M, objective: S, data: DataSummary, device: &Device) -> Self {
+    pub fn new(model: M, objective_state: S, data: DataSummary, device: &Device) -> Self {
         let ema = parameters::flatten(&model);
         Self {
             optimizer: Adam::new(ema.dims()[0], device),
             model,
             ema,
-            objective,
+            objective_state,
             data,
             iteration: 0,
             attempt: 0,

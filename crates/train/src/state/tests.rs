@@ -7,12 +7,11 @@ use ebm_core::Shard;
 use ebm_data::{Batches, Images};
 use ebm_model::{EnergyModel, Network};
 
-use super::TrainState;
 use crate::checkpoint;
-use crate::config::{Config, initial_model};
-use crate::objective::Objective;
+use crate::config::Config;
 use crate::objective::contrastive::Contrastive;
 use crate::parameters;
+use crate::run::{load_state, new_state};
 use crate::trainer::Trainer;
 
 /// The largest singular value of a matrix, by one-sided Jacobi rotations of its rows.
@@ -54,16 +53,8 @@ fn largest_norm(mut model: Network) -> f64 {
 }
 
 fn trainer(config: &Config, data: &Images) -> Trainer<Network, Contrastive> {
-    let device = Device::flex();
-    let model = initial_model(config, data.shape, 0, &device.clone().autodiff()).expect("fits");
-    let trainer = Trainer::new(
-        model,
-        config.contrastive(),
-        data.into(),
-        config.seed,
-        &device,
-    );
-    trainer.with_config(config.step())
+    let state = new_state(config, data.into(), &Device::flex()).expect("fits");
+    Trainer::from_state(state, config.contrastive(), config.seed).with_config(config.step())
 }
 
 #[test]
@@ -107,9 +98,7 @@ fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_afte
         let dir = tempfile::tempdir().expect("a folder");
         let path = checkpoint::write(dir.path(), 60, &state.to_files(), 1).expect("written");
         let checkpoint = checkpoint::read(&path).expect("read");
-        let new = self::trainer(&config, &data).state;
-        let loaded = TrainState::load(new.model, new.objective, &checkpoint, &device);
-        let loaded = loaded.expect("fits");
+        let loaded = load_state(&config, &checkpoint, &device).expect("fits");
         assert_eq!(largest_norm(loaded.model), largest_norm(state.model));
     }
 }
@@ -129,24 +118,22 @@ fn a_state_comes_back_bit_for_bit() {
     let config = Config::resolve("digits-conditional", None, &overrides.map(String::from));
     let config = config.expect("resolves");
     let data = ebm_data::load(&config.data, 1).expect("drawn").train;
-    let (device, classes) = (Device::flex(), data.class_names.len());
-    let model = initial_model(&config, data.shape, classes, &device.clone().autodiff());
-    let model = model.expect("fits");
-    let objective = config.contrastive();
-    let trainer = Trainer::new(model.clone(), objective.clone(), (&data).into(), 5, &device);
-    let mut trainer = trainer.with_config(config.step());
+    let device = Device::flex();
+    let mut trainer = trainer(&config, &data);
     trainer.state.attempt = 3;
     let mut batches = Batches::new(&data, config.batches(), config.seed, &device);
     for _ in 0..4 {
         trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
     }
     let state = trainer.state;
-    assert_ne!(state.objective.step_scale, 1.0, "the step size adapts");
+    assert_ne!(
+        state.objective_state.step_scale, 1.0,
+        "the step size adapts"
+    );
     let dir = tempfile::tempdir().expect("a folder");
     let path = checkpoint::write(dir.path(), 4, &state.to_files(), 1).expect("written");
     let checkpoint = checkpoint::read(&path).expect("read");
-    let chains = Objective::<Network>::init(&objective, &state.data, 99, &device);
-    let loaded = TrainState::load(model, chains, &checkpoint, &device).expect("fits");
+    let loaded = load_state(&config, &checkpoint, &device).expect("fits");
     assert_eq!(loaded.to_files(), state.to_files());
     assert_eq!((loaded.attempt, loaded.iteration), (3, 4));
 }

@@ -343,9 +343,10 @@ fn grey_makes_all_channels_equal() {
         let (old, new) = (&before[i * PIXELS..], &after[i * PIXELS..]);
         for (at, channel) in (0..PIXELS).map(|at| (at % 20, at / 20)) {
             let rgb = [old[at], old[at + 20], old[at + 40]];
-            let expected = match grey(transition) {
-                true => rgb.iter().zip(LUMA).map(|(v, w)| v * w).sum(),
-                false => rgb[channel],
+            let expected = if grey(transition) {
+                rgb.iter().zip(LUMA).map(|(v, w)| v * w).sum()
+            } else {
+                rgb[channel]
             };
             assert_eq!(
                 new[at + 20 * channel],

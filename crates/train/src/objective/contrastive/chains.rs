@@ -2,25 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use ebm_langevin::{BufferState, ReplayBuffer};
+use burn::tensor::Device;
+use ebm_core::Shard;
+use ebm_langevin::{BufferConfig, BufferState, ReplayBuffer};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, Array, Checkpoint, CheckpointError};
-use crate::objective::Persist;
+use crate::state::{DataSummary, Persist};
 
 /// What contrastive divergence remembers.
 #[derive(Clone, Debug)]
 pub struct ChainState {
     /// Persistent chains.
     pub buffer: ReplayBuffer,
-    /// What the sampler's step size is multiplied by: 1 unless it adapts.
+    /// Multiplier of the sampler's step size: 1 unless it adapts.
     pub step_scale: f64,
 }
 
 const BUFFER: &str = "buffer.safetensors";
 const CHAINS: &str = "chains.json";
 
-/// What of the state is no array.
+/// The part of the state that is not an array.
 #[derive(Serialize, Deserialize)]
 struct Scalars {
     step_scale: f64,
@@ -44,18 +46,45 @@ impl Persist for ChainState {
             (CHAINS, checkpoint::to_json(&scalars)),
         ]
     }
+}
 
-    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        let [channels, height, width] = self.buffer.shape();
-        let capacity = self.buffer.capacity();
+impl ChainState {
+    /// New chains of a worker.
+    pub(super) fn new(
+        config: &BufferConfig,
+        data: &DataSummary,
+        seed: u64,
+        shard: Shard,
+        device: &Device,
+    ) -> Self {
+        let (image, frequencies) = (data.shape.dims(), data.class_frequencies.clone());
+        Self {
+            buffer: ReplayBuffer::new(config.clone(), image, frequencies, seed, shard, device),
+            step_scale: 1.0,
+        }
+    }
+
+    /// The chains that a checkpoint holds.
+    ///
+    /// # Errors
+    /// Where something is missing or does not fit.
+    pub(super) fn load(
+        config: &BufferConfig,
+        data: &DataSummary,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, CheckpointError> {
+        let (capacity, image) = (config.capacity, data.shape.dims());
         let mut arrays = checkpoint.arrays(BUFFER)?;
-        let shape = [capacity, channels, height, width];
-        self.buffer.restore(BufferState {
-            images: checkpoint::take_u8(&mut arrays, "images", &shape)?,
+        let state = BufferState {
+            images: checkpoint::take_u8(&mut arrays, "images", &data.shape.batch(capacity))?,
             labels: checkpoint::take_u32(&mut arrays, "labels", &[capacity])?,
             ages: checkpoint::take_u32(&mut arrays, "ages", &[capacity])?,
-        });
-        self.step_scale = checkpoint.json::<Scalars>(CHAINS)?.step_scale;
-        Ok(())
+        };
+        let frequencies = data.class_frequencies.clone();
+        Ok(Self {
+            buffer: ReplayBuffer::from_state(config.clone(), image, frequencies, state, device),
+            step_scale: checkpoint.json::<Scalars>(CHAINS)?.step_scale,
+        })
     }
 }

@@ -6,12 +6,13 @@
 //! the distance to the nearest other sample, an estimate of the samples' entropy.
 
 use burn::tensor::{Bool, Int, Tensor};
+use ebm_core::rows::{one_per_row, row_sums};
 use ebm_core::{Invalid, energy_and_gradient};
 use ebm_langevin::LastStep;
 use ebm_model::{EnergyModel, Frozen};
 use serde::{Deserialize, Serialize};
 
-use crate::directional::{directional_derivative, image_sums, per_image};
+use crate::directional::directional_derivative;
 
 /// The `[kl]` section of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,8 +95,8 @@ impl LastStepTerm {
         let energy = |x: Tensor<4>| constant.energy_given(x, classes);
         let (e, grad_e) = energy_and_gradient(x.clone(), &energy);
         let away = x.clone() - nearest(&x, neighbours); // [samples, channels, height, width]
-        let distance_squared = image_sums(away.clone().square());
-        let v = grad_e - away / per_image(distance_squared.clone()) * entropy_weight;
+        let distance_squared = row_sums(away.clone().square());
+        let v = grad_e - away / distance_squared.clone().reshape(one_per_row(&x)) * entropy_weight;
         let value = e.mean() - distance_squared.log().mean() * (entropy_weight / 2.0);
 
         let v = v.mask_fill(stopped(last, &x, &energy), 0.0);
@@ -129,7 +130,7 @@ fn nearest(x: &Tensor<4>, neighbours: Tensor<4>) -> Tensor<4> {
     let count = neighbours.dims()[0];
     let distances = (0..count).map(|i| {
         let other = neighbours.clone().narrow(0, i, 1);
-        image_sums((x.clone() - other).square()).unsqueeze_dim::<2>(1)
+        row_sums((x.clone() - other).square()).unsqueeze_dim::<2>(1)
     });
     let distances = Tensor::cat(distances.collect(), 1); // [samples, neighbors]
     neighbours.select(0, distances.argmin(1).squeeze_dim(1))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How energies of data and of samples become a loss (Du & Mordatch 2019, released code).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum LossKind {
     /// mean E₊ − mean E₋.
     #[default]
     Cd,
@@ -17,7 +17,7 @@ pub enum Kind {
     Softplus,
 }
 
-impl Kind {
+impl LossKind {
     /// Whether it is a sum of terms of one energy each.
     pub fn is_separable(self) -> bool {
         self == Self::Cd
@@ -27,23 +27,23 @@ impl Kind {
 /// The `[objective]` section of a configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ObjectiveConfig {
+pub struct LossConfig {
     /// How energies are contrasted.
-    pub kind: Kind,
+    pub kind: LossKind,
     /// T of `logsumexp` and `softplus`, above 0: it multiplies energies.
     pub sharpness: f64,
 }
 
-impl Default for ObjectiveConfig {
+impl Default for LossConfig {
     fn default() -> Self {
         Self {
-            kind: Kind::Cd,
+            kind: LossKind::Cd,
             sharpness: 1.0,
         }
     }
 }
 
-impl ObjectiveConfig {
+impl LossConfig {
     /// Check that a loss can be computed.
     ///
     /// # Errors
@@ -78,22 +78,17 @@ impl Loss {
 /// # Shapes
 /// - `e_pos`: `[batch]`, energies of data
 /// - `e_neg`: `[batch]`, energies of samples
-pub fn loss(
-    objective: &ObjectiveConfig,
-    e_pos: Tensor<1>,
-    e_neg: Tensor<1>,
-    energy_l2: f64,
-) -> Loss {
+pub fn loss(objective: &LossConfig, e_pos: Tensor<1>, e_neg: Tensor<1>, energy_l2: f64) -> Loss {
     let squares = e_pos.clone().square().mean() + e_neg.clone().square().mean();
     let sharpness = objective.sharpness;
     let contrastive = match objective.kind {
-        Kind::Cd => e_pos.mean() - e_neg.mean(),
-        Kind::Logsumexp => {
+        LossKind::Cd => e_pos.mean() - e_neg.mean(),
+        LossKind::Logsumexp => {
             let constant = e_neg.clone().without_autodiff() * -sharpness;
             let weights = activation::softmax(constant, 0);
             e_pos.mean() - (weights * e_neg).sum()
         }
-        Kind::Softplus => softplus((e_pos - e_neg) * sharpness).mean(),
+        LossKind::Softplus => softplus((e_pos - e_neg) * sharpness).mean(),
     };
     Loss {
         contrastive,
@@ -117,14 +112,14 @@ mod tests {
         Tensor::from_floats(values, &Device::flex())
     }
 
-    fn objective(kind: Kind, sharpness: f64) -> ObjectiveConfig {
-        ObjectiveConfig { kind, sharpness }
+    fn objective(kind: LossKind, sharpness: f64) -> LossConfig {
+        LossConfig { kind, sharpness }
     }
 
     #[test]
     fn the_terms_are_those_of_the_equation() {
         let (e_pos, e_neg) = (tensor([1.0, 3.0]), tensor([-2.0, 0.0, 5.0, 1.0]));
-        let loss = loss(&ObjectiveConfig::default(), e_pos, e_neg, 0.1);
+        let loss = loss(&LossConfig::default(), e_pos, e_neg, 0.1);
         assert_eq!(loss.contrastive.clone().into_scalar::<f32>(), 2.0 - 1.0);
         let squares: f32 = (1.0 + 9.0) / 2.0 + (4.0 + 0.0 + 25.0 + 1.0) / 4.0;
         let regularization = loss.regularization.clone().into_scalar::<f32>();
@@ -137,7 +132,12 @@ mod tests {
         // T·E₋ = (0, ln 3): weights (3/4, 1/4).
         let e_neg = tensor([0.0, 3f32.ln() / 2.0]).autodiff().require_grad();
         let e_pos = tensor([1.0, 2.0]);
-        let loss = loss(&objective(Kind::Logsumexp, 2.0), e_pos, e_neg.clone(), 0.0);
+        let loss = loss(
+            &objective(LossKind::Logsumexp, 2.0),
+            e_pos,
+            e_neg.clone(),
+            0.0,
+        );
         let expected = 1.5 - 0.25 * 3f32.ln() / 2.0;
         let got = loss.contrastive.clone().inner().into_scalar::<f32>();
         assert!((got - expected).abs() < 1e-6, "{got}");
@@ -151,7 +151,7 @@ mod tests {
     fn softplus_is_the_logarithm_of_the_odds_and_does_not_overflow() {
         // T·(E₊ − E₋) = (ln 3, 500): ln 4 and 500.
         let (e_pos, e_neg) = (tensor([3f32.ln() / 2.0, 250.0]), tensor([0.0, 0.0]));
-        let loss = loss(&objective(Kind::Softplus, 2.0), e_pos, e_neg, 0.0);
+        let loss = loss(&objective(LossKind::Softplus, 2.0), e_pos, e_neg, 0.0);
         let got = loss.contrastive.into_scalar::<f32>();
         assert!((got - (4f32.ln() + 500.0) / 2.0).abs() < 1e-4, "{got}");
     }

@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use ebm_langevin::{ChainStats, StepStats};
 
-use super::{ChainState, Loss};
+use super::chains::ChainState;
+use super::loss::Loss;
 
 /// What a step leaves on the device.
 pub(super) struct Report<'a> {

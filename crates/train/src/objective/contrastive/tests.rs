@@ -5,7 +5,14 @@ use burn::tensor::{Device, TensorData};
 use ebm_core::{Distribution, ImageShape, NoiseKey, Schedule, Stream, Varying};
 use ebm_model::EnergyContext;
 
+use burn::tensor::Tensor;
+use ebm_data::Batch;
+use ebm_langevin::{BufferConfig, LangevinConfig};
+use ebm_model::EnergyModel;
+
 use super::*;
+use crate::parameters;
+use crate::state::DataSummary;
 use crate::step::StepConfig;
 use crate::trainer::Trainer;
 

@@ -5,9 +5,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::conv::turned;
 use super::strided_ops::{Cells, Strided, StridedOps, by_phases};
-use ebm_core::adapters_under_test;
 use crate::ops::{ConvGeometry, conv2d};
 use crate::testing::{assert_close, floats, wave};
+use ebm_core::adapters_under_test;
 
 /// y, and the gradients of Σ y·wave with respect to x, the weights and the bias.
 fn results(

@@ -13,9 +13,7 @@ use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen};
 use ebm_train::checkpoint::{self, Array, ArrayData, CheckpointError};
 use ebm_train::parameters::{self, ParameterSpec};
-use ebm_train::{
-    Config, DataSummary, Objective, RunDir, TrainError, TrainState, initial_model, named_arrays,
-};
+use ebm_train::{Config, DataSummary, RunDir, TrainError, named_arrays, new_state};
 use thiserror::Error;
 
 /// Key of the metadata that this program writes.
@@ -40,7 +38,7 @@ pub enum ImportError {
     #[error(transparent)]
     Train(#[from] TrainError),
     /// The configuration gives the energy classes and the file does not, or the other way round.
-    #[error("{} is of a model {}", path.display(), if *num_classes > 0 { "given classes" } else { "without classes" })]
+    #[error("{} is of a model {}", path.display(), kind_of_model(*num_classes))]
     OtherClasses {
         /// The file.
         path: PathBuf,
@@ -61,6 +59,14 @@ pub enum ImportError {
         /// The run directory.
         path: PathBuf,
     },
+}
+
+fn kind_of_model(num_classes: usize) -> &'static str {
+    if num_classes > 0 {
+        "given classes"
+    } else {
+        "without classes, or has lost the metadata of this program"
+    }
 }
 
 /// The weights of a model as a safetensors file of f32, spectral norm folded in, for images of
@@ -122,33 +128,19 @@ pub fn import(
         class_names: (0..num_classes).map(|class| class.to_string()).collect(),
         class_frequencies: vec![1.0 / num_classes as f64; num_classes],
     };
-    let device = Device::flex();
-    let autodiff = device.clone().autodiff();
-    let model =
-        initial_model(config, data.shape, num_classes, &autodiff).map_err(TrainError::from)?;
-    let vector = take_parameters(&model, &mut arrays, &device)?;
-    if let Some(name) = arrays.into_keys().next() {
-        let path = path.to_owned();
-        return Err(ImportError::LeftOver { path, name });
-    }
-    write_run(config, parameters::unflatten(model, &vector), data, run_dir)
-}
-
-/// A run directory with a checkpoint of these weights before the first iteration.
-fn write_run(
-    config: &Config,
-    model: ebm_model::Network,
-    data: DataSummary,
-    run_dir: &Path,
-) -> Result<PathBuf, ImportError> {
     if checkpoint::latest(run_dir)?.is_some() {
         let path = run_dir.to_owned();
         return Err(ImportError::Taken { path });
     }
     let device = Device::flex();
-    let objective = config.contrastive();
-    let chains = Objective::<ebm_model::Network>::init(&objective, &data, config.seed, &device);
-    let state = TrainState::new(model, chains, data, &device);
+    let mut state = new_state(config, data, &device).map_err(TrainError::from)?;
+    let vector = take_parameters(&state.model, &mut arrays, &device)?;
+    if let Some(name) = arrays.into_keys().next() {
+        let path = path.to_owned();
+        return Err(ImportError::LeftOver { path, name });
+    }
+    state.model = parameters::unflatten(state.model, &vector);
+    state.ema = vector;
     let dir = RunDir::open(run_dir, config, false)?;
     dir.adopt(config)?;
     let mut files = vec![("config.toml", config.to_toml().into_bytes())];
@@ -193,6 +185,8 @@ fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use ebm_train::initial_model;
+
     use super::*;
 
     fn names_and_shapes(overrides: &[&str]) -> Vec<String> {
@@ -289,7 +283,10 @@ mod tests {
             error.expect_err("refused").to_string()
         };
         let message = refused(&file, &["model.conditional=true".to_owned()]);
-        assert_eq!(message, "file is of a model without classes");
+        assert_eq!(
+            message,
+            "file is of a model without classes, or has lost the metadata of this program"
+        );
         let mut arrays = checkpoint::decode(&file, Path::new("file")).expect("decodes");
         arrays.insert("extra".into(), Array::new([1], vec![0f32]));
         let message = refused(&checkpoint::encode(&arrays), &[]);

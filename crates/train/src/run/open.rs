@@ -1,0 +1,45 @@
+//! Make the state of a run from its configuration: a new one, or a checkpoint's.
+
+use burn::tensor::Device;
+use ebm_core::{Invalid, Shard};
+use ebm_model::Network;
+
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::{Config, initial_model};
+use crate::objective::Objective;
+use crate::objective::contrastive::ChainState;
+use crate::state::{DataSummary, TrainState};
+
+/// The state before the first iteration. `device` without autodiff.
+///
+/// # Errors
+/// Where the network does not fit the data.
+pub fn new_state(
+    config: &Config,
+    data: DataSummary,
+    device: &Device,
+) -> Result<TrainState<Network, ChainState>, Invalid> {
+    let autodiff = device.clone().autodiff();
+    let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
+    let objective = config.contrastive();
+    let chains = Objective::<Network>::init(&objective, &data, config.seed, Shard::WHOLE, device);
+    Ok(TrainState::new(model, chains, data, device))
+}
+
+/// The state that a checkpoint holds. `device` without autodiff.
+///
+/// # Errors
+/// Where the checkpoint is of another network, or something in it is missing.
+pub fn load_state(
+    config: &Config,
+    checkpoint: &Checkpoint,
+    device: &Device,
+) -> Result<TrainState<Network, ChainState>, CheckpointError> {
+    let data = DataSummary::of_checkpoint(checkpoint)?;
+    let autodiff = device.clone().autodiff();
+    let model = initial_model(config, data.shape, data.num_classes(), &autodiff)
+        .map_err(|invalid| checkpoint.invalid("config.toml", invalid.to_string()))?;
+    let objective = config.contrastive();
+    let chains = Objective::<Network>::load(&objective, &data, checkpoint, device)?;
+    TrainState::load(model, chains, checkpoint, device)
+}
