@@ -101,10 +101,12 @@ fn an_animation_can_be_a_png_too() {
 
 #[test]
 fn chains_of_the_buffer_are_taken_under_their_own_labels() {
-    let scratch = trained(&CONDITIONAL);
+    // So many chains that every class has some.
+    let capacity = ["--set", "buffer.capacity=200"];
+    let scratch = trained(&[&CONDITIONAL[..], &capacity].concat());
     scratch.sample("run", &["--init", "buffer"]).succeeds();
     let args = [
-        "sample", "run", "--device", "cpu", "--init", "buffer", "--class", "3", "--num", "32",
+        "sample", "run", "--device", "cpu", "--init", "buffer", "--class", "3", "--num", "200",
     ];
     scratch.refuses(&args, &["chains of class 3", "--init noise"]);
 }

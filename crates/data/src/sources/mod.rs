@@ -76,9 +76,9 @@ mod tests {
     }
 
     /// Hashes of the first 50 digits of seeds 0 and 1.
-    const HASHES_OF_DIGITS: [u64; 2] = [0, 0];
+    const HASHES_OF_DIGITS: [u64; 2] = [0xd8d6_4816_0fa7_f02d, 0xc503_dbfa_b35d_8e22];
     /// Hashes of the first 50 shapes of seeds 0 and 1.
-    const HASHES_OF_SHAPES: [u64; 2] = [0, 0];
+    const HASHES_OF_SHAPES: [u64; 2] = [0x6d1f_d267_4058_b8be, 0x3009_57d4_e34b_62a5];
 
     /// FNV-1a, 64 bits (Fowler, Noll & Vo).
     fn fnv_1a(bytes: &[u8]) -> u64 {
