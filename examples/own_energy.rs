@@ -4,9 +4,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use ebm_core::{NoiseKey, Shard, Stream};
+use ebm_core::Shard;
+use ebm_core::pixels::pixel_of_byte;
 use ebm_data::{BatchConfig, Batches, DataConfig};
-use ebm_langevin::{BufferConfig, LangevinConfig, Sampler, noise_images};
+use ebm_langevin::{BufferConfig, LangevinConfig, noise_images, sampler_outside_training};
 use ebm_model::{EnergyContext, EnergyModel};
 use ebm_train::{Contrastive, Trainer};
 
@@ -58,9 +59,9 @@ pub fn brightness_of_data_and_samples() -> Result<[f32; 2], Box<dyn std::error::
     }
     let start = noise_images(64, data.shape, seed, &device);
     let ids: Vec<u32> = (0..64).collect();
-    let sampler = Sampler::new(langevin, NoiseKey::new(seed, Stream::Sample, 1));
+    let sampler = sampler_outside_training(&langevin, langevin.num_steps, seed);
     let samples = sampler.run(start, &ids, &trainer.averaged()).x;
-    let pixels = data.pixels.iter().map(|&byte| f32::from(byte) / 255.0);
+    let pixels = data.pixels.iter().map(|&byte| pixel_of_byte(byte));
     let of_data = pixels.sum::<f32>() / data.pixels.len() as f32;
     Ok([of_data, samples.mean().into_scalar()])
 }

@@ -1,6 +1,6 @@
 //! Measure the kernels on the layers of the networks that `ebm bench` measures as a whole.
 //!
-//! `cargo bench --manifest-path crates/kernels/Cargo.toml [-- FILTER]`. An element of the throughput is
+//! `cargo bench --manifest-path benches/kernels/Cargo.toml [-- FILTER]`. An element of the throughput is
 //! a multiply-add of the plain convolution, so 1 Gelem/s is 2 GFLOP/s of it.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -143,10 +143,7 @@ pub fn import(
     state.ema = vector;
     let dir = RunDir::open(run_dir, config, false)?;
     dir.adopt(config)?;
-    let mut files = vec![("config.toml", config.to_toml().into_bytes())];
-    files.extend(state.to_files());
-    let keep = config.output.keep_checkpoints;
-    Ok(checkpoint::write(dir.path(), 0, &files, keep)?)
+    Ok(dir.save(config, &state)?)
 }
 
 /// The parameters of a model, in its order, out of arrays as [`to_safetensors`] writes them;

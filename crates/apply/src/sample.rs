@@ -1,12 +1,12 @@
 //! Draw images from a trained energy.
 
 use burn::tensor::Tensor;
-use ebm_core::{NoiseKey, PhiloxRng, Stream, index_tensor};
+use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
 use ebm_langevin::{
     ChainRun, LangevinConfig, Method, Sampler, labels_in_turn, noise_images,
     sampler_outside_training, warm_up,
 };
-use ebm_model::{Frozen, Network, Precision, UnsupportedPrecision};
+use ebm_model::{Precision, UnsupportedPrecision};
 use thiserror::Error;
 
 use crate::trained::{Trained, Weights};
@@ -124,7 +124,7 @@ pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, Sam
         Init::Buffer => buffer_images(trained, &options.labels, options.seed)?,
     };
     let model = trained.energy(options.weights);
-    let model = model.rounded(options.precision, device);
+    let model = model.rounded(options.precision);
     let energy = model.given(index_tensor(&options.labels, device));
     // What a run has adapted is the size of its own kind of steps.
     let is_own = options.langevin == trained.config().langevin;
@@ -143,25 +143,20 @@ pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, Sam
         None => sampler.clone(),
     };
     let run = match &options.then {
-        None => run_chains(&model, &shown, start, &options.labels),
+        None => run_chains(&shown, start, &energy),
         Some(then) => {
-            let first = run_chains(&model, &sampler, start, &options.labels);
-            run_chains(&model, &shown, first.x, then)
+            let first = run_chains(&sampler, start, &energy);
+            let energy = model.given(index_tensor(then, device));
+            run_chains(&shown, first.x, &energy)
         }
     };
     finish(run, options)
 }
 
-/// Run chains, chain i with the i-th random numbers, each given its class if the model has classes.
-fn run_chains(
-    model: &Frozen<Network>,
-    sampler: &Sampler,
-    start: Tensor<4>,
-    labels: &[u32],
-) -> ChainRun<4> {
-    let ids: Vec<u32> = (0..labels.len() as u32).collect();
-    let classes = index_tensor(labels, &start.device());
-    sampler.run(start, &ids, &model.given(classes))
+/// Run chains, chain i with the i-th random numbers.
+fn run_chains(sampler: &Sampler, start: Tensor<4>, energy: &dyn Energy<4>) -> ChainRun<4> {
+    let ids: Vec<u32> = (0..start.dims()[0] as u32).collect();
+    sampler.run(start, &ids, energy)
 }
 
 fn finish(mut run: ChainRun<4>, options: &SampleOptions) -> Result<Samples, SampleError> {

@@ -5,7 +5,7 @@ use ebm_data::Dataset;
 use ebm_train::Config;
 use ebm_train::estimate::{self, Estimate};
 
-use crate::device::{ChosenDevice, DeviceMemory, MemoryNeed, RunSize};
+use crate::device::{ChosenDevice, DeviceMemory, MemoryNeed};
 use crate::duration::duration;
 use crate::output::Table;
 
@@ -18,13 +18,9 @@ pub(crate) fn measure(
     data: &Dataset,
     chosen: &ChosenDevice,
 ) -> anyhow::Result<String> {
-    let mut need = None;
-    if DeviceKind::is_gpu(&chosen.device) {
-        let size = RunSize::of(config, &data.train, &chosen.device)?;
-        let of_run = MemoryNeed::of(&size);
-        of_run.check(chosen)?;
-        need = Some(of_run);
-    }
+    let need = DeviceKind::is_gpu(&chosen.device)
+        .then(|| MemoryNeed::checked(config, &data.train, chosen))
+        .transpose()?;
     let estimate = estimate::measure(config, data, &chosen.device)?;
     let memory = need.map(|need| DeviceMemory::now(need, chosen));
     Ok(lines(config, &estimate, memory.as_ref()))
@@ -32,7 +28,6 @@ pub(crate) fn measure(
 
 /// A line for each part of the cost.
 fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>) -> String {
-    let image_steps = (config.batch_size * config.langevin.num_steps) as f64;
     let per_iteration = estimate.s_per_iteration;
     let total = duration(per_iteration * config.iterations as f64);
     let memory = estimate
@@ -40,7 +35,7 @@ fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>)
         .map_or_else(|| "unknown on this system".to_owned(), mib);
     let mut table = Table::new();
     table.row(["parameters".into(), estimate.parameters.to_string()]);
-    let speed = image_steps / per_iteration;
+    let speed = config.image_steps() as f64 / per_iteration;
     table.row([
         "s/iteration".into(),
         format!("{per_iteration:.4} ({speed:.0} image-steps/s)"),
@@ -89,6 +84,7 @@ mod tests {
     use ebm_core::ImageShape;
 
     use super::*;
+    use crate::device::RunSize;
 
     #[test]
     fn the_cost_is_a_line_for_each_part_with_what_a_gpu_holds() {

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use crate::args::ConfigArgs;
 use crate::dataset;
-use crate::output::{columns_for, require_extension, save_grid, say, scale_for};
+use crate::output::{check_output, columns_for, save_grid, say, scale_for};
 
 /// Look at data sets
 #[derive(Args, Debug)]
@@ -50,7 +50,7 @@ impl DataArgs {
 
 impl PreviewArgs {
     fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        require_extension("--output", &self.output, &["png"])?;
+        check_output("--output", &self.output, &["png"])?;
         if self.num == 0 {
             bail!("--num must be at least 1");
         }

@@ -30,7 +30,7 @@ pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Datase
 fn report_skipped(dataset: &Dataset) {
     if !dataset.skipped.is_empty() {
         tracing::warn!(
-            "left out {} pictures that cannot be decoded",
+            "pictures left out because they cannot be decoded: {}",
             dataset.skipped.len()
         );
     }

@@ -69,7 +69,10 @@ fn add_backend(table: &mut Table, backend: &str, compiled_in: bool, adapters: &[
 /// Compare all devices but the CPU that they are compared with.
 fn check_all() -> anyhow::Result<ExitCode> {
     let ndarray = cfg!(feature = "ndarray").then_some(DeviceChoice::NdArray);
-    let wgpu = (0..wgpu_adapters().len()).map(DeviceChoice::Wgpu);
+    let wgpu = wgpu_adapters().into_iter().enumerate();
+    // With SPIR-V built in, every Vulkan adapter gets it, which those made of software cannot run.
+    let wgpu = wgpu.filter(|(_, adapter)| !(cfg!(feature = "vulkan") && adapter.is_software));
+    let wgpu = wgpu.map(|(index, _)| DeviceChoice::Wgpu(index));
     let vulkan = vulkan_adapters().into_iter().enumerate();
     let vulkan = vulkan.filter(|(_, adapter)| !adapter.is_software);
     let vulkan = vulkan.map(|(index, _)| DeviceChoice::Vulkan(index));

@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use ebm_apply::Trained;
 
-use crate::output::{require_extension, save_npy_f32, say};
+use crate::output::{check_output, save_npy_f32, say};
 use crate::trained::{TrainedArgs, class};
 use images::Named;
 use scores::{Scores, Statistics};
@@ -106,7 +106,7 @@ impl EnergyArgs {
         }
         for (flag, path) in [("--output", &self.output), ("--gradients", &self.gradients)] {
             if let Some(path) = path {
-                require_extension(flag, path, &["npy"])?;
+                check_output(flag, path, &["npy"])?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use ebm_apply::exchange;
 
-use crate::output::{require_extension, say, write_output};
+use crate::output::{check_output, say, write_output};
 use crate::trained::TrainedArgs;
 
 /// Write a model's weights for PyTorch, spectral norm folded in
@@ -34,7 +34,7 @@ enum Format {
 impl ExportArgs {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let Format::Safetensors = self.format;
-        require_extension("--output", &self.output, &["safetensors"])?;
+        check_output("--output", &self.output, &["safetensors"])?;
         let (trained, _) = self.trained.open()?;
         let energy = trained.energy(self.trained.weights());
         let bytes = exchange::to_safetensors(&energy, trained.shape().channels);

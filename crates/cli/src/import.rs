@@ -13,7 +13,8 @@ use crate::output::say;
 /// Make a run directory from a file of weights, as `ebm export` writes it
 ///
 /// The weights are taken as they are: spectral norm, if there was any, is part of them, and
-/// switched off. The same run directory can be sampled from, or trained on.
+/// switched off. The run directory can be sampled from, or trained on under the same configuration
+/// (with --set model.spectral_norm=false where the network would have it).
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
     /// Tensors of f32 with PyTorch's names and layouts
@@ -30,8 +31,10 @@ pub(crate) struct ImportArgs {
 
 impl ImportArgs {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let no_spectral_norm = vec!["model.spectral_norm=false".into()];
-        let config = self.config.resolve(no_spectral_norm)?;
+        let mut config = self.config.resolve(Vec::new())?;
+        if config.model.has_spectral_norm() {
+            config.model.spectral_norm = Some(false);
+        }
         let bytes = std::fs::read(&self.file)
             .with_context(|| format!("cannot read {}", self.file.display()))?;
         let checkpoint = exchange::import(&bytes, &self.file, &config, &self.output)?;

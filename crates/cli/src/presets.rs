@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use ebm_train::ConfigError;
 use ebm_train::preset::{self, PRESETS};
 
 use crate::output::{Table, say};
@@ -18,7 +17,7 @@ pub(crate) struct PresetsArgs {
 impl PresetsArgs {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.name {
-            Some(name) => say(text(name)?.trim_end())?,
+            Some(name) => say(preset::text(name)?.trim_end())?,
             None => {
                 let mut table = Table::new();
                 for preset in PRESETS {
@@ -29,15 +28,4 @@ impl PresetsArgs {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The TOML of a preset.
-fn text(name: &str) -> Result<&'static str, ConfigError> {
-    preset::text(name).ok_or_else(|| {
-        let known: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
-        ConfigError::UnknownPreset {
-            name: name.to_owned(),
-            known: known.join(", "),
-        }
-    })
 }

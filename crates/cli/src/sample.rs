@@ -13,7 +13,7 @@ use ebm_model::Precision;
 use ebm_train::Config;
 
 use crate::args::{as_typed, precision_parser};
-use crate::output::require_extension;
+use crate::output::check_output;
 use crate::trained::TrainedArgs;
 use plan::Plan;
 
@@ -126,12 +126,12 @@ impl SampleArgs {
         if self.steps.is_some_and(|steps| steps >= 1 << 24) {
             bail!("--steps must be below 2²⁴");
         }
-        require_extension("--output", &self.output, &["png", "npy"])?;
+        check_output("--output", &self.output, &["png", "npy"])?;
         if let Some(path) = &self.trajectory {
-            require_extension("--trajectory", path, &["png"])?;
+            check_output("--trajectory", path, &["png"])?;
         }
         if let Some(path) = &self.animation {
-            require_extension("--animation", path, &["gif", "apng", "png"])?;
+            check_output("--animation", path, &["gif", "apng", "png"])?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use ebm_model::Precision;
 use ebm_train::{Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError};
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser};
-use crate::device::{self, ChosenDevice, MemoryNeed, RunSize};
+use crate::device::{self, ChosenDevice, MemoryNeed};
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
 use crate::{cost, dataset};
@@ -118,8 +118,7 @@ impl TrainArgs {
         let is_tested = !self.no_self_test && DeviceKind::is_gpu(&chosen.device);
         if is_tested {
             // Before anything is written.
-            let size = RunSize::of(config, &data.train, &chosen.device)?;
-            MemoryNeed::of(&size).check(chosen)?;
+            MemoryNeed::checked(config, &data.train, chosen)?;
         }
         let options = RunOptions {
             dir: dir.to_owned(),
@@ -137,7 +136,7 @@ impl TrainArgs {
         }
         let stop = stop_on_interrupt(quiet)?;
         run.adopt()?;
-        let mut metrics = open_metrics(dir, run.iteration())?;
+        let mut metrics = open_metrics(&run)?;
         let mut pictures = Pictures;
         let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut pictures];
         let outcome = run.train(observers, stop);
@@ -159,10 +158,9 @@ fn self_test(
     Ok(())
 }
 
-fn open_metrics(dir: &Path, iteration: u64) -> Result<MetricsFile, TrainError> {
-    let path = dir.join("metrics.jsonl");
-    let opened = MetricsFile::open(path.clone(), iteration);
-    opened.map_err(|cause| TrainError::Write { path, cause })
+fn open_metrics(run: &Run<'_>) -> Result<MetricsFile, TrainError> {
+    let path = run.dir().metrics();
+    MetricsFile::open(path.clone(), run.iteration()).map_err(TrainError::writing(&path))
 }
 
 /// Print the last checkpoint, and say what to type next.

@@ -28,6 +28,7 @@ impl TrainedArgs {
     /// The model on the device that was asked for.
     pub(crate) fn open(&self) -> anyhow::Result<(Trained, ChosenDevice)> {
         let chosen = self.device.device.select()?;
+        tracing::info!("device: {}", chosen.description);
         let trained = Trained::open(&self.source, &chosen.device)?;
         Ok((trained, chosen))
     }

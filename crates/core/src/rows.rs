@@ -1,6 +1,6 @@
 //! See a batch as rows, one per image, whatever the number of its dimensions.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Tensor, TensorData};
 
 /// `[batch, ..]` as `[batch, pixels]`.
 pub fn flatten_rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
@@ -25,4 +25,13 @@ pub fn one_per_row<const D: usize>(x: &Tensor<D>) -> [usize; D] {
     let mut shape = [1; D];
     shape[0] = x.dims()[0];
     shape
+}
+
+/// A mask of the shape of `x`, true in the images that are chosen, `[batch, ..]`.
+///
+/// # Panics
+/// If `chosen` is not as long as the batch.
+pub fn row_mask<const D: usize>(chosen: &[bool], x: &Tensor<D>) -> Tensor<D, Bool> {
+    let data = TensorData::new(chosen.to_vec(), one_per_row(x));
+    Tensor::<D, Bool>::from_data(data, &x.device()).expand(x.dims())
 }

@@ -1,9 +1,9 @@
 //! Cut the data into batches of dequantised, noised tensors; each a function of its key and its shard.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
-use ebm_core::pixels::BYTE_WIDTH;
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::rows::row_mask;
 use ebm_core::{DeviceKind, Distribution, NoiseKey, Shard, StepKey, Stream, index_tensor};
-use ebm_langevin::{ByteImages, Noise, perturb};
+use ebm_langevin::{ByteImages, Noise, dequantise, perturb};
 
 use crate::images::Images;
 use crate::order::BatchOrder;
@@ -102,13 +102,8 @@ impl<'a> Batches<'a> {
         if self.flip {
             bytes = mirror_some(bytes, key.stream(Stream::DataFlip), &places);
         }
-        let fraction = Noise {
-            key: key.stream(Stream::DataDequantization),
-            distribution: Distribution::Uniform,
-            scale: BYTE_WIDTH,
-        };
         let places = index_tensor(&places, self.device);
-        let mut images = perturb(bytes.mul_scalar(BYTE_WIDTH), &places, fraction);
+        let mut images = dequantise(bytes, &places, key.stream(Stream::DataDequantization));
         if self.noise_std > 0.0 {
             let noise = Noise {
                 key: key.stream(Stream::DataNoise),
@@ -136,10 +131,10 @@ impl<'a> Batches<'a> {
 fn mirror_some(images: Tensor<4>, key: NoiseKey, places: &[u32]) -> Tensor<4> {
     let coins = places.iter().map(|&place| key.words(place, 0)[0] & 1 == 1);
     let coins: Vec<bool> = coins.collect();
-    let coins = TensorData::new(coins, [places.len(), 1, 1, 1]);
-    let coins = Tensor::<4, Bool>::from_data(coins, &images.device()).expand(images.shape());
     let mirrored = images.clone().flip([3]);
-    images.mask_where(coins, mirrored)
+    images
+        .clone()
+        .mask_where(row_mask(&coins, &images), mirrored)
 }
 
 /// A GPU keeps data of up to this many bytes from the first batch on; of larger data each batch is

@@ -17,7 +17,7 @@ const NUM_CELLS: u32 = 8;
 /// What one picture shows, as indices into the grid of each factor (after dSprites, Matthey et
 /// al. 2017).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Factors {
+pub(crate) struct Factors {
     /// 0 square, 1 ellipse, 2 heart.
     pub shape: u32,
     /// Below 6: the shape is 0.5 + `size` / 10 times as large as the largest.
@@ -43,7 +43,7 @@ impl Factors {
 }
 
 /// What image `index` of `split` (0 training, 1 test) shows, every factor independent and uniform.
-pub fn factors(seed: u64, split: u32, index: usize) -> Factors {
+pub(crate) fn factors(seed: u64, split: u32, index: usize) -> Factors {
     // `digits` draws with 0 and 1.
     let key = NoiseKey::new(seed, Stream::DataSynthesis, 2 + split);
     let mut rng = PhiloxRng::new(key, index as u32);

@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 /// follow one another without a gap: one that reaches the end of an epoch takes the rest of its images
 /// from the next. Each worker has a consecutive part of every global batch.
 #[derive(Clone, Debug)]
-pub struct BatchOrder {
+pub(crate) struct BatchOrder {
     len: usize,
     batch_size: usize,
     seed: u64,

@@ -50,7 +50,8 @@ mod stats;
 mod step;
 
 pub use buffer::{
-    Augmentation, BufferConfig, BufferState, ByteImages, Chains, ReplayBuffer, Restart, RestartData,
+    Augmentation, BufferConfig, BufferState, ByteImages, Chains, ReplayBuffer, Restart,
+    RestartData, dequantise,
 };
 pub use kernel::{descend, perturb, reference};
 pub use sampler::{

@@ -1,6 +1,6 @@
 //! Train deep energy-based models on images: objectives, optimizer, checkpoints, the loop.
 //!
-//! A run from a preset, with everything it writes:
+//! A run from a preset, with its checkpoints; observers write the rest:
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;

@@ -140,6 +140,20 @@ impl MemoryNeed {
         (available.saturating_sub(self.fixed) / of_chain.max(1)) as usize
     }
 
+    /// What a run on these images needs, which the device has.
+    ///
+    /// # Errors
+    /// Where the network does not fit the data, or the run does not fit the device.
+    pub(crate) fn checked(
+        config: &Config,
+        images: &Images,
+        chosen: &ChosenDevice,
+    ) -> anyhow::Result<Self> {
+        let need = Self::of(&RunSize::of(config, images, &chosen.device)?);
+        need.check(chosen)?;
+        Ok(need)
+    }
+
     /// Check that it fits, where the device says how much memory it has.
     ///
     /// # Errors

@@ -12,7 +12,9 @@ use ebm_core::{Adapter, vulkan_adapters, wgpu_adapters};
 use thiserror::Error;
 
 pub(crate) use adapters::AdapterName;
-pub(crate) use memory::{DeviceMemory, MemoryNeed, RunSize};
+#[cfg(test)]
+pub(crate) use memory::RunSize;
+pub(crate) use memory::{DeviceMemory, MemoryNeed};
 pub(crate) use self_test::{SelfTestError, check, check_device};
 
 /// What `--device` may say.
@@ -51,9 +53,11 @@ pub(crate) enum DeviceError {
     },
     /// A software adapter asked to run SPIR-V kernels, which gives wrong gradients there.
     #[error(
-        "vulkan:{index} is a software adapter ({name}), on which SPIR-V kernels give wrong gradients without an error"
+        "{backend}:{index} is a software adapter ({name}), on which SPIR-V kernels give wrong gradients without an error"
     )]
     SoftwareVulkan {
+        /// Backend asked for, whose kernels are SPIR-V.
+        backend: &'static str,
         /// Adapter asked for.
         index: usize,
         /// Its name.
@@ -108,6 +112,10 @@ impl DeviceChoice {
             Self::Wgpu(_) if !cfg!(feature = "wgpu") => Err(DeviceError::NotCompiledIn("wgpu")),
             Self::Wgpu(index) => {
                 let adapter = pick("wgpu", index, wgpu_adapters())?;
+                // With SPIR-V built in, every Vulkan adapter gets it.
+                if cfg!(feature = "vulkan") {
+                    refuse_software("wgpu", index, &adapter)?;
+                }
                 Ok(chosen(adapter, "wgpu", index))
             }
             Self::Vulkan(_) if !cfg!(feature = "vulkan") => {
@@ -115,14 +123,28 @@ impl DeviceChoice {
             }
             Self::Vulkan(index) => {
                 let adapter = pick("vulkan", index, vulkan_adapters())?;
-                if adapter.is_software {
-                    let name = adapter.name;
-                    return Err(DeviceError::SoftwareVulkan { index, name });
-                }
+                refuse_software("vulkan", index, &adapter)?;
                 Ok(chosen(adapter, "vulkan", index))
             }
         }
     }
+}
+
+/// Refuse an adapter made of software, which computes SPIR-V wrongly.
+fn refuse_software(
+    backend: &'static str,
+    index: usize,
+    adapter: &Adapter,
+) -> Result<(), DeviceError> {
+    if adapter.is_software {
+        let name = adapter.name.clone();
+        return Err(DeviceError::SoftwareVulkan {
+            backend,
+            index,
+            name,
+        });
+    }
+    Ok(())
 }
 
 fn chosen(adapter: Adapter, backend: &'static str, index: usize) -> ChosenDevice {

@@ -31,7 +31,7 @@ pub(crate) fn say(results: impl Display) -> io::Result<()> {
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {cause}; free some space there or choose another place", path.display())]
+#[error("cannot write {}: {cause}; make room there or choose another place", path.display())]
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,
@@ -64,15 +64,11 @@ fn named(path: &Path, written: io::Result<()>) -> Result<(), WriteError> {
 
 /// Write a new file beside `path`, then give it that name.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
     // Opened here and not by `tempfile`, whose files only their owner may read.
     let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = tempfile::Builder::new()
         .prefix(".ebm-")
-        .make_in(folder, create)?;
+        .make_in(folder_of(path), create)?;
     file.as_file_mut().write_all(bytes)?;
     file.persist(path).map_err(|failed| failed.error)?;
     Ok(())
@@ -84,20 +80,31 @@ pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
         .is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// Refuse a file whose name does not say what will be in it.
-pub(crate) fn require_extension(
-    flag: &str,
-    path: &Path,
-    extensions: &[&str],
-) -> anyhow::Result<()> {
-    if extensions
-        .iter()
-        .any(|extension| has_extension(path, extension))
-    {
-        return Ok(());
+/// Refuse a file whose name does not say what will be in it, or whose folder is not there, before the
+/// work of filling it.
+pub(crate) fn check_output(flag: &str, path: &Path, extensions: &[&str]) -> anyhow::Result<()> {
+    let mut known = extensions.iter();
+    if !known.any(|extension| has_extension(path, extension)) {
+        let names = extensions.join(" or .");
+        bail!("{flag} {}: name a .{names} file", path.display());
     }
-    let names = extensions.join(" or .");
-    bail!("{flag} {}: name a .{names} file", path.display())
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        bail!(
+            "{flag} {}: there is no folder {}; make it, or choose another place",
+            path.display(),
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// The folder that holds a file of this path.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]

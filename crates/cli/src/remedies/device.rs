@@ -12,7 +12,9 @@ pub(super) fn of_device(error: &DeviceError) -> Option<String> {
         DeviceError::NotPresent { .. } => {
             Some("`ebm devices` lists them, `--device cpu` always works".into())
         }
-        DeviceError::SoftwareVulkan { .. } => Some("use `--device wgpu` or `--device cpu`".into()),
+        DeviceError::SoftwareVulkan { .. } => Some(
+            "use `--device cpu`, or `--device wgpu` of a build without the feature vulkan".into(),
+        ),
     }
 }
 

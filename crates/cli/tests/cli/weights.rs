@@ -64,6 +64,17 @@ fn what_is_exported_and_imported_has_the_same_energies() {
 }
 
 #[test]
+fn an_imported_run_is_trained_on_under_its_configuration() {
+    let scratch = Scratch::new();
+    scratch.train("run", &[]).succeeds();
+    export(&scratch, "run", "w.safetensors", &[]);
+    let config = ["--config", "run/config.toml", "--output", "back"];
+    let args = [&["import", "w.safetensors"], &config[..]].concat();
+    scratch.ebm(&args).succeeds();
+    scratch.train("back", &[]).succeeds();
+}
+
+#[test]
 fn exported_arrays_are_plain_weights_with_pytorchs_names() {
     let scratch = Scratch::new();
     scratch

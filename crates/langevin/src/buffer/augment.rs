@@ -17,11 +17,11 @@ mod tests;
 
 use burn::tensor::{Tensor, TensorData};
 use ebm_core::pixels::LUMA;
+use ebm_core::rows::row_mask;
 use ebm_core::{NoiseKey, PhiloxRng};
 use rand::RngExt;
 
 use super::config::{Augmentation, BufferConfig};
-use super::mask::mask;
 
 /// Area of a crop, as a share of the image's.
 const AREA: [f64; 2] = [0.8, 1.0];
@@ -71,7 +71,7 @@ pub(super) fn augment(
     if !moved.contains(&true) {
         return x;
     }
-    let moved = mask(&moved, &x);
+    let moved = row_mask(&moved, &x);
     let there = transform(x.clone(), &transitions, &config.augment);
     x.mask_where(moved, there)
 }

@@ -1,6 +1,11 @@
 //! Pack four 8-bit pixels into a 32-bit word on any device, and unpack them.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use ebm_core::pixels::BYTE_WIDTH;
+use ebm_core::{Distribution, NoiseKey};
+
+use crate::kernel::perturb;
+use crate::step::Noise;
 
 /// Images of so many bytes, one after the other, as words on a device, `[images, bytes / 4 rounded up]` i32.
 pub(super) fn words_of_images(pixels: &[u8], image: usize, device: &Device) -> Tensor<2, Int> {
@@ -27,6 +32,19 @@ pub(super) fn unpack(words: Tensor<2, Int>, pixels: usize) -> Tensor<2> {
     let bytes = words.bitwise_right_shift(shifts.expand(of_each_byte));
     let bytes = bytes.bitwise_and_scalar(0xFF).reshape([batch, columns * 4]);
     bytes.narrow(1, 0, pixels).float()
+}
+
+/// Byte values q as pixels (q + u)/256, with the fractions u ~ U(0, 1) of `ids`.
+///
+/// # Shapes
+/// - `bytes`, and what returns: `[batch, channels, height, width]`; `ids`: `[batch]`
+pub fn dequantise(bytes: Tensor<4>, ids: &Tensor<1, Int>, key: NoiseKey) -> Tensor<4> {
+    let fraction = Noise {
+        key,
+        distribution: Distribution::Uniform,
+        scale: BYTE_WIDTH,
+    };
+    perturb(bytes.mul_scalar(BYTE_WIDTH), ids, fraction)
 }
 
 /// Pixels `[batch, pixels]` in [0, 1] to `[batch, words]` i32.

@@ -1,6 +1,7 @@
 //! Draw chains from the buffer, some of them fresh.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
+use ebm_core::rows::row_mask;
 use ebm_core::{Distribution, NoiseKey, PhiloxRng, Shard, StepKey, Stream, index_tensor};
 use rand::RngExt;
 use rand::seq::index;
@@ -8,7 +9,6 @@ use rand::seq::index;
 use super::augment::augment;
 use super::chains::{Chains, RestartData};
 use super::config::Restart;
-use super::mask::mask;
 use super::replay_buffer::{ReplayBuffer, draw_label};
 use crate::kernel::perturb;
 use crate::step::Noise;
@@ -43,12 +43,13 @@ impl ReplayBuffer {
         let chosen = self.choose(batch, key, shard, data.map(|data| data.labels));
         let ids = shard.places(batch);
         let kept: Vec<bool> = chosen.restarted.iter().map(|again| !again).collect();
+        let index = index_tensor(&ids, &self.words.device());
         let fractions = key.stream(Stream::BufferDequantization);
-        let x = self.dequantised(&chosen.slots, &ids, fractions);
+        let x = self.dequantised(&chosen.slots, &index, fractions);
         let mut x = augment(&self.config, x, &ids, &kept, key.stream(Stream::Augment));
         if chosen.restarted.contains(&true) {
-            let fresh = self.fresh(&ids, key.stream(Stream::Restart), data);
-            let restarted = mask(&chosen.restarted, &x);
+            let fresh = self.fresh(&index, key.stream(Stream::Restart), data);
+            let restarted = row_mask(&chosen.restarted, &x);
             x = x.mask_where(restarted, fresh);
         }
         let pick = |kept: &[u32], fresh: &dyn Fn(usize) -> u32| -> Vec<u32> {
@@ -99,12 +100,17 @@ impl ReplayBuffer {
     }
 
     /// A fresh chain for every one of `ids`, `[ids, channels, height, width]`.
-    fn fresh(&self, ids: &[u32], key: NoiseKey, data: Option<RestartData<'_>>) -> Tensor<4> {
-        let device = self.words.device();
+    fn fresh(
+        &self,
+        ids: &Tensor<1, Int>,
+        key: NoiseKey,
+        data: Option<RestartData<'_>>,
+    ) -> Tensor<4> {
         let [channels, height, width] = self.shape;
         let (start, distribution, scale) = match self.config.restart {
             Restart::Noise => {
-                let zeros = Tensor::zeros([ids.len(), channels, height, width], &device);
+                let shape = [ids.dims()[0], channels, height, width];
+                let zeros = Tensor::zeros(shape, &self.words.device());
                 (zeros, Distribution::Uniform, 1.0)
             }
             Restart::Data => {
@@ -118,6 +124,6 @@ impl ReplayBuffer {
             distribution,
             scale,
         };
-        perturb(start, &index_tensor(ids, &device), noise).clamp(0.0, 1.0)
+        perturb(start, ids, noise).clamp(0.0, 1.0)
     }
 }

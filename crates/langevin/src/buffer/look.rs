@@ -1,14 +1,11 @@
 //! Look at images of the buffer, as pixels.
 
-use burn::tensor::Tensor;
-use ebm_core::pixels::BYTE_WIDTH;
-use ebm_core::{Distribution, NoiseKey, PhiloxRng, Shard, StepKey, Stream, index_tensor};
+use burn::tensor::{Int, Tensor};
+use ebm_core::{NoiseKey, PhiloxRng, Shard, StepKey, Stream, index_tensor};
 use rand::seq::index;
 
-use super::bytes::unpack;
+use super::bytes::{dequantise, unpack};
 use super::replay_buffer::ReplayBuffer;
-use crate::kernel::perturb;
-use crate::step::Noise;
 
 /// Step of [`Stream::BufferDraw`] and [`Stream::BufferDequantization`] for neighbours.
 const NEIGHBOURS: u32 = 1;
@@ -35,32 +32,30 @@ impl ReplayBuffer {
             "every one of {capacity} chains is drawn"
         );
         let fractions = key.stream(Stream::BufferDequantization).at_step(NEIGHBOURS);
-        self.dequantised(&neighbours, &shard.places(neighbours.len()), fractions)
+        let ids = index_tensor(&shard.places(neighbours.len()), &self.words.device());
+        self.dequantised(&neighbours, &ids, fractions)
     }
 
     /// The images of the chains in `slots`, dequantised, outside training,
     /// `[slots, channels, height, width]`.
     pub fn peek(&self, slots: &[u32], seed: u64) -> Tensor<4> {
-        self.dequantised(slots, slots, NoiseKey::new(seed, Stream::BufferPeek, 0))
+        let ids = index_tensor(slots, &self.words.device());
+        self.dequantised(slots, &ids, NoiseKey::new(seed, Stream::BufferPeek, 0))
     }
 
     /// The stored images in `slots`, (q + u)/256 with the fractions u of `ids`,
     /// `[slots, channels, height, width]`.
-    pub(super) fn dequantised(&self, slots: &[u32], ids: &[u32], key: NoiseKey) -> Tensor<4> {
-        let device = self.words.device();
+    pub(super) fn dequantised(
+        &self,
+        slots: &[u32],
+        ids: &Tensor<1, Int>,
+        key: NoiseKey,
+    ) -> Tensor<4> {
         let [channels, height, width] = self.shape;
-        let words = self.words.clone().select(0, index_tensor(slots, &device));
+        let index = index_tensor(slots, &self.words.device());
+        let words = self.words.clone().select(0, index);
         let bytes = unpack(words, channels * height * width);
         let bytes = bytes.reshape([slots.len(), channels, height, width]);
-        let fraction = Noise {
-            key,
-            distribution: Distribution::Uniform,
-            scale: BYTE_WIDTH,
-        };
-        perturb(
-            bytes.mul_scalar(BYTE_WIDTH),
-            &index_tensor(ids, &device),
-            fraction,
-        )
+        dequantise(bytes, ids, key)
     }
 }

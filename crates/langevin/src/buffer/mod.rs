@@ -14,10 +14,10 @@ mod chains;
 mod config;
 mod draw;
 mod look;
-mod mask;
 mod replay_buffer;
 
 pub use byte_images::ByteImages;
+pub use bytes::dequantise;
 pub use chains::{Chains, RestartData};
 pub use config::{Augmentation, BufferConfig, Restart};
 pub use replay_buffer::{BufferState, ReplayBuffer};

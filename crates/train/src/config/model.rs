@@ -138,6 +138,14 @@ impl ModelConfig {
         })
     }
 
+    /// Whether weights are under spectral norm.
+    pub fn has_spectral_norm(&self) -> bool {
+        match self.network(0) {
+            NetworkConfig::Conv(net) => net.spectral_norm,
+            NetworkConfig::Res(net) => net.spectral_norm,
+        }
+    }
+
     /// Probability with which an element is dropped while training, in [0, 1).
     pub fn dropout_prob(&self) -> f64 {
         let published = match self.network {

@@ -1,5 +1,7 @@
 //! Hold the recipes that ship with the program.
 
+use super::error::ConfigError;
+
 /// A named recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
@@ -46,10 +48,19 @@ presets!(
 /// The preset that runs where none is named.
 pub const DEFAULT: &str = PRESETS[0].name;
 
-/// The TOML of a preset, if there is one of that name.
-pub fn text(name: &str) -> Option<&'static str> {
+/// The TOML of a preset.
+///
+/// # Errors
+/// Where there is none of that name: names those that there are.
+pub fn text(name: &str) -> Result<&'static str, ConfigError> {
     let found = PRESETS.iter().find(|preset| preset.name == name);
-    found.map(|preset| preset.text)
+    found.map(|preset| preset.text).ok_or_else(|| {
+        let known: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+        ConfigError::UnknownPreset {
+            name: name.to_owned(),
+            known: known.join(", "),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Config {
         file: Option<&Path>,
         overrides: &[String],
     ) -> Result<Self, ConfigError> {
-        let mut table = parse_table(preset_text(preset)?, &format!("preset `{preset}`"))?;
+        let mut table = parse_table(preset::text(preset)?, &format!("preset `{preset}`"))?;
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
                 path: path.to_owned(),
@@ -147,16 +147,6 @@ fn require_optional(path: &str, origin: &str) -> Result<(), ConfigError> {
     }
 }
 
-fn preset_text(name: &str) -> Result<&'static str, ConfigError> {
-    preset::text(name).ok_or_else(|| {
-        let known: Vec<_> = preset::PRESETS.iter().map(|preset| preset.name).collect();
-        ConfigError::UnknownPreset {
-            name: name.to_owned(),
-            known: known.join(", "),
-        }
-    })
-}
-
 /// `value` as TOML where it is TOML, else as a string.
 fn toml_value(value: &str) -> Value {
     let parsed = format!("v = {value}").parse::<Table>().ok();
@@ -235,6 +225,39 @@ mod tests {
         let mut expected = usual;
         expected.langevin.num_steps = 7;
         assert_eq!(config, expected);
+    }
+
+    /// The keys of a section, or of the whole for "", as the error for an unknown one lists them.
+    fn keys_of(section: &str) -> Vec<String> {
+        let header = match section {
+            "" => String::new(),
+            section => format!("[{section}]\n"),
+        };
+        let table = parse_table(&format!("{header}nobody = 1"), "").expect("TOML");
+        let error = table.try_into::<Config>().expect_err("an unknown key");
+        let text = error.to_string();
+        let (_, known) = text.split_once("expected one of ").expect("a list");
+        let names = known.split('`').skip(1).step_by(2);
+        names.map(String::from).collect()
+    }
+
+    #[test]
+    fn every_key_is_explained_where_the_recipes_are() {
+        let explained = include_str!("../../../../docs/recipes.md");
+        let by_default = parse_table(&Config::default().to_toml(), "").expect("TOML");
+        let mut keys = Vec::new();
+        for name in keys_of("") {
+            match by_default.get(&name).and_then(Value::as_table) {
+                Some(_) => keys.extend(keys_of(&name).iter().map(|key| format!("{name}.{key}"))),
+                None => keys.push(name),
+            }
+        }
+        assert!(
+            keys.contains(&"model.centered_input".to_owned()),
+            "{keys:?}"
+        );
+        keys.retain(|key| !explained.contains(&format!("`{key}`")));
+        assert!(keys.is_empty(), "not explained: {keys:?}");
     }
 
     #[test]

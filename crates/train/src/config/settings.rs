@@ -55,15 +55,16 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        let (step, contrastive) = (StepConfig::default(), Contrastive::default());
         Self {
-            iterations: 10_000,
+            iterations: step.iterations,
             batch_size: 64,
             micro_batch: None,
             precision: Precision::default(),
             seed: 0,
-            lr: Schedule::Constant(1e-4),
-            energy_l2: 0.1,
-            ema_decay: 0.99,
+            lr: step.lr,
+            energy_l2: contrastive.energy_l2,
+            ema_decay: step.ema_decay,
             model: ModelConfig::default(),
             objective: LossConfig::default(),
             kl: KlConfig::default(),
@@ -111,6 +112,11 @@ impl Config {
         BatchConfig::new(self.batch_size)
             .with_flip(self.data.flip)
             .with_noise_std(self.data.noise_std)
+    }
+
+    /// Image-steps of an iteration: one forward pass and one input gradient of one image each.
+    pub fn image_steps(&self) -> usize {
+        self.batch_size * self.langevin.num_steps
     }
 
     /// Check that a run is possible.

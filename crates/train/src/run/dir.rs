@@ -3,9 +3,13 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use ebm_model::EnergyModel;
+
 use crate::checkpoint::atomic_file::write_atomically;
+use crate::checkpoint::{self, CheckpointError};
 use crate::config::Config;
 use crate::error::TrainError;
+use crate::state::{Persist, TrainState};
 
 /// A run directory that no other process writes to.
 #[derive(Debug)]
@@ -44,6 +48,21 @@ impl RunDir {
         let file = self.path.join("config.toml");
         let written = write_atomically(&file, config.to_toml().as_bytes());
         written.map_err(TrainError::writing(&file))
+    }
+
+    /// Write a state as the checkpoint of its iteration, and remove those that are not kept.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn save<M: EnergyModel, S: Persist>(
+        &self,
+        config: &Config,
+        state: &TrainState<M, S>,
+    ) -> Result<PathBuf, CheckpointError> {
+        let mut files = vec![("config.toml", config.to_toml().into_bytes())];
+        files.extend(state.to_files());
+        let keep = config.output.keep_checkpoints;
+        checkpoint::write(&self.path, state.iteration, &files, keep)
     }
 
     /// The directory.

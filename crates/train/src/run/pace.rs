@@ -30,9 +30,8 @@ impl Pace {
         let iterations = (done - self.done).max(1) as f64;
         let s_per_iteration = self.last.elapsed().as_secs_f64() / iterations;
         (self.last, self.done) = (Instant::now(), done);
-        let image_steps = (config.batch_size * config.langevin.num_steps) as f64;
         Speed {
-            image_steps_per_s: image_steps / s_per_iteration,
+            image_steps_per_s: config.image_steps() as f64 / s_per_iteration,
             s_per_iteration,
             elapsed_s: self.started.elapsed().as_secs_f64(),
             eta_s: s_per_iteration * (config.iterations as u64 - done) as f64,

@@ -264,10 +264,7 @@ impl<'a> Run<'a> {
 
     fn save(&mut self, observers: &mut Observers<'_, '_>) -> Result<PathBuf, TrainError> {
         self.refuse_bad_weights()?;
-        let mut files = vec![("config.toml", self.config.to_toml().into_bytes())];
-        files.extend(self.state().to_files());
-        let keep = self.config.output.keep_checkpoints;
-        let path = checkpoint::write(self.dir.path(), self.iteration(), &files, keep)?;
+        let path = self.dir.save(self.config, self.state())?;
         observers.tell(|observer| observer.on_checkpoint(&path));
         Ok(path)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_model::EnergyModel;
 
-use crate::checkpoint::{self, Array, Checkpoint, CheckpointError};
+use crate::checkpoint::{self, Array, CheckpointError};
 use crate::optimizer::Adam;
 use crate::parameters::ParameterSpec;
 
@@ -24,20 +24,14 @@ pub(super) fn spectral_norm_arrays(mut model: impl EnergyModel) -> BTreeMap<Stri
 
 pub(super) fn load_spectral_norms(
     model: &mut impl EnergyModel,
-    checkpoint: &Checkpoint,
-    file: &str,
+    arrays: &mut BTreeMap<String, Array>,
     device: &Device,
 ) -> Result<(), CheckpointError> {
-    let mut norms = model.spectral_norms();
-    if norms.is_empty() {
-        return Ok(());
-    }
-    let mut arrays = checkpoint.arrays(file)?;
-    for weight in &mut norms {
+    for weight in &mut model.spectral_norms() {
         let mut load = |suffix: &str, expected: Tensor<2>| {
             let shape = expected.dims();
             let name = format!("{}.{suffix}", weight.name);
-            let values = checkpoint::take_f32(&mut arrays, &name, &shape[1..])?;
+            let values = checkpoint::take_f32(arrays, &name, &shape[1..])?;
             Ok(Tensor::from_data(TensorData::new(values, shape), device))
         };
         let [u, v] = weight.vectors();
@@ -70,32 +64,29 @@ pub fn named_arrays(
     named.collect()
 }
 
-/// The vector of parameters whose parts a file holds by name.
-pub(super) fn vector(
-    checkpoint: &Checkpoint,
-    file: &str,
+/// The vector of parameters whose parts stand in `arrays` by name; takes them out.
+pub(super) fn take_vector(
+    arrays: &mut BTreeMap<String, Array>,
     prefix: &str,
     specs: &[ParameterSpec],
     device: &Device,
 ) -> Result<Tensor<1>, CheckpointError> {
-    let mut arrays = checkpoint.arrays(file)?;
     let mut values = Vec::new();
     for spec in specs {
         let name = format!("{prefix}{}", spec.name);
-        values.extend(checkpoint::take_f32(&mut arrays, &name, &spec.shape)?);
+        values.extend(checkpoint::take_f32(arrays, &name, &spec.shape)?);
     }
     let len = values.len();
     Ok(Tensor::from_data(TensorData::new(values, [len]), device))
 }
 
 pub(super) fn load_optimizer(
-    checkpoint: &Checkpoint,
-    file: &str,
+    mut arrays: BTreeMap<String, Array>,
     specs: &[ParameterSpec],
     steps: u64,
     device: &Device,
 ) -> Result<Adam, CheckpointError> {
-    let moment = |prefix| vector(checkpoint, file, prefix, specs, device);
+    let mut moment = |prefix| take_vector(&mut arrays, prefix, specs, device);
     Ok(Adam {
         mean: moment("mean.")?,
         mean_square: moment("mean_square.")?,

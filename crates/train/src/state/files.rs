@@ -5,7 +5,7 @@ use ebm_model::EnergyModel;
 use serde::{Deserialize, Serialize};
 
 use super::arrays::{
-    load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, vector,
+    load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, take_vector,
 };
 use super::{DataSummary, Persist, TrainState};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
@@ -33,12 +33,17 @@ impl DataSummary {
     /// # Errors
     /// Where the file is missing or makes no sense.
     pub fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
-        let scalars: Scalars = checkpoint.json(STATE)?;
-        Ok(Self {
+        Ok(checkpoint.json::<Scalars>(STATE)?.into())
+    }
+}
+
+impl From<Scalars> for DataSummary {
+    fn from(scalars: Scalars) -> Self {
+        Self {
             shape: scalars.image_shape.into(),
             class_names: scalars.class_names,
             class_frequencies: scalars.class_frequencies,
-        })
+        }
     }
 }
 
@@ -88,19 +93,20 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
     ) -> Result<Self, CheckpointError> {
         let scalars: Scalars = checkpoint.json(STATE)?;
         let specs = parameters::specs(&model);
-        let weights = vector(checkpoint, MODEL, "", &specs, device)?;
-        let ema = vector(checkpoint, AVERAGE, "", &specs, device)?;
-        load_spectral_norms(&mut model, checkpoint, MODEL, device)?;
-        let steps = scalars.optimizer_steps;
-        let optimizer = load_optimizer(checkpoint, OPTIMIZER, &specs, steps, device)?;
+        let mut arrays = checkpoint.arrays(MODEL)?;
+        let weights = take_vector(&mut arrays, "", &specs, device)?;
+        load_spectral_norms(&mut model, &mut arrays, device)?;
+        let ema = take_vector(&mut checkpoint.arrays(AVERAGE)?, "", &specs, device)?;
+        let (arrays, steps) = (checkpoint.arrays(OPTIMIZER)?, scalars.optimizer_steps);
+        let optimizer = load_optimizer(arrays, &specs, steps, device)?;
         Ok(Self {
             model: parameters::unflatten(model, &weights),
             ema,
             optimizer,
             objective_state,
-            data: DataSummary::of_checkpoint(checkpoint)?,
             iteration: scalars.iteration,
             attempt: scalars.attempt,
+            data: scalars.into(),
         })
     }
 }
