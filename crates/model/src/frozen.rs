@@ -4,7 +4,7 @@ use core::ops::Deref;
 
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, Int, Tensor};
-use ebm_core::{DeviceKind, Energy, energy_and_gradient};
+use ebm_core::{Energy, energy_and_gradient};
 
 use crate::conditioned::Conditioned;
 use crate::energy::EnergyModel;
@@ -35,10 +35,10 @@ impl<M: EnergyModel> Frozen<M> {
         Self(self.0.valid())
     }
 
-    /// The network for chains on `device` in a precision: its constant weights rounded, or on a CPU in
-    /// bf16 the factors of its products. A [`Network`](crate::Network) then computes in that precision
-    /// on images of f32.
-    pub fn rounded(&self, precision: Precision, device: &Device) -> Self {
+    /// The network for chains in a precision: its constant weights rounded to f16, or in bf16 the
+    /// factors of its products. A [`Network`](crate::Network) then computes in that precision on images
+    /// of f32.
+    pub fn rounded(&self, precision: Precision) -> Self {
         struct Cast(FloatDType);
         impl ModuleMapper for Cast {
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -47,9 +47,9 @@ impl<M: EnergyModel> Frozen<M> {
         }
         match precision {
             Precision::F32 => self.clone(),
-            Precision::Bf16 if DeviceKind::is_cpu(device) => Self(self.0.fold(Factors::Bf16)),
+            Precision::Bf16 => Self(self.0.fold(Factors::Bf16)),
             // Folded again, as the layouts hold the weights before they were rounded.
-            Precision::F16 | Precision::Bf16 => {
+            Precision::F16 => {
                 let rounded = self.0.clone().map(&mut Cast(precision.dtype()));
                 Self(rounded.fold(Factors::F32))
             }

@@ -1,8 +1,9 @@
 //! Choose the floating-point precision of the chains' copy of the weights.
 //!
-//! Chains themselves, the energies of a loss, and trained weights stay in f32. What is rounded is the
-//! sampler's copy of the weights, and everything that a network computes with it; on a CPU in bf16 only
-//! the factors of its products are rounded. In f32, too, a GPU's matrix units may round them (TF32).
+//! Chains themselves, the energies of a loss, and trained weights stay in f32. In f16 the sampler's copy
+//! of the weights is rounded, and everything that a network computes with it; in bf16 only the factors
+//! of the products of convolutions are rounded, as a CPU's instructions or a GPU's matrix units multiply
+//! them, and sums stay f32.
 
 use core::fmt;
 use core::str::FromStr;
@@ -79,14 +80,29 @@ impl Precision {
     /// # Errors
     /// Where it does not.
     pub fn check(self, device: &Device) -> Result<(), UnsupportedPrecision> {
-        // A CPU's kernels round what they multiply, whatever the backend's own operations can do.
-        let in_kernels = self == Self::Bf16 && DeviceKind::is_cpu(device);
-        if in_kernels || device.supports_dtype(self.dtype()) {
+        // Kernels round to bf16 what they multiply, whatever the backend's own operations can do.
+        let is_supported = match self {
+            Self::Bf16 => DeviceKind::is_cpu(device) || has_bf16_units(device),
+            _ => device.supports_dtype(self.dtype()),
+        };
+        if is_supported {
             Ok(())
         } else {
             Err(UnsupportedPrecision { precision: self })
         }
     }
+}
+
+/// Whether a GPU has matrix units that the kernels of convolutions use for bf16.
+#[cfg(feature = "wgpu")]
+fn has_bf16_units(device: &Device) -> bool {
+    crate::ops::has_bf16_units(device)
+}
+
+/// Whether a GPU has matrix units: there are no GPUs in this build.
+#[cfg(not(feature = "wgpu"))]
+fn has_bf16_units(_device: &Device) -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -116,7 +132,7 @@ mod tests {
         let net = Frozen::new(&net);
         let x = noise_images(4, shape, &device);
         let of = |precision: Precision| {
-            let rounded = net.rounded(precision, &device);
+            let rounded = net.rounded(precision);
             let (energies, gradients) = rounded.energies_and_gradients(x.clone());
             [energies.flatten::<1>(0, 0), gradients.flatten::<1>(0, 3)]
         };

@@ -113,7 +113,7 @@ impl<'a> Bench<'a> {
             workload,
             chosen,
             options,
-            net: net.rounded(options.precision, &chosen.device),
+            net: net.rounded(options.precision),
             x: workload.images(options.batch, &chosen.device),
         }
     }

@@ -11,7 +11,7 @@ use ebm_kernels::elementwise::LEAKY_SLOPE;
 use super::cpu::{ConvOperands, EnergyOps};
 use super::geometry::ConvGeometry;
 #[cfg(feature = "wgpu")]
-use super::gpu::strided;
+use super::gpu;
 use super::layouts::Layouts;
 
 /// A convolution, with a bias or none. `layouts` keeps the layouts of constant weights for the next
@@ -29,7 +29,7 @@ pub(crate) fn conv2d(
 ) -> Tensor<4> {
     #[cfg(feature = "wgpu")]
     if DeviceKind::is_gpu(&x.device()) {
-        return conv2d_on_gpu(x, weight, bias, layouts, geometry);
+        return gpu::conv::conv2d(x, weight, bias, &layouts.unwrap_or_default(), geometry);
     }
     if !has_kernels(&x) {
         return module::conv2d(x, weight, bias, geometry.options());
@@ -43,38 +43,6 @@ pub(crate) fn conv2d(
     };
     let y = Dispatch::energy_conv2d(operands, layouts.unwrap_or_default(), geometry);
     Tensor::from_dispatch(y)
-}
-
-#[cfg(feature = "wgpu")]
-fn conv2d_on_gpu(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    layouts: Option<Arc<Layouts>>,
-    geometry: ConvGeometry,
-) -> Tensor<4> {
-    let weight = match &layouts {
-        // Constants are laid out once, as convolutions read them.
-        Some(layouts) if !weight.is_autodiff() => {
-            let laid_out = || channels_last(weight.clone());
-            layouts.channels_last.get_or_init(laid_out).clone()
-        }
-        _ => weight,
-    };
-    if x.is_autodiff() && geometry.stride != [1, 1] {
-        strided::conv2d(x, weight, bias, &layouts.unwrap_or_default(), geometry)
-    } else {
-        module::conv2d(x, weight, bias, geometry.options())
-    }
-}
-
-/// The same elements, the channels of a pixel or tap beside each other.
-#[cfg(feature = "wgpu")]
-fn channels_last(x: Tensor<4>) -> Tensor<4> {
-    let last = x.permute([0, 2, 3, 1]);
-    let shape = last.dims();
-    // Flattening copies elements that are in another order.
-    last.flatten::<1>(0, 3).reshape(shape).permute([0, 3, 1, 2])
 }
 
 /// x·σ(x).
@@ -187,6 +155,10 @@ pub(crate) fn dense_of_images(
     bias: Tensor<1>,
     layouts: Option<Arc<Layouts>>,
 ) -> Tensor<2> {
+    #[cfg(feature = "wgpu")]
+    if DeviceKind::is_gpu(&x.device()) && weight.dims()[1] > 1 {
+        return gpu::conv::dense(x, weight, bias, layouts);
+    }
     if !has_kernels(&x) {
         return x.flatten(1, 3).matmul(weight) + bias.unsqueeze();
     }

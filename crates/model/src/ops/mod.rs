@@ -2,7 +2,7 @@
 //! weights.
 //!
 //! The functions take tensors of any device. f32 on a CPU takes the kernels of `ebm-kernels`; a GPU has
-//! input gradients of its own for strided convolutions, and [`resident`] for whole small networks;
+//! convolutions of its own, and [`resident`] for whole small networks;
 //! everything else is Burn's own operations. An image's result never depends on its batch.
 //!
 //! Reading order: `functions` (what layers call) → `cpu` and `gpu` (the kernels behind them); both use
@@ -25,6 +25,8 @@ pub(crate) use classes::assert_class_per_image;
 pub use ebm_kernels::conv::Factors;
 pub(crate) use functions::{add, conv2d, dense, dense_of_images, fork, halve, scale, shift};
 pub(crate) use geometry::ConvGeometry;
+#[cfg(feature = "wgpu")]
+pub(crate) use gpu::conv::has_bf16_units;
 #[cfg(feature = "wgpu")]
 pub(crate) use gpu::resident;
 pub(crate) use layouts::Layouts;

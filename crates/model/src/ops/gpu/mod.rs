@@ -1,5 +1,5 @@
-//! Run what Burn's own operations do slowly on a GPU: input gradients of strided convolutions, and
+//! Run what Burn's own operations do slowly on a GPU: convolutions, and
 //! whole small networks.
 
+pub(crate) mod conv;
 pub(crate) mod resident;
-pub(super) mod strided;

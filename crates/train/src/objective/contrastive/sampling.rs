@@ -36,7 +36,7 @@ impl Contrastive {
         let size = batch.labels.len();
         let chains = state.buffer.draw(size, step.key, step.shard, Some(restart));
         let classes = index_tensor(&chains.labels, &device); // [batch]
-        let rounded = frozen.rounded(self.precision, &device);
+        let rounded = frozen.rounded(self.precision);
         let energy = rounded.given(classes.clone());
         let sampler = self.sampler(state.step_scale, step, &device);
         let run = sampler.run(chains.x.clone(), &chains.ids, &energy);

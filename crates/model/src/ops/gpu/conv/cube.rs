@@ -1,5 +1,4 @@
-//! Choose the algorithm of an input gradient by measurement, and move cells of pixels to images in one
-//! kernel.
+//! Convolve in tiles where that is quick, else choose among Burn's algorithms by measurement.
 
 use burn::backend::TensorMetadata;
 use burn::backend::cubecl::dtype_to_storage_type;
@@ -15,37 +14,67 @@ use cubecl::tune::{LocalTuner, Tunable, TunableSet, local_tuner};
 use cubecl::{AutotuneKey, calculate_cube_count_elemwise};
 use serde::{Deserialize, Serialize};
 
-use super::strided_ops::{Cells, Strided, StridedOps, by_phases, shape_of_input};
+use ebm_kernels::conv::Factors;
 
-impl StridedOps for CubeBackend {
-    /// By the algorithm that is quicker on this device, as measured at the first use.
-    fn strided_input_gradient(
+use super::conv_ops::{
+    Cells, ConvOfSize, ConvOps, by_phases, conv2d_of_burn, shape_of_input, weight_gradient_of_burn,
+};
+use super::tiled::{self, ConvShape};
+use crate::ops::geometry::ConvGeometry;
+
+impl ConvOps for CubeBackend {
+    fn gpu_conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        _turned: FloatTensor<Self>,
+        geometry: ConvGeometry,
+        factors: Factors,
+    ) -> FloatTensor<Self> {
+        let tiled = ConvShape::forward(&x.shape(), &weight.shape(), geometry);
+        if tiled::takes(&tiled, &x, factors) {
+            return tiled::convolve(&tiled, x, weight, Some(bias), factors);
+        }
+        conv2d_of_burn::<Self>(x, weight, bias, geometry)
+    }
+
+    /// In tiles, or by Burn's algorithm that is quicker on this device, as measured at the first use.
+    fn input_gradient(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         turned: FloatTensor<Self>,
-        strided: Strided,
+        conv: ConvOfSize,
     ) -> FloatTensor<Self> {
-        static TUNER: LocalTuner<StridedKey, CubeTuneId> = local_tuner!();
+        let tiled = ConvShape::backward(&gradient.shape(), &weight.shape(), conv);
+        if tiled::takes(&tiled, &gradient, conv.factors) {
+            return tiled::convolve(&tiled, gradient, turned, None, conv.factors);
+        }
+        static TUNER: LocalTuner<GradientKey, CubeTuneId> = local_tuner!();
         let client = gradient.client.clone();
         let id = CubeTuneId::new(&client, &gradient.device);
         let algorithms = TUNER.init(&id, || {
-            TunableSet::new(StridedKey::of, |_: &StridedKey, operands: &Operands| {
+            TunableSet::new(GradientKey::of, |_: &GradientKey, operands: &Operands| {
                 operands.clone()
             })
             .with(Tunable::new("transposed", transposed))
-            .with(Tunable::new(
-                "by_phases",
-                |(gradient, _, turned, strided)| {
-                    Ok::<_, String>(by_phases::<Self>(gradient, turned, strided))
-                },
-            ))
+            .with(Tunable::new("by_phases", |(gradient, _, turned, conv)| {
+                Ok::<_, String>(by_phases::<Self>(gradient, turned, conv))
+            }))
         });
-        TUNER.execute(
-            &id,
-            &client,
-            algorithms,
-            (gradient, weight, turned, strided),
-        )
+        TUNER.execute(&id, &client, algorithms, (gradient, weight, turned, conv))
+    }
+
+    fn weight_gradient(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        geometry: ConvGeometry,
+    ) -> FloatTensor<Self> {
+        let tiled = ConvShape::forward(&x.shape(), &weight.shape(), geometry);
+        if tiled::sums_gradient_of(&tiled, &x) {
+            return tiled::weight_gradient(&tiled, x, gradient);
+        }
+        weight_gradient_of_burn::<Self>(x, weight, gradient, geometry)
     }
 
     /// The channels of a pixel are beside each other, as convolutions read them.
@@ -86,19 +115,19 @@ impl StridedOps for CubeBackend {
 }
 
 /// The output's gradient, the weights, the turned weights, and their convolution.
-type Operands = (CubeTensor, CubeTensor, CubeTensor, Strided);
+type Operands = (CubeTensor, CubeTensor, CubeTensor, ConvOfSize);
 
 /// Burn's own algorithm.
-fn transposed((gradient, weight, _, strided): Operands) -> Result<CubeTensor, String> {
-    let shape = shape_of_input(&gradient.shape(), &weight.shape(), &strided);
-    let options = strided.geometry.options();
+fn transposed((gradient, weight, _, conv): Operands) -> Result<CubeTensor, String> {
+    let shape = shape_of_input(&gradient.shape(), &weight.shape(), &conv);
+    let options = conv.geometry.options();
     conv_data_backward(gradient, weight, shape, options, ConvStrategy::default())
         .map_err(|error| format!("{error:?}"))
 }
 
 /// What decides which algorithm is quicker.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, Serialize, Deserialize, AutotuneKey)]
-struct StridedKey {
+struct GradientKey {
     stride: [usize; 2],
     kernel: [usize; 2],
     #[autotune(anchor)]
@@ -114,13 +143,13 @@ struct StridedKey {
     dtype: DType,
 }
 
-impl StridedKey {
-    fn of((gradient, weight, _, strided): &Operands) -> Self {
+impl GradientKey {
+    fn of((gradient, weight, _, conv): &Operands) -> Self {
         let [channels_out, channels_in, ..] = weight.shape().dims::<4>();
-        let [height, width] = strided.size;
+        let [height, width] = conv.size;
         Self::new(
-            strided.geometry.stride,
-            strided.kernel,
+            conv.geometry.stride,
+            conv.kernel,
             channels_in,
             channels_out,
             height,

@@ -1,4 +1,4 @@
-//! Put strided convolutions on the tape.
+//! Put convolutions on the tape.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -7,43 +7,43 @@ use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
 
-use super::strided_ops::{Strided, StridedOps};
+use ebm_kernels::conv::Factors;
+
+use super::conv_ops::{ConvOfSize, ConvOps};
 use crate::ops::geometry::ConvGeometry;
 use crate::ops::tape::record;
 
-impl<B: StridedOps, C: CheckpointStrategy> StridedOps for Autodiff<B, C> {
-    fn strided_conv2d(
+impl<B: ConvOps, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
+    fn gpu_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         turned: FloatTensor<Self>,
         geometry: ConvGeometry,
+        factors: Factors,
     ) -> FloatTensor<Self> {
         let is_trained = weight.is_tracked();
         let inputs = [x.node(), weight.node()];
         let tensors = [x, weight, bias, turned];
         let [x, weight, bias, turned] = tensors.map(|tensor| tensor.into_primitive());
-        record::<B, C, _, 2>(inputs, StridedBackward, |_| {
-            let [_, _, height, width] = x.shape().dims();
-            let [_, _, rows, columns] = weight.shape().dims();
+        record::<B, C, _, 2>(inputs, ConvBackward, |_| {
             let kept = Kept::<B> {
                 x: is_trained.then(|| x.clone()),
                 weight: weight.clone(),
                 turned: turned.clone(),
-                strided: Strided {
-                    geometry,
-                    kernel: [rows, columns],
-                    size: [height, width],
-                },
+                conv: ConvOfSize::of(&x.shape(), &weight.shape(), geometry, factors),
             };
-            (kept, B::strided_conv2d(x, weight, bias, turned, geometry))
+            (
+                kept,
+                B::gpu_conv2d(x, weight, bias, turned, geometry, factors),
+            )
         })
     }
 }
 
 /// Computes only the gradients that are asked for.
 #[derive(Debug)]
-struct StridedBackward;
+struct ConvBackward;
 
 /// What the gradients of a convolution need.
 #[derive(Clone, Debug)]
@@ -52,10 +52,10 @@ struct Kept<B: Backend> {
     x: Option<FloatTensor<B>>,
     weight: FloatTensor<B>,
     turned: FloatTensor<B>,
-    strided: Strided,
+    conv: ConvOfSize,
 }
 
-impl<B: StridedOps> Backward<B, 2> for StridedBackward {
+impl<B: ConvOps> Backward<B, 2> for ConvBackward {
     type State = Kept<B>;
 
     fn backward(
@@ -70,17 +70,16 @@ impl<B: StridedOps> Backward<B, 2> for StridedBackward {
             x,
             weight,
             turned,
-            strided,
+            conv,
         } = ops.state;
         if let Some(node) = of_x {
             let (gradient, weight) = (gradient.clone(), weight.clone());
-            let of_x = B::strided_input_gradient(gradient, weight, turned, strided);
+            let of_x = B::input_gradient(gradient, weight, turned, conv);
             gradients.register::<B>(node.id, of_x);
         }
         if let Some(node) = of_weight {
             let x = x.expect("kept for the weights' gradient");
-            let options = strided.geometry.options();
-            let of_weight = B::conv2d_weight_backward(x, weight, gradient, options);
+            let of_weight = B::weight_gradient(x, weight, gradient, conv.geometry);
             gradients.register::<B>(node.id, of_weight);
         }
     }

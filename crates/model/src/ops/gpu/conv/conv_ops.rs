@@ -1,16 +1,20 @@
-//! Name the operations of a strided convolution, and compose them of Burn's own.
+//! Name the operations of a convolution, and compose them of Burn's own.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata, backend_extension};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Shape, Slice};
 
+use ebm_kernels::conv::Factors;
+
 use crate::ops::geometry::ConvGeometry;
 
-/// A strided convolution of images of a size.
+/// A convolution of images of a size.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Strided {
+pub(crate) struct ConvOfSize {
     pub(super) geometry: ConvGeometry,
+    /// Precision of what matrix units multiply.
+    pub(super) factors: Factors,
     /// Rows and columns of a kernel.
     pub(super) kernel: [usize; 2],
     /// Rows and columns of an image.
@@ -18,7 +22,7 @@ pub(crate) struct Strided {
 }
 
 /// How cells of pixels cover an image.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, Hash, PartialEq, Eq)]
 pub(crate) struct Cells {
     /// Rows and columns of a cell.
     pub(super) stride: [usize; 2],
@@ -28,32 +32,44 @@ pub(crate) struct Cells {
     pub(super) size: [usize; 2],
 }
 
-/// Convolutions whose input gradients may have stride one.
+/// Convolutions, their input gradients, and what these are made of.
 #[backend_extension(Cube, Fusion, Autodiff)]
-pub(crate) trait StridedOps: Backend {
+pub(crate) trait ConvOps: Backend {
     /// A convolution, with a bias that is a constant; `turned` are its kernels as
-    /// [`turned`](super::conv::turned) gives them.
-    #[fusion(default)]
-    fn strided_conv2d(
+    /// [`turned`](super::functions::turned) gives them.
+    #[fusion(dtype = x, shape = shape_of_output(x, weight, geometry))]
+    fn gpu_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         _turned: FloatTensor<Self>,
         geometry: ConvGeometry,
+        _factors: Factors,
     ) -> FloatTensor<Self> {
-        Self::conv2d(x, weight, Some(bias), geometry.options())
+        conv2d_of_burn::<Self>(x, weight, bias, geometry)
     }
 
     /// The gradient of its input.
-    #[fusion(dtype = gradient, shape = shape_of_input(gradient, weight, strided))]
-    fn strided_input_gradient(
+    #[fusion(dtype = gradient, shape = shape_of_input(gradient, weight, conv))]
+    fn input_gradient(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         turned: FloatTensor<Self>,
-        strided: Strided,
+        conv: ConvOfSize,
     ) -> FloatTensor<Self> {
         let _ = weight;
-        by_phases::<Self>(gradient, turned, strided)
+        by_phases::<Self>(gradient, turned, conv)
+    }
+
+    /// The gradient of its weights.
+    #[fusion(dtype = gradient, shape = weight.clone())]
+    fn weight_gradient(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        geometry: ConvGeometry,
+    ) -> FloatTensor<Self> {
+        weight_gradient_of_burn::<Self>(x, weight, gradient, geometry)
     }
 
     /// The pixels of cells, `[batch, stride · stride · channels, rows, columns]`, as images,
@@ -75,8 +91,13 @@ pub(crate) trait StridedOps: Backend {
     }
 }
 
-pub(super) fn shape_of_input(gradient: &Shape, weight: &Shape, strided: &Strided) -> Shape {
-    let [height, width] = strided.size;
+fn shape_of_output(x: &Shape, weight: &Shape, geometry: &ConvGeometry) -> Shape {
+    let [height, width] = geometry.output([x[2], x[3]], [weight[2], weight[3]]);
+    Shape::from([x[0], weight[0], height, width])
+}
+
+pub(super) fn shape_of_input(gradient: &Shape, weight: &Shape, conv: &ConvOfSize) -> Shape {
+    let [height, width] = conv.size;
     Shape::from([gradient[0], weight[1], height, width])
 }
 
@@ -87,22 +108,52 @@ fn shape_of_images(cells: &Shape, layout: &Cells) -> Shape {
     Shape::from([batch, channels / (down * across), height, width])
 }
 
+/// Burn's own convolution.
+pub(super) fn conv2d_of_burn<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    geometry: ConvGeometry,
+) -> FloatTensor<B> {
+    B::conv2d(x, weight, Some(bias), geometry.options())
+}
+
+/// Burn's own gradient of a convolution's weights.
+pub(super) fn weight_gradient_of_burn<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    geometry: ConvGeometry,
+) -> FloatTensor<B> {
+    B::conv2d_weight_backward(x, weight, gradient, geometry.options())
+}
+
 /// The input's gradient by a convolution of stride one.
-pub(super) fn by_phases<B: StridedOps>(
+pub(super) fn by_phases<B: ConvOps>(
     gradient: FloatTensor<B>,
     turned: FloatTensor<B>,
-    strided: Strided,
+    conv: ConvOfSize,
 ) -> FloatTensor<B> {
     let [_, _, rows, columns] = gradient.shape().dims();
-    let (zeros, cells) = strided.cells([rows, columns]);
+    let (zeros, cells) = conv.cells([rows, columns]);
     let options = ConvOptions::new([1, 1], zeros, [1, 1], 1);
     B::cells_to_pixels(B::conv2d(gradient, turned, None, options), cells)
 }
 
-impl Strided {
+impl ConvOfSize {
+    /// Of `x` with these weights.
+    pub(super) fn of(x: &Shape, weight: &Shape, geometry: ConvGeometry, factors: Factors) -> Self {
+        Self {
+            geometry,
+            factors,
+            kernel: [weight[2], weight[3]],
+            size: [x[2], x[3]],
+        }
+    }
+
     /// The zeros around an output's gradient from which turned kernels give all cells of the input's
     /// gradient, and how the cells cover the image.
-    fn cells(self, out: [usize; 2]) -> ([usize; 2], Cells) {
+    pub(super) fn cells(self, out: [usize; 2]) -> ([usize; 2], Cells) {
         let ConvGeometry { stride, padding } = self.geometry;
         let axes = [0, 1].map(|axis| {
             let (stride, (before, _)) = (stride[axis], padding[axis]);
