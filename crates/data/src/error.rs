@@ -18,7 +18,7 @@ pub enum DataError {
         dataset: DatasetKind,
     },
     /// The folder does not exist or is not a folder.
-    #[error("data folder {} does not exist: check `data.dir`", path.display())]
+    #[error("data folder {} does not exist", path.display())]
     NoSuchDir {
         /// The folder asked for.
         path: PathBuf,

@@ -68,10 +68,7 @@ mod tests {
             );
             config.dir = Some("/no/such/place".into());
             let message = load(&config, 0).unwrap_err().to_string();
-            assert_eq!(
-                message,
-                "data folder /no/such/place does not exist: check `data.dir`"
-            );
+            assert_eq!(message, "data folder /no/such/place does not exist");
         }
     }
 

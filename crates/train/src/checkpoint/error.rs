@@ -43,6 +43,15 @@ pub enum CheckpointError {
         /// The run directory.
         run_dir: PathBuf,
     },
+    /// A run whose checkpoints are gone.
+    #[error(
+        "the run's last checkpoint was {}, and no checkpoint is there any more: put it back, or \
+         delete LATEST to train anew", path.display()
+    )]
+    Lost {
+        /// The checkpoint that `LATEST` names.
+        path: PathBuf,
+    },
     /// A checkpoint of a later format.
     #[error(
         "{} was written by a newer version (format {found}, this program reads format \

@@ -36,19 +36,25 @@ pub(super) enum Kind {
 /// The checkpoint to resume from: what `LATEST` names, else the newest whole one, else none.
 ///
 /// # Errors
-/// [`CheckpointError::Read`] if the run directory is there and cannot be read.
+/// [`CheckpointError::Read`] if the run directory is there and cannot be read,
+/// [`CheckpointError::Lost`] if it had a checkpoint and has none any more.
 pub fn latest(run_dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     let checkpoints = run_dir.join(CHECKPOINTS);
-    if let Some(step) = named_by_latest(&run_dir.join(LATEST))? {
+    let step = named_by_latest(&run_dir.join(LATEST))?;
+    if let Some(step) = step {
         let named = checkpoints.join(step_name(step));
         let set_aside = named.with_extension(SET_ASIDE);
         if let Some(found) = [named, set_aside].into_iter().find(|path| is_whole(path)) {
             return Ok(Some(found));
         }
     }
-    Ok(whole_checkpoints(&checkpoints)?
-        .pop()
-        .map(|entry| entry.path))
+    match (whole_checkpoints(&checkpoints)?.pop(), step) {
+        (Some(newest), _) => Ok(Some(newest.path)),
+        (None, None) => Ok(None),
+        (None, Some(step)) => Err(CheckpointError::Lost {
+            path: checkpoints.join(step_name(step)),
+        }),
+    }
 }
 
 /// The whole checkpoints in a `checkpoints` directory, oldest step first.
@@ -187,6 +193,14 @@ pub(super) mod tests {
         }
         fs::remove_file(run.path().join(LATEST)).unwrap();
         assert_eq!(latest_name(&run).unwrap(), "step_000020");
+    }
+
+    #[test]
+    fn a_run_that_has_lost_its_checkpoints_is_not_a_new_one() {
+        let run = run_with(&[10]);
+        fs::remove_dir_all(run.path().join("checkpoints")).unwrap();
+        let message = latest(run.path()).unwrap_err().to_string();
+        assert!(message.contains("step_000010"), "{message}");
     }
 
     #[test]
