@@ -129,7 +129,7 @@ impl TrainArgs {
         let total = config.iterations as u64;
         let mut progress = Progress::new(run.iteration(), total, quiet);
         if is_tested {
-            self_test(&run, data, chosen, &progress)?;
+            self_test(config, &run, data, chosen, &progress)?;
         }
         if run.iteration() > 0 {
             progress.say(&format!("going on after iteration {}", run.iteration()));
@@ -147,13 +147,18 @@ impl TrainArgs {
 
 /// Compare the run's network on its device with the same network on the CPU.
 fn self_test(
+    config: &Config,
     run: &Run<'_>,
     data: &Dataset,
     chosen: &ChosenDevice,
     progress: &Progress,
 ) -> anyhow::Result<()> {
+    let batch_size = config
+        .micro_batch
+        .unwrap_or(config.batch_size)
+        .min(config.batch_size);
     progress.say("comparing the device with the CPU; the first time, kernels are compiled");
-    let difference = device::check(&run.state().model, data.train.shape, chosen)?;
+    let difference = device::check(&run.state().model, data.train.shape, batch_size, chosen)?;
     progress.say(&format!("the device agrees: {difference}"));
     Ok(())
 }

@@ -166,7 +166,9 @@ fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
 #[ignore = "runs on GPU adapters; cargo test -- --ignored"]
 fn every_network_computes_on_every_adapter_what_it_computes_on_the_cpu() {
     for device in &ebm_core::adapters_under_test() {
-        assert_computes_as_the_cpu(device);
+        // In SPIR-V, matrix units round factors to 17 bits.
+        let tolerance = if cfg!(feature = "vulkan") { 1e-3 } else { 1e-5 };
+        assert_computes_as_the_cpu(device, tolerance);
     }
 }
 
@@ -174,11 +176,13 @@ fn every_network_computes_on_every_adapter_what_it_computes_on_the_cpu() {
 #[allow(deprecated)] // upstream prefers flex to ndarray; users compare them
 #[test]
 fn every_network_computes_on_ndarray_what_it_computes_on_flex() {
-    assert_computes_as_the_cpu(&Device::ndarray());
+    assert_computes_as_the_cpu(&Device::ndarray(), 1e-5);
 }
 
-/// Holds energies and all gradients of every network on a device to those of flex.
-fn assert_computes_as_the_cpu(device: &Device) {
+/// Holds energies and all gradients of every network on a device to those of flex, but for a share of
+/// the largest energy, and ten times that of the largest gradient.
+fn assert_computes_as_the_cpu(device: &Device, tolerance: f32) {
+    let of_gradients = 10.0 * f64::from(tolerance);
     for (name, config) in all_networks() {
         let net = build(&config, MNIST);
         let x = images(pixels(3, MNIST), MNIST, DType::F32);
@@ -191,14 +195,17 @@ fn assert_computes_as_the_cpu(device: &Device) {
         for there in [net.energy(x.clone()), with_gradient] {
             for (there, here) in floats(there).into_iter().zip(&energies) {
                 let error = (there - here).abs() / here.abs().max(1.0);
-                assert!(error < 1e-5, "{name}: an energy of {there} is not {here}");
+                assert!(
+                    error < tolerance,
+                    "{name}: an energy of {there} is not {here}"
+                );
             }
         }
         let largest = expected[0].iter().fold(0.0f64, |max, g| max.max(g.abs()));
         for (got, expected) in of_x.into_data().iter::<f64>().zip(&expected[0]) {
             let error = (got - expected).abs() / largest;
             assert!(
-                error < 1e-4,
+                error < of_gradients,
                 "{name}: a gradient of {got} is not {expected}"
             );
         }
@@ -209,7 +216,10 @@ fn assert_computes_as_the_cpu(device: &Device) {
             let largest = if largest < 1e-6 { 1.0 } else { largest };
             for (got, expected) in got.iter().zip(expected) {
                 let error = (got - expected).abs() / largest;
-                assert!(error < 1e-4, "{name}, array {i}: {got} is not {expected}");
+                assert!(
+                    error < of_gradients,
+                    "{name}, array {i}: {got} is not {expected}"
+                );
             }
         }
     }

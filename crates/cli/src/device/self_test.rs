@@ -3,7 +3,8 @@
 //! Drivers and compilers of kernels have bugs that show as wrong gradients and nothing else, and a run
 //! on wrong gradients looks like a bad recipe. So the actual network's energies and gradients of a few
 //! images are computed on both: with constant weights, as for chains, and with weights that are
-//! differentiated, as for an update.
+//! differentiated, as for an update. The device computes as many copies of them as fill a batch of the
+//! run, whose size decides how its kernels share the work.
 
 use core::fmt;
 
@@ -71,23 +72,27 @@ pub(crate) enum SelfTestError {
     },
 }
 
-/// Compare energies and gradients of a network with those of the same network on the CPU.
+/// Compare energies and gradients of a network, in batches of `batch_size`, with those of the same
+/// network on the CPU.
 ///
 /// # Errors
 /// Where they differ by more than [`TOLERANCE`], are not finite, or are not there.
 pub(crate) fn check(
     network: &Network,
     shape: ImageShape,
+    batch_size: usize,
     chosen: &ChosenDevice,
 ) -> Result<Difference, SelfTestError> {
     let network = Frozen::new(network);
-    let on = |device: &Device| Results::of(&network.on_device(device), shape, device);
+    let copies = batch_size.div_ceil(IMAGES);
+    let on =
+        |device: &Device, copies| Results::of(&network.on_device(device), shape, device, copies);
     let cannot_compute = || SelfTestError::CannotCompute {
         device: chosen.description.clone(),
     };
-    let got = on(&chosen.device).ok_or_else(cannot_compute)?;
-    let expected = on(&Device::flex()).expect("the CPU computes");
-    let difference = Difference::between(&got, &expected);
+    let got = on(&chosen.device, copies).ok_or_else(cannot_compute)?;
+    let expected = on(&Device::flex(), 1).expect("the CPU computes");
+    let difference = Difference::between(&got, &expected.repeated(copies));
     if difference.is_tolerated() {
         return Ok(difference);
     }
@@ -117,39 +122,58 @@ pub(crate) fn check_device(chosen: &ChosenDevice) -> Result<Difference, SelfTest
         let mut rng = PhiloxRng::new(NoiseKey::new(0, Stream::Weights, 0), 0);
         let network = config.init(SHAPE, &mut rng, &chosen.device);
         let network = network.expect("networks fit 28×28 pixels");
-        largest = largest.max(check(&network, SHAPE, chosen)?);
+        largest = largest.max(check(&network, SHAPE, IMAGES, chosen)?);
     }
     Ok(largest)
 }
 
-/// What a network computes of a few images of noise.
+/// What a network computes of copies of a few images of noise.
 struct Results {
-    /// With constant weights, then with weights that are differentiated.
+    /// With constant weights.
     energies: Vec<f32>,
+    /// With weights that are differentiated.
+    of_update: Vec<f32>,
     gradients: Vec<f32>,
-    /// Of the sum of energies, with respect to all weights.
+    /// Of the sum of the energies of one copy, with respect to all weights.
     of_weights: Vec<f32>,
 }
 
 impl Results {
     /// None where the device fails.
-    fn of(network: &Frozen<Network>, shape: ImageShape, device: &Device) -> Option<Self> {
+    fn of(
+        network: &Frozen<Network>,
+        shape: ImageShape,
+        device: &Device,
+        copies: usize,
+    ) -> Option<Self> {
         let images: TensorData = noise_images(IMAGES, shape, 0, &Device::flex()).into_data();
-        let x = Tensor::<4>::from_data(images, device);
+        let x = Tensor::<4>::from_data(images, device).repeat(&[copies, 1, 1, 1]);
         let classes = network.num_classes().max(1) as u32;
         let y: Tensor<1, Int> = index_tensor(&[0, 1, 2, 3].map(|i| i % classes), device);
+        let y = y.repeat(&[copies]);
         let energy = |x: Tensor<4>| network.energy_given(x, &y);
         let (energies, gradients) = energy_and_gradient(x.clone(), &energy);
         let network = trainable(Network::clone(network));
         let of_update = network.energy_given(x, &y);
         let of_weights = flatten_gradients(&network, &of_update.clone().sum().backward());
-        let energies = Tensor::cat(vec![energies, of_update.inner()], 0);
         let floats = |data: TensorData| data.iter::<f32>().collect();
+        let of_weights = of_weights / copies as f64;
         Some(Self {
             energies: floats(energies.try_into_data().ok()?),
+            of_update: floats(of_update.inner().try_into_data().ok()?),
             gradients: floats(gradients.try_into_data().ok()?),
             of_weights: floats(of_weights.try_into_data().ok()?),
         })
+    }
+
+    /// Those of so many copies, from those of one.
+    fn repeated(self, copies: usize) -> Self {
+        Self {
+            energies: self.energies.repeat(copies),
+            of_update: self.of_update.repeat(copies),
+            gradients: self.gradients.repeat(copies),
+            of_weights: self.of_weights,
+        }
     }
 }
 
@@ -158,11 +182,17 @@ impl Difference {
         let of_norms = |got: &[f32], expected: &[f32]| {
             relative(norm(&differences(got, expected)), norm(&wide(expected)))
         };
+        let of_largest = |got: &[f32], expected: &[f32]| {
+            relative(
+                largest(&differences(got, expected)),
+                largest(&wide(expected)),
+            )
+        };
         Self {
-            energy: relative(
-                largest(&differences(&got.energies, &expected.energies)),
-                largest(&wide(&expected.energies)),
-            ),
+            energy: largest(&[
+                of_largest(&got.energies, &expected.energies),
+                of_largest(&got.of_update, &expected.of_update),
+            ]),
             gradient: of_norms(&got.gradients, &expected.gradients),
             weights: of_norms(&got.of_weights, &expected.of_weights),
         }
@@ -226,6 +256,7 @@ mod tests {
     fn zero_wrong_and_undefined_results_are_far_from_right_ones() {
         let results = |energy: f32, gradient: [f32; 2]| Results {
             energies: vec![1.0, energy],
+            of_update: vec![1.0, energy],
             gradients: gradient.to_vec(),
             of_weights: gradient.map(|part| 2.0 * part).to_vec(),
         };

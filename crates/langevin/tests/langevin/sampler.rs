@@ -2,22 +2,29 @@
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::{Energy, NoiseKey, Schedule, Stream, each_piece, pieces_of};
-use ebm_langevin::{ChainRun, ChainStats, LangevinConfig, Sampler};
+use ebm_langevin::{ChainRun, ChainStats, Dynamics, LangevinConfig, Sampler, sgld};
 
 fn bowl(x: Tensor<4>) -> Tensor<1> {
     let far: Tensor<2> = (x - 0.5).powi_scalar(2).flatten(1, 3);
     far.sum_dim(1).squeeze_dim(1)
 }
 
-fn sampler(num_steps: usize, noise_std: f64) -> Sampler {
-    let config = LangevinConfig {
+fn config(num_steps: usize, noise_std: f64) -> LangevinConfig {
+    LangevinConfig {
         num_steps,
         step_size: Schedule::Constant(0.1),
         noise_std: Schedule::Constant(noise_std),
         grad_clip: Some(0.5),
         ..LangevinConfig::default()
-    };
-    Sampler::new(config, NoiseKey::new(3, Stream::Langevin, 9)).with_stats(true)
+    }
+}
+
+fn key() -> NoiseKey {
+    NoiseKey::new(3, Stream::Langevin, 9)
+}
+
+fn sampler(num_steps: usize, noise_std: f64) -> Sampler {
+    Sampler::new(config(num_steps, noise_std), key()).with_stats(true)
 }
 
 fn pixels(x: Tensor<4>) -> Vec<f32> {
@@ -144,6 +151,19 @@ fn energies_are_recorded_without_anything_of_the_steps() {
     let ends = values(sampler.run(start(13), &ids, &bowl).stats);
     assert_eq!((all.len(), ends.len()), (6, 3));
     assert_eq!(ends, all[..3]);
+}
+
+#[test]
+fn steps_taken_one_by_one_give_the_bits_of_a_run() {
+    let ids: Vec<u32> = (0..13).collect();
+    let config = config(5, 0.05);
+    let dynamics = Dynamics::new(&config, key(), &ids, &bowl, &Device::flex());
+    let mut state = sgld::init(start(13));
+    for step in 0..5 {
+        (state, _) = sgld::step(&dynamics, state, step);
+    }
+    let run = sampler(5, 0.05).run(start(13), &ids, &bowl);
+    assert_eq!(pixels(state.x), pixels(run.x));
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Conv {
         conv2d(x, weight, bias, self.layouts.clone(), self.geometry)
     }
 
-    /// The same convolution with spectral norm as part of its weights, which a CPU multiplies in `factors`.
+    /// The same convolution with spectral norm as part of its weights, multiplied in `factors`.
     pub(crate) fn folded(&self, factors: Factors) -> Self {
         let weight = self.effective_weight();
         Self {

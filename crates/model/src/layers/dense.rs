@@ -71,7 +71,7 @@ impl Dense {
         }
     }
 
-    /// The same layer with spectral norm as part of its weights, which a CPU multiplies in `factors`.
+    /// The same layer with spectral norm as part of its weights, multiplied in `factors`.
     pub(crate) fn folded(&self, factors: Factors) -> Self {
         Self {
             weight: Param::initialized(self.weight.id, self.effective_weight()),

@@ -156,6 +156,7 @@ pub(crate) fn dense_of_images(
     layouts: Option<Arc<Layouts>>,
 ) -> Tensor<2> {
     #[cfg(feature = "wgpu")]
+    // A product with a single column is quick as it is.
     if DeviceKind::is_gpu(&x.device()) && weight.dims()[1] > 1 {
         return gpu::conv::dense(x, weight, bias, layouts);
     }

@@ -13,10 +13,16 @@ pub(crate) struct ConvGeometry {
 
 impl ConvGeometry {
     /// Rows and columns of the output, from those of the input and of the kernels.
+    ///
+    /// # Panics
+    /// If the kernels are larger than the padded input.
     pub(crate) fn output(self, size: [usize; 2], kernel: [usize; 2]) -> [usize; 2] {
         [0, 1].map(|axis| {
             let (before, after) = self.padding[axis];
-            (size[axis] + before + after - kernel[axis]) / self.stride[axis] + 1
+            let padded = size[axis] + before + after;
+            let kernel = kernel[axis];
+            assert!(kernel <= padded, "a kernel of {kernel} on {padded} pixels");
+            (padded - kernel) / self.stride[axis] + 1
         })
     }
 

@@ -10,7 +10,7 @@ use ebm_kernels::conv::{self, Factors};
 /// The layouts of a layer's constant weights, each made at its first use.
 #[derive(Debug, Default)]
 pub(crate) struct Layouts {
-    /// Precision of what is multiplied.
+    /// Precision of factors on a GPU.
     #[cfg(feature = "wgpu")]
     pub(super) factors: Factors,
     /// On a CPU.
@@ -30,7 +30,7 @@ pub(crate) struct Layouts {
 }
 
 impl Layouts {
-    /// The layouts of weights whose products on a CPU have these factors.
+    /// The layouts of weights whose products have these factors.
     pub(crate) fn new(factors: Factors) -> Self {
         Self {
             #[cfg(feature = "wgpu")]

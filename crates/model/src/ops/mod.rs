@@ -3,7 +3,8 @@
 //!
 //! The functions take tensors of any device. f32 on a CPU takes the kernels of `ebm-kernels`; a GPU has
 //! convolutions of its own, and [`resident`] for whole small networks;
-//! everything else is Burn's own operations. An image's result never depends on its batch.
+//! everything else is Burn's own operations. On a CPU an image's result
+//! never depends on its batch; on a GPU sums may be taken in another order.
 //!
 //! Reading order: `functions` (what layers call) → `cpu` and `gpu` (the kernels behind them); both use
 //! `geometry`, `layouts` (weights as kernels read them) and `tape` (how an operation is recorded).

@@ -91,6 +91,22 @@ pub(crate) trait ConvOps: Backend {
     }
 }
 
+impl Cells {
+    /// Panics unless every pixel of an image is in a cell.
+    pub(super) fn check(&self, cells: &Shape) {
+        let places = self.stride[0] * self.stride[1];
+        assert!(cells[1].is_multiple_of(places), "channels of whole cells");
+        for axis in [0, 1] {
+            let needed = self.before[axis] + self.size[axis];
+            let there = cells[2 + axis] * self.stride[axis];
+            assert!(
+                needed <= there,
+                "expected {needed} pixels in cells, got {there}"
+            );
+        }
+    }
+}
+
 fn shape_of_output(x: &Shape, weight: &Shape, geometry: &ConvGeometry) -> Shape {
     let [height, width] = geometry.output([x[2], x[3]], [weight[2], weight[3]]);
     Shape::from([x[0], weight[0], height, width])

@@ -19,7 +19,7 @@ use ebm_kernels::conv::Factors;
 use super::conv_ops::{
     Cells, ConvOfSize, ConvOps, by_phases, conv2d_of_burn, shape_of_input, weight_gradient_of_burn,
 };
-use super::tiled::{self, ConvShape};
+use super::tiled::{self, Algorithm, ConvShape};
 use crate::ops::geometry::ConvGeometry;
 
 impl ConvOps for CubeBackend {
@@ -32,8 +32,8 @@ impl ConvOps for CubeBackend {
         factors: Factors,
     ) -> FloatTensor<Self> {
         let tiled = ConvShape::forward(&x.shape(), &weight.shape(), geometry);
-        if tiled::takes(&tiled, &x, factors) {
-            return tiled::convolve(&tiled, x, weight, Some(bias), factors);
+        if let Some(algorithm) = Algorithm::of(&tiled, &x, factors) {
+            return tiled::convolve(algorithm, &tiled, x, weight, Some(bias));
         }
         conv2d_of_burn::<Self>(x, weight, bias, geometry)
     }
@@ -46,8 +46,8 @@ impl ConvOps for CubeBackend {
         conv: ConvOfSize,
     ) -> FloatTensor<Self> {
         let tiled = ConvShape::backward(&gradient.shape(), &weight.shape(), conv);
-        if tiled::takes(&tiled, &gradient, conv.factors) {
-            return tiled::convolve(&tiled, gradient, turned, None, conv.factors);
+        if let Some(algorithm) = Algorithm::of(&tiled, &gradient, conv.factors) {
+            return tiled::convolve(algorithm, &tiled, gradient, turned, None);
         }
         static TUNER: LocalTuner<GradientKey, CubeTuneId> = local_tuner!();
         let client = gradient.client.clone();
@@ -71,7 +71,7 @@ impl ConvOps for CubeBackend {
         geometry: ConvGeometry,
     ) -> FloatTensor<Self> {
         let tiled = ConvShape::forward(&x.shape(), &weight.shape(), geometry);
-        if tiled::sums_gradient_of(&tiled, &x) {
+        if tiled::takes_weight_gradient(&tiled, &x) {
             return tiled::weight_gradient(&tiled, x, gradient);
         }
         weight_gradient_of_burn::<Self>(x, weight, gradient, geometry)
@@ -82,6 +82,7 @@ impl ConvOps for CubeBackend {
         let [batch, channels, ..] = cells.shape().dims::<4>();
         let [down, across] = layout.stride;
         let [height, width] = layout.size;
+        layout.check(&cells.shape());
         let shape = Shape::from([batch, height, width, channels / (down * across)]);
         let elements = shape.num_elements();
         let image = empty_device_contiguous_dtype(

@@ -1,4 +1,4 @@
-//! Convolve on a GPU, with kernels of our own for outputs and input gradients.
+//! Convolve on a GPU, with kernels of our own for outputs and gradients.
 
 use std::sync::Arc;
 
@@ -95,9 +95,9 @@ fn channels_last(x: Tensor<4>) -> Tensor<4> {
     last.flatten::<1>(0, 3).reshape(shape).permute([0, 3, 1, 2])
 }
 
-/// Whether a device has matrix units that multiply numbers of bf16.
+/// Whether a device has matrix units that multiply values of bf16.
 pub(crate) fn has_bf16_units(device: &Device) -> bool {
-    match device.as_dispatch() {
+    match device.clone().inner().as_dispatch() {
         DispatchDevice::Cube(device) => tiled::has_matrix_units(&device.client(), FloatKind::BF16),
         _ => false,
     }

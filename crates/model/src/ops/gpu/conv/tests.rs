@@ -53,6 +53,7 @@ fn results(
 /// Within 2·10⁻⁴ of the largest: sums of hundreds of terms that cancel, whose factors matrix units round
 /// to 17 bits.
 fn assert_near(got: &[f32], expected: &[f32], what: &impl core::fmt::Debug) {
+    assert_eq!(got.len(), expected.len());
     let largest = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
     for (got, expected) in got.iter().zip(expected) {
         let error = (got - expected).abs();
@@ -72,7 +73,7 @@ const GEOMETRIES: [[[usize; 2]; 5]; 6] = [
 
 /// In and out: for Burn's algorithms, and for tiles, in which channels are read one by one or four at
 /// once.
-const CHANNELS: [[usize; 2]; 3] = [[2, 5], [3, 20], [20, 36]];
+const CHANNELS: [[usize; 2]; 4] = [[2, 5], [3, 20], [20, 36], [8, 68]];
 
 #[test]
 #[ignore = "runs on GPU adapters; cargo test -- --ignored"]

@@ -8,9 +8,7 @@ use burn::tensor::{DType, Device, Int, Tensor};
 use super::plan::{KernelPlan, Layers};
 use super::plane::UNITS;
 use super::resident_ops::ResidentOps;
-
-/// The most cubes in a row that every device takes.
-const MAX_CUBES: usize = 65_535;
+use crate::ops::gpu::MAX_CUBES;
 
 /// A folded network as one kernel reads it, made at its first use on a GPU; `None` where there is no
 /// kernel for the network.

@@ -9,7 +9,7 @@ use super::write::write;
 
 /// `x` is `[batch, height, width, channels_in]`, `weights` `[channels_out, rows, columns, channels_in]`,
 /// `bias` `[channels_out]` where there is one, `y` `[batch, height', width', channels_out]` or the
-/// pixels of cells; `pixels` is batch · height' · width'.
+/// pixels of cells, once for each slice; `pixels` is batch · height' · width'.
 #[cube(launch_unchecked)]
 pub(super) fn fma_kernel<F: Float, N: Size>(
     x: &Tensor<Vector<F, N>>,
@@ -17,7 +17,8 @@ pub(super) fn fma_kernel<F: Float, N: Size>(
     bias: &Tensor<F>,
     y: &mut Tensor<F>,
     pixels: u32,
-    elements: u32,
+    steps_per_slice: u32,
+    elements_per_slice: u32,
     #[comptime] conv: ConvShape,
     #[comptime] tiling: Tiling,
     #[comptime] has_bias: bool,
@@ -38,10 +39,10 @@ pub(super) fn fma_kernel<F: Float, N: Size>(
         sums[i] = 0.0;
     }
 
-    let first = CUBE_POS_Z * comptime!(tiling.steps as u32);
+    let first = CUBE_POS_Z * steps_per_slice;
     let end = min(
-        first + comptime!(tiling.steps as u32),
-        comptime!(tiling.all_steps(&conv) as u32),
+        first + steps_per_slice,
+        comptime!(tiling.steps(&conv) as u32),
     );
     gather.read(x, &mut of_pixels, first, conv, tiling);
     read_taps(weights, &mut of_taps, first_channel, first, conv, tiling);
@@ -64,7 +65,7 @@ pub(super) fn fma_kernel<F: Float, N: Size>(
         first_pixel,
         first_channel,
         pixels,
-        elements,
+        elements_per_slice,
         conv,
         tiling,
         has_bias,
@@ -97,7 +98,7 @@ fn multiply(
     let row = UNIT_POS / comptime!(SIDE as u32);
     let column = UNIT_POS % comptime!(SIDE as u32);
     #[unroll]
-    for vector in 0..comptime!(tiling.step) {
+    for vector in 0..comptime!(tiling.vectors_per_step) {
         let mut of_rows = Array::<Vector<f32, Const<4>>>::new(rows);
         #[unroll]
         for i in 0..rows {
@@ -132,13 +133,13 @@ fn write_sums<F: Float>(
     first_pixel: u32,
     first_channel: u32,
     pixels: u32,
-    elements: u32,
+    elements_per_slice: u32,
     #[comptime] conv: ConvShape,
     #[comptime] tiling: Tiling,
     #[comptime] has_bias: bool,
 ) {
     let [rows, columns] = comptime!(tiling.share);
-    let before = CUBE_POS_Z * elements;
+    let slice_offset = CUBE_POS_Z * elements_per_slice;
     #[unroll]
     for j in 0..columns {
         let channel =
@@ -156,7 +157,7 @@ fn write_sums<F: Float>(
                     write(
                         sums[comptime!(i * columns + j)] + added,
                         y,
-                        before,
+                        slice_offset,
                         pixel,
                         channel,
                         conv,

@@ -5,8 +5,8 @@ use cubecl::prelude::*;
 use super::conv_shape::ConvShape;
 use super::tiling::{Tiling, VECTOR};
 
-/// A row of an image beyond every image, to which a row of a kernel can be added.
-const OUTSIDE: u32 = 1 << 24;
+/// A row beyond every image, to which a row of a kernel can be added: images have fewer elements.
+const OUTSIDE: u32 = 1 << 31;
 
 /// Where in the images a unit reads its rows of the left matrix.
 #[derive(CubeType)]
@@ -35,7 +35,7 @@ impl Gather {
         #[unroll]
         for i in 0..count {
             let pixel = first_pixel
-                + UNIT_POS / comptime!(tiling.step as u32)
+                + UNIT_POS / comptime!(tiling.vectors_per_step as u32)
                 + comptime!((i * tiling.rows_at_once()) as u32);
             let place = pixel % area;
             image[i] = pixel / area * comptime!((conv.size[0] * conv.size[1]) as u32);
@@ -60,7 +60,7 @@ impl Gather {
         let size = comptime!(conv.vector_size());
         let of_pixel = comptime!((conv.channels[0] / size) as u32);
         let kernel_width = comptime!(conv.kernel[1] as u32);
-        let in_step = comptime!(tiling.step as u32);
+        let in_step = comptime!(tiling.vectors_per_step as u32);
         let vector = step * in_step + UNIT_POS % in_step;
         #[unroll]
         for i in 0..comptime!(tiling.vectors_of_unit(tiling.tile[0])) {
@@ -98,7 +98,7 @@ pub(super) fn read_taps<F: Float, N: Size>(
 ) {
     let size = comptime!(conv.vector_size());
     let of_row = comptime!((conv.columns() / size) as u32);
-    let in_step = comptime!(tiling.step as u32);
+    let in_step = comptime!(tiling.vectors_per_step as u32);
     let vector = step * in_step + UNIT_POS % in_step;
     #[unroll]
     for j in 0..comptime!(tiling.vectors_of_unit(tiling.tile[1])) {
@@ -139,7 +139,7 @@ pub(super) fn insert<F: Float, N: Size>(
 /// Where in shared memory the unit's vector of its `i`-th row is.
 #[cube]
 pub(super) fn place_of_vector(#[comptime] i: usize, #[comptime] tiling: Tiling) -> usize {
-    let in_step = comptime!(tiling.step as u32);
+    let in_step = comptime!(tiling.vectors_per_step as u32);
     let row = UNIT_POS / in_step + comptime!((i * tiling.rows_at_once()) as u32);
     (row * comptime!(tiling.pitch as u32) + UNIT_POS % in_step) as usize
 }

@@ -20,16 +20,14 @@ use super::fma::fma_kernel;
 use super::matrix_units::matrix_kernel;
 use super::tiling::{FRAGMENT, PLANE, SIDE, Tiling, UNITS, VECTOR};
 use super::weight_gradient::{GradientTiling, weight_gradient_kernel};
-
-/// The most cubes along an axis that every device takes.
-const MAX_CUBES: usize = 65_535;
+use crate::ops::gpu::MAX_CUBES;
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug)]
-enum Algorithm {
+pub(in crate::ops::gpu::conv) enum Algorithm {
     /// One by one.
     Fma(Tiling),
-    /// With matrix units; factors are sums of `parts` numbers of a type.
+    /// With matrix units; factors are sums of `parts` values of a type.
     MatrixUnits {
         tiling: Tiling,
         parts: usize,
@@ -39,7 +37,11 @@ enum Algorithm {
 
 impl Algorithm {
     /// The quickest for a convolution of these images on their device, if there is one.
-    fn of(conv: &ConvShape, x: &CubeTensor, factors: Factors) -> Option<Self> {
+    pub(in crate::ops::gpu::conv) fn of(
+        conv: &ConvShape,
+        x: &CubeTensor,
+        factors: Factors,
+    ) -> Option<Self> {
         let properties = x.client.properties();
         let (hardware, batch) = (&properties.hardware, x.shape()[0]);
         let shared_bytes = hardware.max_shared_memory_size;
@@ -48,13 +50,15 @@ impl Algorithm {
             x.shape().num_elements(),
         ];
         let is_suited = conv.channels[1] >= SIDE
+            && conv.columns() > 0
+            && conv.columns() * conv.channels[1] < 1 << 31
             && of_result.max(of_images) < 1 << 31
             && UNITS as u32 <= hardware.max_units_per_cube;
         let fits = |tiling: &Tiling| {
             let cubes = tiling.cubes(conv, batch);
             tiling.shared_bytes() <= shared_bytes
                 && cubes.iter().all(|cubes| *cubes <= MAX_CUBES)
-                && of_result * tiling.slices(conv) < 1 << 31
+                && of_result * tiling.slices(conv, batch)[0] < 1 << 31
         };
         if !is_suited {
             return None;
@@ -66,20 +70,12 @@ impl Algorithm {
             DType::F16 => (1, FloatKind::F16),
             _ => return None,
         };
-        // A slice of a sum is f32.
-        let sliced = |tiling: Tiling| {
-            if x.dtype == DType::F32 {
-                tiling
-            } else {
-                tiling.whole(conv)
-            }
-        };
         let on_matrix_units = has_matrix_units(&x.client, of).then(|| Self::MatrixUnits {
-            tiling: sliced(Tiling::matrix_units(conv, batch, shared_bytes, parts)),
+            tiling: Tiling::matrix_units(conv, batch, shared_bytes, parts),
             parts,
             of,
         });
-        let one_by_one = Self::Fma(sliced(Tiling::fma(conv, batch, shared_bytes)));
+        let one_by_one = Self::Fma(Tiling::fma(conv, batch, shared_bytes));
         let both = on_matrix_units.into_iter().chain([one_by_one]);
         both.into_iter().find(|algorithm| match algorithm {
             Self::Fma(tiling) | Self::MatrixUnits { tiling, .. } => fits(tiling),
@@ -102,33 +98,29 @@ pub(in crate::ops::gpu::conv) fn has_matrix_units(client: &Client, factors: Floa
         })
 }
 
-/// Whether there is a kernel for a convolution of these images on their device.
-pub(in crate::ops::gpu::conv) fn takes(conv: &ConvShape, x: &CubeTensor, factors: Factors) -> bool {
-    Algorithm::of(conv, x, factors).is_some()
-}
-
 /// # Shapes
 /// - `x`: `[batch, channels_in, height, width]`, `bias`: `[channels_out]`
 /// - `weights`: `[channels_out, channels_in, rows, columns]`
 /// - returns: `[batch, channels_out, height', width']`, or the pixels of cells
-///
-/// # Panics
-/// Unless [`takes`] says that there is a kernel.
 pub(in crate::ops::gpu::conv) fn convolve(
+    algorithm: Algorithm,
     conv: &ConvShape,
     x: CubeTensor,
     weights: CubeTensor,
     bias: Option<CubeTensor>,
-    factors: Factors,
 ) -> CubeTensor {
-    let algorithm = Algorithm::of(conv, &x, factors).expect("a kernel for this convolution");
     let [x, weights] = [x, weights].map(|tensor| into_contiguous(permute_nchw_to_nhwc(tensor)));
     check_arguments(conv, &x, &weights, bias.as_ref());
     let batch = x.shape()[0];
     let client = x.client.clone();
     let dims = conv.dims_of_result(batch);
     let (Algorithm::Fma(tiling) | Algorithm::MatrixUnits { tiling, .. }) = algorithm;
-    let slices = tiling.slices(conv);
+    // A slice of a sum is f32.
+    let [slices, steps_per_slice] = if x.dtype == DType::F32 {
+        tiling.slices(conv, batch)
+    } else {
+        [1, tiling.steps(conv)]
+    };
     let shape = Shape::from([slices * dims[0], dims[1], dims[2], dims[3]]);
     let y = empty_device_contiguous_dtype(client.clone(), x.device.clone(), shape, x.dtype);
     let pixels = batch * conv.pixels();
@@ -160,6 +152,7 @@ pub(in crate::ops::gpu::conv) fn convolve(
                 bias,
                 result,
                 pixels as u32,
+                steps_per_slice as u32,
                 elements as u32,
                 *conv,
                 tiling,
@@ -176,6 +169,7 @@ pub(in crate::ops::gpu::conv) fn convolve(
                 bias,
                 result,
                 pixels as u32,
+                steps_per_slice as u32,
                 elements as u32,
                 *conv,
                 tiling,
@@ -194,12 +188,13 @@ pub(in crate::ops::gpu::conv) fn convolve(
 }
 
 /// Whether there is a kernel for the gradient of a convolution's weights on these images.
-pub(in crate::ops::gpu::conv) fn sums_gradient_of(conv: &ConvShape, x: &CubeTensor) -> bool {
+pub(in crate::ops::gpu::conv) fn takes_weight_gradient(conv: &ConvShape, x: &CubeTensor) -> bool {
     let hardware = &x.client.properties().hardware;
     let gradient = x.shape()[0] * conv.pixels() * conv.channels[1];
     let [along, across] = GradientTiling::of(conv).cubes(conv);
     x.dtype == DType::F32
         && conv.channels[1].is_multiple_of(VECTOR)
+        && conv.columns() * conv.channels[1] > 0
         && x.shape().num_elements().max(gradient) < 1 << 31
         && along.max(across) <= MAX_CUBES
         && UNITS as u32 <= hardware.max_units_per_cube
@@ -212,13 +207,16 @@ pub(in crate::ops::gpu::conv) fn sums_gradient_of(conv: &ConvShape, x: &CubeTens
 /// - returns: `[channels_out, channels_in, rows, columns]`
 ///
 /// # Panics
-/// Unless [`sums_gradient_of`] says that there is a kernel.
+/// Unless [`takes_weight_gradient`] says that there is a kernel.
 pub(in crate::ops::gpu::conv) fn weight_gradient(
     conv: &ConvShape,
     x: CubeTensor,
     gradient: CubeTensor,
 ) -> CubeTensor {
-    assert!(sums_gradient_of(conv, &x), "a kernel for this gradient");
+    assert!(
+        takes_weight_gradient(conv, &x),
+        "a kernel for this gradient"
+    );
     let [x, gradient] = [x, gradient].map(|tensor| into_contiguous(permute_nchw_to_nhwc(tensor)));
     let ([inputs, outputs], [rows, columns]) = (conv.channels, conv.kernel);
     let [batch, image @ ..] = x.shape().dims::<4>();

@@ -8,11 +8,11 @@ use super::gather::{Gather, place_of_vector, read_taps};
 use super::tiling::{FRAGMENT, PLANE, PLANES, Tiling, VECTOR};
 use super::write::write;
 
-/// Of a plane that exchanges a fragment.
+/// Elements of a fragment.
 const ELEMENTS: usize = FRAGMENT * FRAGMENT;
 
 /// `x`, `weights`, `bias`, `y` and `pixels` as those of `fma_kernel`, in a type `F`; factors are sums of
-/// `parts` numbers of type `P`.
+/// `parts` values of type `P`.
 #[cube(launch_unchecked)]
 pub(super) fn matrix_kernel<F: Float, P: Float, N: Size>(
     x: &Tensor<Vector<F, N>>,
@@ -20,7 +20,8 @@ pub(super) fn matrix_kernel<F: Float, P: Float, N: Size>(
     bias: &Tensor<F>,
     y: &mut Tensor<F>,
     pixels: u32,
-    elements: u32,
+    steps_per_slice: u32,
+    elements_per_slice: u32,
     #[comptime] conv: ConvShape,
     #[comptime] tiling: Tiling,
     #[comptime] parts: usize,
@@ -53,10 +54,10 @@ pub(super) fn matrix_kernel<F: Float, P: Float, N: Size>(
         ));
     }
 
-    let first = CUBE_POS_Z * comptime!(tiling.steps as u32);
+    let first = CUBE_POS_Z * steps_per_slice;
     let end = min(
-        first + comptime!(tiling.steps as u32),
-        comptime!(tiling.all_steps(&conv) as u32),
+        first + steps_per_slice,
+        comptime!(tiling.steps(&conv) as u32),
     );
     gather.read(x, &mut of_pixels, first, conv, tiling);
     read_taps(weights, &mut of_taps, first_channel, first, conv, tiling);
@@ -80,7 +81,7 @@ pub(super) fn matrix_kernel<F: Float, P: Float, N: Size>(
         first_pixel,
         first_channel,
         pixels,
-        elements,
+        elements_per_slice,
         conv,
         tiling,
         has_bias,
@@ -122,7 +123,7 @@ fn multiply<P: Float>(
     let row = PLANE_POS / comptime!(PLANES[1] as u32) * comptime!((rows * FRAGMENT) as u32);
     let column = PLANE_POS % comptime!(PLANES[1] as u32) * comptime!((columns * FRAGMENT) as u32);
     #[unroll]
-    for k in 0..comptime!(tiling.step * VECTOR / FRAGMENT) {
+    for k in 0..comptime!(tiling.vectors_per_step * VECTOR / FRAGMENT) {
         let mut of_columns = Sequence::<cmma::Matrix<P>>::new();
         #[unroll]
         for part in 0..parts {
@@ -160,16 +161,16 @@ fn multiply<P: Float>(
 }
 
 /// The first vector of the `i`-th fragment of a plane whose rows begin at `row`, at the `k`-th columns
-/// of a step, `before` rows further.
+/// of a step, `rows_before` rows further.
 #[cube]
 fn place(
     row: u32,
     #[comptime] k: usize,
     #[comptime] i: usize,
-    #[comptime] before: usize,
+    #[comptime] rows_before: usize,
     #[comptime] tiling: Tiling,
 ) -> usize {
-    let row = row + comptime!((i * FRAGMENT + before) as u32);
+    let row = row + comptime!((i * FRAGMENT + rows_before) as u32);
     (row * comptime!(tiling.pitch as u32) + comptime!((k * FRAGMENT / VECTOR) as u32)) as usize
 }
 
@@ -202,13 +203,13 @@ fn write_sums<F: Float>(
     first_pixel: u32,
     first_channel: u32,
     pixels: u32,
-    elements: u32,
+    elements_per_slice: u32,
     #[comptime] conv: ConvShape,
     #[comptime] tiling: Tiling,
     #[comptime] has_bias: bool,
 ) {
     let [rows, columns] = comptime!(tiling.share);
-    let before = CUBE_POS_Z * elements;
+    let slice_offset = CUBE_POS_Z * elements_per_slice;
     let row = PLANE_POS / comptime!(PLANES[1] as u32) * comptime!((rows * FRAGMENT) as u32);
     let column = PLANE_POS % comptime!(PLANES[1] as u32) * comptime!((columns * FRAGMENT) as u32);
     let mine = PLANE_POS as usize * ELEMENTS;
@@ -241,7 +242,7 @@ fn write_sums<F: Float>(
                     if has_bias && CUBE_POS_Z == 0 {
                         output += f32::cast_from(bias[channel as usize]);
                     }
-                    write(output, y, before, pixel, channel, conv);
+                    write(output, y, slice_offset, pixel, channel, conv);
                 }
             }
         }

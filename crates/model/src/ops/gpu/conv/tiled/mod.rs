@@ -6,7 +6,7 @@
 //! at a time: its units bring them to shared memory, and multiply them there, either one by one
 //! (`fma`) or with matrix units (`matrix_units`).
 //!
-//! Matrix units multiply numbers of 16 bits. A factor of f32 is the sum of two of bf16, but for 2⁻¹⁷ of
+//! Matrix units multiply values of 16 bits. A factor of f32 is the sum of two of bf16, but for 2⁻¹⁷ of
 //! it, and a product the sum of three of theirs, with the smallest left out.
 //!
 //! Reading order: `conv_shape` and `tiling` (what is computed, and how it is cut) → `launch` → `fma`
@@ -23,4 +23,6 @@ mod weight_gradient;
 mod write;
 
 pub(super) use conv_shape::ConvShape;
-pub(super) use launch::{convolve, has_matrix_units, sums_gradient_of, takes, weight_gradient};
+pub(super) use launch::{
+    Algorithm, convolve, has_matrix_units, takes_weight_gradient, weight_gradient,
+};

@@ -21,18 +21,16 @@ const SHORTEST_SLICE: usize = 4;
 
 /// A tile, and how the units of a cube share it.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(super) struct Tiling {
+pub(in crate::ops::gpu::conv) struct Tiling {
     /// Rows and columns of a unit, or fragments of a plane.
     pub(super) share: [usize; 2],
     /// Rows and columns of the tile.
     pub(super) tile: [usize; 2],
     /// Vectors of a row that are in shared memory at a time.
-    pub(super) step: usize,
+    pub(super) vectors_per_step: usize,
     /// Distance of rows in shared memory, in vectors. It has units that read rows beside each other
     /// meet different banks.
     pub(super) pitch: usize,
-    /// Steps of a slice: where tiles are few, several cubes compute slices of their sums.
-    pub(super) steps: usize,
     /// Bytes of an element in shared memory.
     element: usize,
     /// Bytes of what each plane exchanges.
@@ -45,9 +43,8 @@ impl Tiling {
         Self {
             share: [rows, columns],
             tile: [rows * SIDE, columns * SIDE],
-            step: 4,
+            vectors_per_step: 4,
             pitch: 5,
-            steps: 0,
             element: size_of::<f32>(),
             exchange: 0,
         }
@@ -56,19 +53,18 @@ impl Tiling {
     /// Planes multiply `rows` by `columns` fragments each, whose elements are sums of `parts` of 16 bits.
     fn of_planes([rows, columns]: [usize; 2], parts: usize) -> Self {
         // As long as shared memory and registers allow: units wait for each other twice in a step.
-        let step = (64 / (rows * columns * parts)).min(16);
+        let vectors_per_step = (64 / (rows * columns * parts)).min(16);
         Self {
             share: [rows, columns],
             tile: [rows * FRAGMENT * PLANES[0], columns * FRAGMENT * PLANES[1]],
-            step,
-            pitch: step + 2,
-            steps: 0,
+            vectors_per_step,
+            pitch: vectors_per_step + 2,
             element: parts * size_of::<u16>(),
             exchange: FRAGMENT * FRAGMENT * size_of::<f32>(),
         }
     }
 
-    /// The largest for f32 of which there are enough, in as much shared memory as a cube may have.
+    /// The largest for units of which there are enough, in as much shared memory as a cube may have.
     pub(super) fn fma(conv: &ConvShape, batch: usize, shared_bytes: usize) -> Self {
         let tilings = [[8, 8], [8, 4], [4, 4]].map(Self::of_units);
         Self::choose(&tilings, conv, batch, shared_bytes)
@@ -93,31 +89,24 @@ impl Tiling {
             let are_enough = tiling.cubes(conv, batch).iter().product::<usize>() >= ENOUGH;
             are_enough && is_filled && tiling.shared_bytes() <= shared_bytes
         };
-        let chosen = *tilings.iter().find(suits).unwrap_or(&smallest);
-        let (cubes, steps) = (chosen.cubes(conv, batch), chosen.all_steps(conv));
-        let slices = (ENOUGH / cubes.iter().product::<usize>().max(1)).max(1);
-        Self {
-            steps: steps.div_ceil(slices).max(SHORTEST_SLICE).min(steps),
-            ..chosen
-        }
-    }
-
-    /// The same, without slices.
-    pub(super) fn whole(self, conv: &ConvShape) -> Self {
-        Self {
-            steps: self.all_steps(conv),
-            ..self
-        }
+        *tilings.iter().find(suits).unwrap_or(&smallest)
     }
 
     /// Steps of a whole sum.
-    pub(super) fn all_steps(&self, conv: &ConvShape) -> usize {
-        conv.vectors().div_ceil(self.step)
+    pub(super) fn steps(&self, conv: &ConvShape) -> usize {
+        conv.vectors().div_ceil(self.vectors_per_step)
     }
 
-    /// Slices of a sum.
-    pub(super) fn slices(&self, conv: &ConvShape) -> usize {
-        self.all_steps(conv).div_ceil(self.steps)
+    /// In how many slices a sum is computed, by a cube each, and the steps of a slice; more than one
+    /// where tiles are few.
+    pub(super) fn slices(&self, conv: &ConvShape, batch: usize) -> [usize; 2] {
+        let (tiles, steps) = (
+            self.cubes(conv, batch).iter().product::<usize>(),
+            self.steps(conv),
+        );
+        let wanted = (ENOUGH / tiles.max(1)).max(1);
+        let of_slice = steps.div_ceil(wanted).max(SHORTEST_SLICE).min(steps);
+        [steps.div_ceil(of_slice), of_slice]
     }
 
     /// Shared memory of a cube.
@@ -137,11 +126,91 @@ impl Tiling {
 
     /// Rows that all units bring to shared memory at once, a vector each.
     pub(super) fn rows_at_once(&self) -> usize {
-        UNITS / self.step
+        UNITS / self.vectors_per_step
     }
 
     /// Vectors of a side of the tile that a unit brings at a time.
     pub(super) fn vectors_of_unit(&self, rows: usize) -> usize {
-        rows * self.step / UNITS
+        rows * self.vectors_per_step / UNITS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Shape;
+
+    use super::*;
+    use crate::ops::ConvGeometry;
+
+    /// Bytes that a cube may have on a card, and on a device that gives it as little as any.
+    const SHARED: [usize; 2] = [48 << 10, 16 << 10];
+
+    /// All tilings of 3×3 convolutions between so many channels, for one and for many images.
+    fn tilings([inputs, outputs]: [usize; 2], side: usize) -> Vec<(ConvShape, usize, Tiling)> {
+        let geometry = ConvGeometry {
+            stride: [1, 1],
+            padding: [(1, 1); 2],
+        };
+        let x = Shape::from([1, inputs, side, side]);
+        let weight = Shape::from([outputs, inputs, 3, 3]);
+        let conv = ConvShape::forward(&x, &weight, geometry);
+        let mut all = Vec::new();
+        for batch in [1, 128] {
+            for bytes in SHARED {
+                all.push((conv, batch, Tiling::fma(&conv, batch, bytes)));
+                for parts in [1, 2] {
+                    all.push((
+                        conv,
+                        batch,
+                        Tiling::matrix_units(&conv, batch, bytes, parts),
+                    ));
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn tiles_and_slices_cover_every_product_and_no_more_than_the_last_is_partial() {
+        for channels in [[1, 16], [3, 128], [64, 64], [256, 256], [4096, 17]] {
+            for side in [1, 7, 32] {
+                for (conv, batch, tiling) in tilings(channels, side) {
+                    let [along, across] = tiling.cubes(&conv, batch);
+                    let pixels = batch * conv.pixels();
+                    assert!((along - 1) * tiling.tile[0] < pixels);
+                    assert!(pixels <= along * tiling.tile[0]);
+                    assert!((across - 1) * tiling.tile[1] < channels[1]);
+                    assert!(channels[1] <= across * tiling.tile[1]);
+                    let (steps, [slices, of_slice]) =
+                        (tiling.steps(&conv), tiling.slices(&conv, batch));
+                    assert!((slices - 1) * of_slice < steps);
+                    assert!(steps <= slices * of_slice);
+                    assert!(conv.columns() <= steps * tiling.vectors_per_step * VECTOR);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn units_bring_whole_rows_and_planes_multiply_whole_fragments() {
+        for (_, _, tiling) in tilings([64, 128], 32) {
+            for rows in tiling.tile {
+                assert_eq!(tiling.vectors_of_unit(rows) * tiling.rows_at_once(), rows);
+            }
+            assert!(UNITS.is_multiple_of(tiling.vectors_per_step));
+            assert!((tiling.vectors_per_step * VECTOR).is_multiple_of(FRAGMENT));
+        }
+    }
+
+    #[test]
+    fn many_tiles_are_not_sliced_and_few_are() {
+        let whole = |side: usize| {
+            let tilings = tilings([256, 256], side).into_iter();
+            let many = tilings.filter(|(_, batch, _)| *batch == 128);
+            many.map(|(conv, batch, tiling)| tiling.slices(&conv, batch)[0] == 1)
+                .collect::<Vec<_>>()
+        };
+        assert!(whole(32).into_iter().all(|is_whole| is_whole));
+        assert!(!whole(1).into_iter().any(|is_whole| is_whole));
     }
 }

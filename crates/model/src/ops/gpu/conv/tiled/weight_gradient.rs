@@ -10,7 +10,7 @@ use super::conv_shape::ConvShape;
 use super::gather::insert;
 use super::tiling::{SIDE, UNITS, VECTOR};
 
-/// A tile of channels by taps and channels, and how many pixels a cube sums.
+/// A tile of channels by taps and channels.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(super) struct GradientTiling {
     /// Vectors of rows and of columns of a unit.

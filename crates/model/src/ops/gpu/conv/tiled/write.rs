@@ -4,21 +4,21 @@ use cubecl::prelude::*;
 
 use super::conv_shape::ConvShape;
 
-/// Writes an output, unless it is of a pixel outside of the image; `before` elements are of other slices.
+/// Writes an output, unless it is of a pixel outside of the image; `slice_offset` elements are of slices before.
 #[cube]
 pub(super) fn write<F: Float>(
     output: f32,
     y: &mut Tensor<F>,
-    before: u32,
+    slice_offset: u32,
     pixel: u32,
     channel: u32,
     #[comptime] conv: ConvShape,
 ) {
     let value = F::cast_from(output);
     if comptime!(conv.cells.is_some()) {
-        write_to_cell(value, y, before, pixel, channel, conv);
+        write_to_cell(value, y, slice_offset, pixel, channel, conv);
     } else {
-        y[(before + pixel * comptime!(conv.channels[1] as u32) + channel) as usize] = value;
+        y[(slice_offset + pixel * comptime!(conv.channels[1] as u32) + channel) as usize] = value;
     }
 }
 
@@ -26,7 +26,7 @@ pub(super) fn write<F: Float>(
 fn write_to_cell<F: Float>(
     value: F,
     y: &mut Tensor<F>,
-    before: u32,
+    slice_offset: u32,
     pixel: u32,
     channel: u32,
     #[comptime] conv: ConvShape,
@@ -43,6 +43,6 @@ fn write_to_cell<F: Float>(
     let column = place % cells_across * across + phase % across - comptime!(cells.before[1] as u32);
     if row < height && column < width {
         let to = (pixel / area * height + row) * width + column;
-        y[(before + to * channels + channel % channels) as usize] = value;
+        y[(slice_offset + to * channels + channel % channels) as usize] = value;
     }
 }
