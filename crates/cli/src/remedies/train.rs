@@ -14,7 +14,7 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         }
         TrainError::NotARun { .. } | TrainError::InUse { .. } => "choose another with --run-dir",
         TrainError::ConfigChanged { .. } => {
-            "use another --run-dir, or --force to go on with the new values"
+            "give the run's own configuration with --config RUN_DIR/config.toml, use another --run-dir, or --force to go on with the new values"
         }
         TrainError::Write { .. } => "or choose another --run-dir",
         TrainError::OtherImages { .. } => "use another --run-dir",

@@ -148,6 +148,18 @@ fn refuses_a_checkpoint_of_another_network_even_when_forced() {
 }
 
 #[test]
+fn refuses_to_drop_weights_that_the_network_has_no_place_for_even_when_forced() {
+    let scratch = Scratch::new();
+    let conditional = ["--set", "model.conditional=true"];
+    scratch.train("run", &conditional).succeeds();
+    let without = [&FOUR[..], &["--force"]].concat();
+    scratch.refuses_to_train(&without, &["another network", "conditions.0."]);
+    scratch
+        .train("run", &[&FOUR[..], &conditional].concat())
+        .succeeds();
+}
+
+#[test]
 fn refuses_a_checkpoint_of_another_network_than_the_edited_configuration_says() {
     let scratch = trained();
     let config = scratch.join("run/config.toml");

@@ -102,6 +102,15 @@ pub enum CheckpointError {
         /// The name of the array.
         name: String,
     },
+    /// An array is there that the program has no place for.
+    #[error(
+        "checkpoint is for another network: it has `{name}`, which this one has not; use the \
+         configuration it was trained with"
+    )]
+    ExtraArray {
+        /// The name of the array.
+        name: String,
+    },
     /// An array has another shape or element type than the program needs.
     #[error(
         "checkpoint is for another network: `{name}` is {found} there and {expected} here; use the \

@@ -84,7 +84,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
     /// iteration, with what the checkpoint has in place of it.
     ///
     /// # Errors
-    /// Where an array is missing or of another shape: the checkpoint is of another network.
+    /// Where an array is missing, of another shape or one too many: the checkpoint is of another network.
     pub fn load(
         mut model: M,
         objective_state: S,
@@ -96,6 +96,9 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
         let mut arrays = checkpoint.arrays(MODEL)?;
         let weights = take_vector(&mut arrays, "", &specs, device)?;
         load_spectral_norms(&mut model, &mut arrays, device)?;
+        if let Some(name) = arrays.into_keys().next() {
+            return Err(CheckpointError::ExtraArray { name });
+        }
         let ema = take_vector(&mut checkpoint.arrays(AVERAGE)?, "", &specs, device)?;
         let (arrays, steps) = (checkpoint.arrays(OPTIMIZER)?, scalars.optimizer_steps);
         let optimizer = load_optimizer(arrays, &specs, steps, device)?;
