@@ -62,7 +62,7 @@ enum Split {
 impl EnergyArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.check()?;
-        let (trained, chosen) = self.trained.open()?;
+        let (trained, chosen) = self.trained.open(quiet)?;
         let class = match &self.class {
             Some(name) => Some(class(&trained, "--class", name)?),
             None => None,

@@ -32,10 +32,10 @@ enum Format {
 }
 
 impl ExportArgs {
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         let Format::Safetensors = self.format;
         check_output("--output", &self.output, &["safetensors"])?;
-        let (trained, _) = self.trained.open()?;
+        let (trained, _) = self.trained.open(quiet)?;
         let energy = trained.energy(self.trained.weights());
         let bytes = exchange::to_safetensors(&energy, trained.shape().channels);
         write_output(&self.output, &bytes)?;

@@ -99,9 +99,9 @@ impl Cli {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.command {
             Command::Train(args) => args.run(self.quiet),
-            Command::Sample(args) => args.run(),
+            Command::Sample(args) => args.run(self.quiet),
             Command::Energy(args) => args.run(self.quiet),
-            Command::Export(args) => args.run(),
+            Command::Export(args) => args.run(self.quiet),
             Command::Import(args) => args.run(),
             Command::Data(args) => args.run(self.quiet),
             Command::Bench(args) => args.run(),

@@ -92,9 +92,9 @@ const TRAJECTORY_FRAMES: usize = 12;
 const ANIMATION_FRAMES: usize = 60;
 
 impl SampleArgs {
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.check()?;
-        let (trained, chosen) = self.trained.open()?;
+        let (trained, chosen) = self.trained.open(quiet)?;
         self.precision.check(&chosen.device)?;
         let config = self.config(trained.config())?;
         let plan = Plan::of(self, &trained)?;

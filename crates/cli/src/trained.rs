@@ -25,10 +25,12 @@ pub(crate) struct TrainedArgs {
 }
 
 impl TrainedArgs {
-    /// The model on the device that was asked for.
-    pub(crate) fn open(&self) -> anyhow::Result<(Trained, ChosenDevice)> {
+    /// The model on the device that was asked for, which is named unless `quiet`.
+    pub(crate) fn open(&self, quiet: bool) -> anyhow::Result<(Trained, ChosenDevice)> {
         let chosen = self.device.device.select()?;
-        tracing::info!("device: {}", chosen.description);
+        if !quiet {
+            eprintln!("device: {}", chosen.description);
+        }
         let trained = Trained::open(&self.source, &chosen.device)?;
         Ok((trained, chosen))
     }

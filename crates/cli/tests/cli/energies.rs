@@ -27,8 +27,12 @@ fn energies_of_the_runs_own_data_are_a_line_each_with_a_summary_beside_them() {
     let expected: Vec<_> = (0..12).map(|i| format!("test[{i}]")).collect();
     assert_eq!(names, expected);
     let mean = named.iter().map(|(energy, _)| energy).sum::<f64>() / 12.0;
-    let said = &test.stderr;
-    let summary = said.strip_prefix("test: mean energy ").expect("a summary");
+    let mut said = test.stderr.lines();
+    assert!(said.next().is_some_and(|line| line.starts_with("device: ")));
+    let summary = said
+        .next()
+        .and_then(|line| line.strip_prefix("test: mean energy "));
+    let summary = summary.expect("a summary");
     let (said_mean, rest) = summary.split_once(',').expect("more than a mean");
     let said_mean: f64 = said_mean.parse().expect("a number");
     assert!((said_mean - mean).abs() < 1e-5, "{said_mean} is not {mean}");

@@ -1,5 +1,4 @@
-//! Run what Burn's own operations do slowly on a GPU: convolutions, and
-//! whole small networks.
+//! Run what Burn's own operations do slowly on a GPU: convolutions, and whole small networks.
 
 /// The most cubes along an axis that every device takes.
 const MAX_CUBES: usize = 65_535;

@@ -12,7 +12,6 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::Client;
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::*;
-
 use ebm_kernels::conv::Factors;
 
 use super::conv_shape::ConvShape;
