@@ -236,8 +236,9 @@ mod tests {
         let table = parse_table(&format!("{header}nobody = 1"), "").expect("TOML");
         let error = table.try_into::<Config>().expect_err("an unknown key");
         let text = error.to_string();
-        let (_, known) = text.split_once("expected one of ").expect("a list");
-        let names = known.split('`').skip(1).step_by(2);
+        let (_, known) = text.split_once("expected ").expect("a list");
+        let list = known.lines().next().unwrap_or_default();
+        let names = list.split('`').skip(1).step_by(2);
         names.map(String::from).collect()
     }
 
