@@ -6,7 +6,6 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata};
-
 use ebm_kernels::conv::Factors;
 
 use super::conv_ops::{ConvOfSize, ConvOps};

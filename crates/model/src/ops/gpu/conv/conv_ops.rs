@@ -4,7 +4,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata, backend_extension};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Shape, Slice};
-
 use ebm_kernels::conv::Factors;
 
 use crate::ops::geometry::ConvGeometry;

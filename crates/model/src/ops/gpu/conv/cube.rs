@@ -12,9 +12,8 @@ use burn_cubecl::{CubeBackend, CubeTuneId};
 use cubecl::prelude::*;
 use cubecl::tune::{LocalTuner, Tunable, TunableSet, local_tuner};
 use cubecl::{AutotuneKey, calculate_cube_count_elemwise};
-use serde::{Deserialize, Serialize};
-
 use ebm_kernels::conv::Factors;
+use serde::{Deserialize, Serialize};
 
 use super::conv_ops::{
     Cells, ConvOfSize, ConvOps, by_phases, conv2d_of_burn, shape_of_input, weight_gradient_of_burn,

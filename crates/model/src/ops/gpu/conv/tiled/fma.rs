@@ -3,7 +3,7 @@
 use cubecl::prelude::*;
 
 use super::conv_shape::ConvShape;
-use super::gather::{Gather, place_of_vector, read_taps};
+use super::gather::{Gather, put, read_taps};
 use super::tiling::{SIDE, Tiling, VECTOR};
 use super::write::write;
 
@@ -48,8 +48,8 @@ pub(super) fn fma_kernel<F: Float, N: Size>(
     read_taps(weights, &mut of_taps, first_channel, first, conv, tiling);
     for step in first..end {
         sync_cube();
-        put(&mut left, &of_pixels, rows, tiling);
-        put(&mut right, &of_taps, columns, tiling);
+        put(&mut left, &of_pixels, rows, tiling, 1usize);
+        put(&mut right, &of_taps, columns, tiling, 1usize);
         sync_cube();
         // The next step's elements are on their way while this one is computed.
         if step + 1 < end {
@@ -70,20 +70,6 @@ pub(super) fn fma_kernel<F: Float, N: Size>(
         tiling,
         has_bias,
     );
-}
-
-/// Brings what a unit has read to shared memory.
-#[cube]
-fn put<F: Float>(
-    into: &mut Shared<[Vector<f32, Const<4>>]>,
-    read: &Array<Vector<F, Const<4>>>,
-    #[comptime] rows: usize,
-    #[comptime] tiling: Tiling,
-) {
-    #[unroll]
-    for i in 0..comptime!(tiling.vectors_of_unit(rows)) {
-        into[place_of_vector(i, tiling)] = Vector::<f32, Const<4>>::cast_from(read[i]);
-    }
 }
 
 /// Adds the products of a step to the unit's sums.

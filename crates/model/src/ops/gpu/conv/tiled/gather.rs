@@ -1,4 +1,4 @@
-//! Read the rows of both matrices.
+//! Read the rows of both matrices, and bring them to shared memory.
 
 use cubecl::prelude::*;
 
@@ -136,9 +136,32 @@ pub(super) fn insert<F: Float, N: Size>(
     }
 }
 
+/// Brings what a unit has read to shared memory, as sums of `parts` values: the first of all rows, then
+/// the second.
+#[cube]
+pub(super) fn put<F: Float, P: Float>(
+    into: &mut Shared<[Vector<P, Const<4>>]>,
+    read: &Array<Vector<F, Const<4>>>,
+    #[comptime] rows: usize,
+    #[comptime] tiling: Tiling,
+    #[comptime] parts: usize,
+) {
+    #[unroll]
+    for i in 0..comptime!(tiling.vectors_of_unit(rows)) {
+        let at = place_of_vector(i, tiling);
+        let whole = read[i];
+        let first = Vector::<P, Const<4>>::cast_from(whole);
+        into[at] = first;
+        if comptime!(parts == 2) {
+            let rest = whole - Vector::<F, Const<4>>::cast_from(first);
+            into[at + comptime!(rows * tiling.pitch)] = Vector::<P, Const<4>>::cast_from(rest);
+        }
+    }
+}
+
 /// Where in shared memory the unit's vector of its `i`-th row is.
 #[cube]
-pub(super) fn place_of_vector(#[comptime] i: usize, #[comptime] tiling: Tiling) -> usize {
+fn place_of_vector(#[comptime] i: usize, #[comptime] tiling: Tiling) -> usize {
     let in_step = comptime!(tiling.vectors_per_step as u32);
     let row = UNIT_POS / in_step + comptime!((i * tiling.rows_at_once()) as u32);
     (row * comptime!(tiling.pitch as u32) + UNIT_POS % in_step) as usize

@@ -65,7 +65,6 @@ impl Algorithm {
         let (parts, of) = match x.dtype {
             DType::F32 if factors == Factors::F32 => (2, FloatKind::BF16),
             DType::F32 => (1, FloatKind::BF16),
-            DType::BF16 => (1, FloatKind::BF16),
             DType::F16 => (1, FloatKind::F16),
             _ => return None,
         };

@@ -4,7 +4,7 @@ use cubecl::cmma::{self, MatrixIdent, MatrixLayout};
 use cubecl::prelude::*;
 
 use super::conv_shape::ConvShape;
-use super::gather::{Gather, place_of_vector, read_taps};
+use super::gather::{Gather, put, read_taps};
 use super::tiling::{FRAGMENT, PLANE, PLANES, Tiling, VECTOR};
 use super::write::write;
 
@@ -86,28 +86,6 @@ pub(super) fn matrix_kernel<F: Float, P: Float, N: Size>(
         tiling,
         has_bias,
     );
-}
-
-/// Brings what a unit has read to shared memory, the first parts of all rows before the second.
-#[cube]
-fn put<F: Float, P: Float>(
-    into: &mut Shared<[Vector<P, Const<4>>]>,
-    read: &Array<Vector<F, Const<4>>>,
-    #[comptime] rows: usize,
-    #[comptime] tiling: Tiling,
-    #[comptime] parts: usize,
-) {
-    #[unroll]
-    for i in 0..comptime!(tiling.vectors_of_unit(rows)) {
-        let at = place_of_vector(i, tiling);
-        let whole = read[i];
-        let first = Vector::<P, Const<4>>::cast_from(whole);
-        into[at] = first;
-        if comptime!(parts == 2) {
-            let rest = whole - Vector::<F, Const<4>>::cast_from(first);
-            into[at + comptime!(rows * tiling.pitch)] = Vector::<P, Const<4>>::cast_from(rest);
-        }
-    }
 }
 
 /// Adds the products of a step to the sums.
