@@ -3,7 +3,11 @@
 //! Names are the paths of the parameters (`convs.0.weight`, `blocks.2.bypass.weight`, `out.bias`),
 //! which are also those of a PyTorch module with the same fields. Convolutions have PyTorch's layout
 //! already; the weight of a dense layer is `[inputs, outputs]` here and `[outputs, inputs]` there. What
-//! names and shapes do not tell stands in the file's metadata.
+//! names and shapes do not say stands in the file's metadata: a JSON object under the key `ebm` with the
+//! network, what it sees of a byte, and the names of its classes.
+
+mod error;
+mod note;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,64 +18,17 @@ use ebm_model::{EnergyModel, Frozen};
 use ebm_train::checkpoint::{self, Array, ArrayData, CheckpointError};
 use ebm_train::parameters::{self, ParameterSpec};
 use ebm_train::{Config, DataSummary, RunDir, TrainError, named_arrays, new_state};
-use thiserror::Error;
 
-/// Key of the metadata that this program writes.
-const NOTE: &str = "ebm";
+use crate::trained::{Trained, Weights};
+pub use error::{Difference, ImportError};
+use note::Note;
 
-/// What a file of weights tells of its model besides the weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-struct Note {
-    /// Channels of the images that it takes.
-    channels: usize,
-    /// Classes that it knows; 0 for none.
-    num_classes: usize,
+/// The weights of a trained model as a safetensors file of f32, spectral norm folded in.
+pub fn to_safetensors(trained: &Trained, weights: Weights) -> Vec<u8> {
+    encode(&trained.energy(weights), &Note::of(trained, weights))
 }
 
-/// Weights that cannot be taken over.
-#[derive(Debug, Error)]
-pub enum ImportError {
-    /// They are of another network.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The configuration cannot be used, or the run directory not be written.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// The configuration gives the energy classes and the file does not, or the other way round.
-    #[error("{} is of a model {}", path.display(), kind_of_model(*num_classes))]
-    OtherClasses {
-        /// The file.
-        path: PathBuf,
-        /// Classes of the file's model.
-        num_classes: usize,
-    },
-    /// The file has an array too many.
-    #[error("{} holds `{name}`, which this network does not have", path.display())]
-    LeftOver {
-        /// The file.
-        path: PathBuf,
-        /// The array.
-        name: String,
-    },
-    /// The run directory is taken.
-    #[error("{} holds a run already", path.display())]
-    Taken {
-        /// The run directory.
-        path: PathBuf,
-    },
-}
-
-fn kind_of_model(num_classes: usize) -> &'static str {
-    if num_classes > 0 {
-        "given classes"
-    } else {
-        "without classes, or has lost the metadata of this program"
-    }
-}
-
-/// The weights of a model as a safetensors file of f32, spectral norm folded in, for images of
-/// `channels` channels.
-pub fn to_safetensors<M: EnergyModel>(model: &Frozen<M>, channels: usize) -> Vec<u8> {
+fn encode<M: EnergyModel>(model: &Frozen<M>, note: &Note) -> Vec<u8> {
     let specs = parameters::specs(&**model);
     let mut arrays = named_arrays("", &specs, &parameters::flatten(&**model));
     for spec in specs.iter().filter(|spec| is_dense(spec)) {
@@ -82,16 +39,13 @@ pub fn to_safetensors<M: EnergyModel>(model: &Frozen<M>, channels: usize) -> Vec
             }
         });
     }
-    let note = Note {
-        channels,
-        num_classes: model.num_classes(),
-    };
-    let note = String::from_utf8_lossy(&checkpoint::to_json(&note)).into_owned();
-    checkpoint::encode_with_note(&arrays, Some((NOTE, note)))
+    let note = String::from_utf8_lossy(&checkpoint::to_json(note)).into_owned();
+    checkpoint::encode_with_note(&arrays, Some((note::KEY, note)))
 }
 
-/// Make a run directory from the bytes of a file of weights, and return its checkpoint. Weights from
-/// elsewhere, without this program's metadata, are of a model without classes.
+/// Make a run directory from the bytes of a file of weights, and return its checkpoint. The network is
+/// the configuration's, the names of its classes are the file's. Weights from elsewhere, without this
+/// program's metadata, are of a model without classes.
 ///
 /// # Errors
 /// Where the file is of another network than the configuration's, or the directory cannot be written
@@ -103,30 +57,13 @@ pub fn import(
     run_dir: &Path,
 ) -> Result<PathBuf, ImportError> {
     let mut arrays = checkpoint::decode(bytes, path)?;
-    let native = config.data.native_shape();
-    let note = match checkpoint::note(bytes, NOTE) {
-        None => Note {
-            channels: native.channels,
-            num_classes: 0,
-        },
-        Some(json) => {
-            serde_json::from_str(&json).map_err(|error| CheckpointError::InvalidFile {
-                path: path.to_owned(),
-                reason: format!("its metadata make no sense ({error})"),
-            })?
+    let data = match Note::read(bytes, path)? {
+        Some(note) => summary(&note, path, config)?,
+        None if config.model.conditional => {
+            let path = path.to_owned();
+            return Err(ImportError::NoClasses { path });
         }
-    };
-    let num_classes = note.num_classes;
-    if config.model.conditional != (num_classes > 0) {
-        let path = path.to_owned();
-        return Err(ImportError::OtherClasses { path, num_classes });
-    }
-    let asked = config.data.channels;
-    let channels = if asked > 0 { asked } else { note.channels };
-    let data = DataSummary {
-        shape: ImageShape { channels, ..native },
-        class_names: (0..num_classes).map(|class| class.to_string()).collect(),
-        class_frequencies: vec![1.0 / num_classes as f64; num_classes],
+        None => DataSummary::unlabelled(config.data.native_shape()),
     };
     if checkpoint::latest(run_dir)?.is_some() {
         let path = run_dir.to_owned();
@@ -144,6 +81,25 @@ pub fn import(
     let dir = RunDir::open(run_dir, config, false)?;
     dir.adopt(config)?;
     Ok(dir.save(config, &state)?)
+}
+
+/// What a file's metadata say of the data of its model.
+fn summary(note: &Note, path: &Path, config: &Config) -> Result<DataSummary, ImportError> {
+    let differences = note.differences(config);
+    if !differences.is_empty() {
+        let path = path.to_owned();
+        return Err(ImportError::OtherModel { path, differences });
+    }
+    let class_names = note.class_names();
+    let num_classes = class_names.len();
+    Ok(DataSummary {
+        shape: ImageShape {
+            channels: note.channels(),
+            ..config.data.native_shape()
+        },
+        class_names,
+        class_frequencies: vec![1.0 / num_classes as f64; num_classes],
+    })
 }
 
 /// The parameters of a model, in its order, out of arrays as [`to_safetensors`] writes them;
@@ -191,7 +147,7 @@ mod tests {
         let config = Config::resolve("digits", None, &overrides).expect("resolves");
         let shape = ImageShape::new(3, 32, 32);
         let model = initial_model(&config, shape, 4, &Device::flex()).expect("fits");
-        let file = to_safetensors(&Frozen::new(&model), 3);
+        let file = encode(&Frozen::new(&model), &Note::default());
         let arrays = checkpoint::decode(&file, Path::new("file")).expect("decodes");
         arrays
             .iter()
@@ -245,46 +201,94 @@ mod tests {
         assert!(!names.iter().any(|name| name.starts_with("stem.bias")));
     }
 
+    /// A new run with these keys, for images in grey, opened.
+    fn trained(overrides: &[&str], class_names: &[&str]) -> Trained {
+        let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
+        let config = Config::resolve("digits", None, &overrides).expect("resolves");
+        let data = DataSummary {
+            shape: ImageShape::new(1, 28, 28),
+            class_names: class_names.iter().map(|name| name.to_string()).collect(),
+            class_frequencies: vec![1.0 / class_names.len() as f64; class_names.len()],
+        };
+        let device = Device::flex();
+        let state = new_state(&config, data, &device).expect("fits");
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = RunDir::open(folder.path(), &config, false).expect("opened");
+        dir.adopt(&config).expect("written");
+        dir.save(&config, &state).expect("written");
+        Trained::open(folder.path(), &device).expect("opened")
+    }
+
     #[test]
     fn what_is_exported_can_be_taken_back() {
-        for (conditional, num_classes) in [(false, 0), (true, 5)] {
-            let overrides = [format!("model.conditional={conditional}")];
-            let config = Config::resolve("digits", None, &overrides).expect("resolves");
-            let shape = ImageShape::new(1, 28, 28);
-            let model = initial_model(&config, shape, num_classes, &Device::flex()).expect("fits");
-            let file = to_safetensors(&Frozen::new(&model), 1);
+        let of_classes: [&[&str]; 2] = [&[], &["ant", "bee", "cat"]];
+        for class_names in of_classes {
+            let conditional = format!("model.conditional={}", !class_names.is_empty());
+            let trained = trained(&[&conditional], class_names);
+            let file = to_safetensors(&trained, Weights::Last);
             let arrays = checkpoint::decode(&file, Path::new("file")).expect("decodes");
             assert_eq!(arrays["fc.weight"].shape(), [64, 256]);
 
             let dir = tempfile::tempdir().expect("a folder");
-            let path = import(&file, Path::new("file"), &config, dir.path()).expect("fits");
-            let checkpoint = checkpoint::read(&path).expect("read");
-            let data = DataSummary::of_checkpoint(&checkpoint).expect("read");
-            assert_eq!((data.num_classes(), data.shape), (num_classes, shape));
-            let again = crate::Trained::open(dir.path(), &Device::flex()).expect("opened");
-            let weights = parameters::flatten(&*again.energy(crate::Weights::Last));
-            assert_eq!(weights.into_data(), parameters::flatten(&model).into_data());
+            import(&file, Path::new("file"), trained.config(), dir.path()).expect("fits");
+            let again = Trained::open(dir.path(), &Device::flex()).expect("opened");
+            assert_eq!(again.class_names(), class_names);
+            let of_both = [&again, &trained].map(|it| (it.num_classes(), it.shape()));
+            assert_eq!(of_both[0], of_both[1]);
+            let [one, other] = [&again, &trained].map(|it| {
+                let energy = it.energy(Weights::Last);
+                parameters::flatten(&*energy).into_data()
+            });
+            assert_eq!(one, other);
         }
     }
 
     #[test]
-    fn refuses_a_model_with_other_classes_and_arrays_too_many() {
-        let config = Config::resolve("digits", None, &[]).expect("resolves");
-        let shape = ImageShape::new(1, 28, 28);
-        let model = initial_model(&config, shape, 0, &Device::flex()).expect("fits");
-        let file = to_safetensors(&Frozen::new(&model), 1);
+    fn the_metadata_name_the_weights_and_the_classes_of_a_conditional_model() {
+        let unconditional = trained(&[], &["ant", "bee"]);
+        let conditional = trained(&["model.conditional=true"], &["ant", "bee"]);
+        for (trained, weights, expected) in [
+            (&unconditional, Weights::Average, [0, 0]),
+            (&conditional, Weights::Last, [2, 2]),
+        ] {
+            let file = to_safetensors(trained, weights);
+            let json = checkpoint::note(&file, note::KEY).expect("a note");
+            let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+            let names = json["class_names"].as_array().expect("a list");
+            assert_eq!(
+                [json["num_classes"].as_u64(), Some(names.len() as u64)],
+                expected.map(Some)
+            );
+            let which = if weights == Weights::Last {
+                "last"
+            } else {
+                "average"
+            };
+            assert_eq!(json["weights"], which);
+        }
+    }
+
+    #[test]
+    fn refuses_another_model_lost_classes_and_arrays_too_many() {
+        let file = to_safetensors(&trained(&[], &[]), Weights::Average);
         let dir = tempfile::tempdir().expect("a folder");
         let refused = |bytes: &[u8], overrides: &[String]| {
             let config = Config::resolve("digits", None, overrides).expect("resolves");
             let error = import(bytes, Path::new("file"), &config, dir.path());
             error.expect_err("refused").to_string()
         };
-        let message = refused(&file, &["model.conditional=true".to_owned()]);
+        let conditional = ["model.conditional=true".to_owned()];
         assert_eq!(
-            message,
-            "file is of a model without classes, or has lost the metadata of this program"
+            refused(&file, &conditional),
+            "file is of another model than the configuration: model.conditional is false there and \
+             true here"
         );
         let mut arrays = checkpoint::decode(&file, Path::new("file")).expect("decodes");
+        let message = refused(&checkpoint::encode(&arrays), &conditional);
+        assert!(
+            message.starts_with("file does not say which classes"),
+            "{message}"
+        );
         arrays.insert("extra".into(), Array::new([1], vec![0f32]));
         let message = refused(&checkpoint::encode(&arrays), &[]);
         assert_eq!(

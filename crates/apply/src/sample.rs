@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
 use ebm_langevin::{
-    ChainRun, LangevinConfig, Method, Sampler, labels_in_turn, noise_images,
+    ChainRun, LangevinConfig, Method, Sampler, StepCounter, labels_in_turn, noise_images,
     sampler_outside_training, warm_up,
 };
 use ebm_model::{Precision, UnsupportedPrecision};
@@ -24,6 +24,15 @@ pub enum Init {
     Buffer,
 }
 
+/// Steps before those that count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BurnIn {
+    /// How chains move.
+    pub langevin: LangevinConfig,
+    /// How many steps.
+    pub steps: usize,
+}
+
 /// What is drawn, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleOptions {
@@ -37,6 +46,8 @@ pub struct SampleOptions {
     pub seed: u64,
     /// Where chains start.
     pub init: Init,
+    /// Steps that bring the chains to low energies first.
+    pub burn_in: Option<BurnIn>,
     /// How chains move.
     pub langevin: LangevinConfig,
     /// Floating-point precision of the chains' copy of the weights.
@@ -57,11 +68,19 @@ impl SampleOptions {
             steps: trained.config().output.sample_steps,
             seed: 0,
             init: Init::default(),
+            burn_in: None,
             langevin: trained.config().langevin.clone(),
             precision: Precision::default(),
             weights: Weights::default(),
             trajectory_every: None,
         }
+    }
+
+    /// Steps of all chains together.
+    pub fn num_steps(&self) -> u64 {
+        let runs = if self.then.is_some() { 2 } else { 1 };
+        let before = self.burn_in.as_ref().map_or(0, |burn_in| burn_in.steps);
+        (self.labels.len() * (runs * self.steps + before)) as u64
     }
 }
 
@@ -117,6 +136,21 @@ pub enum SampleError {
 /// # Panics
 /// If `then` has another length than `labels`, or `steps` does not fit in 24 bits.
 pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, SampleError> {
+    sample_counted(trained, options, StepCounter::default())
+}
+
+/// [`sample`], counting [`SampleOptions::num_steps`] steps.
+///
+/// # Errors
+/// As [`sample`].
+///
+/// # Panics
+/// As [`sample`].
+pub fn sample_counted(
+    trained: &Trained,
+    options: &SampleOptions,
+    counter: StepCounter,
+) -> Result<Samples, SampleError> {
     let (device, num) = (trained.device(), options.labels.len());
     options.precision.check(device)?;
     let start = match options.init {
@@ -133,9 +167,17 @@ pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, Sam
     } else {
         1.0
     };
+    let start = match &options.burn_in {
+        Some(BurnIn { langevin, steps }) => {
+            let sampler = sampler_outside_training(langevin, *steps, options.seed);
+            run_chains(&sampler.with_counter(counter.clone()), start, &energy).x
+        }
+        None => start,
+    };
     let (start, scale) = warm_up(&energy, &options.langevin, start, options.seed, scale);
     let sampler = sampler_outside_training(&options.langevin, options.steps, options.seed)
         .with_step_scale(scale)
+        .with_counter(counter)
         .with_energies(true)
         .with_stats(options.langevin.method != Method::Sgld); // which rejects nothing
     let shown = match options.trajectory_every {

@@ -8,8 +8,10 @@ use ebm_train::estimate::{self, Estimate};
 use crate::device::{ChosenDevice, DeviceMemory, MemoryNeed};
 use crate::duration::duration;
 use crate::output::Table;
+use crate::progress::Waiting;
 
-/// Measure a few iterations of a run, which write nothing, and lay out what the whole run would cost.
+/// Measure a few iterations of a run, which write nothing, and lay out what the whole run would cost, as
+/// lines of comments in TOML.
 ///
 /// # Errors
 /// Where the network does not fit the data, or the run does not fit the device.
@@ -17,13 +19,20 @@ pub(crate) fn measure(
     config: &Config,
     data: &Dataset,
     chosen: &ChosenDevice,
+    quiet: bool,
 ) -> anyhow::Result<String> {
     let need = DeviceKind::is_gpu(&chosen.device)
         .then(|| MemoryNeed::checked(config, &data.train, chosen))
         .transpose()?;
-    let estimate = estimate::measure(config, data, &chosen.device)?;
+    let waiting = Waiting::start("measuring a few iterations", quiet);
+    let estimate = estimate::measure(config, data, &chosen.device);
+    waiting.end();
+    let estimate = estimate?;
     let memory = need.map(|need| DeviceMemory::now(need, chosen));
-    Ok(lines(config, &estimate, memory.as_ref()))
+    let cost = lines(config, &estimate, memory.as_ref());
+    // So that what follows a configuration leaves it one.
+    let comments = cost.lines().map(|line| format!("# {line}"));
+    Ok(comments.collect::<Vec<_>>().join("\n"))
 }
 
 /// A line for each part of the cost.
@@ -40,9 +49,13 @@ fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>)
         "s/iteration".into(),
         format!("{per_iteration:.4} ({speed:.0} image-steps/s)"),
     ]);
+    let spread = estimate.fastest_and_slowest.map_or(String::new(), |ends| {
+        let [fastest, slowest] = ends.map(|end| duration(end * config.iterations as f64));
+        format!(" ({fastest} to {slowest} at the fastest and the slowest iteration measured)")
+    });
     table.row([
         "total time".into(),
-        format!("{total} for {} iterations", config.iterations),
+        format!("{total} for {} iterations{spread}", config.iterations),
     ]);
     table.row([
         "memory".into(),
@@ -94,6 +107,7 @@ mod tests {
         };
         let estimate = Estimate {
             s_per_iteration: 0.5,
+            fastest_and_slowest: Some([0.45, 1.0]),
             parameters: 1_234,
             peak_memory: Some(300 << 20),
             scaled_from: Some(16),
@@ -116,7 +130,7 @@ mod tests {
         for fragment in [
             "parameters     1234",
             "s/iteration    0.5000",
-            "total time     1 h 00 min for 7200 iterations",
+            "total time     1 h 00 min for 7200 iterations (54 min 00 s to 2 h 00 min at",
             "memory         300 MiB",
             "device memory  about 2",
             " of 1024 MiB; batches of up to ",

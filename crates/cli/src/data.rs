@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
+use ebm_data::Images;
 
-use crate::args::ConfigArgs;
+use crate::args::{ConfigArgs, positive};
 use crate::dataset;
 use crate::output::{check_output, columns_for, save_grid, say, scale_for};
+
+/// The most classes that have a row each.
+const MOST_ROWS: usize = 20;
 
 /// Look at data sets
 #[derive(Args, Debug)]
@@ -22,7 +25,7 @@ enum DataCommand {
     Preview(PreviewArgs),
 }
 
-/// Draw the first images of a data set
+/// Draw images of a data set, a row for each class
 #[derive(Args, Debug)]
 struct PreviewArgs {
     #[command(flatten)]
@@ -33,11 +36,11 @@ struct PreviewArgs {
     seed: Option<u64>,
 
     /// Images to draw
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = positive)]
     num: usize,
 
     /// The picture to write
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: PathBuf,
 }
 
@@ -51,26 +54,38 @@ impl DataArgs {
 impl PreviewArgs {
     fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         check_output("--output", &self.output, &["png"])?;
-        if self.num == 0 {
-            bail!("--num must be at least 1");
-        }
         let seed = self.seed.map(|seed| format!("seed={seed}"));
         let config = self.config.resolve(seed.into_iter().collect())?;
         let data = dataset::load(&config.data, config.seed, quiet)?;
         let images = &data.train;
         let num = self.num.min(images.len());
-        let pixels = &images.pixels[..num * images.shape.pixels()];
-        let (columns, scale) = (columns_for(num), scale_for(images.shape.width));
-        save_grid(&self.output, pixels, images.shape.dims(), columns, scale)?;
-        let test = data.test.as_ref().map_or(0, |test| test.len());
+        let (indices, columns, order) = examples(images, num);
+        let pixels = images.gather(&indices);
+        let scale = scale_for(images.shape.width);
+        save_grid(&self.output, &pixels, images.shape.dims(), columns, scale)?;
         say(format_args!(
-            "{}: {} training and {test} test images of {}, {} classes; the first {num} are in {}",
+            "{}: {}; {order} in {}",
             config.data.dataset,
-            images.len(),
-            images.shape,
-            images.class_names.len().max(1),
+            dataset::summary(&data),
             self.output.display()
         ))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Which images are shown, in how many columns, and in what order: a row for each class where there are few
+/// of them, else images from the whole set.
+fn examples(images: &Images, num: usize) -> (Vec<usize>, usize, String) {
+    let classes = images.class_names.len();
+    if !(2..=MOST_ROWS).contains(&classes) {
+        let order = format!("{num} of them are");
+        return (images.spread(num), columns_for(num), order);
+    }
+    let columns = num.div_ceil(classes);
+    let labels: Vec<u32> = (0..classes as u32)
+        .flat_map(|class| vec![class; columns])
+        .collect();
+    let names = images.class_names.join(", ");
+    let order = format!("a row of each class ({names}) is");
+    (images.of_classes(&labels), columns, order)
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use ebm_data::{DataConfig, DataError, Dataset, Decoded, load_with};
 use indicatif::ProgressBar;
 
+use crate::counted::counted;
 use crate::progress::{bar, shows_bars};
 
 /// Load a data set and tell how many pictures were left out, and which. The bar appears once the first
@@ -25,6 +26,21 @@ pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Datase
     let dataset = dataset?;
     report_skipped(&dataset);
     Ok(dataset)
+}
+
+/// How many images of which shape a data set has, and how many classes.
+pub(crate) fn summary(data: &Dataset) -> String {
+    let train = &data.train;
+    let test = data.test.as_ref().map_or(0, |test| test.len());
+    let classes = match train.class_names.len() {
+        0 => "no classes".to_owned(),
+        classes => counted(classes, "class", "classes"),
+    };
+    format!(
+        "{} training and {test} test images of {}, {classes}",
+        train.len(),
+        train.shape
+    )
 }
 
 fn report_skipped(dataset: &Dataset) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ebm_core::{Adapter, opengl_adapters, vulkan_adapters, wgpu_adapters};
 
-use crate::device::{DeviceChoice, check_device};
+use crate::device::{DeviceChoice, check_device, cpu_backend};
 use crate::output::{Table, say};
 
 /// Show the devices of this build and machine
@@ -22,15 +22,13 @@ const OPENGL: &str = "not used: the kernels need Vulkan, Metal or DirectX 12";
 impl DevicesArgs {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let mut table = Table::new();
-        let threads = rayon::current_num_threads();
-        let flex = format!("Burn's flex backend, {threads} threads");
-        table.row(["cpu".into(), flex]);
+        table.row(["cpu".into(), cpu_backend("flex")]);
         let ndarray = if cfg!(feature = "ndarray") {
-            "Burn's ndarray backend, for comparison"
+            format!("{}, for comparison", cpu_backend("ndarray"))
         } else {
-            "not compiled in; build with --features ndarray"
+            "not compiled in; build with --features ndarray".to_owned()
         };
-        table.row(["ndarray".into(), ndarray.into()]);
+        table.row(["ndarray".into(), ndarray]);
         add_backend(&mut table, "wgpu", cfg!(feature = "wgpu"), &wgpu_adapters());
         for adapter in opengl_adapters() {
             table.row(["opengl".into(), format!("{}, {OPENGL}", adapter.name)]);

@@ -1,5 +1,6 @@
 //! Say how unusual images are: print their energies.
 
+mod files;
 mod images;
 mod scores;
 
@@ -7,9 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, Command, ValueEnum};
 use ebm_apply::Trained;
 
+use crate::args::positive;
 use crate::output::{check_output, save_npy_f32, say};
 use crate::trained::{TrainedArgs, class};
 use images::Named;
@@ -21,8 +24,8 @@ pub(crate) struct EnergyArgs {
     #[command(flatten)]
     trained: TrainedArgs,
 
-    /// Pictures, cropped and resized as in training, or arrays of u8 [n, h, w, c]
-    #[arg(value_name = "IMAGE|FILE.npy", required_unless_present = "data")]
+    /// Pictures, cropped and resized as in training; contact sheets; or arrays of u8 [n, h, w, c]
+    #[arg(value_name = "IMAGE|FILE.npy")]
     images: Vec<PathBuf>,
 
     /// Score images of the data set that the run was trained on; mean and spread go to stderr
@@ -30,7 +33,7 @@ pub(crate) struct EnergyArgs {
     data: Option<Split>,
 
     /// The most images to take of --data [default: all]
-    #[arg(long, value_name = "N", requires = "data")]
+    #[arg(long, value_name = "N", requires = "data", value_parser = positive)]
     num: Option<usize>,
 
     /// Folder with the data set's files, where they are not in the run's own data.dir any more
@@ -61,6 +64,9 @@ enum Split {
 
 impl EnergyArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        if self.images.is_empty() && self.data.is_none() {
+            nothing_to_score().exit();
+        }
         self.check()?;
         let (trained, chosen) = self.trained.open(quiet)?;
         let class = match &self.class {
@@ -101,9 +107,6 @@ impl EnergyArgs {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        if self.num == Some(0) {
-            bail!("--num must be at least 1");
-        }
         for (flag, path) in [("--output", &self.output), ("--gradients", &self.gradients)] {
             if let Some(path) = path {
                 check_output(flag, path, &["npy"])?;
@@ -145,4 +148,11 @@ impl EnergyArgs {
         }
         Ok(())
     }
+}
+
+/// The error of a command line without images, which `clap` would call a missing `IMAGE`.
+fn nothing_to_score() -> clap::Error {
+    let message = "give pictures or arrays to score, or --data test for the run's own test images";
+    let mut command = EnergyArgs::augment_args(Command::new("energy").bin_name("ebm energy"));
+    command.error(ErrorKind::MissingRequiredArgument, message)
 }

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::exchange;
 
 use crate::output::{check_output, say, write_output};
 use crate::trained::TrainedArgs;
 
 /// Write a model's weights for PyTorch, spectral norm folded in
+///
+/// The file's metadata hold a JSON object under the key `ebm`: the network, what it sees of a byte, the
+/// size of its images, the names of its classes. docs/pytorch.md has a program that loads such a file.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
@@ -20,7 +23,7 @@ pub(crate) struct ExportArgs {
     format: Format,
 
     /// The file to write
-    #[arg(long, value_name = "FILE.safetensors")]
+    #[arg(long, value_name = "FILE.safetensors", value_hint = ValueHint::FilePath)]
     output: PathBuf,
 }
 
@@ -36,8 +39,7 @@ impl ExportArgs {
         let Format::Safetensors = self.format;
         check_output("--output", &self.output, &["safetensors"])?;
         let (trained, _) = self.trained.open(quiet)?;
-        let energy = trained.energy(self.trained.weights());
-        let bytes = exchange::to_safetensors(&energy, trained.shape().channels);
+        let bytes = exchange::to_safetensors(&trained, self.trained.weights());
         write_output(&self.output, &bytes)?;
         say(self.output.display())?;
         Ok(ExitCode::SUCCESS)

@@ -1,29 +1,37 @@
 //! Offer the libraries on the command line, one file per subcommand.
 //!
 //! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy` (what a user
-//! does) → `device` (where it is computed) → `output` (what is written) → `remedies` (what to type
-//! after an error) → `bench`.
+//! does) → `device` (where it is computed) → `output` (what is written) → `remedies`, `hints` (what to
+//! type after an error), `exit` (its exit code) → `bench`.
 
 mod allocator;
 mod args;
 mod bench;
+mod choices;
 mod completions;
+mod config;
 mod cost;
+mod counted;
 mod data;
 mod dataset;
 mod device;
 mod devices;
 mod duration;
 mod energy;
+mod exit;
 mod export;
+mod hints;
 mod import;
 mod output;
 mod presets;
 mod progress;
 mod remedies;
 mod sample;
+mod stall;
 mod train;
 mod trained;
+mod typed;
+mod verdict;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -32,8 +40,12 @@ use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 pub use allocator::keep_freed;
+pub use exit::exit_code;
 pub use output::{WriteError, save_npy_u8};
 pub use remedies::remedy;
+
+/// Heading of the arguments that every command takes.
+const GLOBAL: &str = "Global options";
 
 /// Train deep energy-based models on images and use them.
 ///
@@ -43,11 +55,11 @@ pub use remedies::remedy;
 #[command(name = "ebm", version, propagate_version = true)]
 pub struct Cli {
     /// Log more (-v debug, -vv trace); RUST_LOG has precedence
-    #[arg(short, long, action = ArgAction::Count, global = true)]
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = GLOBAL)]
     verbose: u8,
 
     /// Show errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
     quiet: bool,
 
     #[command(subcommand)]
@@ -65,6 +77,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
     Presets(presets::PresetsArgs),
+    Config(config::ConfigCommandArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -73,6 +86,12 @@ enum Command {
 const USUAL_LOG: &str = "warn,ebm=info,wgpu_core=error,wgpu_hal=error,naga=error,cubecl=error";
 
 impl Cli {
+    /// Read the command line of this process. Where that is wrong, or asks for help, say so and end.
+    pub fn of_command_line() -> Self {
+        let command = hints::typed_command();
+        Self::try_parse().unwrap_or_else(|error| hints::with_tip(error, &command).exit())
+    }
+
     /// Send the log to stderr, as verbose as asked for.
     pub fn start_logging(&self) {
         // A target is a prefix: `ebm` stands for the crates of this program.
@@ -107,6 +126,7 @@ impl Cli {
             Command::Bench(args) => args.run(),
             Command::Devices(args) => args.run(),
             Command::Presets(args) => args.run(),
+            Command::Config(args) => args.run(),
             Command::Completions(args) => args.run(),
         }
     }

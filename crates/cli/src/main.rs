@@ -3,12 +3,11 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::Parser;
-use ebm_cli::{Cli, keep_freed, remedy};
+use ebm_cli::{Cli, exit_code, keep_freed, remedy};
 
 fn main() -> ExitCode {
     keep_freed();
-    let cli = Cli::parse();
+    let cli = Cli::of_command_line();
     cli.start_logging();
     match cli.run() {
         Ok(code) => code,
@@ -16,7 +15,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let remedy = remedy(&error).map_or_else(String::new, |remedy| format!("; {remedy}"));
             eprintln!("error: {error:#}{remedy}");
-            ExitCode::FAILURE
+            exit_code(&error)
         }
     }
 }

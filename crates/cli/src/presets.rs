@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use clap::Args;
 use ebm_train::preset::{self, PRESETS};
 
+use crate::choices::preset_parser;
 use crate::output::{Table, say};
 
 /// List the presets, or print one
 #[derive(Args, Debug)]
 pub(crate) struct PresetsArgs {
     /// The preset to print
+    #[arg(value_parser = preset_parser(), hide_possible_values = true)]
     name: Option<String>,
 }
 

@@ -1,19 +1,21 @@
 //! Draw images from a trained model.
 
+mod folder;
 mod plan;
 mod results;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, ValueEnum};
-use ebm_apply::{Init, SampleOptions};
+use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter};
+use ebm_langevin::{LangevinConfig, Method};
 use ebm_model::Precision;
 use ebm_train::Config;
 
-use crate::args::{as_typed, precision_parser};
-use crate::output::check_output;
+use crate::args::{as_typed, positive, precision_parser, warn_if_slow};
+use crate::output::{check_output, check_output_or_folder};
+use crate::progress;
 use crate::trained::TrainedArgs;
 use plan::Plan;
 
@@ -24,11 +26,11 @@ pub(crate) struct SampleArgs {
     trained: TrainedArgs,
 
     /// Images to draw, of each class with --class all [default: 64, or 8 of each class]
-    #[arg(long)]
+    #[arg(long, value_parser = positive)]
     num: Option<usize>,
 
     /// Langevin steps [default: the run's output.sample_steps]
-    #[arg(long)]
+    #[arg(long, value_parser = step_count)]
     steps: Option<usize>,
 
     /// Draw one class, by name or number, or `all`: a row for each [default: the classes in turn]
@@ -47,23 +49,27 @@ pub(crate) struct SampleArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// Replace a key of the run's sampler, for example langevin.method=hmc
+    /// Replace a key of the run's sampler, for example langevin.temperature=0.5 or langevin.method=hmc
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// The samples as a picture, or as an array of u8 [n, h, w, c]
-    #[arg(long, value_name = "FILE.png|FILE.npy", default_value = "samples.png")]
+    /// The samples as one picture, as an array of u8 [n, h, w, c], or as a folder with a picture of each
+    #[arg(
+        long,
+        value_name = "FILE.png|FILE.npy|DIR/",
+        default_value = "samples.png"
+    )]
     output: PathBuf,
 
-    /// Save the trajectory as a picture: a row per chain, from start to end
+    /// Sampling steps, one row per image
     #[arg(long, value_name = "FILE.png")]
     trajectory: Option<PathBuf>,
 
-    /// Save the trajectory as an animation
+    /// Animate sampling
     #[arg(long, value_name = "FILE.gif|FILE.apng")]
     animation: Option<PathBuf>,
 
-    /// Floating-point precision of the chains' copy of the weights
+    /// Floating-point precision used while sampling
     #[arg(long, value_name = "PRECISION", value_parser = precision_parser(), default_value_t)]
     precision: Precision,
 }
@@ -90,13 +96,29 @@ impl From<Start> for Init {
 const TRAJECTORY_FRAMES: usize = 12;
 /// Frames of an animation.
 const ANIMATION_FRAMES: usize = 60;
+/// A sampler counts its steps in 24 bits.
+const STEPS_END: usize = 1 << 24;
+
+/// Read a number of Langevin steps, which has to fit in 24 bits.
+fn step_count(text: &str) -> Result<usize, String> {
+    let steps = positive(text)?;
+    if steps >= STEPS_END {
+        return Err("must be below 2²⁴".to_owned());
+    }
+    Ok(steps)
+}
 
 impl SampleArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.check()?;
         let (trained, chosen) = self.trained.open(quiet)?;
         self.precision.check(&chosen.device)?;
+        warn_if_slow(self.precision, &chosen.device);
         let config = self.config(trained.config())?;
+        let burn_in = self.burn_in(trained.config(), &config);
+        if !quiet && config.langevin.method != trained.config().langevin.method {
+            eprintln!("{}", of_method(&config.langevin, burn_in.as_ref()));
+        }
         let plan = Plan::of(self, &trained)?;
         let steps = self.steps.unwrap_or(config.output.sample_steps);
         let options = SampleOptions {
@@ -104,29 +126,24 @@ impl SampleArgs {
             steps,
             seed: self.seed,
             init: self.init.into(),
+            burn_in,
             langevin: config.langevin,
             precision: self.precision,
             weights: self.trained.weights(),
             trajectory_every: self.shows_trajectory().then(|| self.frame_every(steps)),
             then: plan.then.clone(),
         };
-        let samples = ebm_apply::sample(&trained, &options)?;
-        results::write(self, samples, &plan, trained.shape())?;
+        let counter = StepCounter::default();
+        let (steps, counted) = (options.num_steps(), counter.clone());
+        let sample = || ebm_apply::sample_counted(&trained, &options, counter);
+        let samples = progress::counted("sampling", steps, || counted.steps(), quiet, sample)?;
+        results::write(self, samples, &plan, &trained)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Refuse what cannot be drawn or written before a model is opened.
+    /// Refuse what cannot be written before a model is opened.
     fn check(&self) -> anyhow::Result<()> {
-        if self.num == Some(0) {
-            bail!("--num must be at least 1");
-        }
-        if self.steps == Some(0) {
-            bail!("--steps must be at least 1");
-        }
-        if self.steps.is_some_and(|steps| steps >= 1 << 24) {
-            bail!("--steps must be below 2²⁴");
-        }
-        check_output("--output", &self.output, &["png", "npy"])?;
+        check_output_or_folder("--output", &self.output, &["png", "npy"])?;
         if let Some(path) = &self.trajectory {
             check_output("--trajectory", path, &["png"])?;
         }
@@ -142,6 +159,18 @@ impl SampleArgs {
         Ok(config.map_err(|error| as_typed(error, &self.overrides))?)
     }
 
+    /// The run's own steps, where chains start from noise and another method than the run's goes on: it
+    /// finds the way from there slowly, if at all.
+    fn burn_in(&self, of_run: &Config, config: &Config) -> Option<BurnIn> {
+        let is_needed = self.init == Start::Noise
+            && of_run.langevin.method == Method::Sgld
+            && config.langevin.method != Method::Sgld;
+        is_needed.then(|| BurnIn {
+            langevin: of_run.langevin.clone(),
+            steps: of_run.output.sample_steps,
+        })
+    }
+
     fn shows_trajectory(&self) -> bool {
         self.trajectory.is_some() || self.animation.is_some() || self.cross_class.is_some()
     }
@@ -154,5 +183,32 @@ impl SampleArgs {
             TRAJECTORY_FRAMES - 1
         };
         steps.div_ceil(frames)
+    }
+}
+
+/// What to say of a method that is not the run's.
+fn of_method(langevin: &LangevinConfig, burn_in: Option<&BurnIn>) -> String {
+    let first = burn_in.map_or_else(String::new, |burn_in| {
+        let steps = burn_in.steps;
+        format!("{steps} steps of the run's own sampler bring the chains near the data; then ")
+    });
+    let temperature = langevin.temperature.at(0, langevin.num_steps);
+    let adapts = langevin.target_acceptance.map_or_else(String::new, |rate| {
+        format!(", its step size adapted to an acceptance of {rate}")
+    });
+    let method = langevin.method;
+    format!("{first}{method} at the temperature {temperature:.1e}{adapts}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_fit_in_24_bits() {
+        assert_eq!(step_count("16777215"), Ok(16_777_215));
+        for text in ["0", "16777216"] {
+            assert!(step_count(text).is_err(), "{text}");
+        }
     }
 }

@@ -5,16 +5,18 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use clap::Args;
-use ebm_core::DeviceKind;
-use ebm_data::Dataset;
+use clap::{Args, ValueHint};
+use ebm_core::{DeviceKind, Schedule};
+use ebm_data::{Dataset, DatasetKind};
 use ebm_model::Precision;
 use ebm_train::{Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError};
 
-use crate::args::{ConfigArgs, DeviceArgs, precision_parser};
+use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
 use crate::device::{self, ChosenDevice, MemoryNeed};
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
+use crate::stall::StallWatch;
+use crate::verdict::Verdict;
 use crate::{cost, dataset};
 
 /// Train a model; the same command again goes on where it stopped
@@ -34,8 +36,9 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
-    /// Directory of the run [default: runs/<preset>, or runs/<preset>-<dataset> with another data set]
-    #[arg(long, value_name = "DIR")]
+    /// Directory of the run; one that has a run goes on with its configuration [default: runs/<preset>, or
+    /// runs/<preset>-<data> with other data]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     run_dir: Option<PathBuf>,
 
     /// Go on with a run although its configuration changed
@@ -61,20 +64,26 @@ pub(crate) struct TrainArgs {
 
 impl TrainArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        let config = self.config.resolve(self.overrides())?;
+        let run = self.run_dir.as_deref().map(Config::of_run).transpose()?;
+        let run = run.flatten();
+        let config = self.config.resolve_over(run.as_ref(), self.overrides())?;
         let chosen = self.device.device.select()?;
         config.precision.check(&chosen.device)?;
+        warn_if_slow(config.precision, &chosen.device);
         if !quiet {
             eprintln!("device: {}", chosen.description);
         }
         let data = dataset::load(&config.data, config.seed, quiet)?;
-        if self.dry_run {
-            say(config.to_toml())?;
-            say(cost::measure(&config, &data, &chosen)?)?;
-            return Ok(ExitCode::SUCCESS);
-        }
         if !quiet {
-            eprintln!("data: {} images of {}", data.train.len(), data.train.shape);
+            eprintln!("data: {}", dataset::summary(&data));
+            if let Some(notice) = self.squeezed_schedule(&config)? {
+                eprintln!("{notice}");
+            }
+        }
+        if self.dry_run {
+            let cost = cost::measure(&config, &data, &chosen, quiet)?;
+            say(format_args!("{}\n{cost}", config.to_listing()))?;
+            return Ok(ExitCode::SUCCESS);
         }
         let dir = match &self.run_dir {
             Some(dir) => dir.clone(),
@@ -97,14 +106,31 @@ impl TrainArgs {
     }
 
     fn default_run_dir(&self, config: &Config) -> anyhow::Result<PathBuf> {
-        let preset = &self.config.preset;
+        let preset = self.config.preset();
         let usual = Config::resolve(preset, None, &[])?.data.dataset;
-        let name = if config.data.dataset == usual {
-            preset.clone()
-        } else {
-            format!("{preset}-{}", config.data.dataset)
+        let folder = config.data.dir.as_ref().and_then(|dir| dir.file_name());
+        let name = match (config.data.dataset, folder) {
+            // Folders of pictures are as many data sets.
+            (DatasetKind::Folder, Some(folder)) => {
+                format!("{preset}-{}", folder.to_string_lossy())
+            }
+            (dataset, _) if dataset == usual => preset.to_owned(),
+            (dataset, _) => format!("{preset}-{dataset}"),
         };
         Ok(PathBuf::from("runs").join(name))
+    }
+
+    /// What to say where `--iterations` makes a learning rate fall sooner or later than the recipe has it.
+    fn squeezed_schedule(&self, config: &Config) -> anyhow::Result<Option<String>> {
+        let usual = Config::resolve(self.config.preset(), None, &[])?.iterations;
+        let is_asked = self.iterations.is_some() && config.iterations != usual;
+        let is_scheduled = matches!(config.lr, Schedule::Varying(_));
+        Ok((is_asked && is_scheduled).then(|| {
+            format!(
+                "lr goes through its whole schedule in {} iterations; the preset has {usual}",
+                config.iterations
+            )
+        }))
     }
 
     fn train(
@@ -131,17 +157,29 @@ impl TrainArgs {
         if is_tested {
             self_test(config, &run, data, chosen, &progress)?;
         }
-        if run.iteration() > 0 {
-            progress.say(&format!("going on after iteration {}", run.iteration()));
+        match run.iteration() {
+            0 => {}
+            done if done == total => progress.say(&format!(
+                "all {total} iterations are done; a larger --iterations goes on"
+            )),
+            done => progress.say(&format!("going on after iteration {done}")),
         }
         let stop = stop_on_interrupt(quiet)?;
         run.adopt()?;
         let mut metrics = open_metrics(&run)?;
-        let mut pictures = Pictures;
-        let observers: &mut [&mut dyn Observer] = &mut [&mut metrics, &mut progress, &mut pictures];
-        let outcome = run.train(observers, stop);
+        let (mut pictures, mut verdict) = (Pictures, Verdict::default());
+        let mut stall = DeviceKind::is_gpu(&chosen.device).then(|| {
+            let (device, progress) = (chosen.description.clone(), progress.clone());
+            StallWatch::start(device, move |message| progress.say(message))
+        });
+        let mut observers: Vec<&mut dyn Observer> =
+            vec![&mut metrics, &mut progress, &mut pictures, &mut verdict];
+        observers.extend(stall.as_mut().map(|stall| stall as &mut dyn Observer));
+        let outcome = run.train(&mut observers, stop);
         progress.finish(); // after an error, too
-        Ok(outcome?)
+        let outcome = outcome?;
+        verdict.say();
+        Ok(outcome)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueHint};
 use ebm_apply::{Trained, UnknownClass, Weights};
 
 use crate::args::DeviceArgs;
@@ -13,7 +13,7 @@ use crate::device::ChosenDevice;
 #[derive(Args, Debug)]
 pub(crate) struct TrainedArgs {
     /// A run directory (its latest checkpoint is taken) or a checkpoint
-    #[arg(value_name = "RUN_OR_CHECKPOINT")]
+    #[arg(value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     source: PathBuf,
 
     #[command(flatten)]

@@ -1,5 +1,8 @@
 //! Compute a quantity that changes over a run as a pure function of the step.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// How a quantity changes over `num_steps` steps.
@@ -75,6 +78,17 @@ impl<'de> Deserialize<'de> for Schedule {
             }
         }
         deserializer.deserialize_any(NumberOrTable)
+    }
+}
+
+/// A number, or a table.
+impl JsonSchema for Schedule {
+    fn schema_name() -> Cow<'static, str> {
+        "Schedule".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["number", "object"] })
     }
 }
 

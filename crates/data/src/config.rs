@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use ebm_core::ImageShape;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
@@ -11,7 +12,7 @@ use crate::factor::Factor;
 use crate::kind::DatasetKind;
 
 /// The `[data]` section of a configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// Where the images come from.
@@ -21,7 +22,7 @@ pub struct DataConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
     /// Side of the images in pixels. 0: 28 for `digits`, 64 for `shapes`, the first picture's size
-    /// for `folder` if that is square, the size in the files for the others.
+    /// for `folder` if that is square and at most 128, the size in the files for the others.
     pub image_size: usize,
     /// Colour channels. 0: 3 for `cifar10`, `cifar100` and `folder` (which also take 1), else 1.
     pub channels: usize,
@@ -38,6 +39,7 @@ pub struct DataConfig {
     pub flip: bool,
     /// Standard deviation of the Gaussian noise added to the data each time an image is used,
     /// with pixels in [0, 1]. Loading leaves the images as they are.
+    #[schemars(range(min = 0))]
     pub noise_std: f64,
 }
 

@@ -17,6 +17,19 @@ pub enum DataError {
         /// The dataset asked for.
         dataset: DatasetKind,
     },
+    /// A folder was named for a data set that is drawn by code.
+    #[error(
+        "`data.dir` is {}, but dataset {dataset} is drawn by this program and reads no files{}",
+        path.display(), looks_like(holds)
+    )]
+    DirUnused {
+        /// The dataset asked for.
+        dataset: DatasetKind,
+        /// The folder.
+        path: PathBuf,
+        /// What is in it, as far as the names of its files tell.
+        holds: Vec<DatasetKind>,
+    },
     /// The folder does not exist or is not a folder.
     #[error("data folder {} does not exist", path.display())]
     NoSuchDir {
@@ -183,9 +196,9 @@ pub enum DataError {
         /// Shape of the test images.
         test: ImageShape,
     },
-    /// A size was left to the pictures, but they are not square.
+    /// A size was left to the pictures, but they are not square, or large.
     #[error("{} is {width} by {height}: set `data.image_size` to crop and resize all pictures to a square", path.display())]
-    NotSquare {
+    SizeNeeded {
         /// The first picture.
         path: PathBuf,
         /// Its columns.
@@ -242,4 +255,12 @@ pub enum DataError {
         /// How many there are.
         num_pictures: usize,
     },
+}
+
+fn looks_like(kinds: &[DatasetKind]) -> String {
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+    format!("; what is there looks like {}", names.join(" or "))
 }

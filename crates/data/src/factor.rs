@@ -4,6 +4,7 @@ use std::fmt;
 
 use ebm_core::{NoiseKey, PhiloxRng, Stream};
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const SHAPES: [&str; 3] = ["square", "ellipse", "heart"];
@@ -65,7 +66,7 @@ fn degrees_of(index: u32) -> f32 {
 }
 
 /// The factor of `shapes` that the labels tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Factor {
     /// Square, ellipse or heart.

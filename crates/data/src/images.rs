@@ -1,5 +1,7 @@
 //! Hold a labelled set of 8-bit images in memory.
 
+use std::collections::BTreeSet;
+
 use ebm_core::ImageShape;
 use rayon::prelude::*;
 
@@ -36,6 +38,42 @@ impl Images {
     pub fn image(&self, index: usize) -> &[u8] {
         let stride = self.shape.pixels();
         &self.pixels[index * stride..(index + 1) * stride]
+    }
+
+    /// Indices of `num` images spread evenly over the set, so that one sorted by class shows all of them.
+    /// An image comes more than once where `num` exceeds [`len`](Self::len).
+    pub fn spread(&self, num: usize) -> Vec<usize> {
+        (0..num).map(|i| i * self.len() / num).collect()
+    }
+
+    /// Index of an image of each of these classes, spread evenly over the class; of any image where the
+    /// set has none of a class.
+    pub fn of_classes(&self, classes: &[u32]) -> Vec<usize> {
+        let mut indices = self.spread(classes.len());
+        let asked: BTreeSet<u32> = classes.iter().copied().collect();
+        for class in asked {
+            let members: Vec<usize> = (0..self.len())
+                .filter(|&index| self.labels[index] == class)
+                .collect();
+            let places: Vec<usize> = (0..classes.len())
+                .filter(|&place| classes[place] == class)
+                .collect();
+            if !members.is_empty() {
+                for (i, &place) in places.iter().enumerate() {
+                    indices[place] = members[i * members.len() / places.len()];
+                }
+            }
+        }
+        indices
+    }
+
+    /// The pixels of some images, `[indices, c, h, w]`.
+    ///
+    /// # Panics
+    /// If an index is not below `len()`.
+    pub fn gather(&self, indices: &[usize]) -> Vec<u8> {
+        let images = indices.iter().flat_map(|&index| self.image(index));
+        images.copied().collect()
     }
 
     /// Share of the images in each class; empty when unlabelled.
@@ -97,6 +135,20 @@ mod tests {
         images.class_names.clear();
         images.labels.fill(0);
         assert!(images.class_frequencies().is_empty());
+    }
+
+    #[test]
+    fn examples_come_from_the_whole_set_and_are_of_the_classes_asked_for() {
+        let images = Images {
+            pixels: (0..6).collect(),
+            shape: ImageShape::new(1, 1, 1),
+            labels: vec![0, 0, 0, 0, 1, 1],
+            class_names: ["a", "b"].map(String::from).to_vec(),
+        };
+        assert_eq!(images.spread(3), [0, 2, 4]);
+        assert_eq!(images.of_classes(&[1, 0, 1, 0]), [4, 0, 5, 2]);
+        assert_eq!(images.of_classes(&[7, 1]), [0, 4], "there is no class 7");
+        assert_eq!(images.gather(&[5, 1]), [5, 1]);
     }
 
     #[test]

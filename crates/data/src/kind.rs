@@ -3,10 +3,11 @@
 use std::fmt;
 
 use ebm_core::ImageShape;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the images come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatasetKind {
     /// Handwritten-looking digits drawn by code; needs no file.
@@ -27,6 +28,11 @@ pub enum DatasetKind {
 }
 
 impl DatasetKind {
+    /// Whether the program draws the images, and reads no files.
+    pub fn is_drawn(self) -> bool {
+        matches!(self, Self::Digits | Self::Shapes)
+    }
+
     /// Shape of an image unless another is asked for. The pictures of a folder decide themselves;
     /// they are taken for 32×32 in colour.
     pub(crate) const fn native_shape(self) -> ImageShape {

@@ -55,7 +55,8 @@ pub use buffer::{
 };
 pub use kernel::{descend, perturb, reference};
 pub use sampler::{
-    ChainRun, Dynamics, LangevinConfig, LastStep, Method, Sampler, adapted_scale, hmc, mala, sgld,
+    ChainRun, Dynamics, LangevinConfig, LastStep, Method, Sampler, StepCounter, adapted_scale, hmc,
+    mala, sgld,
 };
 pub use start::{labels_in_turn, noise_images, sampler_outside_training, to_bytes, warm_up};
 pub use stats::{ChainStats, StepStats};

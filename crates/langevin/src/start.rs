@@ -17,6 +17,8 @@ const WARM_UP: u32 = 1000;
 /// Runs, and steps of each, in which a step size adapts.
 const WARM_UP_RUNS: u32 = 30;
 const WARM_UP_STEPS: usize = 10;
+/// The most times that a step size is doubled or halved before that.
+const MOST_DOUBLINGS: u32 = 60;
 
 /// Uniform noise from which chains start, `[num, channels, height, width]`: a function of the
 /// seed.
@@ -40,9 +42,10 @@ pub fn sampler_outside_training(langevin: &LangevinConfig, steps: usize, seed: u
     Sampler::new(config, NoiseKey::new(seed, Stream::Sample, CHAINS))
 }
 
-/// Run chains from `start` while their step size adapts towards `target_acceptance`. Returns the chains
-/// after that, and the factor by which later step sizes are to be multiplied. Without a target these are
-/// `start` and `scale`.
+/// Run chains from `start` while their step size adapts towards `target_acceptance`, from the order of
+/// magnitude at which about half of the first steps are accepted (Hoffman & Gelman 2014, algorithm 4).
+/// Returns the chains after that, and the factor by which later step sizes are to be multiplied. Without
+/// a target these are `start` and `scale`.
 ///
 /// # Shapes
 /// - `start`, and the chains that return: `[num, channels, height, width]`
@@ -56,19 +59,50 @@ pub fn warm_up(
     let Some(target) = langevin.target_acceptance else {
         return (start, scale);
     };
-    let config = LangevinConfig {
-        num_steps: WARM_UP_STEPS,
-        ..langevin.clone()
+    let run = |x, steps, number, scale| {
+        let config = LangevinConfig {
+            num_steps: steps,
+            ..langevin.clone()
+        };
+        let key = NoiseKey::new(seed, Stream::Sample, WARM_UP + number);
+        run_adapting(energy, config, key, x, scale)
     };
-    let ids: Vec<u32> = (0..start.dims()[0] as u32).collect();
-    (0..WARM_UP_RUNS).fold((start, scale), |(x, scale), run| {
-        let key = NoiseKey::new(seed, Stream::Sample, WARM_UP + run);
-        let sampler = Sampler::new(config.clone(), key).with_step_scale(scale);
-        let run = sampler.with_stats(true).run(x, &ids, energy);
-        let acceptance = run.stats.and_then(|stats| stats.mean_acceptance());
-        let acceptance = acceptance.unwrap_or(f64::NAN);
-        (run.x, adapted_scale(scale, acceptance, target))
+    let first_step = |number, scale| run(start.clone(), 1, WARM_UP_RUNS + number, scale).1;
+    let scale = of_right_order(scale, first_step);
+    (0..WARM_UP_RUNS).fold((start.clone(), scale), |(x, scale), number| {
+        let (x, acceptance) = run(x, WARM_UP_STEPS, number, scale);
+        (x, adapted_scale(scale, acceptance, target))
     })
+}
+
+/// Chains after a run with steps of this scale, and the share of the steps that were accepted.
+fn run_adapting(
+    energy: &dyn Energy<4>,
+    config: LangevinConfig,
+    key: NoiseKey,
+    x: Tensor<4>,
+    scale: f64,
+) -> (Tensor<4>, f64) {
+    let ids: Vec<u32> = (0..x.dims()[0] as u32).collect();
+    let sampler = Sampler::new(config, key).with_step_scale(scale);
+    let run = sampler.with_stats(true).run(x, &ids, energy);
+    let acceptance = run.stats.and_then(|stats| stats.mean_acceptance());
+    (run.x, acceptance.unwrap_or(f64::NAN))
+}
+
+/// `scale`, doubled or halved until the acceptance of a step with it, which is asked for with a number of
+/// its own each time, crosses one half.
+fn of_right_order(mut scale: f64, acceptance: impl Fn(u32, f64) -> f64) -> f64 {
+    let is_short = |number, scale| acceptance(number, scale) > 0.5;
+    let grows = is_short(0, scale);
+    for number in 1..MOST_DOUBLINGS {
+        let next = if grows { scale * 2.0 } else { scale / 2.0 };
+        if is_short(number, next) != grows {
+            return if grows { scale } else { next };
+        }
+        scale = next;
+    }
+    scale
 }
 
 /// One label a chain for a grid of every class in turn: `num` labels of a model with `classes`
@@ -80,4 +114,21 @@ pub fn labels_in_turn(num: usize, classes: usize) -> Vec<u32> {
 /// Pixels in [0, 1] as bytes, row-major.
 pub fn to_bytes(x: Tensor<4>) -> Vec<u8> {
     x.into_data().iter::<f32>().map(byte_of_pixel).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_size_far_off_is_brought_to_where_about_half_is_accepted() {
+        for start in [1e-6, 0.9, 1e6] {
+            let scale = of_right_order(start, |_, scale| (-scale).exp());
+            let accepted = (-scale).exp();
+            assert!((0.5..0.85).contains(&accepted), "{start}: {accepted}");
+        }
+        // What is always accepted, or never, ends the search as well.
+        assert!(of_right_order(1.0, |_, _| 1.0).is_finite());
+        assert!(of_right_order(1.0, |_, _| f64::NAN) > 0.0);
+    }
 }

@@ -56,7 +56,7 @@ pub enum TrainError {
         changes: Vec<String>,
     },
     /// A file that cannot be written.
-    #[error("{}: {cause}; check permissions and free space", path.display())]
+    #[error("cannot write {}: {cause}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -41,7 +41,7 @@ mod step;
 mod trainer;
 
 pub use config::{
-    Config, ConfigError, ModelConfig, NetworkName, OutputConfig, initial_model, preset,
+    Config, ConfigError, Key, ModelConfig, NetworkName, OutputConfig, initial_model, preset,
 };
 pub use directional::directional_derivative;
 pub use error::TrainError;

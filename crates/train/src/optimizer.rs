@@ -2,19 +2,23 @@
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::Invalid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::parameters::each_element;
 
 /// Adam and what bounds its gradients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
-    /// β₁: decay of the mean of gradients, in [0, 1).
+    /// Adam's β₁: decay of the mean of gradients.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta1: f64,
-    /// β₂: decay of the mean of squared gradients, in [0, 1).
+    /// Adam's β₂: decay of the mean of squared gradients.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta2: f64,
-    /// ε: added to the root of the mean square.
+    /// Adam's ε: added to the root of the mean square.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f64,
     /// Iterations over which the learning rate grows linearly from zero.
     pub warmup: usize,
@@ -23,6 +27,7 @@ pub struct OptimizerConfig {
     pub clamp_elements: bool,
     /// Largest L2 norm of the whole gradient; absent for no clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub grad_norm_clip: Option<f64>,
 }
 

@@ -7,7 +7,8 @@ use clap::Args;
 use ebm_model::Precision;
 
 use super::{BenchOptions, Task, Workload, matmul_peak, measure, table};
-use crate::args::precision_parser;
+use crate::args::{positive, precision_parser, warn_if_slow};
+use crate::choices::device_parser;
 use crate::device::{ChosenDevice, DeviceChoice};
 use crate::output::say;
 
@@ -27,15 +28,21 @@ pub(crate) struct BenchArgs {
     tasks: Vec<Task>,
 
     /// Devices; `ebm devices` lists those of this machine
-    #[arg(long, num_args = 1.., default_values = ["cpu"])]
+    #[arg(
+        long,
+        num_args = 1..,
+        default_values = ["cpu"],
+        value_parser = device_parser(),
+        hide_possible_values = true
+    )]
     devices: Vec<DeviceChoice>,
 
     /// Images at a time
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = positive)]
     batch: usize,
 
     /// Langevin steps of a chain
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = positive)]
     steps: usize,
 
     /// Runs before the clock starts
@@ -43,7 +50,7 @@ pub(crate) struct BenchArgs {
     warmup: usize,
 
     /// Runs on the clock
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = positive)]
     repeats: usize,
 
     /// Floating-point precision of the chains' copy of the weights
@@ -61,15 +68,6 @@ pub(crate) struct BenchArgs {
 
 impl BenchArgs {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        for (flag, value) in [
-            ("--batch", self.batch),
-            ("--steps", self.steps),
-            ("--repeats", self.repeats),
-        ] {
-            if value == 0 {
-                bail!("{flag} must be at least 1");
-            }
-        }
         let options = BenchOptions {
             batch: self.batch,
             steps: self.steps,
@@ -81,6 +79,7 @@ impl BenchArgs {
         for device in &self.devices {
             let chosen = device.select()?;
             self.precision.check(&chosen.device)?;
+            warn_if_slow(self.precision, &chosen.device);
             if self.profile {
                 self.print_kernels(&chosen, &options)?;
                 continue;
@@ -113,7 +112,7 @@ impl BenchArgs {
         if ebm_core::DeviceKind::is_cpu(&chosen.device) {
             bail!(
                 "--profile: {} has no kernels of its own to time; profile a GPU, or the process with a tool like perf",
-                chosen.description
+                chosen.name
             );
         }
         for (workload, task) in self.tasks() {

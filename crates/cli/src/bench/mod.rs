@@ -71,7 +71,7 @@ fn measure(
         workload,
         task,
         device: chosen.description.clone(),
-        backend: chosen.backend,
+        name: chosen.name.clone(),
         options: *options,
         seconds,
         flops: bench.flops(task),

@@ -13,10 +13,10 @@ pub(super) struct Measurement {
     pub(super) workload: Workload,
     /// What was done.
     pub(super) task: Task,
-    /// The device, for people.
+    /// The device, and what computes there.
     pub(super) device: String,
-    /// Its backend.
-    pub(super) backend: &'static str,
+    /// The device's name on the command line.
+    pub(super) name: String,
     /// How much was done.
     pub(super) options: BenchOptions,
     /// Seconds of every run, ascending.
@@ -54,7 +54,7 @@ impl Measurement {
     }
 
     fn variant(&self) -> String {
-        format!("{} {}", self.backend, self.options.precision)
+        format!("{} {}", self.name, self.options.precision)
     }
 
     /// One object, with the keys of the peers' measurements and more.
@@ -137,8 +137,8 @@ mod tests {
         Measurement {
             workload: Workload::CifarLarge,
             task: Task::Chain,
-            device: "CPU".into(),
-            backend: "flex",
+            device: "cpu (Burn's flex backend, 2 threads)".into(),
+            name: "cpu".into(),
             options: BenchOptions {
                 batch: 4,
                 steps: 5,
@@ -158,7 +158,8 @@ mod tests {
     fn programs_find_the_keys_of_the_peers() {
         let line = measurement().to_json();
         assert_eq!(line["workload"], "cifar_large");
-        assert_eq!(line["variant"], "flex f32");
+        assert_eq!(line["device"], "cpu (Burn's flex backend, 2 threads)");
+        assert_eq!(line["variant"], "cpu f32");
         assert_eq!(line["task"], "chain");
         assert_eq!(line["image_steps_per_s_median"], 10.0);
         assert_eq!(line["image_steps_per_s_best"], 20.0);

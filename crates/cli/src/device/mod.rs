@@ -1,6 +1,7 @@
 //! Choose where to compute.
 
 mod adapters;
+mod cpu;
 mod memory;
 mod self_test;
 mod vulkan;
@@ -12,6 +13,8 @@ use ebm_core::{Adapter, vulkan_adapters, wgpu_adapters};
 use thiserror::Error;
 
 pub(crate) use adapters::AdapterName;
+pub(crate) use cpu::cpu_backend;
+use cpu::{cpu, ndarray};
 #[cfg(test)]
 pub(crate) use memory::RunSize;
 pub(crate) use memory::{DeviceMemory, MemoryNeed};
@@ -65,6 +68,11 @@ pub(crate) enum DeviceError {
     },
 }
 
+impl DeviceChoice {
+    /// Names of devices, without the number of an adapter.
+    pub(crate) const NAMES: [&'static str; 5] = ["auto", "cpu", "ndarray", "wgpu", "vulkan"];
+}
+
 impl FromStr for DeviceChoice {
     type Err = DeviceError;
 
@@ -90,9 +98,9 @@ impl FromStr for DeviceChoice {
 pub(crate) struct ChosenDevice {
     /// Where tensors live, without autodiff.
     pub(crate) device: Device,
-    /// Its backend: flex, ndarray, wgpu or vulkan.
-    pub(crate) backend: &'static str,
-    /// Its name for people, with the reason where the choice was automatic.
+    /// Its name on the command line: cpu, ndarray, wgpu:N or vulkan:N.
+    pub(crate) name: String,
+    /// Its name and what computes there, with the reason where the choice was automatic.
     pub(crate) description: String,
     /// Which adapter of this machine it is; `None` for a CPU.
     #[cfg_attr(not(feature = "wgpu"), allow(dead_code))] // without GPUs nothing is looked up
@@ -107,7 +115,7 @@ impl DeviceChoice {
     pub(crate) fn select(self) -> Result<ChosenDevice, DeviceError> {
         match self {
             Self::Auto => Ok(auto()),
-            Self::Cpu => Ok(cpu("CPU (flex)".into())),
+            Self::Cpu => Ok(cpu()),
             Self::NdArray => ndarray(),
             Self::Wgpu(_) if !cfg!(feature = "wgpu") => Err(DeviceError::NotCompiledIn("wgpu")),
             Self::Wgpu(index) => {
@@ -148,9 +156,10 @@ fn refuse_software(
 }
 
 fn chosen(adapter: Adapter, backend: &'static str, index: usize) -> ChosenDevice {
+    let name = format!("{backend}:{index}");
     ChosenDevice {
-        description: format!("{backend}:{index} ({})", adapter.name),
-        backend,
+        description: format!("{name} ({})", adapter.name),
+        name,
         device: adapter.device,
         adapter: Some(AdapterName {
             name: adapter.name,
@@ -169,6 +178,7 @@ fn pick(
     }
     let found = match adapters.len() {
         0 => "no adapter was".to_owned(),
+        1 => format!("only {backend}:0 was"),
         n => format!("{backend}:0 to {backend}:{} were", n - 1),
     };
     Err(DeviceError::NotPresent {
@@ -182,41 +192,22 @@ fn pick(
 fn auto() -> ChosenDevice {
     first_real_gpu("vulkan", vulkan_adapters())
         .or_else(|| first_real_gpu("wgpu", wgpu_adapters()))
-        .unwrap_or_else(|| cpu("CPU (flex), as no real GPU was found".into()))
+        .unwrap_or_else(|| because("as no real GPU was found", cpu()))
+}
+
+/// A device, described with the reason for taking it.
+fn because(reason: &str, chosen: ChosenDevice) -> ChosenDevice {
+    ChosenDevice {
+        description: format!("{}, {reason}", chosen.description),
+        ..chosen
+    }
 }
 
 fn first_real_gpu(backend: &'static str, adapters: Vec<Adapter>) -> Option<ChosenDevice> {
     let mut adapters = adapters.into_iter().enumerate();
     let (index, gpu) = adapters.find(|(_, adapter)| !adapter.is_software)?;
     let chosen = chosen(gpu, backend, index);
-    Some(ChosenDevice {
-        description: format!("{}, the first real GPU found", chosen.description),
-        ..chosen
-    })
-}
-
-fn cpu(description: String) -> ChosenDevice {
-    ChosenDevice {
-        device: Device::flex(),
-        backend: "flex",
-        description,
-        adapter: None,
-    }
-}
-
-#[cfg(feature = "ndarray")]
-#[allow(deprecated)] // upstream prefers flex; users compare with ndarray
-fn ndarray() -> Result<ChosenDevice, DeviceError> {
-    Ok(ChosenDevice {
-        device: Device::ndarray(),
-        backend: "ndarray",
-        ..cpu("CPU (ndarray)".into())
-    })
-}
-
-#[cfg(not(feature = "ndarray"))]
-fn ndarray() -> Result<ChosenDevice, DeviceError> {
-    Err(DeviceError::NotCompiledIn("ndarray"))
+    Some(because("the first real GPU found", chosen))
 }
 
 #[cfg(test)]
@@ -241,5 +232,34 @@ mod tests {
         let message = error.map(|error| error.to_string());
         let expected = "wgpu:2 is not present: no adapter was found";
         assert_eq!(message.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_adapters_that_are_there_are_named() {
+        let found = |adapters: usize| {
+            let adapter = Adapter {
+                device: Device::flex(),
+                name: "card".into(),
+                twin: 0,
+                is_software: false,
+            };
+            let error = pick("wgpu", 9, vec![adapter; adapters]).err();
+            error.map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert!(found(1).ends_with(": only wgpu:0 was found"));
+        assert!(found(3).ends_with(": wgpu:0 to wgpu:2 were found"));
+    }
+
+    #[test]
+    fn a_device_is_described_by_its_name_and_by_what_computes_there() {
+        let cpu = DeviceChoice::Cpu.select().expect("a CPU");
+        assert_eq!(cpu.name, "cpu");
+        let described = format!("cpu ({})", cpu_backend("flex"));
+        assert_eq!(cpu.description, described);
+        let automatic = because("as no real GPU was found", cpu);
+        assert_eq!(
+            (automatic.name.as_str(), automatic.description),
+            ("cpu", format!("{described}, as no real GPU was found"))
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Collect the images to score: pictures, arrays of bytes, a part of the run's own data set.
+//! Collect the images to score: those of files, and a part of the run's own data set.
 
 use core::ops::Range;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use ebm_apply::Trained;
 use ebm_core::ImageShape;
-use ebm_data::{Images, decode_picture};
+use ebm_data::Images;
 
+use super::files::read_images;
 use crate::dataset;
-use crate::output::{has_extension, load_npy_u8, nhwc_to_nchw};
 
 /// Images of one shape, each with a name.
 #[derive(Debug, Default)]
@@ -34,13 +34,13 @@ pub(super) struct SplitRows {
 impl Named {
     /// Add the images of a file.
     pub(super) fn add_file(&mut self, path: &Path, shape: ImageShape) -> anyhow::Result<()> {
-        let bytes = read_images(path, shape)?;
-        let count = bytes.len() / shape.pixels();
+        let (bytes, places) = read_images(path, shape)?;
         let name = path.display();
-        self.names.extend((0..count).map(|i| match count {
-            1 => name.to_string(),
-            _ => format!("{name}[{i}]"),
-        }));
+        self.names
+            .extend(places.iter().map(|place| match places.len() {
+                1 => name.to_string(),
+                _ => format!("{name}[{place}]"),
+            }));
         self.bytes.extend(bytes);
         Ok(())
     }
@@ -55,22 +55,6 @@ impl Named {
         self.bytes.extend_from_slice(bytes);
         let rows = first..first + count;
         self.split = Some(SplitRows { name, rows });
-    }
-}
-
-/// The images of a file as bytes `[n, c, h, w]`.
-fn read_images(path: &Path, shape: ImageShape) -> anyhow::Result<Vec<u8>> {
-    if !has_extension(path, "npy") {
-        return Ok(decode_picture(path, shape)?);
-    }
-    let [channels, height, width] = shape.dims();
-    let (found, pixels) = load_npy_u8(path)?;
-    match found.as_slice() {
-        &[_, h, w, c] if [c, h, w] == shape.dims() => Ok(nhwc_to_nchw(&pixels, shape.dims())),
-        _ => bail!(
-            "{} has shape {found:?}, expected [n, {height}, {width}, {channels}]",
-            path.display()
-        ),
     }
 }
 

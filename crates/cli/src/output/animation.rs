@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
-use super::grid::Sheet;
+use super::sheet::Sheet;
 use super::{WriteError, write_encoded};
 
 /// The last frame stays this many times as long as the others, so that a viewer sees the result.
@@ -113,15 +113,8 @@ impl Animation<'_> {
 
     fn to_apng(&self) -> io::Result<Vec<u8>> {
         let first = self.sheet(0).magnified(self.scale);
-        let side = |pixels: usize| u32::try_from(pixels).map_err(io::Error::other);
         let mut apng = Vec::new();
-        let mut encoder = png::Encoder::new(&mut apng, side(first.width)?, side(first.height)?);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_color(if first.channels == 1 {
-            png::ColorType::Grayscale
-        } else {
-            png::ColorType::Rgb
-        });
+        let mut encoder = first.encoder(&mut apng)?;
         let num_frames = u32::try_from(self.frames.len()).map_err(io::Error::other)?;
         encoder.set_animated(num_frames, 0)?; // 0 plays: for ever
         let mut writer = encoder.write_header()?;

@@ -1,21 +1,15 @@
 //! Save images as a contact sheet: one PNG, integer magnification, grey lines between the images.
 
-use std::io;
 use std::path::Path;
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
-
-use super::layout::nchw_to_nhwc;
+use super::arrangement::{Arrangement, Content};
+use super::sheet::{Sheet, count_of};
 use super::{WriteError, write_encoded};
 
-/// Between two images, before magnification.
-const LINE_PIXELS: usize = 2;
-/// Between the two halves of [`side_by_side`], before magnification.
-const GAP_PIXELS: usize = 8;
-const MID_GREY: u8 = 128;
-
 /// Saves images row by row, `columns` in a row, every pixel as a square of `scale` pixels.
+///
+/// The file carries a text that says where they lie, from which [`cut_sheet`](super::cut_sheet) finds
+/// them again.
 ///
 /// # Shapes
 /// `images` is `[n, channels, height, width]`, `shape` is `[channels, height, width]`.
@@ -33,11 +27,16 @@ pub(crate) fn save_grid(
     columns: usize,
     scale: u32,
 ) -> Result<(), WriteError> {
-    let sheet = Sheet::of(images, shape, columns);
-    write_encoded(path, sheet.magnified(scale).to_png())
+    let content = Content::Images(count_of(images, shape));
+    save(
+        path,
+        &Arrangement::new(shape, columns, scale, content),
+        &[images],
+    )
 }
 
-/// Saves two grids as [`save_grid`] does, `left` (samples, say) and `right` (data), a wide gap apart.
+/// Saves two grids as [`save_grid`] does, `samples` on the left and `data` on the right, a wide gap
+/// apart.
 ///
 /// # Errors
 /// As [`save_grid`].
@@ -46,26 +45,24 @@ pub(crate) fn save_grid(
 /// As [`save_grid`].
 pub(crate) fn side_by_side(
     path: &Path,
-    left: &[u8],
-    right: &[u8],
+    samples: &[u8],
+    data: &[u8],
     shape: [usize; 3],
     columns: usize,
     scale: u32,
 ) -> Result<(), WriteError> {
-    let (left, right) = (
-        Sheet::of(left, shape, columns),
-        Sheet::of(right, shape, columns),
-    );
-    let [channels, ..] = shape;
-    let right_edge = left.width + GAP_PIXELS;
-    let mut sheet = Sheet::grey(
-        channels,
-        left.height.max(right.height),
-        right_edge + right.width,
-    );
-    sheet.paste(&left, 0, 0);
-    sheet.paste(&right, 0, right_edge);
-    write_encoded(path, sheet.magnified(scale).to_png())
+    let content = Content::SamplesBesideData(count_of(samples, shape), count_of(data, shape));
+    save(
+        path,
+        &Arrangement::new(shape, columns, scale, content),
+        &[samples, data],
+    )
+}
+
+/// Draw the images of every grid, and write with them where they lie.
+fn save(path: &Path, arrangement: &Arrangement, grids: &[&[u8]]) -> Result<(), WriteError> {
+    let sheet = Sheet::arranged(arrangement, grids).magnified(arrangement.scale);
+    write_encoded(path, sheet.to_png(Some(arrangement.to_text())))
 }
 
 /// Columns of a grid of `images`: as near to a square as its images allow.
@@ -80,108 +77,10 @@ pub(crate) fn scale_for(width: usize) -> u32 {
     (56 / width.max(1)).max(1) as u32
 }
 
-/// Pixels as a PNG has them: `[height, width, channels]`.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Sheet {
-    pub(crate) channels: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) pixels: Vec<u8>,
-}
-
-impl Sheet {
-    fn grey(channels: usize, height: usize, width: usize) -> Self {
-        assert!(
-            matches!(channels, 1 | 3),
-            "expected 1 or 3 channels, got {channels}"
-        );
-        Self {
-            channels,
-            height,
-            width,
-            pixels: vec![MID_GREY; channels * height * width],
-        }
-    }
-
-    pub(crate) fn of(images: &[u8], [channels, height, width]: [usize; 3], columns: usize) -> Self {
-        assert!(columns >= 1, "expected at least 1 column, got {columns}");
-        let image_len = channels * height * width;
-        assert!(
-            image_len > 0 && !images.is_empty() && images.len().is_multiple_of(image_len),
-            "expected a whole number of {channels}×{height}×{width} images, got {} bytes",
-            images.len(),
-        );
-        let count = images.len() / image_len;
-        let columns = columns.min(count);
-        let extent = |count: usize, pixels: usize| count * (pixels + LINE_PIXELS) - LINE_PIXELS;
-        let mut sheet = Self::grey(
-            channels,
-            extent(count.div_ceil(columns), height),
-            extent(columns, width),
-        );
-        for (index, image) in images.chunks_exact(image_len).enumerate() {
-            let (row, column) = (index / columns, index % columns);
-            let pixels = nchw_to_nhwc(image, [channels, height, width]);
-            let tile = Self {
-                channels,
-                height,
-                width,
-                pixels,
-            };
-            sheet.paste(
-                &tile,
-                row * (height + LINE_PIXELS),
-                column * (width + LINE_PIXELS),
-            );
-        }
-        sheet
-    }
-
-    fn paste(&mut self, tile: &Self, top: usize, left: usize) {
-        let row_len = tile.width * tile.channels;
-        for (row, line) in tile.pixels.chunks_exact(row_len).enumerate() {
-            let start = ((top + row) * self.width + left) * self.channels;
-            self.pixels[start..start + row_len].copy_from_slice(line);
-        }
-    }
-
-    pub(crate) fn magnified(&self, scale: u32) -> Self {
-        assert!(scale >= 1, "expected a scale of at least 1, got {scale}");
-        let scale = scale as usize;
-        let mut pixels = Vec::with_capacity(self.pixels.len() * scale * scale);
-        for line in self.pixels.chunks_exact(self.width * self.channels) {
-            let wide: Vec<u8> = line
-                .chunks_exact(self.channels)
-                .flat_map(|pixel| pixel.repeat(scale))
-                .collect();
-            pixels.extend(wide.repeat(scale));
-        }
-        Self {
-            channels: self.channels,
-            height: self.height * scale,
-            width: self.width * scale,
-            pixels,
-        }
-    }
-
-    fn to_png(&self) -> io::Result<Vec<u8>> {
-        let color = if self.channels == 1 {
-            ExtendedColorType::L8
-        } else {
-            ExtendedColorType::Rgb8
-        };
-        let side = |pixels: usize| u32::try_from(pixels).map_err(io::Error::other);
-        let mut png = Vec::new();
-        PngEncoder::new(&mut png)
-            .write_image(&self.pixels, side(self.width)?, side(self.height)?, color)
-            .map_err(io::Error::other)?;
-        Ok(png)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::sheet::MID_GREY;
 
     const G: u8 = MID_GREY;
 
@@ -272,11 +171,5 @@ mod tests {
             message.contains("nowhere/grid.png: No such file"),
             "{message}"
         );
-    }
-
-    #[test]
-    #[should_panic = "expected a whole number of 1×2×2 images, got 5 bytes"]
-    fn refuses_a_part_of_an_image() {
-        Sheet::of(&[0; 5], [1, 2, 2], 1);
     }
 }

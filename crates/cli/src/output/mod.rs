@@ -1,10 +1,14 @@
 //! Write what a user asked for: pictures, animations, arrays, tables, and lines on stdout.
 
 mod animation;
+mod arrangement;
+mod cut;
+mod folder;
 mod grid;
 mod layout;
 mod npy;
 mod pictures;
+mod sheet;
 mod table;
 
 use std::fmt::Display;
@@ -15,10 +19,12 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 pub(crate) use animation::save_animation;
+pub(crate) use cut::{CutSheet, cut_sheet};
+pub(crate) use folder::{check_output_or_folder, is_folder, save_pictures};
 pub(crate) use grid::{columns_for, save_grid, scale_for};
 pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
 pub use npy::save_npy_u8;
-pub(crate) use npy::{load_npy_u8, save_npy_f32};
+pub(crate) use npy::{load_npy_u8, save_npy_f32, save_npy_u32};
 pub(crate) use pictures::Pictures;
 pub(crate) use table::Table;
 
@@ -80,14 +86,24 @@ pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
         .is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
+/// Whether the name of a file ends in one of these extensions.
+fn has_any_extension(path: &Path, extensions: &[&str]) -> bool {
+    let mut known = extensions.iter();
+    known.any(|extension| has_extension(path, extension))
+}
+
 /// Refuse a file whose name does not say what will be in it, or whose folder is not there, before the
 /// work of filling it.
 pub(crate) fn check_output(flag: &str, path: &Path, extensions: &[&str]) -> anyhow::Result<()> {
-    let mut known = extensions.iter();
-    if !known.any(|extension| has_extension(path, extension)) {
+    if !has_any_extension(path, extensions) {
         let names = extensions.join(" or .");
         bail!("{flag} {}: name a .{names} file", path.display());
     }
+    check_folder_of(flag, path)
+}
+
+/// Refuse a file or folder in a folder that is not there.
+fn check_folder_of(flag: &str, path: &Path) -> anyhow::Result<()> {
     let folder = folder_of(path);
     if !folder.is_dir() {
         bail!(
@@ -99,7 +115,7 @@ pub(crate) fn check_output(flag: &str, path: &Path, extensions: &[&str]) -> anyh
     Ok(())
 }
 
-/// The folder that holds a file of this path.
+/// The folder that holds a file or folder of this path.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

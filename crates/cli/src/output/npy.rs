@@ -39,6 +39,17 @@ pub(crate) fn save_npy_f32(path: &Path, shape: &[usize], data: &[f32]) -> Result
     save(path, shape, data)
 }
 
+/// Saves `data`, in row-major order, as a `.npy` file of type `uint32`.
+///
+/// # Errors
+/// As [`save_npy_u8`].
+///
+/// # Panics
+/// As [`save_npy_u8`].
+pub(crate) fn save_npy_u32(path: &Path, shape: &[usize], data: &[u32]) -> Result<(), WriteError> {
+    save(path, shape, data)
+}
+
 /// Loads the shape and the bytes, in row-major order, of a `.npy` file of type `uint8`.
 ///
 /// # Errors
@@ -116,6 +127,16 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let file = npyz::NpyFile::new(&bytes[..]).unwrap();
         assert_eq!(file.into_vec::<f32>().unwrap(), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn classes_are_an_array_of_u32() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.npy");
+        save_npy_u32(&path, &[3], &[2, 0, 70_000]).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+        assert_eq!(file.into_vec::<u32>().unwrap(), [2, 0, 70_000]);
     }
 
     #[test]

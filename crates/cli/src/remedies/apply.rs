@@ -1,8 +1,12 @@
 //! Say which flag mends an error of a trained model's use.
 
+use ebm_apply::exchange::Difference;
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
+use ebm_train::checkpoint::CheckpointError;
+use ebm_train::{ConfigError, TrainError};
 
 use super::{device, train};
+use crate::typed::flag_of;
 
 /// The remedy where a trained model cannot be opened.
 pub(super) fn of_opening(error: &OpenError) -> Option<String> {
@@ -37,16 +41,108 @@ pub(super) fn of_sampling(error: &SampleError) -> String {
 
 /// The remedy where weights cannot be taken over.
 pub(super) fn of_import(error: &ImportError) -> Option<String> {
-    match error {
-        ImportError::Checkpoint(error) => train::of_checkpoint(error),
-        ImportError::Train(error) => train::of_training(error),
-        ImportError::OtherClasses { num_classes, .. } => {
-            let has_classes = *num_classes > 0;
-            Some(format!("pass --set model.conditional={has_classes}"))
+    let remedy = match error {
+        ImportError::Checkpoint(error) => return of_weights(error),
+        ImportError::Train(error) => return of_new_run(error),
+        ImportError::OtherModel { differences, .. } => {
+            let flags: Vec<_> = differences.iter().map(flag_of_file).collect();
+            return Some(format!("pass {}", flags.join(" ")));
         }
-        ImportError::LeftOver { .. } => {
-            Some("choose the preset or --set model.network that fits".to_owned())
+        ImportError::NoClasses { .. } => {
+            "pass --set model.conditional=false, or give a file as `ebm export` writes it"
         }
-        ImportError::Taken { .. } => Some("choose another --output".to_owned()),
+        ImportError::Newer { .. } => "update ebm",
+        ImportError::LeftOver { .. } => "choose the --preset or --set model.network that fits",
+        ImportError::Taken { .. } => "choose another --output",
+    };
+    Some(remedy.to_owned())
+}
+
+/// The flag with which the configuration has the value of the file.
+fn flag_of_file(difference: &Difference) -> String {
+    let assignment = format!("{}={}", difference.key, difference.in_file);
+    if assignment.starts_with("data.") {
+        flag_of(&assignment)
+    } else {
+        format!("--set {assignment}")
+    }
+}
+
+/// The remedy where the arrays of a file are not those of the configuration's network.
+fn of_weights(error: &CheckpointError) -> Option<String> {
+    let remedy = match error {
+        CheckpointError::MissingArray { .. }
+        | CheckpointError::ExtraArray { .. }
+        | CheckpointError::OtherArray { .. } => {
+            "that is --config RUN_DIR/config.toml, or the --preset and --set that fit"
+        }
+        CheckpointError::InvalidFile { .. } => {
+            "give a .safetensors file of f32, as `ebm export` writes it"
+        }
+        other => return train::of_checkpoint(other).map(with_output),
+    };
+    Some(remedy.to_owned())
+}
+
+/// The remedy where no run directory can be made of the weights.
+fn of_new_run(error: &TrainError) -> Option<String> {
+    let remedy = match error {
+        TrainError::Config(ConfigError::Invalid(_)) => {
+            "choose the --preset, --set model.network or --image-size that fits"
+        }
+        TrainError::ConfigChanged { .. } => "choose another --output",
+        other => return train::of_training(other).map(with_output),
+    };
+    Some(remedy.to_owned())
+}
+
+/// A remedy of training, for a command that names its run directory with another flag.
+fn with_output(remedy: String) -> String {
+    remedy.replace("--run-dir", "--output")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_mended_by_the_flag_of_import() {
+        let (path, cause) = (PathBuf::from("back"), ErrorKind::PermissionDenied.into());
+        let of = |error: ImportError| of_import(&error).unwrap_or_default();
+        let written = of(CheckpointError::Write { path, cause }.into());
+        assert_eq!(
+            written,
+            "make it writable or choose another place with --output"
+        );
+        let path = PathBuf::from("back");
+        assert!(of(TrainError::NotARun { path }.into()).contains("--output"));
+    }
+
+    #[test]
+    fn a_configuration_of_another_model_is_mended_by_the_values_of_the_file() {
+        let difference = |key, in_file: &str, configured: &str| Difference {
+            key,
+            in_file: in_file.to_owned(),
+            configured: configured.to_owned(),
+        };
+        let differences = vec![
+            difference("model.network", "mnist", "uva"),
+            difference("data.image_size", "32", "28"),
+        ];
+        let path = PathBuf::from("w.safetensors");
+        assert_eq!(
+            of_import(&ImportError::OtherModel { path, differences }).as_deref(),
+            Some("pass --set model.network=mnist --image-size 32")
+        );
+    }
+
+    #[test]
+    fn weights_of_another_network_are_mended_by_their_configuration() {
+        let name = "stem.weight".to_owned();
+        let remedy = of_import(&CheckpointError::MissingArray { name }.into());
+        assert!(remedy.is_some_and(|remedy| remedy.contains("--config")));
     }
 }

@@ -1,27 +1,38 @@
 //! Say which flag mends an error of a data set.
 
-use ebm_data::DataError;
+use ebm_data::{DataError, DatasetKind};
 
-/// The remedy of an error of the data.
+/// The remedy of an error of the data. Where the error says which key to set, the flag for it.
 pub(super) fn of_data(error: &DataError) -> Option<String> {
     let remedy = match error {
-        DataError::NoDirGiven { .. } => "pass `--data-dir DIR`",
-        DataError::NoSuchDir { .. } => "check `--data-dir`",
-        DataError::MissingFile { .. } => "pass the folder that holds it with `--data-dir DIR`",
-        DataError::BadArchive { .. } => "pass a folder with `--data-dir DIR`",
+        DataError::NoDirGiven { .. } | DataError::MissingFile { .. } => "that is --data-dir DIR",
+        DataError::NoSuchDir { .. } => "check --data-dir",
+        DataError::DirUnused { holds, .. } => return Some(of_unread(holds)),
+        // What the unpacker said stands between the key and this.
+        DataError::BadArchive { .. } => "`data.dir` is --data-dir DIR",
         // Other reasons are about the files, not about where they are.
         DataError::NoImages { remedy, .. } if remedy.contains("data.dir") => {
-            "pass the folder with `--data-dir`"
+            "that is --data-dir DIR"
         }
-        DataError::BadPicture { .. } => "`--skip-bad` leaves such pictures out",
+        DataError::BadPicture { .. } => "that is --skip-bad",
         DataError::NotAPicture { .. } => "give a picture, or an array of bytes in a .npy file",
-        DataError::NotSquare { .. } | DataError::ShapesDiffer { .. } => {
-            "pass it with `--image-size PIXELS`"
+        DataError::SizeNeeded { .. } | DataError::ShapesDiffer { .. } => {
+            "that is --image-size PIXELS"
         }
         DataError::BadSetting { key, .. } => return of_setting(key),
         _ => return None,
     };
     Some(remedy.to_owned())
+}
+
+/// The remedy where a folder was named and nothing is read from it.
+fn of_unread(holds: &[DatasetKind]) -> String {
+    let names: Vec<String> = holds.iter().map(ToString::to_string).collect();
+    let dataset = match names.as_slice() {
+        [] => "NAME".to_owned(),
+        names => names.join(" or --dataset "),
+    };
+    format!("pass --dataset {dataset}, or leave out --data-dir")
 }
 
 /// The flag that stands for a key of `[data]`.

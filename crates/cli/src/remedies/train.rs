@@ -1,5 +1,7 @@
 //! Say which flag mends an error of training: its directory, its configuration, its checkpoints.
 
+use std::io::{self, ErrorKind};
+
 use ebm_train::checkpoint::CheckpointError;
 use ebm_train::{ConfigError, TrainError};
 
@@ -14,13 +16,15 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         }
         TrainError::NotARun { .. } | TrainError::InUse { .. } => "choose another with --run-dir",
         TrainError::ConfigChanged { .. } => {
-            "give the run's own configuration with --config RUN_DIR/config.toml, use another --run-dir, or --force to go on with the new values"
+            "leave those keys out to go on with the run's own (`ebm train --run-dir DIR` reads them), use another --run-dir, or --force to go on with the new values"
         }
-        TrainError::Write { .. } => "or choose another --run-dir",
+        TrainError::Write { cause, .. } => return Some(of_write(cause)),
         TrainError::OtherImages { .. } => "use another --run-dir",
         TrainError::AlreadyBeyond { .. } => "give a larger --iterations, or another --run-dir",
-        TrainError::Diverged { last_good, .. } => {
-            last_good.as_ref()?;
+        TrainError::Diverged {
+            last_good: None, ..
+        } => "pass --set lr=… with the same --run-dir, where nothing was learned yet",
+        TrainError::Diverged { .. } => {
             "go on from the last good checkpoint with another --seed and --force"
         }
     };
@@ -29,22 +33,23 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
 
 /// The remedy where a configuration cannot be used.
 pub(super) fn of_config(error: &ConfigError) -> Option<String> {
-    match error {
-        ConfigError::Unreadable { .. } => Some("give an existing TOML file to --config".to_owned()),
-        // These list what can be given.
-        ConfigError::UnknownPreset { .. }
+    let remedy = match error {
+        ConfigError::Unreadable { .. } => "give an existing TOML file to --config",
+        ConfigError::DamagedRun { copy: None, .. } => "choose another directory with --run-dir",
+        // These say or list what can be given.
+        ConfigError::DamagedRun { copy: Some(_), .. }
+        | ConfigError::UnknownPreset { .. }
         | ConfigError::Malformed { .. }
-        | ConfigError::Invalid(_) => None,
-    }
+        | ConfigError::Invalid(_) => return None,
+    };
+    Some(remedy.to_owned())
 }
 
 /// The remedy where a checkpoint cannot be written, found or used.
 pub(super) fn of_checkpoint(error: &CheckpointError) -> Option<String> {
     let remedy = match error {
-        CheckpointError::Write { .. } => {
-            "free some space there or choose another place with --run-dir"
-        }
-        CheckpointError::Neither { .. } => {
+        CheckpointError::Write { cause, .. } => return Some(of_write(cause)),
+        CheckpointError::NotThere { .. } | CheckpointError::Neither { .. } => {
             "give the --run-dir of a training run, or one of its checkpoints/step_… directories"
         }
         CheckpointError::Damaged {
@@ -54,6 +59,17 @@ pub(super) fn of_checkpoint(error: &CheckpointError) -> Option<String> {
         _ => return None,
     };
     Some(remedy.to_owned())
+}
+
+/// The remedy where the file system does not let a run write.
+fn of_write(cause: &io::Error) -> String {
+    let first = match cause.kind() {
+        ErrorKind::NotFound => "make that folder or ",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make it writable or ",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space there or ",
+        _ => "",
+    };
+    format!("{first}choose another place with --run-dir")
 }
 
 #[cfg(test)]
@@ -85,13 +101,37 @@ mod tests {
     #[test]
     fn an_error_that_no_flag_mends_has_no_remedy() {
         assert_eq!(remedy(&anyhow::anyhow!("no luck")), None);
-        let diverged = TrainError::Diverged {
-            iteration: 1,
-            what: "the loss",
-            value: f32::NAN,
-            seed: 0,
-            last_good: None,
+    }
+
+    #[test]
+    fn a_diverged_run_starts_anew_or_goes_on_from_its_last_good_checkpoint() {
+        let of = |last_good| {
+            let diverged = TrainError::Diverged {
+                iteration: 1,
+                what: "the loss",
+                value: f32::NAN,
+                seed: 0,
+                last_good,
+            };
+            remedy(&diverged.into()).unwrap_or_default()
         };
-        assert_eq!(remedy(&diverged.into()), None);
+        assert!(of(None).contains("--set lr="));
+        assert!(of(Some(PathBuf::from("step_000002"))).contains("--force"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_mended_by_what_the_system_says() {
+        for (kind, mends) in [
+            (ErrorKind::NotFound, "make that folder or choose another"),
+            (ErrorKind::PermissionDenied, "make it writable or choose"),
+            (ErrorKind::StorageFull, "free some space there or choose"),
+            (ErrorKind::NotADirectory, "choose another place"),
+        ] {
+            let (path, cause) = (PathBuf::from("run"), kind.into());
+            let error = TrainError::from(CheckpointError::Write { path, cause });
+            let found = remedy(&error.into()).unwrap_or_default();
+            assert!(found.starts_with(mends), "{kind}: {found}");
+            assert!(found.ends_with("--run-dir"), "{found}");
+        }
     }
 }

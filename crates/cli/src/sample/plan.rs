@@ -50,6 +50,11 @@ impl Plan {
         }
     }
 
+    /// The class of every image that is drawn in the end; all 0 for a model without classes.
+    pub(super) fn last_classes(&self) -> &[u32] {
+        self.then.as_ref().unwrap_or(&self.labels)
+    }
+
     /// Chains of one class that go on under another.
     fn crossing(args: &SampleArgs, trained: &Trained, cross: &str) -> anyhow::Result<Self> {
         let (from, to) = cross

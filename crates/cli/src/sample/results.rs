@@ -1,13 +1,21 @@
 //! Write samples as pictures, arrays and animations.
 
-use ebm_apply::{Samples, to_bytes};
+use std::path::Path;
+
+use ebm_apply::{Samples, Trained, to_bytes};
 use ebm_core::ImageShape;
 
+use super::folder::picture_names;
 use super::plan::{Plan, TRAJECTORY_ROWS};
 use super::{SampleArgs, TRAJECTORY_FRAMES};
 use crate::output::{
-    has_extension, nchw_to_nhwc, save_animation, save_grid, save_npy_u8, say, scale_for,
+    has_extension, is_folder, nchw_to_nhwc, save_animation, save_grid, save_npy_u8, save_npy_u32,
+    save_pictures, say, scale_for,
 };
+
+/// Shares of accepted steps beyond which a chain hardly moves: all are refused, or all are tiny.
+const LOWEST_ACCEPTANCE: f64 = 0.1;
+const HIGHEST_ACCEPTANCE: f64 = 0.98;
 
 /// How long a frame of an animation is shown.
 const FRAME_MS: u32 = 80;
@@ -17,22 +25,24 @@ pub(super) fn write(
     args: &SampleArgs,
     samples: Samples,
     plan: &Plan,
-    shape: ImageShape,
+    trained: &Trained,
 ) -> anyhow::Result<()> {
-    let (num, dims, scale) = (plan.labels.len(), shape.dims(), scale_for(shape.width));
+    let (num, shape) = (plan.labels.len(), trained.shape());
+    let (dims, scale) = (shape.dims(), scale_for(shape.width));
     let frames: Vec<Vec<u8>> = samples.trajectory.into_iter().map(to_bytes).collect();
     let bytes = to_bytes(samples.images);
-    if has_extension(&args.output, "npy") {
-        let [channels, height, width] = dims;
-        let pixels = nchw_to_nhwc(&bytes, dims);
-        save_npy_u8(&args.output, &[num, height, width, channels], &pixels)?;
-    } else if plan.then.is_some() {
-        let (rows, columns) = rows_of_frames(&frames, num, shape);
-        save_grid(&args.output, &rows, dims, columns, scale)?;
+    if is_folder(&args.output) {
+        write_pictures(&args.output, &bytes, plan, trained)?;
+    } else if has_extension(&args.output, "npy") {
+        write_arrays(&args.output, &bytes, plan, trained)?;
     } else {
-        save_grid(&args.output, &bytes, dims, plan.columns, scale)?;
+        let (images, columns) = match plan.then {
+            Some(_) => rows_of_frames(&frames, num, shape),
+            None => (bytes, plan.columns),
+        };
+        save_grid(&args.output, &images, dims, columns, scale)?;
+        say(args.output.display())?;
     }
-    say(args.output.display())?;
     if let Some(path) = &args.trajectory {
         let (rows, columns) = rows_of_frames(&frames, num, shape);
         save_grid(path, &rows, dims, columns, scale)?;
@@ -46,6 +56,42 @@ pub(super) fn write(
     tracing::info!("mean energy of the samples: {mean:.3}");
     if let Some(acceptance) = samples.acceptance {
         tracing::info!("accepted {:.1}% of the steps", 100.0 * acceptance);
+        if !(LOWEST_ACCEPTANCE..=HIGHEST_ACCEPTANCE).contains(&acceptance) {
+            tracing::warn!(
+                "with so {} steps accepted the chains hardly move: the samples are not of this energy's density; \
+                 set langevin.target_acceptance, and another langevin.step_size or langevin.temperature",
+                if acceptance < 0.5 { "few" } else { "many" }
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Write a picture of each sample, in a folder for each class where the model has classes.
+fn write_pictures(
+    folder: &Path,
+    bytes: &[u8],
+    plan: &Plan,
+    trained: &Trained,
+) -> anyhow::Result<()> {
+    let (num_classes, class_names) = (trained.num_classes(), trained.class_names());
+    let names = picture_names(plan.last_classes(), num_classes, class_names);
+    save_pictures(folder, &names, bytes, trained.shape().dims())?;
+    say(folder.display())?;
+    Ok(())
+}
+
+/// Write an array of the samples, and one of their classes where the model has classes.
+fn write_arrays(path: &Path, bytes: &[u8], plan: &Plan, trained: &Trained) -> anyhow::Result<()> {
+    let (classes, dims) = (plan.last_classes(), trained.shape().dims());
+    let [channels, height, width] = dims;
+    let shape = [classes.len(), height, width, channels];
+    save_npy_u8(path, &shape, &nchw_to_nhwc(bytes, dims))?;
+    say(path.display())?;
+    if trained.num_classes() > 0 {
+        let path = path.with_extension("labels.npy");
+        save_npy_u32(&path, &[classes.len()], classes)?;
+        say(path.display())?;
     }
     Ok(())
 }

@@ -152,7 +152,7 @@ fn refuses_to_drop_weights_that_the_network_has_no_place_for_even_when_forced() 
     let scratch = Scratch::new();
     let conditional = ["--set", "model.conditional=true"];
     scratch.train("run", &conditional).succeeds();
-    let without = [&FOUR[..], &["--force"]].concat();
+    let without = [&FOUR[..], &["--preset", "digits", "--force"]].concat();
     scratch.refuses_to_train(&without, &["another network", "conditions.0."]);
     scratch
         .train("run", &[&FOUR[..], &conditional].concat())
@@ -196,14 +196,16 @@ fn refuses_data_of_another_size_than_the_checkpoint_even_when_forced() {
 #[test]
 fn says_what_can_be_sampled_from_when_given_something_else() {
     let scratch = Scratch::new();
-    let fragments = ["neither a run directory nor a checkpoint", "--run-dir"];
     scratch.write("photos/a.txt", "no run");
-    for source in ["nowhere", "photos", "photos/a.txt"] {
-        let named = format!("{source} is ");
-        scratch.refuses(
-            &["sample", source],
-            &[&fragments[..], &[named.as_str()]].concat(),
-        );
+    for (source, problem) in [
+        ("nowhere", "nowhere does not exist"),
+        (
+            "photos",
+            "photos is neither a run directory nor a checkpoint",
+        ),
+        ("photos/a.txt", "photos/a.txt is neither a run"),
+    ] {
+        scratch.refuses(&["sample", source], &[problem, "--run-dir"]);
     }
 }
 
@@ -223,8 +225,10 @@ fn refuses_impossible_requests_for_samples() {
     let refuses = |args: &[&str], fragments: &[&str]| {
         scratch.refuses(&[&SAMPLE[..], args].concat(), fragments);
     };
-    refuses(&["--num", "0"], &["--num", "at least 1"]);
-    refuses(&["--steps", "0"], &["--steps", "at least 1"]);
+    for count in ["--num", "--steps"] {
+        let args = [&SAMPLE[..], &[count, "0"]].concat();
+        scratch.refuses_as_typed(&args, &[count, "at least 1"]);
+    }
     refuses(
         &["--init", "buffer", "--num", "33"],
         &["33", "32 chains", "--num", "--init noise"],

@@ -2,18 +2,18 @@
 
 use crate::common::Scratch;
 
-/// `--set assignment` makes training fail with these words.
+/// `--set assignment` is a wrong command line, and the error says these words.
 #[track_caller]
 fn refuses_set(assignment: &str, fragments: &[&str]) {
-    Scratch::new().refuses_to_train(&["--set", assignment], fragments);
+    Scratch::new().refuses_to_train_as_typed(&["--set", assignment], fragments);
 }
 
 #[test]
 fn lists_the_presets_when_asked_for_one_that_does_not_exist() {
     let fragments = ["`nope`", "digits", "mnist-uva", "mnist"];
     let scratch = Scratch::new();
-    scratch.refuses_to_train(&["--preset", "nope"], &fragments);
-    scratch.refuses(&["presets", "nope"], &fragments);
+    scratch.refuses_to_train_as_typed(&["--preset", "nope"], &fragments);
+    scratch.refuses_as_typed(&["presets", "nope"], &fragments);
 }
 
 #[test]
@@ -54,15 +54,19 @@ fn names_an_unknown_key_of_a_file() {
 fn names_a_value_of_the_wrong_type_and_the_type_it_should_have() {
     refuses_set(
         "batch_size=many",
-        &["--set batch_size=many", "\"many\"", "expected usize"],
+        &[
+            "--set batch_size=many",
+            "\"many\"",
+            "expected a whole number",
+        ],
     );
     refuses_set(
         "batch_size=-1",
-        &["--set batch_size=-1", "`-1`", "expected usize"],
+        &["--set batch_size=-1", "`-1`", "expected a whole number"],
     );
     refuses_set(
         "energy_l2=true",
-        &["--set energy_l2=true", "`true`", "expected f64"],
+        &["--set energy_l2=true", "`true`", "expected a number"],
     );
     refuses_set(
         "lr=fast",
@@ -80,9 +84,9 @@ fn names_a_value_of_the_wrong_type_and_the_type_it_should_have() {
         &["my.toml", "\"many\"", "`batch_size`"],
     );
     // Beyond the integers of TOML.
-    scratch.refuses_to_train(
+    scratch.refuses_to_train_as_typed(
         &["--seed", "18446744073709551615"],
-        &["seed=18446744073709551615"],
+        &["--seed 18446744073709551615: "],
     );
 }
 
@@ -130,7 +134,23 @@ fn refuses_impossible_values_of_the_run() {
         "output.keep_checkpoints=0",
         &["`output.keep_checkpoints`", "at least 1"],
     );
-    Scratch::new().refuses_to_train(&["--iterations", "0"], &["`iterations`", "at least 1"]);
+    let none = ["--iterations", "0"];
+    let fragments = ["--iterations 0: `iterations`", "at least 1"];
+    Scratch::new().refuses_to_train_as_typed(&none, &fragments);
+}
+
+#[test]
+fn an_impossible_value_of_a_file_is_no_wrong_command_line() {
+    let scratch = Scratch::new();
+    scratch.write("my.toml", "energy_l2 = -1\n");
+    let fragments = ["`energy_l2`", "≥ 0", "got -1"];
+    scratch.refuses_to_train(&["--config", "my.toml"], &fragments);
+}
+
+#[test]
+fn a_data_set_is_named_as_it_was_typed() {
+    let fragments = ["--dataset emnist: ", "`fashion-mnist`"];
+    Scratch::new().refuses_to_train_as_typed(&["--dataset", "emnist"], &fragments);
 }
 
 #[test]
@@ -188,7 +208,7 @@ fn a_network_that_cannot_be_built_leaves_no_run_in_the_way_of_the_next_attempt()
     let no_filters = ["--set", "model.filters=0"];
     scratch
         .train("run", &no_filters)
-        .fails_saying(&["model", "filters must be at least 1"]);
+        .fails_with(2, &["model.filters", "must be at least 1"]);
     scratch.train("run", &[]).succeeds();
 }
 

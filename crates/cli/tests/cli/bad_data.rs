@@ -41,6 +41,32 @@ fn asks_for_the_folder_of_a_data_set_that_is_read_from_files() {
 }
 
 #[test]
+fn a_data_folder_is_never_left_unread() {
+    let scratch = Scratch::new();
+    scratch.write_picture("photos/a.png", [7; 3]);
+    let fragments = [
+        "dataset digits",
+        "photos",
+        "looks like folder",
+        "--dataset folder",
+    ];
+    scratch.refuses_to_train(&["--data-dir", "photos"], &fragments);
+}
+
+#[test]
+fn photographs_need_a_size() {
+    let scratch = Scratch::new();
+    let picture = image::RgbImage::from_pixel(400, 400, image::Rgb([9; 3]));
+    let path = scratch.write("photos/a.png", "");
+    picture
+        .save(path)
+        .expect("a picture in a temporary directory");
+    let none = ["--set", "data.image_size=0"];
+    let args = [&PHOTOS[..], &none].concat();
+    scratch.refuses_to_train(&args, &["is 400 by 400", "--image-size"]);
+}
+
+#[test]
 fn names_a_data_folder_that_does_not_exist() {
     for args in [MNIST, PHOTOS] {
         let folder = args[3];
@@ -133,7 +159,7 @@ fn names_a_picture_that_cannot_be_decoded_and_leaves_it_out_when_told_to() {
     scratch.write_picture("photos/a.png", [200, 10, 10]);
     scratch.write_picture("photos/c.png", [10, 10, 200]);
     scratch.write("photos/b.png", "not a picture");
-    let fragments = ["1 of 3 pictures", "photos/b.png", "--skip-bad"];
+    let fragments = ["1 of 3 pictures", "photos/b.png", "that is --skip-bad"];
     scratch.refuses_to_train(&PHOTOS, &fragments);
     let preview = [
         "data",
@@ -201,7 +227,7 @@ fn a_preview_of_nothing_or_into_nowhere_is_refused() {
         "data.test_images=0",
     ];
     let nothing = [&preview[..], &["--num", "0", "--output", "p.png"]].concat();
-    scratch.refuses(&nothing, &["--num", "at least 1"]);
+    scratch.refuses_as_typed(&nothing, &["--num", "at least 1"]);
     let nowhere = [&preview[..], &["--output", "nowhere/p.png"]].concat();
     scratch.refuses(&nowhere, &["nowhere/p.png", "choose another place"]);
 }

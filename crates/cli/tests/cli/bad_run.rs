@@ -18,7 +18,7 @@ fn refuses_a_directory_whose_config_toml_is_of_another_program() {
     let config = scratch.write("run/config.toml", "[server]\nport = 80\n");
     scratch
         .train("run", &["--force"])
-        .fails_saying(&["run/config.toml", "`server`"]);
+        .fails_saying(&["run/config.toml is not the configuration", "--run-dir"]);
     let text = fs::read_to_string(config).expect("the file is still there");
     assert_eq!(text, "[server]\nport = 80\n");
 }
@@ -93,6 +93,27 @@ fn lists_what_changed_since_a_run_began_and_goes_on_when_told_to() {
 }
 
 #[test]
+fn a_run_that_has_learned_nothing_takes_another_configuration() {
+    let scratch = Scratch::new();
+    scratch
+        .train("run", &["--set", "lr=1e38", "--iterations", "20"])
+        .fails_saying(&["diverged", "--set lr="]);
+    scratch.train("run", &["--set", "lr=1e-4"]).succeeds();
+}
+
+#[test]
+fn a_run_that_is_refused_leaves_nothing_behind() {
+    let scratch = Scratch::new();
+    scratch.write_picture("photos/a.png", [7; 3]);
+    let unlabelled = ["--dataset", "folder", "--data-dir", "photos"];
+    let args = [&unlabelled[..], &["--set", "model.conditional=true"]].concat();
+    let before = scratch.tree();
+    let run = scratch.train("runs/deep", &args);
+    run.fails_saying(&["needs labelled data"]);
+    scratch.assert_unchanged_since(&before);
+}
+
+#[test]
 fn what_a_run_writes_and_how_long_it_is_may_change() {
     let scratch = Scratch::new();
     scratch.train("run", &[]).succeeds();
@@ -135,7 +156,8 @@ fn a_diverging_run_says_when_and_with_which_seed() {
         "iteration",
         "seed 5",
         "no checkpoint yet",
-        "a smaller lr",
+        "--set lr=",
+        "the same --run-dir",
     ];
     scratch.train("run", &args).fails_saying(&fragments);
     assert!(latest(&scratch.join("run")).is_none());
@@ -179,9 +201,8 @@ fn a_diverging_run_leaves_the_checkpoint_before_it_and_names_it() {
     assert_eq!(tree(&checkpoints), before, "a checkpoint changed");
     scratch.sample("run", &[]).succeeds();
     // Back to a learning rate that works.
-    scratch
-        .train("run", &["--seed", "5", "--iterations", "4", "--force"])
-        .succeeds();
+    let back = ["--set", "lr=3e-4", "--iterations", "4", "--force"];
+    scratch.train("run", &back).succeeds();
 }
 
 #[cfg(target_os = "linux")]

@@ -66,7 +66,7 @@ fn people_get_a_table() {
     assert!(
         lines
             .next()
-            .is_some_and(|line| line.starts_with("uva ") && line.contains("flex f32"))
+            .is_some_and(|line| line.starts_with("uva ") && line.contains("cpu f32"))
     );
     assert_eq!(lines.next(), None);
 }
@@ -76,9 +76,12 @@ fn a_lower_precision_is_a_variant_with_an_error_of_its_size() {
     let options = ["--warmup", "0", "--tasks", "energy", "--json"];
     for (precision, bits) in [("f16", 11), ("bf16", 8)] {
         let args = [&SMALL[..], &options, &["--precision", precision]].concat();
-        let printed = Scratch::new().ebm(&args).succeeds().stdout;
+        let finished = Scratch::new().ebm(&args).succeeds();
+        let warns = finished.stderr.contains("f16 on a CPU is emulated");
+        assert_eq!(warns, precision == "f16", "{}", finished.stderr);
+        let printed = finished.stdout;
         let line: Value = serde_json::from_str(&printed).expect("JSON");
-        assert_eq!(line["variant"], format!("flex {precision}"));
+        assert_eq!(line["variant"], format!("cpu {precision}"));
         let error = line["energy_error"].as_f64().expect("a number");
         let rounding = 0.5f64.powi(bits);
         assert!(
@@ -91,7 +94,8 @@ fn a_lower_precision_is_a_variant_with_an_error_of_its_size() {
 #[test]
 fn refuses_nothing_to_measure() {
     let scratch = Scratch::new();
-    scratch.refuses(&["bench", "--profile"], &["--profile: CPU (flex) has no"]);
-    scratch.refuses(&["bench", "--batch", "0"], &["--batch must be at least 1"]);
-    scratch.refuses(&["bench", "--steps", "0"], &["--steps must be at least 1"]);
+    scratch.refuses(&["bench", "--profile"], &["--profile: cpu has no"]);
+    for flag in ["--batch", "--steps", "--repeats"] {
+        scratch.refuses_as_typed(&["bench", flag, "0"], &[flag, "must be at least 1"]);
+    }
 }

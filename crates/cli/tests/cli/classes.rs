@@ -1,6 +1,8 @@
 //! Sample from models that are given a class, and refuse classes that are not there.
 
-use crate::common::Scratch;
+use std::path::PathBuf;
+
+use crate::common::{Scratch, tree};
 
 fn trained(more: &[&str]) -> Scratch {
     let scratch = Scratch::new();
@@ -64,6 +66,60 @@ fn all_classes_are_a_row_each() {
         size_of_picture(&scratch, "samples.png"),
         (side(3), side(10))
     );
+}
+
+/// The classes beside `s.npy`.
+fn labels(scratch: &Scratch) -> Vec<u32> {
+    let bytes = std::fs::read(scratch.join("s.labels.npy")).expect("an array of classes");
+    let file = npyz::NpyFile::new(bytes.as_slice()).expect("an array");
+    assert_eq!(file.dtype().descr(), "'<u4'");
+    file.into_vec().expect("classes")
+}
+
+#[test]
+fn an_array_of_samples_has_their_classes_beside_it() {
+    let scratch = trained(&CONDITIONAL);
+    let draw = |args: &[&str]| {
+        let all = [&["--output", "s.npy"][..], args].concat();
+        let said = scratch.sample("run", &all).succeeds().stdout;
+        assert_eq!(said, "s.npy\ns.labels.npy\n");
+        labels(&scratch)
+    };
+    assert_eq!(draw(&[]), [0, 1, 2, 3]);
+    assert_eq!(draw(&["--class", "7"]), [7; 4]);
+    assert_eq!(draw(&["--cross-class", "3:8"]), [8; 4]);
+}
+
+#[test]
+fn a_folder_of_samples_has_a_folder_for_each_class_and_can_be_learned() {
+    let scratch = trained(&CONDITIONAL);
+    scratch.sample("run", &["--output", "out/"]).succeeds();
+    let files = |folder: &str| -> Vec<PathBuf> {
+        let found = tree(&scratch.join(folder)).into_iter();
+        let files = found.filter(|(_, content)| content.is_some());
+        files.map(|(path, _)| path).collect()
+    };
+    let expected = ["0/0000.png", "1/0001.png", "2/0002.png", "3/0003.png"];
+    assert_eq!(files("out"), expected.map(PathBuf::from));
+    let folder = [
+        "--dataset",
+        "folder",
+        "--data-dir",
+        "out",
+        "--channels",
+        "1",
+    ];
+    let conditional = ["--set", "model.conditional=true"];
+    scratch
+        .train("again", &[&folder[..], &conditional].concat())
+        .succeeds();
+    let known = ["--class", "3", "--output", "threes.png"];
+    scratch.sample("again", &known).succeeds();
+
+    let crossed = ["--cross-class", "3:8", "--output", "crossed/"];
+    scratch.sample("run", &crossed).succeeds();
+    let expected = ["8/0000.png", "8/0001.png", "8/0002.png", "8/0003.png"];
+    assert_eq!(files("crossed"), expected.map(PathBuf::from));
 }
 
 #[test]
@@ -162,5 +218,5 @@ fn samples_are_drawn_with_another_sampler_where_asked() {
     assert!(said.contains("accepted "), "{said}");
     let fragments = ["--set batch_size=3", "only keys of langevin"];
     let args = ["sample", "run", "--device", "cpu", "--set", "batch_size=3"];
-    scratch.refuses(&args, &fragments);
+    scratch.refuses_as_typed(&args, &fragments);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::common::{Scratch, bytes, size_of_picture};
 use ebm_train::Config;
-use ebm_train::preset::PRESETS;
+use ebm_train::preset::{self, PRESETS};
 use serde_json::Value;
 
 #[test]
@@ -60,6 +60,66 @@ fn completions_are_printed_for_every_shell() {
 }
 
 #[test]
+fn names_of_presets_data_sets_and_devices_are_completed() {
+    let bash = ["completions", "bash"];
+    let script = Scratch::new().ebm(&bash).succeeds().stdout;
+    for names in [
+        "digits digits-conditional mnist-uva",
+        "mnist fashion-mnist cifar10 cifar100 folder",
+        "auto cpu ndarray wgpu vulkan",
+    ] {
+        assert!(script.contains(names), "no {names:?} in: {script}");
+    }
+}
+
+#[test]
+fn help_shows_the_flags_of_a_command_first_and_shared_ones_in_groups() {
+    let help = ["train", "--help"];
+    let help = Scratch::new().ebm(&help).succeeds().stdout;
+    let words: Vec<_> = help.split_whitespace().collect();
+    let default = format!("[default: {}]", preset::DEFAULT);
+    assert!(words.join(" ").contains(&default), "{help}");
+    let in_order = [
+        "\nOptions:\n",
+        "\n      --run-dir",
+        "\n      --dry-run",
+        "\nConfiguration:\n",
+        "\n      --preset",
+        "\nData:\n",
+        "\n      --dataset",
+        "\nDevice:\n",
+        "\n      --device",
+        "\nGlobal options:\n",
+        "--verbose",
+    ];
+    let places = in_order.map(|part| help.find(part));
+    assert!(places.iter().all(Option::is_some), "{places:?} in {help}");
+    assert!(places.is_sorted(), "{places:?} in {help}");
+    assert!(!help.contains("possible values: digits"), "{help}");
+}
+
+#[test]
+fn a_key_that_is_typed_as_a_flag_is_answered_with_how_keys_are_set() {
+    let batch_size = ["train", "--batch-size", "64"];
+    let answer = Scratch::new().ebm(&batch_size);
+    assert!(!answer.stderr.contains("--image-size"), "{answer:?}");
+    let fragments = ["'--batch-size'", "tip: ", "--set batch_size=VALUE"];
+    answer.fails_with(2, &fragments);
+}
+
+#[test]
+fn a_command_of_other_programs_is_answered_with_one_of_this() {
+    for (typed, here) in [
+        ("resume", "ebm train --run-dir RUN"),
+        ("generate", "`ebm sample`"),
+        ("evaluate", "`ebm energy`"),
+    ] {
+        let answer = Scratch::new().ebm(&[typed]);
+        answer.fails_with(2, &[&format!("'{typed}'"), "tip: ", here]);
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_result_that_cannot_be_printed_is_an_error_and_no_panic() {
     for args in [&["presets"][..], &["devices"], &["completions", "bash"]] {
@@ -96,7 +156,9 @@ fn a_preview_shows_the_first_images() {
         .succeeds()
         .stdout;
     assert!(
-        said.contains("32 training") && said.contains("p.png"),
+        said.contains("32 training")
+            && said.contains("a row of each class")
+            && said.contains("p.png"),
         "{said}"
     );
     assert!(image::open(scratch.join("p.png")).is_ok());
@@ -112,6 +174,58 @@ fn a_dry_run_prints_configuration_and_cost_and_writes_nothing() {
         assert!(printed.contains(fragment), "no {fragment:?} in: {printed}");
     }
     scratch.assert_unchanged_since(&before);
+}
+
+#[test]
+fn what_a_dry_run_prints_is_a_configuration() {
+    let scratch = Scratch::new();
+    let run = scratch
+        .train("run", &["--dry-run", "--set", "lr=1e-4"])
+        .succeeds();
+    scratch.write("again.toml", &run.stdout);
+    let again = ["--config", "again.toml", "--dry-run"];
+    let again = scratch
+        .ebm(&[&["train", "--device", "cpu"][..], &again].concat())
+        .succeeds();
+    let keys = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(keys(&run.stdout), keys(&again.stdout));
+    for fragment in ["# total time", "# dropout = … (optional", "at the fastest"] {
+        assert!(
+            run.stdout.contains(fragment),
+            "no {fragment:?} in: {}",
+            run.stdout
+        );
+    }
+    let data = "data: 64 training and 0 test images of 1×16×16, 10 classes";
+    assert!(run.stderr.contains(data), "{}", run.stderr);
+}
+
+#[test]
+fn config_prints_every_key_and_describes_it() {
+    let scratch = Scratch::new();
+    let plain = scratch.ebm(&["config"]).succeeds().stdout;
+    let own = Config::resolve("digits", None, &[]).expect("a preset is valid");
+    assert_eq!(Config::parse(&plain, "stdout").expect("TOML"), own);
+    let described = scratch
+        .ebm(&["config", "mnist-uva", "--describe"])
+        .succeeds()
+        .stdout;
+    for fragment in [
+        "# K: Langevin steps per iteration.",
+        "default 60)\nnum_steps = 60",
+        "batch_size = 128",
+    ] {
+        assert!(
+            described.contains(fragment),
+            "no {fragment:?} in: {described}"
+        );
+    }
+    scratch
+        .ebm(&["config", "nope"])
+        .fails_with(2, &["no preset `nope`"]);
 }
 
 #[test]
@@ -136,8 +250,8 @@ fn progress_goes_to_stderr_and_the_checkpoint_to_stdout() {
         .succeeds();
     assert_eq!(run.stdout, "run/checkpoints/step_000005\n");
     for line in [
-        "device: CPU",
-        "data: 64 images",
+        "device: cpu (Burn's flex backend, ",
+        "data: 64 training",
         "2/5 ",
         "4/5 ",
         "5/5 ",
@@ -161,7 +275,7 @@ fn quiet_says_nothing_but_the_result() {
         ("samples.png\n", "")
     );
     let refused = scratch.train("run", &["--quiet", "--set", "batch_size=0"]);
-    refused.fails_saying(&["`batch_size`"]);
+    refused.fails_with(2, &["--set batch_size=0: `batch_size`"]);
 }
 
 /// Everything that a line of metrics holds, in order, of plain Langevin chains.
@@ -177,13 +291,13 @@ const METRICS: [&str; 23] = [
     "e_neg_std",
     "chain_energy_before",
     "chain_energy_after",
-    "chain_grad_norm_mean",
-    "chain_grad_norm_max",
+    "pixel_grad_norm_mean",
+    "pixel_grad_norm_max",
     "clamped_share",
     "at_bound_share",
     "buffer_age_mean",
     "buffer_age_max",
-    "grad_norm",
+    "weight_grad_norm",
     "lr",
     "image_steps_per_s",
     "s_per_iteration",
@@ -214,6 +328,54 @@ fn metrics_hold_a_line_per_interval_with_every_key_and_finite_values() {
         iterations.push(value["iteration"].as_u64().expect("a count"));
     }
     assert_eq!(iterations, [2, 4, 5]);
+}
+
+/// What a line holds besides where samples were drawn.
+const OF_SAMPLES: [&str; 5] = [
+    "e_train",
+    "e_test",
+    "e_samples",
+    "e_noise",
+    "sample_distance",
+];
+
+#[test]
+fn lines_at_sample_grids_tell_whether_the_model_works() {
+    let scratch = Scratch::new();
+    let keys = [
+        "output.log_every=10",
+        "output.sample_every=2",
+        "data.test_images=8",
+    ];
+    let keys = keys.map(|key| ["--set", key]).concat();
+    let args = [&keys[..], &["--iterations", "5"]].concat();
+    let said = scratch.train("run", &args).succeeds().stderr;
+    assert!(said.contains("sample-distance"), "{said}");
+    // A few steps teach nothing.
+    assert!(said.contains("do not look like the data"), "{said}");
+    let lines = crate::common::metrics(&scratch.join("run"));
+    let iterations: Vec<_> = lines
+        .iter()
+        .map(|line| line["iteration"].as_u64())
+        .collect();
+    assert_eq!(iterations, [Some(2), Some(4), Some(5)]);
+    for line in lines {
+        for key in OF_SAMPLES {
+            assert!(
+                line[key].as_f64().is_some_and(f64::is_finite),
+                "{key}: {line:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_metrics_is_explained_where_runs_are() {
+    let page = include_str!("../../../../docs/training.md");
+    let others = ["kl", "acceptance", "step_scale"];
+    for key in METRICS.iter().chain(&OF_SAMPLES).chain(&others) {
+        assert!(page.contains(&format!("`{key}`")), "`{key}`");
+    }
 }
 
 #[test]

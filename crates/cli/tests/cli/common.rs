@@ -125,6 +125,22 @@ impl Scratch {
         self.assert_unchanged_since(&before);
     }
 
+    /// The command fails with exit code 2, as its own words are wrong, and leaves everything as it was.
+    #[track_caller]
+    pub fn refuses_as_typed(&self, args: &[&str], fragments: &[&str]) {
+        let before = self.tree();
+        self.ebm(args).fails_with(2, fragments);
+        self.assert_unchanged_since(&before);
+    }
+
+    /// The same for a tiny training job in `run`.
+    #[track_caller]
+    pub fn refuses_to_train_as_typed(&self, args: &[&str], fragments: &[&str]) {
+        let before = self.tree();
+        self.train("run", args).fails_with(2, fragments);
+        self.assert_unchanged_since(&before);
+    }
+
     #[track_caller]
     pub fn assert_unchanged_since(&self, before: &Tree) {
         let changed = differences(before, &self.tree());

@@ -85,8 +85,9 @@ fn refuses_to_score_images_that_there_are_not() {
         &["no test images", "--data train"],
     );
     let none = of(&["--data", "train", "--num", "0"]);
-    scratch.refuses(&none, &["--num must be at least 1"]);
-    scratch.ebm(&score).fails_with(2, &["IMAGE"]);
+    scratch.ebm(&none).fails_with(2, &["--num", "at least 1"]);
+    let nothing = ["pictures or arrays", "--data test", "ebm energy"];
+    scratch.ebm(&score).fails_with(2, &nothing);
     let without_data = of(&["a.png", "--num", "3"]);
     scratch.ebm(&without_data).fails_with(2, &["--data"]);
 }
@@ -131,4 +132,75 @@ fn refuses_images_that_do_not_fit() {
     );
     scratch.refuses(&energy("text.png"), &["text.png", "as a picture", ".npy"]);
     scratch.refuses(&energy("none.png"), &["none.png", "No such file"]);
+}
+
+#[test]
+fn images_of_a_contact_sheet_are_scored_one_by_one() {
+    let scratch = trained();
+    for output in ["s.png", "s.npy"] {
+        scratch.sample("run", &["--output", output]).succeeds();
+    }
+    let score = |image: &str| {
+        let args = ["energy", "run", image, "--device", "cpu"];
+        scratch.ebm(&args).succeeds().stdout
+    };
+    let sheet = score("s.png");
+    assert_eq!(sheet, score("s.npy").replace("s.npy", "s.png"));
+    let names: Vec<_> = named_energies(&sheet).iter().map(|pair| pair.1).collect();
+    assert_eq!(names, ["s.png[0]", "s.png[1]", "s.png[2]", "s.png[3]"]);
+
+    let single = ["sample", "run", "--device", "cpu", "--num", "1"];
+    let single = [&single[..], &["--output", "one.png"]].concat();
+    scratch.ebm(&single).succeeds();
+    assert!(score("one.png").ends_with("\tone.png\n"));
+}
+
+#[test]
+fn a_runs_own_sheets_are_scored_as_samples_and_data() {
+    let scratch = Scratch::new();
+    let every = ["--set", "output.sample_every=1"];
+    scratch.train("run", &every).succeeds();
+    let sheet = "run/samples/step_000002.png";
+    let args = ["energy", "run", sheet, "--device", "cpu"];
+    let lines = scratch.ebm(&args).succeeds().stdout;
+    let names: Vec<_> = named_energies(&lines).iter().map(|pair| pair.1).collect();
+    let of = |half: &'static str| (0..4).map(move |i| format!("{sheet}[{half} {i}]"));
+    let expected: Vec<_> = of("sample").chain(of("data")).collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn refuses_a_contact_sheet_of_other_images() {
+    let scratch = trained();
+    let preview = ["data", "preview", "--num", "3", "--output", "digits.png"];
+    let few = [
+        "--set",
+        "data.train_images=10",
+        "--set",
+        "data.test_images=0",
+    ];
+    scratch.ebm(&[&preview[..], &few].concat()).succeeds();
+    let energy = ["energy", "run", "digits.png", "--device", "cpu"];
+    let fragments = ["digits.png", "contact sheet of 1×28×28", "takes 1×16×16"];
+    scratch.refuses(&energy, &fragments);
+}
+
+#[test]
+fn a_picture_that_looks_like_a_sheet_is_warned_of() {
+    let scratch = trained();
+    let score = |name: &str, width: u32, height: u32| {
+        let picture = image::RgbImage::new(width, height);
+        picture.save(scratch.join(name)).expect("a picture");
+        let args = ["energy", "run", name, "--device", "cpu"];
+        scratch.ebm(&args).succeeds()
+    };
+    for (name, width, height) in [("wide.png", 61, 30), ("high.png", 30, 61)] {
+        let scored = score(name, width, height);
+        assert_eq!(scored.stdout.lines().count(), 1);
+        let warning = format!("{name} looks like a sheet of several pictures");
+        assert!(scored.stderr.contains(&warning), "{}", scored.stderr);
+        assert!(scored.stderr.contains("only its centre square"));
+    }
+    let usual = score("usual.png", 60, 30);
+    assert!(!usual.stderr.contains("looks like"), "{}", usual.stderr);
 }

@@ -135,6 +135,42 @@ fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
 }
 
 #[test]
+fn a_run_directory_alone_goes_on_with_the_runs_own_configuration() {
+    let scratch = Scratch::new();
+    let own = ["energy_l2=0.2", "lr=1e-4", "output.sample_every=0"].map(|key| ["--set", key]);
+    let own = own.concat();
+    train(&scratch, "parts", 5, &own);
+    let on = ["train", "--device", "cpu", "--run-dir", "parts"];
+    let on_to_ten = [&on[..], &["--iterations", "10"]].concat();
+    scratch.ebm(&on_to_ten).succeeds();
+    train(&scratch, "whole", 10, &own);
+    assert_same_end(&scratch, "whole", "parts");
+    // A key that is named is compared with the run's own, and it alone.
+    let refused = scratch.ebm(&[&on_to_ten[..], &["--set", "lr=2e-4"]].concat());
+    assert!(!refused.stderr.contains("energy_l2"), "{}", refused.stderr);
+    refused.fails_saying(&["lr: 0.0001 → 0.0002", "--run-dir"]);
+    let done = scratch.ebm(&on).succeeds().stderr;
+    assert!(done.contains("all 10 iterations are done"), "{done}");
+}
+
+#[test]
+fn time_is_that_of_the_whole_run() {
+    let scratch = Scratch::new();
+    let elapsed = || {
+        let text = std::fs::read_to_string(scratch.join("run/metrics.jsonl")).expect("text");
+        let lines = text.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            line["elapsed_s"].as_f64().expect("a number")
+        });
+        lines.collect::<Vec<_>>()
+    };
+    train(&scratch, "run", 20, &[]);
+    train(&scratch, "run", 40, &[]);
+    let elapsed = elapsed();
+    assert!(elapsed.len() == 8 && elapsed.is_sorted(), "{elapsed:?}");
+}
+
+#[test]
 fn a_finished_run_is_left_as_it_is() {
     let scratch = Scratch::new();
     train(&scratch, "run", 20, &[]);

@@ -1,6 +1,8 @@
 //! Draw samples of a trained run, and look at the pictures and arrays.
 
-use crate::common::{Scratch, bytes, latest, size_of_picture, trained};
+use std::path::PathBuf;
+
+use crate::common::{Scratch, bytes, latest, size_of_picture, trained, tree};
 use serde_json::Value;
 
 #[test]
@@ -14,6 +16,56 @@ fn samples_are_a_picture_or_an_array_with_channels_last() {
     assert_eq!(size_of_picture(&scratch.join("s.png")), (3 * 34, 3 * 34));
     scratch.sample("run", &["--output", "s.npy"]).succeeds();
     assert_is_npy(&bytes(&scratch.join("s.npy")), [4, 16, 16, 1]);
+    assert!(!scratch.join("s.labels.npy").exists());
+}
+
+#[test]
+fn samples_are_a_folder_with_a_picture_of_each_at_its_own_size() {
+    let scratch = trained();
+    let said = scratch
+        .sample("run", &["--output", "out/"])
+        .succeeds()
+        .stdout;
+    assert_eq!(said, "out/\n");
+    let names: Vec<_> = tree(&scratch.join("out")).into_keys().collect();
+    let expected = ["0000.png", "0001.png", "0002.png", "0003.png"];
+    assert_eq!(names, expected.map(PathBuf::from));
+    let last = image::open(scratch.join("out/0003.png")).expect("a picture");
+    assert_eq!((last.width(), last.height()), (16, 16));
+    scratch.sample("run", &["--output", "s.npy"]).succeeds();
+    assert!(bytes(&scratch.join("s.npy")).ends_with(last.as_bytes()));
+}
+
+#[test]
+fn a_folder_of_samples_may_be_there_while_it_is_empty() {
+    let scratch = trained();
+    std::fs::create_dir(scratch.join("out")).expect("a folder");
+    let said = scratch.sample("run", &["--output", "out"]).succeeds();
+    assert_eq!(said.stdout, "out\n");
+    scratch.write("file", "");
+    let refuses = |output: &str, fragments: &[&str]| {
+        let args = ["sample", "run", "--device", "cpu", "--output", output];
+        scratch.refuses(&args, fragments);
+    };
+    refuses(
+        "out",
+        &["--output out", "has files already", "name another"],
+    );
+    refuses("file/", &["--output file/", "a file of this name"]);
+    refuses(
+        "nowhere/out/",
+        &["--output nowhere/out/", "nowhere; make it"],
+    );
+    refuses("new", &["--output new", ".png or .npy", "folder: new/"]);
+}
+
+#[test]
+fn a_count_of_nothing_is_a_wrong_command_line() {
+    let scratch = Scratch::new();
+    let sample = |flag: &str, count: &str| scratch.ebm(&["sample", "run", flag, count]);
+    sample("--num", "0").fails_with(2, &["--num", "at least 1"]);
+    sample("--steps", "0").fails_with(2, &["--steps", "at least 1"]);
+    sample("--steps", "16777216").fails_with(2, &["--steps", "2²⁴"]);
 }
 
 /// A NumPy file, version 1, of bytes of this shape.
@@ -103,7 +155,8 @@ fn a_folder_of_class_folders_can_be_learned_in_colour() {
         .train("run", &[&args[..], &more].concat())
         .succeeds();
     assert!(
-        run.stderr.contains("data: 12 images of 3×16×16"),
+        run.stderr
+            .contains("data: 12 training and 0 test images of 3×16×16, 3 classes"),
         "{}",
         run.stderr
     );

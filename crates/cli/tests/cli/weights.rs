@@ -2,6 +2,7 @@
 
 use crate::common::{Scratch, floats, images, trained};
 use ebm_train::checkpoint;
+use serde_json::{Value, json};
 
 /// Energies and gradients under the averaged weights.
 fn energies(scratch: &Scratch, source: &str) -> (Vec<f32>, Vec<f32>) {
@@ -28,6 +29,21 @@ const FILTERS: [&str; 2] = ["--set", "model.filters=4"];
 fn export(scratch: &Scratch, source: &str, file: &str, more: &[&str]) {
     let args = ["export", source, "--output", file, "--device", "cpu"];
     scratch.ebm(&[&args[..], more].concat()).succeeds();
+}
+
+/// What an exported file says of its model.
+fn metadata(scratch: &Scratch, file: &str) -> Value {
+    let bytes = std::fs::read(scratch.join(file)).expect("weights");
+    let note = checkpoint::note(&bytes, "ebm").expect("metadata");
+    serde_json::from_str(&note).expect("JSON")
+}
+
+/// Write a file's arrays again without its metadata, as other programs do.
+fn strip(scratch: &Scratch, file: &str) {
+    let path = scratch.join(file);
+    let bytes = std::fs::read(&path).expect("weights");
+    let arrays = checkpoint::decode(&bytes, &path).expect("arrays");
+    scratch.write(file, checkpoint::encode(&arrays));
 }
 
 /// A run with these keys, exported and imported again with the same energies.
@@ -106,6 +122,70 @@ fn exported_arrays_are_plain_weights_with_pytorchs_names() {
 }
 
 #[test]
+fn an_exported_file_says_what_its_network_is_and_what_it_sees() {
+    let scratch = trained();
+    export(&scratch, "run", "w.safetensors", &[]);
+    let mut expected = json!({
+        "format_version": 1,
+        "network": "uva",
+        "filters": 4,
+        "activation": "swish",
+        "centered_input": true,
+        "plain": false,
+        "channels": 1,
+        "image_size": [16, 16],
+        "num_classes": 0,
+        "class_names": [],
+        "pixels": "x = (q + 0.5) / 256 for a byte q, in [0, 1]",
+        "input": "2x - 1",
+        "weights": "average",
+    });
+    assert_eq!(metadata(&scratch, "w.safetensors"), expected);
+
+    let mnist = ["--set", "model.network=mnist"];
+    scratch.train("mnist", &mnist).succeeds();
+    export(&scratch, "mnist", "last.safetensors", &["--no-ema"]);
+    for (key, value) in [
+        ("network", json!("mnist")),
+        ("activation", json!("leaky-relu")),
+        ("centered_input", json!(false)),
+        ("input", json!("x")),
+        ("weights", json!("last")),
+    ] {
+        expected[key] = value;
+    }
+    assert_eq!(metadata(&scratch, "last.safetensors"), expected);
+}
+
+#[test]
+fn the_names_of_classes_come_back() {
+    let keys = [
+        "data.dataset=shapes",
+        "data.train_images=40",
+        "model.conditional=true",
+    ];
+    let scratch = Scratch::new();
+    let set: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    scratch.train("run", &set).succeeds();
+    export(&scratch, "run", "w.safetensors", &[]);
+    let names = &metadata(&scratch, "w.safetensors")["class_names"];
+    assert_eq!(names, &json!(["square", "ellipse", "heart"]));
+    // The configuration is of digits, whose classes have other names.
+    let conditional = ["--set", "model.conditional=true"];
+    scratch
+        .ebm(&[&IMPORT[..], &conditional, &FILTERS].concat())
+        .succeeds();
+    let of_class = |source: &'static str, class: &'static str| {
+        let args = ["energy", source, images(&scratch), "--device", "cpu"];
+        [&args[..], &["--class", class]].concat()
+    };
+    let [there, back] =
+        ["run", "back"].map(|source| scratch.ebm(&of_class(source, "ellipse")).succeeds());
+    assert_eq!(there.stdout, back.stdout);
+    scratch.refuses(&of_class("back", "circle"), &["square, ellipse, heart"]);
+}
+
+#[test]
 fn a_conditional_model_comes_back_with_its_classes() {
     let scratch = there_and_back(&["model.network=resnet32", "model.conditional=true"]);
     let of_class = |class: &str| {
@@ -121,10 +201,22 @@ fn a_conditional_model_comes_back_with_its_classes() {
         scratch.ebm(&args).succeeds().stdout
     };
     assert_ne!(of_class("1"), of_class("2"));
-    // Without its classes the file fits no network.
     let network = ["--set", "model.network=resnet32"];
     let args = [&IMPORT[..5], &["elsewhere"], &network, &FILTERS].concat();
-    scratch.refuses(&args, &["given classes", "model.conditional=true"]);
+    let fragments = [
+        "w.safetensors is of another model",
+        "model.conditional is true there and false here",
+        "pass --set model.conditional=true",
+    ];
+    scratch.refuses(&args, &fragments);
+    // Which classes its tables are for stands in the metadata alone.
+    strip(&scratch, "w.safetensors");
+    let conditional = ["--set", "model.conditional=true"];
+    let fragments = [
+        "w.safetensors does not say which classes",
+        "model.conditional=false",
+    ];
+    scratch.refuses(&[&args[..], &conditional].concat(), &fragments);
 }
 
 #[test]
@@ -141,18 +233,75 @@ fn the_moving_average_is_exported_unless_the_last_weights_are_asked_for() {
 }
 
 #[test]
-fn refuses_weights_that_do_not_fit() {
+fn refuses_the_configuration_of_another_model() {
     let scratch = trained();
     export(&scratch, "run", "w.safetensors", &[]);
-    for (more, fragments) in [
-        (&[][..], &["convs.0.weight", "[16, 1, 5, 5]"][..]),
+    let (set, sized) = ("--set", "--image-size");
+    for (args, told, flags) in [
         (
-            &["--set", "model.network=resnet32"],
-            &["another network", "stem.weight"],
+            &[sized, "16"][..],
+            &["model.filters is 4 there and 16 here"][..],
+            "pass --set model.filters=4",
+        ),
+        (
+            &[
+                sized,
+                "16",
+                set,
+                "model.network=mnist",
+                set,
+                "model.filters=4",
+            ],
+            &["model.network is uva there and mnist here"],
+            "pass --set model.network=uva",
+        ),
+        (
+            &[set, "model.activation=leaky-relu", set, "model.filters=4"],
+            &[
+                "model.activation is swish there and leaky-relu here, ",
+                "data.image_size is 16 there and 28 here",
+            ],
+            "pass --set model.activation=swish --image-size 16",
         ),
     ] {
-        scratch.refuses(&[&IMPORT[..], more].concat(), fragments);
+        let named = [told, &["w.safetensors is of another model", flags]].concat();
+        let import = ["import", "w.safetensors", "--output", "back"];
+        scratch.refuses(&[&import[..], args].concat(), &named);
     }
+}
+
+#[test]
+fn refuses_weights_from_elsewhere_that_do_not_fit() {
+    let scratch = trained();
+    export(&scratch, "run", "w.safetensors", &[]);
+    strip(&scratch, "w.safetensors");
+    for (more, fragments) in [
+        (
+            &[][..],
+            &["convs.0.weight", "[16, 1, 5, 5]", "--config"][..],
+        ),
+        (
+            &["--set", "model.network=resnet32"],
+            &["another network", "stem.weight", "--preset"],
+        ),
+    ] {
+        let named = [fragments, &["cannot import w.safetensors"]].concat();
+        scratch.refuses(&[&IMPORT[..], more].concat(), &named);
+    }
+    scratch.ebm(&[&IMPORT[..], &FILTERS].concat()).succeeds();
+    assert_eq!(energies(&scratch, "run"), energies(&scratch, "back"));
     let bad = ["export", "run", "--output", "w.pt", "--device", "cpu"];
     scratch.refuses(&bad, &["--output w.pt", ".safetensors"]);
+}
+
+#[test]
+fn import_names_its_file_and_the_flag_that_mends() {
+    let scratch = trained();
+    scratch.write("w.safetensors", "no tensors");
+    let fragments = ["w.safetensors is not valid", "as `ebm export` writes it"];
+    scratch.refuses(&IMPORT, &fragments);
+    export(&scratch, "run", "w.safetensors", &[]);
+    let args = [&IMPORT[..5], &["run"], &FILTERS].concat();
+    let fragments = ["cannot import w.safetensors", "run holds a run", "--output"];
+    scratch.refuses(&args, &fragments);
 }

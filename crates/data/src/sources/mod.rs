@@ -5,6 +5,7 @@ mod digits;
 mod folder;
 mod mnist;
 mod shapes;
+mod sniff;
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
@@ -33,6 +34,13 @@ pub fn load_with(
     seed: u64,
     report: &(dyn Fn(Decoded) + Sync),
 ) -> Result<Dataset, DataError> {
+    if let (true, Some(path)) = (config.dataset.is_drawn(), &config.dir) {
+        return Err(DataError::DirUnused {
+            dataset: config.dataset,
+            path: path.clone(),
+            holds: sniff::kinds_in(path),
+        });
+    }
     match config.dataset {
         DatasetKind::Digits => digits::load(config, seed),
         DatasetKind::Shapes => shapes::load(config, seed),
@@ -70,6 +78,21 @@ mod tests {
             let message = load(&config, 0).unwrap_err().to_string();
             assert_eq!(message, "data folder /no/such/place does not exist");
         }
+    }
+
+    #[test]
+    fn a_folder_is_not_left_unread_while_digits_are_drawn() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("train-images-idx3-ubyte"), "").unwrap();
+        let config = DataConfig {
+            dir: Some(dir.path().into()),
+            ..DataConfig::default()
+        };
+        let message = load(&config, 0).unwrap_err().to_string();
+        assert!(
+            message.ends_with("looks like mnist or fashion-mnist"),
+            "{message}"
+        );
     }
 
     /// Hashes of the first 50 digits of seeds 0 and 1.

@@ -1,10 +1,11 @@
 //! Configure the replay buffer.
 
 use ebm_core::Invalid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a fresh chain starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// Uniform noise.
@@ -16,7 +17,7 @@ pub enum Restart {
 
 /// A way to change a chain that comes out of the buffer, so that it may reach another mode
 /// (Du et al. 2021). The chain keeps its label: choose what leaves a class what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Augmentation {
     /// Cut out at least 0.8 of the area and resize it to the whole.
@@ -30,20 +31,24 @@ pub enum Augmentation {
 }
 
 /// How many chains are kept, and how often one starts afresh.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BufferConfig {
     /// Chains kept.
+    #[schemars(range(min = 1, max = 2147483647))]
     pub capacity: usize,
-    /// Probability that a drawn chain is replaced by a fresh one, in [0, 1].
+    /// Probability that a chain starts afresh when it is drawn.
+    #[schemars(range(min = 0, max = 1))]
     pub reinit_prob: f64,
     /// Where a fresh chain starts.
     pub restart: Restart,
     /// Standard deviation of the noise added to data where chains restart from data.
+    #[schemars(range(min = 0))]
     pub restart_noise_std: f64,
     /// What may happen to a kept chain on its way out, whatever the order; empty for nothing.
     pub augment: Vec<Augmentation>,
-    /// Probability that a kept chain is augmented at all, in [0, 1].
+    /// Probability that a kept chain is augmented at all.
+    #[schemars(range(min = 0, max = 1))]
     pub augment_prob: f64,
 }
 

@@ -1,14 +1,17 @@
 //! Configure how chains move.
 
+use core::fmt;
+
 use burn::tensor::Tensor;
 use ebm_core::{Invalid, Schedule};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::step::Descent;
 use ebm_core::rows::row_norms;
 
 /// How a chain moves in one step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Noise and a step down the gradient, decoupled (stochastic gradient Langevin dynamics, Welling
@@ -21,32 +24,50 @@ pub enum Method {
     Hmc,
 }
 
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sgld => "sgld",
+            Self::Mala => "mala",
+            Self::Hmc => "hmc",
+        })
+    }
+}
+
 /// How a chain moves. All lengths are in pixel units of [0, 1]; see the [crate's
 /// convention](crate#convention).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LangevinConfig {
-    /// What a step is.
+    /// Kind of step. `mala` and `hmc` accept or reject each and sample the density itself.
     pub method: Method,
-    /// K: steps of a run.
+    /// K: Langevin steps per iteration.
+    #[schemars(range(min = 1, max = 16777215))]
     pub num_steps: usize,
-    /// η, at least 0.
+    /// η: step size, for pixels in [0, 1]; a schedule runs over the steps.
+    #[schemars(range(min = 0))]
     pub step_size: Schedule,
-    /// s: standard deviation of the noise of a step, at least 0; unused by `mala` and `hmc`.
+    /// s: standard deviation of the noise of a step, for pixels in [0, 1]; unused by `mala` and `hmc`.
+    #[schemars(range(min = 0))]
     pub noise_std: Schedule,
-    /// T: what divides the energy, above 0.
+    /// T: temperature, which divides the energy; a schedule over the steps gives tempering.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub temperature: Schedule,
     /// c: every element of ∇E/T is clamped to [−c, c]; absent for no clamp.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub grad_clip: Option<f64>,
     /// ∇E/T of every image is shortened to this L2 norm, before `grad_clip`; absent for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub grad_norm_clip: Option<f64>,
     /// Leapfrog steps of a step of `hmc`.
+    #[schemars(range(min = 1))]
     pub leapfrog_steps: usize,
-    /// Acceptance rate towards which the step size of `mala` and `hmc` adapts between runs, in
-    /// (0, 1); absent for the step size as it is.
+    /// Acceptance rate to which `mala` and `hmc` adapt their step size; absent for the step size as it
+    /// is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub target_acceptance: Option<f64>,
     /// Bounds to which a pixel is clipped after every step; absent for none. Images live in
     /// [0, 1], so a configuration file cannot change them.
@@ -118,6 +139,38 @@ impl LangevinConfig {
     pub fn with_bounds(mut self, bounds: Option<[f64; 2]>) -> Self {
         self.bounds = bounds;
         self
+    }
+
+    /// What `mala` or `hmc` need to sample the density that chains of this `sgld` sample: their
+    /// temperature, a step size that adapts, and no limit of gradients. `sgld` without noise has no such
+    /// density, and the other methods sample their own: there the method alone changes.
+    ///
+    /// Steps of size η with noise s act like Langevin dynamics at the temperature T·s²/(2η).
+    pub fn corrected(&self, method: Method) -> Self {
+        let last = self.num_steps.saturating_sub(1);
+        let [step_size, noise, temperature] = [self.step_size, self.noise_std, self.temperature]
+            .map(|schedule| schedule.at(last, self.num_steps));
+        let temperature = temperature * noise * noise / (2.0 * step_size);
+        let has_density = temperature > 0.0 && temperature.is_finite();
+        let other = self.clone().with_method(method);
+        if !has_density || self.method != Method::Sgld {
+            return other;
+        }
+        // Rates at which chains mix fastest: Roberts & Rosenthal (1998), Beskos et al. (2013). A first
+        // size is the standard deviation of one pixel at that temperature, were E of curvature 1.
+        let (acceptance, step_size) = match method {
+            Method::Mala => (0.574, temperature),
+            Method::Hmc => (0.651, temperature.sqrt()),
+            Method::Sgld => return other,
+        };
+        Self {
+            temperature: temperature.into(),
+            step_size: step_size.into(),
+            grad_clip: None,
+            grad_norm_clip: None,
+            target_acceptance: Some(acceptance),
+            ..other
+        }
     }
 
     /// Check that chains can run.
@@ -219,5 +272,30 @@ impl LangevinConfig {
             .mul_scalar(longest)
             .clamp_max(1.0);
         gradient * shrink
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corrected_sampler_has_the_temperature_of_the_steps_that_it_replaces() {
+        let sgld = LangevinConfig::new(20)
+            .with_step_size(2.5)
+            .with_noise_std(0.0025)
+            .with_temperature(2.0)
+            .with_grad_clip(0.06);
+        for method in [Method::Mala, Method::Hmc] {
+            let corrected = sgld.corrected(method);
+            assert_eq!(corrected.validate(), Ok(()));
+            let temperature = corrected.temperature.at(0, 20);
+            assert!((temperature / 2.5e-6 - 1.0).abs() < 1e-12, "{temperature}");
+            assert_eq!((corrected.method, corrected.grad_clip), (method, None));
+        }
+        assert_eq!(sgld.corrected(Method::Sgld), sgld);
+        let noiseless = sgld.clone().with_noise_std(0.0);
+        let expected = noiseless.clone().with_method(Method::Hmc);
+        assert_eq!(noiseless.corrected(Method::Hmc), expected);
     }
 }

@@ -9,6 +9,8 @@ mod metropolis;
 pub mod sgld;
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, chain_pieces, each_piece, pieces_of};
@@ -31,6 +33,22 @@ pub struct Sampler {
     keep_last_step: bool,
     trajectory_every: Option<usize>,
     piece_size: Option<usize>,
+    counter: Option<StepCounter>,
+}
+
+/// Counts the steps of all chains of a sampler, for who wants to show how far it is.
+#[derive(Clone, Debug, Default)]
+pub struct StepCounter(Arc<AtomicU64>);
+
+impl StepCounter {
+    /// Steps so far, each of one chain.
+    pub fn steps(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, chains: usize) {
+        self.0.fetch_add(chains as u64, Ordering::Relaxed);
+    }
 }
 
 /// What a sampler records of its chains.
@@ -66,6 +84,7 @@ impl Sampler {
             keep_last_step: false,
             trajectory_every: None,
             piece_size: None,
+            counter: None,
         }
     }
 
@@ -103,6 +122,12 @@ impl Sampler {
     /// The result does not depend on it.
     pub fn with_piece_size(mut self, chains: usize) -> Self {
         self.piece_size = Some(chains.max(1));
+        self
+    }
+
+    /// Count the steps of the chains there. A GPU takes orders ahead of its work.
+    pub fn with_counter(mut self, counter: StepCounter) -> Self {
+        self.counter = Some(counter);
         self
     }
 
@@ -174,6 +199,7 @@ impl Sampler {
         let mut stats =
             (ends || steps).then(|| StatsRecorder::start(dynamics.energy.energies(x.clone())));
         let mut last_step = None;
+        let chains = x.dims()[0];
         let mut state = A::init(dynamics, x);
         for step in 0..num_steps {
             let done = step + 1;
@@ -197,6 +223,9 @@ impl Sampler {
             last_step = info.from.map(|from| LastStep { from, descent });
             if is_frame(done) {
                 trajectory.push(A::position(&state).clone());
+            }
+            if let Some(counter) = &self.counter {
+                counter.add(chains);
             }
         }
         let x = A::position(&state).clone();

@@ -27,6 +27,12 @@ pub enum CheckpointError {
         /// What the file system reported.
         cause: io::Error,
     },
+    /// A path given as a run or a checkpoint is not there.
+    #[error("{} does not exist; expected a run directory or a checkpoint", path.display())]
+    NotThere {
+        /// The path as given.
+        path: PathBuf,
+    },
     /// A path given as a run or a checkpoint is neither.
     #[error(
         "{} is neither a run directory nor a checkpoint", path.display()

@@ -9,7 +9,7 @@ use super::read::alternative_to;
 /// The checkpoint that `path` means: itself, or the [`latest`] one of a run directory.
 ///
 /// # Errors
-/// [`CheckpointError::Neither`], [`CheckpointError::NoneYet`] or [`CheckpointError::Damaged`] if `path`
+/// [`CheckpointError::NotThere`], [`CheckpointError::Neither`], [`CheckpointError::NoneYet`] or [`CheckpointError::Damaged`] if `path`
 /// leads to none.
 pub fn resolve(path: &Path) -> Result<PathBuf, CheckpointError> {
     if is_whole(path) {
@@ -35,8 +35,11 @@ pub fn resolve(path: &Path) -> Result<PathBuf, CheckpointError> {
             run_dir: path.to_owned(),
         });
     }
-    Err(CheckpointError::Neither {
-        path: path.to_owned(),
+    let path = path.to_owned();
+    Err(if path.exists() {
+        CheckpointError::Neither { path }
+    } else {
+        CheckpointError::NotThere { path }
     })
 }
 
@@ -64,13 +67,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let refusal = |path: &Path| resolve(path).unwrap_err().to_string();
         fs::write(dir.path().join("picture.png"), b"x").unwrap();
-        for path in [
-            dir.path().to_owned(),
-            dir.path().join("nowhere"),
-            dir.path().join("picture.png"),
-        ] {
+        for path in [dir.path().to_owned(), dir.path().join("picture.png")] {
             assert!(refusal(&path).contains("is neither a run directory nor a checkpoint"));
         }
+        assert!(refusal(&dir.path().join("nowhere")).contains("does not exist"));
         fs::write(dir.path().join("config.toml"), b"").unwrap();
         assert!(refusal(dir.path()).contains("has no checkpoint yet"));
     }

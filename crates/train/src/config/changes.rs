@@ -10,11 +10,14 @@ use super::settings::Config;
 impl Config {
     /// The keys, with old and new value, in which a resumed run would differ from `self` in what it
     /// learns. What a run writes may change, and so may the images that a device works on at a time,
-    /// and its length where the learning rate does not depend on it.
+    /// its length where the learning rate does not depend on it, and a data folder where it had none.
     pub fn changes_from(&self, old: &Self) -> Vec<String> {
         let mut comparable = self.clone();
         comparable.output = old.output.clone();
         comparable.micro_batch = old.micro_batch;
+        if old.data.dir.is_none() {
+            comparable.data.dir = None; // an imported run has never read any
+        }
         if matches!(self.lr, Schedule::Constant(_)) {
             comparable.iterations = old.iterations;
         }

@@ -24,6 +24,16 @@ pub enum ConfigError {
         /// Why.
         cause: std::io::Error,
     },
+    /// The configuration of a run, not as a run writes it.
+    #[error("{} is not the configuration of a run: {problem}{}", path.display(), instead(copy))]
+    DamagedRun {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// The copy of it in the run's latest checkpoint.
+        copy: Option<PathBuf>,
+    },
     /// Text that is no configuration: not TOML, an unknown key, a value of the wrong type.
     #[error("{origin}: {problem}")]
     Malformed {
@@ -35,4 +45,9 @@ pub enum ConfigError {
     /// A key with an impossible value.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+}
+
+fn instead(copy: &Option<PathBuf>) -> String {
+    let advice = |copy: &PathBuf| format!("; copy {} over it", copy.display());
+    copy.as_ref().map_or_else(String::new, advice)
 }

@@ -2,16 +2,18 @@
 
 use ebm_core::Invalid;
 use ebm_model::{Activation, ConvNetConfig, NetworkConfig, ResNetConfig};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which network, and what of it is not as published.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Changes to the published architecture.
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// The architecture.
     pub network: NetworkName,
     /// Filters of the first layer, the others in proportion; absent for the published ones.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub filters: Option<usize>,
     /// Nonlinearity; absent for the published one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,8 +27,9 @@ pub struct ModelConfig {
     /// Whether residual networks have self-attention.
     pub attention: bool,
     /// Probability with which the elements between a residual block's convolutions are dropped while
-    /// training, in [0, 1); absent for the published one.
+    /// training; absent for the published one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: Option<f64>,
     /// Whether residual networks leave out input biases and output gains: what is then left are
     /// ordinary layers, with PyTorch's names when exported.
@@ -53,7 +56,7 @@ impl Default for ModelConfig {
 }
 
 /// The architectures, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkName {
     /// The 77k-parameter network of the UvA tutorial.
@@ -159,6 +162,9 @@ impl ModelConfig {
         if let Some(dropout) = self.dropout.filter(|p| !(0.0..1.0).contains(p)) {
             let problem = format!("must be in [0, 1), got {dropout}");
             return Err(Invalid::new("dropout", problem));
+        }
+        if self.filters == Some(0) {
+            return Err(Invalid::new("filters", "must be at least 1, got 0"));
         }
         let residual_only = [
             ("attention", self.attention),

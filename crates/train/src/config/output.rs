@@ -1,23 +1,29 @@
 //! Say what a run writes, and how often.
 
 use ebm_core::Invalid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a run writes, and how often; none of it changes what is learned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutputConfig {
     /// Iterations between lines of metrics.
+    #[schemars(range(min = 1))]
     pub log_every: usize,
     /// Iterations between sample grids; 0 for none.
     pub sample_every: usize,
     /// Images in a sample grid.
+    #[schemars(range(min = 1))]
     pub num_samples: usize,
     /// Langevin steps from noise to a sample.
+    #[schemars(range(min = 1, max = 16777215))]
     pub sample_steps: usize,
     /// Iterations between checkpoints.
+    #[schemars(range(min = 1))]
     pub checkpoint_every: usize,
     /// Checkpoints kept.
+    #[schemars(range(min = 1))]
     pub keep_checkpoints: usize,
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::changes::flat;
 use super::error::ConfigError;
+use super::keys::Key;
 use super::preset;
 use super::settings::Config;
 
@@ -19,7 +19,35 @@ impl Config {
         file: Option<&Path>,
         overrides: &[String],
     ) -> Result<Self, ConfigError> {
-        let mut table = parse_table(preset::text(preset)?, &format!("preset `{preset}`"))?;
+        let origin = format!("preset `{preset}`");
+        let table = parse_table(preset::text(preset)?, &origin)?;
+        Self::laid_over(table, &origin, file, overrides)
+    }
+
+    /// This configuration with a file and `key=value` overrides laid over it, validated.
+    ///
+    /// # Errors
+    /// Names the file or assignment that is wrong, and the key.
+    pub fn resolve_over(
+        &self,
+        file: Option<&Path>,
+        overrides: &[String],
+    ) -> Result<Self, ConfigError> {
+        let origin = "the run's configuration";
+        Self::laid_over(
+            parse_table(&self.to_toml(), origin)?,
+            origin,
+            file,
+            overrides,
+        )
+    }
+
+    fn laid_over(
+        mut table: Table,
+        base: &str,
+        file: Option<&Path>,
+        overrides: &[String],
+    ) -> Result<Self, ConfigError> {
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
                 path: path.to_owned(),
@@ -35,29 +63,27 @@ impl Config {
             apply_override(&mut table, assignment, &origin)?;
             deserialize(table.clone(), &origin)?;
         }
-        let config = deserialize(table, &format!("preset `{preset}`"))?;
+        let config = deserialize(table, base)?;
         config.validate()?;
         Ok(config)
     }
 
-    /// This configuration with `key=value` overrides of the sampler, validated.
+    /// This configuration with `key=value` overrides of the sampler, validated. Where they choose a method
+    /// that accepts or rejects in place of `sgld`, the other keys are what that needs to sample the same
+    /// density ([`corrected`](ebm_langevin::LangevinConfig::corrected)), unless they are set, too.
     ///
     /// # Errors
     /// Names the assignment that is wrong, or a key outside `[langevin]`.
     pub fn with_sampler_overrides(&self, overrides: &[String]) -> Result<Self, ConfigError> {
-        let mut table = parse_table(&self.to_toml(), "the run's configuration")?;
-        for assignment in overrides {
-            let origin = format!("`{assignment}`");
-            if !assignment.trim_start().starts_with("langevin.") {
-                let problem = "only keys of langevin can be changed here".into();
-                return Err(malformed(&origin, problem));
-            }
-            apply_override(&mut table, assignment, &origin)?;
-            deserialize(table.clone(), &origin)?;
+        let is_of_sampler = |assignment: &String| assignment.trim_start().starts_with("langevin.");
+        if let Some(other) = overrides.iter().find(|it| !is_of_sampler(it)) {
+            let problem = "only keys of langevin can be changed here".into();
+            return Err(malformed(&format!("`{other}`"), problem));
         }
-        let config = deserialize(table, "the run's configuration")?;
-        config.validate()?;
-        Ok(config)
+        let chosen = self.resolve_over(None, overrides)?.langevin.method;
+        let mut base = self.clone();
+        base.langevin = self.langevin.corrected(chosen);
+        base.resolve_over(None, overrides)
     }
 
     /// The configuration that a run directory or checkpoint holds.
@@ -85,8 +111,35 @@ fn deserialize(table: Table, origin: &str) -> Result<Config, ConfigError> {
 fn malformed(origin: &str, problem: String) -> ConfigError {
     ConfigError::Malformed {
         origin: origin.to_owned(),
-        problem: problem.trim().replace('\n', " "),
+        problem: in_plain_words(problem.trim().replace('\n', " ")),
     }
+}
+
+/// A message of the parser without the names of this program's types.
+fn in_plain_words(mut message: String) -> String {
+    for (typed, plain) in [
+        ("expected usize", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected path string", "expected a text"),
+        (
+            "expected a sequence",
+            "expected a list, as in [\"crop\", \"flip\"]",
+        ),
+        ("unknown field", "unknown key"),
+        ("unknown variant", "unknown value"),
+        ("invalid type: ", ""),
+        ("invalid value: ", ""),
+    ] {
+        message = message.replace(typed, plain);
+    }
+    while let Some(start) = message.find("expected struct ") {
+        let rest = &message[start + "expected struct ".len()..];
+        let name = rest.split_whitespace().next().unwrap_or_default();
+        message = message.replace(&format!("expected struct {name}"), "expected a section");
+    }
+    message
 }
 
 /// Set one dotted key. The value is TOML, or a bare string; `none` removes an optional key.
@@ -127,24 +180,30 @@ fn section_of<'t, 'p>(
     Ok((section, key))
 }
 
-/// Refuse a key that a configuration must have, or that it does not know: what an optional key lacks
-/// by default, every other one has.
+/// Refuse a key that a configuration must have, or that it does not know.
 fn require_optional(path: &str, origin: &str) -> Result<(), ConfigError> {
-    let by_default = flat(&Config::default());
-    let is_section = |key: &String| key.starts_with(&format!("{path}."));
-    if by_default.contains_key(path) || by_default.keys().any(is_section) {
-        return Err(malformed(origin, format!("`{path}` is not optional")));
-    }
-    let mut alone = Table::new();
-    let (section, key) = section_of(&mut alone, path, origin)?;
-    // Whatever the type of a key that is known, the error is another one.
-    section.insert(key.to_owned(), Value::String(String::new()));
-    match alone.try_into::<Config>() {
-        Err(error) if error.to_string().contains("unknown field") => {
-            Err(malformed(origin, error.to_string()))
-        }
-        _ => Ok(()),
-    }
+    let keys = Config::keys();
+    let is_section = keys
+        .iter()
+        .any(|key| key.name.starts_with(&format!("{path}.")));
+    let problem = match keys.iter().find(|key| key.name == path) {
+        Some(key) if key.is_optional => return Ok(()),
+        None if !is_section => unknown(path, &keys),
+        _ => format!("`{path}` is not optional"),
+    };
+    Err(malformed(origin, problem))
+}
+
+/// What to say of a key that nobody knows: those that its section has.
+fn unknown(path: &str, keys: &[Key]) -> String {
+    let section = path.rfind('.').map_or("", |dot| &path[..=dot]);
+    let known = keys.iter().filter_map(|key| {
+        let name = key.name.strip_prefix(section)?;
+        Some(format!("`{}`", name.split('.').next().unwrap_or(name)))
+    });
+    let mut known: Vec<String> = known.collect();
+    known.dedup();
+    format!("unknown key `{path}`, expected one of {}", known.join(", "))
 }
 
 /// `value` as TOML where it is TOML, else as a string.
@@ -227,40 +286,6 @@ mod tests {
         assert_eq!(config, expected);
     }
 
-    /// The keys of a section, or of the whole for "", as the error for an unknown one lists them.
-    fn keys_of(section: &str) -> Vec<String> {
-        let header = match section {
-            "" => String::new(),
-            section => format!("[{section}]\n"),
-        };
-        let table = parse_table(&format!("{header}nobody = 1"), "").expect("TOML");
-        let error = table.try_into::<Config>().expect_err("an unknown key");
-        let text = error.to_string();
-        let (_, known) = text.split_once("expected ").expect("a list");
-        let list = known.lines().next().unwrap_or_default();
-        let names = list.split('`').skip(1).step_by(2);
-        names.map(String::from).collect()
-    }
-
-    #[test]
-    fn every_key_is_explained_where_the_recipes_are() {
-        let explained = include_str!("../../../../docs/recipes.md");
-        let by_default = parse_table(&Config::default().to_toml(), "").expect("TOML");
-        let mut keys = Vec::new();
-        for name in keys_of("") {
-            match by_default.get(&name).and_then(Value::as_table) {
-                Some(_) => keys.extend(keys_of(&name).iter().map(|key| format!("{name}.{key}"))),
-                None => keys.push(name),
-            }
-        }
-        assert!(
-            keys.contains(&"model.centered_input".to_owned()),
-            "{keys:?}"
-        );
-        keys.retain(|key| !explained.contains(&format!("`{key}`")));
-        assert!(keys.is_empty(), "not explained: {keys:?}");
-    }
-
     #[test]
     fn none_removes_any_optional_key_and_no_other() {
         assert_eq!(
@@ -272,12 +297,41 @@ mod tests {
         for (key, problem) in [
             ("batch_size", "not optional"),
             ("langevin", "not optional"),
-            ("langevin.num_stepz", "unknown field"),
-            ("langevinn.num_steps", "unknown field"),
-            ("langevin.num_steps.x", "not"),
+            ("langevin.num_stepz", "unknown key"),
+            ("langevinn.num_steps", "unknown key"),
+            ("langevin.num_steps.x", "unknown key"),
         ] {
             let message = with(&format!("{key}=none")).expect_err("refused");
             assert!(message.contains(problem), "{key}: {message}");
+        }
+    }
+
+    #[test]
+    fn messages_have_no_names_of_types() {
+        for (assignment, expected) in [
+            (
+                "batch_size=many",
+                "string \"many\", expected a whole number",
+            ),
+            ("batch_size=-1", "integer `-1`, expected a whole number"),
+            ("energy_l2=x", "string \"x\", expected a number"),
+            ("langevin=3", "integer `3`, expected a section"),
+            ("data.dir=3", "expected a text"),
+            ("buffer.augment=crop", "expected a list"),
+            (
+                "langevin.num_stepz=3",
+                "unknown key `num_stepz`, expected one of",
+            ),
+            (
+                "langevin.method=nuts",
+                "unknown value `nuts`, expected one of",
+            ),
+        ] {
+            let message = with(assignment).expect_err("refused");
+            assert!(message.contains(expected), "{assignment}: {message}");
+            for typed in ["usize", "u64", "f64", "struct", "field", "variant"] {
+                assert!(!message.contains(typed), "{assignment}: {message}");
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use ebm_core::{ImageShape, Invalid, NoiseKey, PhiloxRng, Schedule, Stream};
 use ebm_data::{BatchConfig, DataConfig};
 use ebm_langevin::{BufferConfig, LangevinConfig, Method};
 use ebm_model::{Network, Precision};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::ModelConfig;
@@ -14,26 +15,32 @@ use crate::optimizer::OptimizerConfig;
 use crate::step::StepConfig;
 
 /// Everything that determines a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Updates of the weights.
+    #[schemars(range(min = 1, max = 4294967295u32))]
     pub iterations: usize,
     /// Images, and chains, per iteration.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// The most images that a device works on at a time, where its memory asks for that. Slower, and
     /// the same but for the order of sums.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub micro_batch: Option<usize>,
     /// Floating-point precision of the chains' copy of the weights.
     pub precision: Precision,
     /// Seed of every random number.
     pub seed: u64,
     /// Learning rate: a number, or a schedule over the iterations.
+    #[schemars(range(min = 0))]
     pub lr: Schedule,
     /// α: weight of the L2 penalty of energies.
+    #[schemars(range(min = 0))]
     pub energy_l2: f64,
-    /// Decay of the moving average of the weights, in [0, 1).
+    /// Decay of the moving average of the weights.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub ema_decay: f64,
     /// The network.
     pub model: ModelConfig,

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ebm_model::EnergyModel;
 
@@ -11,32 +12,44 @@ use crate::config::Config;
 use crate::error::TrainError;
 use crate::state::{Persist, TrainState};
 
+/// The file whose lock a process holds while it trains.
+const LOCK: &str = ".lock";
+
 /// A run directory that no other process writes to.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
     _lock: File,
+    /// The folders that were made for a run that may still be refused, the innermost first.
+    made: Vec<PathBuf>,
+    is_adopted: AtomicBool,
 }
 
 impl RunDir {
     /// Open the directory of a new run, or of one that goes on with the same configuration.
     ///
     /// # Errors
-    /// Where the directory belongs to something else, to another process, or to a run with another
-    /// configuration (unless `force`), or cannot be written. Nothing is written over.
+    /// Where the directory belongs to something else, to another process, or to a run that has learned
+    /// under another configuration (unless `force`), or cannot be written. Nothing is written over.
     pub fn open(path: &Path, config: &Config, force: bool) -> Result<Self, TrainError> {
-        let config_file = path.join("config.toml");
-        if config_file.exists() {
-            refuse_changes(path, &config_file, config, force)?;
-        } else if path.exists() && !is_unused(path)? {
-            return Err(TrainError::NotARun {
-                path: path.to_owned(),
-            });
+        let old = Config::of_run(path)?;
+        match &old {
+            Some(old) if !force => refuse_changes(path, old, config)?,
+            None if path.exists() && !is_unused(path)? => {
+                return Err(TrainError::NotARun {
+                    path: path.to_owned(),
+                });
+            }
+            _ => {}
         }
-        fs::create_dir_all(path.join("samples")).map_err(TrainError::writing(path))?;
+        let missing = path.ancestors().take_while(|folder| !folder.exists());
+        let made = missing.map(Path::to_owned).collect();
+        fs::create_dir_all(path).map_err(TrainError::writing(path))?;
         Ok(Self {
             path: path.to_owned(),
             _lock: lock(path)?,
+            made,
+            is_adopted: AtomicBool::new(old.is_some()),
         })
     }
 
@@ -45,6 +58,9 @@ impl RunDir {
     /// # Errors
     /// Where it cannot be written.
     pub fn adopt(&self, config: &Config) -> Result<(), TrainError> {
+        self.is_adopted.store(true, Ordering::Relaxed);
+        let samples = self.path.join("samples");
+        fs::create_dir_all(&samples).map_err(TrainError::writing(&samples))?;
         let file = self.path.join("config.toml");
         let written = write_atomically(&file, config.to_toml().as_bytes());
         written.map_err(TrainError::writing(&file))
@@ -83,17 +99,23 @@ impl RunDir {
     }
 }
 
-/// Hold a run to the configuration that its directory names, unless `force`.
-fn refuse_changes(
-    path: &Path,
-    config_file: &Path,
-    config: &Config,
-    force: bool,
-) -> Result<(), TrainError> {
-    let old = fs::read_to_string(config_file).map_err(TrainError::writing(config_file))?;
-    let old = Config::parse(&old, &config_file.display().to_string())?;
-    let changes = config.changes_from(&old);
-    if changes.is_empty() || force {
+/// A run that was refused leaves nothing behind.
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        if self.is_adopted.load(Ordering::Relaxed) {
+            return;
+        }
+        let _ = fs::remove_file(self.path.join(LOCK));
+        for folder in &self.made {
+            let _ = fs::remove_dir(folder); // unless somebody has put something there
+        }
+    }
+}
+
+/// Hold a run that has learned something to the configuration that its directory names.
+fn refuse_changes(path: &Path, old: &Config, config: &Config) -> Result<(), TrainError> {
+    let changes = config.changes_from(old);
+    if changes.is_empty() || checkpoint::latest(path)?.is_none() {
         return Ok(());
     }
     Err(TrainError::ConfigChanged {
@@ -105,7 +127,7 @@ fn refuse_changes(
 /// Whether the directory holds nothing but the files of a run that ended before its configuration was
 /// written.
 fn is_unused(path: &Path) -> Result<bool, TrainError> {
-    const LEFT_BEHIND: [&str; 3] = [".lock", "samples", "config.toml.tmp"];
+    const LEFT_BEHIND: [&str; 3] = [LOCK, "samples", "config.toml.tmp"];
     let mut entries = fs::read_dir(path).map_err(TrainError::writing(path))?;
     Ok(entries.all(|entry| {
         entry.is_ok_and(|entry| LEFT_BEHIND.iter().any(|own| entry.file_name() == *own))
@@ -113,7 +135,7 @@ fn is_unused(path: &Path) -> Result<bool, TrainError> {
 }
 
 fn lock(path: &Path) -> Result<File, TrainError> {
-    let file = path.join(".lock");
+    let file = path.join(LOCK);
     let lock = File::create(&file).map_err(TrainError::writing(&file))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

@@ -28,6 +28,8 @@ const FEW_IMAGES: usize = 8;
 pub struct Estimate {
     /// Median seconds per iteration.
     pub s_per_iteration: f64,
+    /// Seconds of the fastest and of the slowest iteration, where whole ones were measured.
+    pub fastest_and_slowest: Option<[f64; 2]>,
     /// Parameters of the network.
     pub parameters: usize,
     /// Largest memory of the process in training, in bytes, where the system tells.
@@ -66,13 +68,16 @@ pub fn measure(
         };
         return Ok(Estimate {
             s_per_iteration: projected,
+            fastest_and_slowest: None,
             parameters,
             peak_memory: before.zip(process_memory::peak()).map(grown),
             scaled_from: Some(twice),
         });
     }
+    let seconds = stopwatch.sorted_seconds(config, MEASURED);
     Ok(Estimate {
-        s_per_iteration: stopwatch.seconds(config, MEASURED),
+        s_per_iteration: seconds[MEASURED / 2],
+        fastest_and_slowest: Some([seconds[0], seconds[MEASURED - 1]]),
         parameters,
         peak_memory: process_memory::peak(),
         scaled_from: None,
@@ -117,8 +122,13 @@ impl<'a> Stopwatch<'a> {
         })
     }
 
-    /// Median of `measured` iterations, after some that are slow and tell nothing.
+    /// Median of `measured` iterations.
     fn seconds(&mut self, config: &Config, measured: usize) -> f64 {
+        self.sorted_seconds(config, measured)[measured / 2]
+    }
+
+    /// Seconds of `measured` iterations, the fastest first, after some that are slow and tell nothing.
+    fn sorted_seconds(&mut self, config: &Config, measured: usize) -> Vec<f64> {
         self.trainer.objective = config.contrastive();
         let (batches, seed) = (config.batches(), config.seed);
         let mut batches = Batches::new(self.images, batches, seed, self.device);
@@ -131,9 +141,9 @@ impl<'a> Stopwatch<'a> {
             let _wait_for_the_device = info.loss.into_data();
             seconds.push(start.elapsed().as_secs_f64());
         }
-        let measured = &mut seconds[WARM_UP..];
+        let mut measured = seconds.split_off(WARM_UP);
         measured.sort_by(f64::total_cmp);
-        measured[measured.len() / 2]
+        measured
     }
 }
 

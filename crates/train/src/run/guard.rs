@@ -1,4 +1,5 @@
-//! Stop a run that went wrong: a loss that is not finite, gradients that only a broken kernel gives.
+//! Stop a run that went wrong: a loss that is not finite, an energy that tells nothing apart, gradients
+//! that only a broken kernel gives.
 
 use burn::tensor::Tensor;
 use ebm_model::{EnergyModel, Frozen};
@@ -10,9 +11,9 @@ use crate::error::TrainError;
 pub(super) struct Divergence {
     /// The first bad iteration.
     pub(super) iteration: u64,
-    /// What is not finite.
+    /// What shows it.
     pub(super) what: &'static str,
-    /// What it is instead.
+    /// Its value.
     pub(super) value: f32,
 }
 
@@ -92,8 +93,32 @@ pub(super) fn refuse_bad_scale(step_scale: f64, iteration: u64) -> Result<(), Di
     })
 }
 
+/// Refuse an energy that is the same for every image, of data and of samples: it has no gradient, and no
+/// update brings one back. `terms` are those of the metrics.
+pub(super) fn refuse_flat_energy(
+    terms: &[(&'static str, f64)],
+    iteration: u64,
+) -> Result<(), Divergence> {
+    let term = |name| terms.iter().find(|term| term.0 == name).map(|term| term.1);
+    let names = ["e_pos", "e_neg", "e_pos_std", "e_neg_std"].map(term);
+    let [Some(e_pos), Some(e_neg), Some(pos_std), Some(neg_std)] = names else {
+        return Ok(());
+    };
+    // What rounding makes of equal energies.
+    let rounding = 4.0 * f64::from(f32::EPSILON) * e_pos.abs().max(e_neg.abs());
+    let is_flat = [e_pos - e_neg, pos_std, neg_std].map(|difference| difference.abs() <= rounding);
+    if is_flat != [true; 3] {
+        return Ok(());
+    }
+    Err(Divergence {
+        iteration,
+        what: "the energy of every image, of data and of samples alike,",
+        value: e_pos as f32,
+    })
+}
+
 /// Stop at gradients that are exactly zero or not finite: a broken kernel gives them, a bad recipe
-/// hardly ever. `norms` are those of the metrics whose name ends in `grad_norm` or `grad_norm_mean`.
+/// hardly ever. `norms` are those of [`Metrics::gradient_norms`](super::metrics::Metrics::gradient_norms).
 pub(super) fn refuse_broken_gradients<'a>(
     iteration: u64,
     norms: impl Iterator<Item = (&'a str, f64)>,
@@ -149,20 +174,37 @@ mod tests {
     }
 
     #[test]
+    fn an_energy_that_tells_no_image_from_another_is_a_divergence() {
+        let terms = |e_neg, std| {
+            [
+                ("e_pos", -0.25),
+                ("e_neg", e_neg),
+                ("e_pos_std", std),
+                ("e_neg_std", std),
+            ]
+        };
+        let flat = refuse_flat_energy(&terms(-0.25, 1e-9), 40).expect_err("flat");
+        assert_eq!((flat.iteration, flat.value), (40, -0.25));
+        assert_eq!(refuse_flat_energy(&terms(-0.25, 1e-4), 40), Ok(()));
+        assert_eq!(refuse_flat_energy(&terms(0.25, 0.0), 40), Ok(()));
+        assert_eq!(refuse_flat_energy(&[("loss", 0.0)], 40), Ok(()));
+    }
+
+    #[test]
     fn gradients_that_only_broken_kernels_give_stop_a_run() {
         let check = |of_weights: f64, of_chains: f64| {
             let norms = [
-                ("grad_norm", of_weights),
-                ("chain_grad_norm_mean", of_chains),
+                ("weight_grad_norm", of_weights),
+                ("pixel_grad_norm_mean", of_chains),
             ];
             refuse_broken_gradients(3, norms.into_iter(), "wgpu:0")
         };
         assert!(check(0.5, 1e-9).is_ok());
         for (norms, what) in [
-            ([0.0, 1.0], "grad_norm is 0 on wgpu:0"),
-            ([1.0, 0.0], "chain_grad_norm_mean is 0"),
-            ([f64::NAN, 1.0], "grad_norm is NaN"),
-            ([1.0, f64::INFINITY], "chain_grad_norm_mean is inf"),
+            ([0.0, 1.0], "weight_grad_norm is 0 on wgpu:0"),
+            ([1.0, 0.0], "pixel_grad_norm_mean is 0"),
+            ([f64::NAN, 1.0], "weight_grad_norm is NaN"),
+            ([1.0, f64::INFINITY], "pixel_grad_norm_mean is inf"),
         ] {
             let message = check(norms[0], norms[1]).expect_err("broken").to_string();
             assert!(

@@ -3,14 +3,17 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-/// First terms of a line for people, and others that it has room for.
-const FIRST: usize = 4;
-const ALSO: [&str; 5] = [
-    "grad_norm",
-    "chain_grad_norm_mean",
-    "clamped_share",
-    "acceptance",
-    "buffer_age_mean",
+/// What a line for people shows, by the names that people read.
+const SHOWN: [(&str, &str); 9] = [
+    ("e_pos", "E data"),
+    ("e_neg", "E samples"),
+    ("loss", "loss"),
+    ("weight_grad_norm", "weight-grad"),
+    ("pixel_grad_norm_mean", "pixel-grad"),
+    ("clamped_share", "clamped"),
+    ("acceptance", "acceptance"),
+    ("buffer_age_mean", "buffer-age"),
+    ("sample_distance", "sample-distance"),
 ];
 
 /// One line of `metrics.jsonl`: what the objective tells, a function of the configuration alone, then
@@ -32,29 +35,32 @@ pub struct Speed {
     pub image_steps_per_s: f64,
     /// Seconds per iteration.
     pub s_per_iteration: f64,
-    /// Seconds of this process in training.
+    /// Seconds of training: of this process, in [`MetricsFile`](super::MetricsFile) of the whole run.
     pub elapsed_s: f64,
-    /// Seconds to the last iteration.
+    /// Seconds to the last iteration, at the speed of the last minute or so.
     pub eta_s: f64,
 }
 
 impl Metrics {
-    /// The line for people: the first terms, what tells how chains and weights move, the speed.
+    /// The line for people, energies first. Two spaces stand between its items.
     pub fn summary(&self) -> String {
-        let (first, rest) = self.terms.split_at(FIRST.min(self.terms.len()));
-        let others = rest.iter().filter(|(name, _)| ALSO.contains(name));
-        let shown = first.iter().chain(others);
-        let mut line: String = shown
-            .map(|(name, value)| format!("{name} {} ", short(*value)))
-            .collect();
-        line += &format!("{:.0} image-steps/s", self.speed.image_steps_per_s);
-        line
+        let items = SHOWN.iter().filter_map(|(name, shown)| {
+            let value = self.term(name)?;
+            Some(format!("{shown} {}", short(value)))
+        });
+        items.collect::<Vec<_>>().join("  ")
+    }
+
+    /// What was measured under this name.
+    pub fn term(&self, name: &str) -> Option<f64> {
+        let found = self.terms.iter().find(|term| term.0 == name);
+        found.map(|term| term.1)
     }
 
     /// Norms of the gradients of weights and of images.
     pub(super) fn gradient_norms(&self) -> impl Iterator<Item = (&'static str, f64)> {
         let is_norm = |(name, _): &&(&str, f64)| {
-            name.ends_with("grad_norm") || name.ends_with("grad_norm_mean")
+            *name == "weight_grad_norm" || *name == "pixel_grad_norm_mean"
         };
         self.terms.iter().filter(is_norm).copied()
     }
@@ -103,7 +109,7 @@ mod tests {
             terms: vec![
                 ("loss", 0.5),
                 ("gap", -1.0),
-                ("grad_norm", f64::NAN),
+                ("weight_grad_norm", f64::NAN),
                 ("kl", 1.0),
             ],
             speed: Speed::default(),
@@ -113,19 +119,18 @@ mod tests {
     #[test]
     fn a_line_is_one_flat_object_in_the_order_of_reading() {
         let line = serde_json::to_string(&metrics(7)).expect("JSON");
-        let expected = r#"{"iteration":7,"loss":0.5,"gap":-1.0,"grad_norm":null,"kl":1.0,"#;
+        let expected = r#"{"iteration":7,"loss":0.5,"gap":-1.0,"weight_grad_norm":null,"kl":1.0,"#;
         assert!(line.starts_with(expected), "{line}");
         assert!(line.ends_with(r#""eta_s":0.0}"#), "{line}");
     }
 
     #[test]
-    fn people_read_the_first_terms_and_a_few_others() {
+    fn people_read_a_few_terms_by_names_of_their_own() {
         let mut metrics = metrics(7);
         metrics
             .terms
             .extend([("clamped_share", 0.002), ("e_pos_std", 3.0)]);
-        let expected =
-            "loss 0.500 gap -1.000 grad_norm NaN kl 1.000 clamped_share 2.0e-3 0 image-steps/s";
+        let expected = "loss 0.500  weight-grad NaN  clamped 2.0e-3";
         assert_eq!(metrics.summary(), expected);
     }
 }

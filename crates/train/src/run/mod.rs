@@ -1,9 +1,11 @@
 //! Train from the first iteration to the last: log, sample, checkpoint, resume, stop.
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `guard` (what stops
-//! a run that went wrong) → `dir` (where it writes) → `estimate` (what a run will cost).
+//! a run that went wrong) → `samples`, `distance` (what shows whether it works) → `dir` (where it writes)
+//! → `estimate` (what a run will cost).
 
 mod dir;
+mod distance;
 pub mod estimate;
 mod guard;
 mod metrics;

@@ -73,6 +73,8 @@ pub struct Samples {
     pub data: Vec<u8>,
     /// Shape of an image.
     pub shape: ImageShape,
+    /// Classes of the model, in turn from image to image; 0 for a model without.
+    pub num_classes: usize,
     /// Where the run directory has the picture of these samples.
     pub path: PathBuf,
 }

@@ -1,12 +1,15 @@
-//! Draw a grid of samples from noise, under the averaged weights, beside data.
+//! Draw samples from noise, under the averaged weights, and hold them against data and noise.
 
-use burn::tensor::Device;
-use ebm_core::index_tensor;
-use ebm_data::Images;
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::pixels::pixel_of_byte;
+use ebm_core::{Energy, ImageShape, index_tensor};
+use ebm_data::{Dataset, Images};
 use ebm_langevin::{
     LangevinConfig, labels_in_turn, noise_images, sampler_outside_training, to_bytes,
 };
 use ebm_model::{EnergyModel, Frozen};
+
+use super::distance::distance_share;
 
 /// How samples are drawn.
 pub(super) struct Drawing<'a> {
@@ -18,38 +21,79 @@ pub(super) struct Drawing<'a> {
     pub(super) device: &'a Device,
 }
 
+/// Samples of the classes in turn, with the noise that they started from and data beside them; each
+/// `[num, channels, height, width]` in bytes.
+pub(super) struct Drawn {
+    pub(super) samples: Vec<u8>,
+    pub(super) data: Vec<u8>,
+    noise: Vec<u8>,
+    labels: Vec<u32>,
+}
+
 impl Drawing<'_> {
-    /// Samples of the classes in turn, and their labels; bytes `[num, channels, height, width]`.
-    pub(super) fn samples<M: EnergyModel + Sync>(
-        &self,
-        model: &Frozen<M>,
-        data: &Images,
-    ) -> (Vec<u8>, Vec<u32>) {
+    /// Draw samples; the images beside them are of the same classes where the model has classes.
+    pub(super) fn draw<M: EnergyModel + Sync>(&self, model: &Frozen<M>, data: &Images) -> Drawn {
         let labels = labels_in_turn(self.num, model.num_classes());
         let start = noise_images(self.num, data.shape, self.seed, self.device);
+        let noise = to_bytes(start.clone());
         let sampler = sampler_outside_training(self.langevin, self.steps, self.seed)
             .with_step_scale(self.step_scale);
         let energy = model.given(index_tensor(&labels, self.device));
         let ids: Vec<u32> = (0..self.num as u32).collect();
         let run = sampler.run(start, &ids, &energy);
-        (to_bytes(run.x), labels)
+        let beside = if model.num_classes() > 0 {
+            data.of_classes(&labels)
+        } else {
+            data.spread(self.num)
+        };
+        Drawn {
+            samples: to_bytes(run.x),
+            data: data.gather(&beside),
+            noise,
+            labels,
+        }
     }
-}
 
-/// Images of the data to show beside samples, as bytes: of the same classes where the model has classes.
-pub(super) fn shown_beside(labels: &[u32], data: &Images, by_class: bool) -> Vec<u8> {
-    let mut next = 0;
-    let mut follow = |wanted: Option<u32>| {
-        let mut order = (0..data.len()).map(|i| (next + i) % data.len());
-        let fits = |i: &usize| wanted.is_none_or(|label| data.labels[*i] == label);
-        let found = order.find(fits).unwrap_or(next % data.len());
-        next = found + 1;
-        found
-    };
-    let indices = labels
-        .iter()
-        .map(|&label| follow(by_class.then_some(label)));
-    indices
-        .flat_map(|index| data.image(index).to_vec())
-        .collect()
+    /// What tells whether the model works: mean energies of as many training and test images as there
+    /// are samples, of the samples and of uniform noise, and how far the samples are from the data.
+    pub(super) fn terms<M: EnergyModel + Sync>(
+        &self,
+        model: &Frozen<M>,
+        drawn: &Drawn,
+        dataset: &Dataset,
+    ) -> Vec<(&'static str, f64)> {
+        let shape = dataset.train.shape;
+        let of_split = |split: &Images| {
+            let indices = split.spread(self.num.min(split.len()));
+            let labels: Vec<u32> = indices.iter().map(|&index| split.labels[index]).collect();
+            self.mean_energy(model, &split.gather(&indices), &labels, shape)
+        };
+        let of = |bytes| self.mean_energy(model, bytes, &drawn.labels, shape);
+        let mut terms = vec![("e_train", of_split(&dataset.train))];
+        let test = dataset.test.as_ref().filter(|test| !test.is_empty());
+        terms.extend(test.map(|test| ("e_test", of_split(test))));
+        terms.extend([
+            ("e_samples", of(&drawn.samples)),
+            ("e_noise", of(&drawn.noise)),
+        ]);
+        let share = distance_share(&drawn.samples, &drawn.data, &drawn.noise, shape);
+        terms.push(("sample_distance", share));
+        terms
+    }
+
+    fn mean_energy<M: EnergyModel + Sync>(
+        &self,
+        model: &Frozen<M>,
+        bytes: &[u8],
+        labels: &[u32],
+        shape: ImageShape,
+    ) -> f64 {
+        let pixels: Vec<f32> = bytes.iter().map(|&byte| pixel_of_byte(byte)).collect();
+        let data = TensorData::new(pixels, shape.batch(labels.len()));
+        let images = Tensor::from_data(data, self.device);
+        let energies = model
+            .given(index_tensor(labels, self.device))
+            .energies(images);
+        f64::from(energies.mean().into_scalar::<f32>())
+    }
 }

@@ -14,7 +14,7 @@ use super::metrics::Metrics;
 use super::observer::{Observer, Observers, Samples, StepReport};
 use super::open::{load_state, new_state};
 use super::pace::Pace;
-use super::samples::{Drawing, shown_beside};
+use super::samples::{Drawing, Drawn};
 use crate::checkpoint;
 use crate::config::Config;
 use crate::error::TrainError;
@@ -65,7 +65,7 @@ pub enum Outcome {
 /// A run: a trainer, its data, and the directory it writes to, which no other process does.
 pub struct Run<'a> {
     config: &'a Config,
-    data: &'a Images,
+    dataset: &'a Dataset,
     trainer: Trainer<Network, Contrastive>,
     device: Device,
     device_name: String,
@@ -88,14 +88,13 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         config.precision.check(device)?;
         let dir = RunDir::open(&options.dir, config, options.force)?;
-        let data = &dataset.train;
-        let state = open_state(config, data, device, dir.path())?;
+        let state = open_state(config, &dataset.train, device, dir.path())?;
         let trainer = Trainer::from_state(state, config.contrastive(), config.seed);
         let trainer = trainer.with_config(config.step());
         Ok(Self {
             pace: Pace::new(trainer.state.iteration),
             config,
-            data,
+            dataset,
             trainer,
             device: device.clone(),
             device_name: options.device_name.clone(),
@@ -142,7 +141,8 @@ impl<'a> Run<'a> {
         self.adopt()?;
         let mut observers = Observers::new(observers);
         let (total, device) = (self.config.iterations as u64, self.device.clone());
-        let mut batches = Batches::new(self.data, self.config.batches(), self.config.seed, &device);
+        let (data, seed) = (&self.dataset.train, self.config.seed);
+        let mut batches = Batches::new(data, self.config.batches(), seed, &device);
         self.pace = Pace::new(self.iteration());
         let mut saved = self
             .latest_checkpoint()?
@@ -150,13 +150,22 @@ impl<'a> Run<'a> {
         while self.iteration() < total && !stop.load(Ordering::Relaxed) {
             let batch = batches.at(self.trainer.key(), Shard::WHOLE);
             let done = self.iteration() + 1;
-            let is_logged = is_due(done, self.config.output.log_every) || done == total;
-            let info = if is_logged {
+            let output = &self.config.output;
+            let (draws, saves) = (
+                self.are_samples_due(done) && observers.is_watched(),
+                is_due(done, output.checkpoint_every) || done == total,
+            );
+            let is_logged = is_due(done, output.log_every) || draws || done == total;
+            let info = if is_logged || saves {
                 self.trainer.step_recorded(&batch)
             } else {
                 self.trainer.step(&batch)
             };
-            let metrics = self.look_at(info, is_logged)?;
+            let mut metrics = self.look_at(info, is_logged, saves)?;
+            let samples = draws.then(|| self.samples());
+            if let (Some(metrics), Some((_, terms))) = (&mut metrics, &samples) {
+                metrics.terms.extend(terms);
+            }
             let report = StepReport {
                 iteration: done,
                 total,
@@ -164,11 +173,10 @@ impl<'a> Run<'a> {
             };
             observers.tell(|observer| observer.on_step(&report));
             self.refuse_broken_gradients(metrics.as_ref())?;
-            if self.are_samples_due() && observers.is_watched() {
-                let samples = self.samples();
+            if let Some((samples, _)) = samples {
                 observers.tell(|observer| observer.on_samples(&samples));
             }
-            if is_due(done, self.config.output.checkpoint_every) && done < total {
+            if saves && done < total {
                 saved = Some((done, self.save(&mut observers)?));
             }
         }
@@ -188,19 +196,24 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Stop at the first loss that is not finite, and read the metrics where they are logged. On a CPU
-    /// every loss is looked at, as reading costs nothing there.
-    fn look_at(&mut self, info: StepInfo, is_logged: bool) -> Result<Option<Metrics>, TrainError> {
+    /// Stop at the first loss that is not finite, and at an energy that tells nothing apart; read the
+    /// metrics where they are logged. On a CPU every loss is looked at, as reading costs nothing there.
+    fn look_at(
+        &mut self,
+        info: StepInfo,
+        is_logged: bool,
+        saves: bool,
+    ) -> Result<Option<Metrics>, TrainError> {
         let iteration = self.iteration();
         self.unread.push(iteration, info.loss);
-        if !is_logged {
+        if !(is_logged || saves) {
             if DeviceKind::is_cpu(&self.device) {
                 self.read_losses()?;
             }
             return Ok(None);
         }
         let (mut names, mut tensors): (Vec<_>, Vec<_>) = info.terms.into_iter().unzip();
-        names.push("grad_norm");
+        names.push("weight_grad_norm");
         tensors.push(info.grad_norm);
         let values = self.unread.read_with(tensors);
         let values = values.map_err(|divergence| self.diverged(divergence))?;
@@ -208,13 +221,14 @@ impl<'a> Run<'a> {
             .into_iter()
             .zip(values.into_iter().map(f64::from))
             .collect();
+        let flat = guard::refuse_flat_energy(&terms, iteration);
+        flat.map_err(|divergence| self.diverged(divergence))?;
         terms.push(("lr", info.lr));
-        let metrics = Metrics {
+        Ok(is_logged.then(|| Metrics {
             iteration,
             terms,
             speed: self.pace.speed(iteration, self.config),
-        };
-        Ok(Some(metrics))
+        }))
     }
 
     /// On a GPU, stop where metrics show gradients that only a broken kernel gives.
@@ -234,13 +248,14 @@ impl<'a> Run<'a> {
             .map_err(|divergence| self.diverged(divergence))
     }
 
-    fn are_samples_due(&self) -> bool {
-        let (iteration, every) = (self.iteration(), self.config.output.sample_every);
+    fn are_samples_due(&self, iteration: u64) -> bool {
+        let every = self.config.output.sample_every;
         let is_last = iteration == self.config.iterations as u64;
         every > 0 && (is_last || is_due(iteration, every))
     }
 
-    fn samples(&self) -> Samples {
+    /// Samples, and what they tell.
+    fn samples(&self) -> (Samples, Vec<(&'static str, f64)>) {
         let output = &self.config.output;
         let model = self.state().ema_model();
         let drawing = Drawing {
@@ -251,15 +266,18 @@ impl<'a> Run<'a> {
             seed: self.config.seed,
             device: &self.device,
         };
-        let (samples, labels) = drawing.samples(&model, self.data);
-        let by_class = model.num_classes() > 0;
-        Samples {
+        let drawn = drawing.draw(&model, &self.dataset.train);
+        let terms = drawing.terms(&model, &drawn, self.dataset);
+        let Drawn { samples, data, .. } = drawn;
+        let samples = Samples {
             iteration: self.iteration(),
             samples,
-            data: shown_beside(&labels, self.data, by_class),
-            shape: self.data.shape,
+            data,
+            shape: self.dataset.train.shape,
+            num_classes: model.num_classes(),
             path: self.dir.samples(self.iteration()),
-        }
+        };
+        (samples, terms)
     }
 
     fn save(&mut self, observers: &mut Observers<'_, '_>) -> Result<PathBuf, TrainError> {

@@ -19,6 +19,11 @@ use tree::{Tree, scan};
 
 pub use progress::Decoded;
 
+/// Whether a folder has pictures in it or in its sub-folders.
+pub(super) fn holds_pictures(dir: &std::path::Path) -> bool {
+    scan(dir).is_ok()
+}
+
 /// Reads the splits in `config.dir`, or the whole folder as training images.
 pub(super) fn load(
     config: &DataConfig,
@@ -46,15 +51,21 @@ pub(super) fn load(
     })
 }
 
-/// Side of the first readable picture, which must be square.
+/// The largest side that is taken from a picture: photographs have thousands of pixels, and networks for
+/// such images do not fit a machine.
+const LARGEST_NATIVE_SIDE: u32 = 128;
+
+/// Side of the first readable picture, which must be square and small.
 fn native_side(tree: &Tree) -> Result<usize, DataError> {
     let readable = |(path, _): &(PathBuf, u32)| Some((path.clone(), dimensions(path).ok()?));
     match tree.pictures.iter().find_map(readable) {
-        Some((path, (width, height))) if width != height => Err(DataError::NotSquare {
-            path,
-            width,
-            height,
-        }),
+        Some((path, (width, height))) if width != height || width > LARGEST_NATIVE_SIDE => {
+            Err(DataError::SizeNeeded {
+                path,
+                width,
+                height,
+            })
+        }
         Some((_, (side, _))) => Ok(side as usize),
         // Any size will do: decoding them reports that all pictures are bad.
         None => Ok(1),
@@ -190,6 +201,20 @@ mod tests {
                 path.display()
             )
         );
+    }
+
+    #[test]
+    fn photographs_are_never_taken_at_their_full_size_by_accident() {
+        let dir = tempfile::tempdir().unwrap();
+        save(&dir.path().join("a.png"), 129, 129, [0; 3]);
+        let message = load(&config(dir.path()), 0).unwrap_err().to_string();
+        assert!(
+            message.contains("is 129 by 129: set `data.image_size`"),
+            "{message}"
+        );
+        save(&dir.path().join("a.png"), 128, 128, [0; 3]);
+        let side = load(&config(dir.path()), 0).unwrap().train.shape.width;
+        assert_eq!(side, 128);
     }
 
     #[test]

@@ -10,22 +10,27 @@ use ebm_core::rows::{one_per_row, row_sums};
 use ebm_core::{Invalid, energy_and_gradient};
 use ebm_langevin::LastStep;
 use ebm_model::{EnergyModel, Frozen};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::directional::directional_derivative;
 
 /// The `[kl]` section of a configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KlConfig {
-    /// Weight of the term in the loss, at least 0; 0 switches it off (as every published command of
-    /// the 2019 release does).
+    /// Weight of the gradient through the last Langevin step and of the samples' entropy (improved
+    /// contrastive divergence, Du et al. 2021); 0 for none.
+    #[schemars(range(min = 0))]
     pub weight: f64,
-    /// λ: weight of the entropy of samples within the term, at least 0.
+    /// λ: weight of the samples' entropy within that term.
+    #[schemars(range(min = 0))]
     pub entropy_weight: f64,
     /// Samples of a batch that the term takes.
+    #[schemars(range(min = 1))]
     pub samples: usize,
     /// Chains of the buffer among which the nearest is looked for.
+    #[schemars(range(min = 1))]
     pub neighbors: usize,
 }
 

@@ -2,10 +2,11 @@
 
 use burn::tensor::{Tensor, activation};
 use ebm_core::Invalid;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How energies of data and of samples become a loss (Du & Mordatch 2019, released code).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
     /// mean E₊ − mean E₋.
@@ -25,12 +26,14 @@ impl LossKind {
 }
 
 /// The `[objective]` section of a configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
     /// How energies are contrasted.
     pub kind: LossKind,
-    /// T of `logsumexp` and `softplus`, above 0: it multiplies energies.
+    /// How strongly differences of energies count in `logsumexp` and `softplus`: T, which multiplies
+    /// energies.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub sharpness: f64,
 }
 

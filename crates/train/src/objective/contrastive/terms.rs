@@ -70,8 +70,8 @@ fn of_chains(stats: &ChainStats) -> Terms {
         // A maximum of what is not a number need not be one: the mean marks it.
         let mark = grad_norm_mean.clone().mean() * 0.0;
         terms.extend([
-            ("chain_grad_norm_mean", grad_norm_mean.clone().mean()),
-            ("chain_grad_norm_max", grad_norm_max.clone().max() + mark),
+            ("pixel_grad_norm_mean", grad_norm_mean.clone().mean()),
+            ("pixel_grad_norm_max", grad_norm_max.clone().max() + mark),
             ("clamped_share", clamped_share.clone().mean()),
         ]);
         terms.extend(acceptance.iter().map(|a| ("acceptance", a.clone().mean())));

@@ -1,0 +1,96 @@
+//! Read the images of a file: a picture, a contact sheet of this program, an array of bytes.
+
+use std::path::Path;
+
+use anyhow::bail;
+use ebm_core::ImageShape;
+use ebm_data::decode_picture;
+use image::ImageReader;
+
+use crate::output::{CutSheet, cut_sheet, has_extension, load_npy_u8, nhwc_to_nchw};
+
+/// A picture more than this many times as wide as high, or as high as wide, is probably several.
+const MAX_ASPECT: u64 = 2;
+
+/// The images of a file as bytes `[n, c, h, w]`, and for each of them its place in the file.
+pub(super) fn read_images(
+    path: &Path,
+    shape: ImageShape,
+) -> anyhow::Result<(Vec<u8>, Vec<String>)> {
+    if has_extension(path, "npy") {
+        let bytes = read_array(path, shape)?;
+        let indices = 0..bytes.len() / shape.pixels();
+        return Ok((bytes, indices.map(|index| index.to_string()).collect()));
+    }
+    match cut_sheet(path) {
+        Some(sheet) => of_sheet(path, sheet, shape),
+        None => Ok((read_picture(path, shape)?, vec!["0".to_owned()])),
+    }
+}
+
+fn read_array(path: &Path, shape: ImageShape) -> anyhow::Result<Vec<u8>> {
+    let [channels, height, width] = shape.dims();
+    let (found, pixels) = load_npy_u8(path)?;
+    match found.as_slice() {
+        &[_, h, w, c] if [c, h, w] == shape.dims() => Ok(nhwc_to_nchw(&pixels, shape.dims())),
+        _ => bail!(
+            "{} has shape {found:?}, expected [n, {height}, {width}, {channels}]",
+            path.display()
+        ),
+    }
+}
+
+/// The images of a contact sheet, which have to be of the shape that the model takes.
+fn of_sheet(
+    path: &Path,
+    sheet: CutSheet,
+    shape: ImageShape,
+) -> anyhow::Result<(Vec<u8>, Vec<String>)> {
+    let found = ImageShape::from(sheet.shape);
+    if found != shape {
+        bail!(
+            "{} is a contact sheet of {found} images, and the model takes {shape}; give single pictures, which are resized (`ebm sample --output DIR/` writes them)",
+            path.display()
+        );
+    }
+    Ok((sheet.images, sheet.places))
+}
+
+/// The centre square of a picture; one that looks like several is warned of.
+fn read_picture(path: &Path, shape: ImageShape) -> anyhow::Result<Vec<u8>> {
+    let bytes = decode_picture(path, shape)?;
+    if let Some((width, height)) = size_of(path)
+        && is_oblong(width, height)
+    {
+        tracing::warn!(
+            "{} looks like a sheet of several pictures ({width}×{height} pixels), and only its centre square is scored; cut it into single pictures",
+            path.display()
+        );
+    }
+    Ok(bytes)
+}
+
+/// Width and height of a picture, from its header.
+fn size_of(path: &Path) -> Option<(u32, u32)> {
+    let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
+    reader.into_dimensions().ok()
+}
+
+fn is_oblong(width: u32, height: u32) -> bool {
+    let (long, short) = (width.max(height), width.min(height));
+    u64::from(long) > MAX_ASPECT * u64::from(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_oblong_beyond_two_to_one_either_way() {
+        assert!(is_oblong(101, 50));
+        assert!(is_oblong(50, 101));
+        assert!(!is_oblong(100, 50));
+        assert!(!is_oblong(50, 100));
+        assert!(!is_oblong(7, 7));
+    }
+}

@@ -1,0 +1,63 @@
+//! Tell which data sets a folder may hold, from the names of its files.
+
+use std::path::Path;
+
+use super::folder;
+use crate::kind::DatasetKind;
+
+/// The data sets whose files are in `path`; none where nothing is recognised.
+pub(super) fn kinds_in(path: &Path) -> Vec<DatasetKind> {
+    let has = |start: &str| names_in(path).iter().any(|name| name.starts_with(start));
+    let below = |folder: &str, file: &str| path.join(folder).join(file).exists() || has(file);
+    let is_named = |start: &str| path.file_name().is_some_and(|name| starts(name, start));
+    if has("train-images") {
+        vec![DatasetKind::Mnist, DatasetKind::FashionMnist]
+    } else if below("cifar-10-batches-bin", "data_batch_1.bin") || is_named("cifar-10-") {
+        vec![DatasetKind::Cifar10]
+    } else if below("cifar-100-binary", "train.bin") || is_named("cifar-100-") {
+        vec![DatasetKind::Cifar100]
+    } else if folder::holds_pictures(path) {
+        vec![DatasetKind::Folder]
+    } else {
+        Vec::new()
+    }
+}
+
+fn starts(name: &std::ffi::OsStr, start: &str) -> bool {
+    name.to_string_lossy().starts_with(start)
+}
+
+fn names_in(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_known_by_the_names_of_its_files() {
+        for (file, expected) in [
+            (
+                "train-images-idx3-ubyte.gz",
+                vec![DatasetKind::Mnist, DatasetKind::FashionMnist],
+            ),
+            (
+                "cifar-10-batches-bin/data_batch_1.bin",
+                vec![DatasetKind::Cifar10],
+            ),
+            ("train.bin", vec![DatasetKind::Cifar100]),
+            ("holiday/beach.JPG", vec![DatasetKind::Folder]),
+            ("thesis.tex", vec![]),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+            assert_eq!(kinds_in(dir.path()), expected, "{file}");
+        }
+        assert_eq!(kinds_in(Path::new("/no/such/place")), []);
+    }
+}
