@@ -6,7 +6,7 @@ use ebm_core::{Distribution, Energy, ImageShape, NoiseKey, Stream, index_tensor}
 use ebm_core::pixels::byte_of_pixel;
 
 use crate::kernel::perturb;
-use crate::sampler::{LangevinConfig, Sampler, adapted_scale};
+use crate::sampler::{LangevinConfig, Sampler, adapted_by};
 use crate::step::Noise;
 
 /// Keys of [`Stream::Sample`]: starts, chains, and the first of those of [`warm_up`].
@@ -17,6 +17,10 @@ const WARM_UP: u32 = 1000;
 /// Runs, and steps of each, in which a step size adapts.
 const WARM_UP_RUNS: u32 = 30;
 const WARM_UP_STEPS: usize = 10;
+/// How much of the distance between rates becomes a change of the step size's logarithm, in the first of
+/// these runs and in the last: first chains are on their way to where they stay.
+const FIRST_GAIN: f64 = 2.0;
+const LAST_GAIN: f64 = 0.1;
 /// The most times that a step size is doubled or halved before that.
 const MOST_DOUBLINGS: u32 = 60;
 
@@ -71,7 +75,9 @@ pub fn warm_up(
     let scale = of_right_order(scale, first_step);
     (0..WARM_UP_RUNS).fold((start.clone(), scale), |(x, scale), number| {
         let (x, acceptance) = run(x, WARM_UP_STEPS, number, scale);
-        (x, adapted_scale(scale, acceptance, target))
+        let gain =
+            FIRST_GAIN + (LAST_GAIN - FIRST_GAIN) * f64::from(number) / f64::from(WARM_UP_RUNS);
+        (x, adapted_by(gain, scale, acceptance, target))
     })
 }
 

@@ -10,7 +10,12 @@ const GAIN: f64 = 0.2;
 ///
 /// A NaN rate gives a NaN scale.
 pub fn adapted_scale(scale: f64, acceptance: f64, target: f64) -> f64 {
-    scale * (GAIN * (acceptance - target)).exp()
+    adapted_by(GAIN, scale, acceptance, target)
+}
+
+/// [`adapted_scale`] with another gain, above 0.
+pub(crate) fn adapted_by(gain: f64, scale: f64, acceptance: f64, target: f64) -> f64 {
+    scale * (gain * (acceptance - target)).exp()
 }
 
 #[cfg(test)]

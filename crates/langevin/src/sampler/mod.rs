@@ -19,6 +19,7 @@ use crate::stats::{ChainStats, StatsRecorder};
 use crate::step::Descent;
 use dynamics::{Algorithm, StepRequest};
 
+pub(crate) use adaptation::adapted_by;
 pub use adaptation::adapted_scale;
 pub use config::{LangevinConfig, Method};
 pub use dynamics::Dynamics;
