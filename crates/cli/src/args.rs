@@ -58,7 +58,7 @@ pub(crate) struct DataFlags {
     dataset: Option<String>,
 
     /// Folder with the data set's files, or its archive
-    #[arg(long, value_name = "DIR", help_heading = DATA)]
+    #[arg(long, value_name = "DIR", help_heading = DATA, value_hint = ValueHint::AnyPath)]
     data_dir: Option<PathBuf>,
 
     /// Side to which pictures are cropped and resized

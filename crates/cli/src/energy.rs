@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::error::ErrorKind;
-use clap::{Args, Command, ValueEnum};
+use clap::{Args, Command, ValueEnum, ValueHint};
 use ebm_apply::Trained;
 
 use crate::args::positive;
@@ -25,7 +25,7 @@ pub(crate) struct EnergyArgs {
     trained: TrainedArgs,
 
     /// Pictures, cropped and resized as in training; contact sheets; or arrays of u8 [n, h, w, c]
-    #[arg(value_name = "IMAGE|FILE.npy")]
+    #[arg(value_name = "IMAGE|FILE.npy", value_hint = ValueHint::FilePath)]
     images: Vec<PathBuf>,
 
     /// Score images of the data set that the run was trained on; mean and spread go to stderr
@@ -37,7 +37,7 @@ pub(crate) struct EnergyArgs {
     num: Option<usize>,
 
     /// Folder with the data set's files, where they are not in the run's own data.dir any more
-    #[arg(long, value_name = "DIR", requires = "data")]
+    #[arg(long, value_name = "DIR", requires = "data", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
 
     /// The class that is given, by name or number [default: all, as −log Σ exp(−E(x, y))]
@@ -45,11 +45,11 @@ pub(crate) struct EnergyArgs {
     class: Option<String>,
 
     /// Write the energies as an array of f32 [n] instead of printing them
-    #[arg(long, value_name = "FILE.npy")]
+    #[arg(long, value_name = "FILE.npy", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
     /// Write the gradients with respect to pixels in [0, 1], f32 [n, c, h, w]
-    #[arg(long, value_name = "FILE.npy")]
+    #[arg(long, value_name = "FILE.npy", value_hint = ValueHint::FilePath)]
     gradients: Option<PathBuf>,
 }
 

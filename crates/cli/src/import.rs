@@ -17,8 +17,7 @@ use crate::output::say;
 /// classes.
 ///
 /// The weights are taken as they are: spectral norm, if there was any, is part of them, and
-/// switched off. The run directory can be sampled from, or trained on under the same configuration
-/// (with --set model.spectral_norm=false where the network would have it).
+/// switched off. The run directory can be sampled from, or trained on: ebm train --run-dir DIR.
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
     /// Tensors of f32 with PyTorch's names and layouts

@@ -23,6 +23,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     expected: Expected,
+    /// The distance of the last samples, which few lines of metrics have.
+    distance: Option<f64>,
     quiet: bool,
 }
 
@@ -48,6 +50,7 @@ impl Progress {
         Self {
             bar,
             expected,
+            distance: None,
             quiet,
         }
     }
@@ -77,6 +80,7 @@ fn seconds_left(expected: &Expected) -> Option<f64> {
 impl Observer for Progress {
     fn on_step(&mut self, step: &StepReport<'_>) -> Result<(), ObserverError> {
         if let Some(metrics) = step.metrics {
+            self.distance = metrics.term("sample_distance").or(self.distance);
             let expected = Some((Instant::now(), metrics.speed.eta_s));
             *self.expected.lock().unwrap_or_else(PoisonError::into_inner) = expected;
         }
@@ -84,7 +88,7 @@ impl Observer for Progress {
             (None, Some(metrics)) => self.say(&line(step, metrics)),
             (Some(bar), metrics) => {
                 if let Some(metrics) = metrics {
-                    bar.set_message(below_bar(metrics, console_width()));
+                    bar.set_message(below_bar(metrics, self.distance, console_width()));
                 }
                 bar.set_position(step.iteration);
             }
@@ -111,9 +115,14 @@ fn line(step: &StepReport<'_>, metrics: &Metrics) -> String {
     )
 }
 
-/// The metrics in lines that a terminal of `width` columns does not break.
-fn below_bar(metrics: &Metrics, width: usize) -> String {
+/// The metrics, and the `distance` of the last samples, in lines that a terminal of `width` columns does
+/// not break.
+fn below_bar(metrics: &Metrics, distance: Option<f64>, width: usize) -> String {
     let (mut text, mut used) = (String::new(), usize::MAX);
+    let mut metrics = metrics.clone();
+    if let (None, Some(distance)) = (metrics.term("sample_distance"), distance) {
+        metrics.terms.push(("sample_distance", distance));
+    }
     let speed = format!("{:.0} image-steps/s", metrics.speed.image_steps_per_s);
     let summary = metrics.summary();
     for item in summary.split("  ").chain([speed.as_str()]) {
@@ -273,9 +282,10 @@ mod tests {
 
     #[test]
     fn a_terminal_of_eighty_columns_shows_every_value() {
-        let text = below_bar(&metrics(), 80);
+        let text = below_bar(&metrics(), Some(0.25), 80);
         assert!(text.starts_with("\nE data -0.250  E samples"), "{text}");
-        assert!(text.ends_with("29760 image-steps/s"), "{text}");
+        let end = "sample-distance 0.250  29760 image-steps/s";
+        assert!(text.ends_with(end), "{text}");
         assert_eq!(text.lines().count(), 3, "{text}"); // the first ends the line of the bar
         assert!(text.lines().all(|line| line.chars().count() < 80), "{text}");
     }

@@ -7,7 +7,7 @@ mod results;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter};
 use ebm_langevin::{LangevinConfig, Method};
 use ebm_model::Precision;
@@ -57,16 +57,17 @@ pub(crate) struct SampleArgs {
     #[arg(
         long,
         value_name = "FILE.png|FILE.npy|DIR/",
+        value_hint = ValueHint::AnyPath,
         default_value = "samples.png"
     )]
     output: PathBuf,
 
     /// Sampling steps, one row per image
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     trajectory: Option<PathBuf>,
 
     /// Animate sampling
-    #[arg(long, value_name = "FILE.gif|FILE.apng")]
+    #[arg(long, value_name = "FILE.gif|FILE.apng", value_hint = ValueHint::FilePath)]
     animation: Option<PathBuf>,
 
     /// Floating-point precision used while sampling
