@@ -5,7 +5,7 @@ use ebm_core::ImageShape;
 /// Images are halved while their sides stay at least this long.
 const SMALLEST_SIDE: usize = 4;
 
-/// The energy distance of samples from data (Székely & Rizzo 2013, eq. 2.5, unbiased) as a share of that
+/// The energy distance of samples from data (Székely & Rizzo 2013; unbiased) as a share of that
 /// of noise from data, averaged over the scales of an image: 0 where samples are as close to the data as
 /// other data are, up to chance, 1 where they are as far as noise.
 ///
