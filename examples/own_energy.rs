@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use ebm_core::Shard;
 use ebm_core::pixels::pixel_of_byte;
 use ebm_data::{BatchConfig, Batches, DataConfig};
-use ebm_langevin::{BufferConfig, LangevinConfig, noise_images, sampler_outside_training};
+use ebm_langevin::{BufferConfig, LangevinConfig, Stage, noise_images, sampler_outside_training};
 use ebm_model::{EnergyContext, EnergyModel};
 use ebm_train::{Contrastive, Trainer};
 
@@ -59,7 +59,7 @@ pub fn brightness_of_data_and_samples() -> Result<[f32; 2], Box<dyn std::error::
     }
     let start = noise_images(64, data.shape, seed, &device);
     let ids: Vec<u32> = (0..64).collect();
-    let sampler = sampler_outside_training(&langevin, langevin.num_steps, seed);
+    let sampler = sampler_outside_training(&langevin, langevin.num_steps, seed, Stage::Chains);
     let samples = sampler.run(start, &ids, &trainer.averaged()).x;
     let pixels = data.pixels.iter().map(|&byte| pixel_of_byte(byte));
     let of_data = pixels.sum::<f32>() / data.pixels.len() as f32;

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
 use ebm_langevin::{
-    ChainRun, LangevinConfig, Method, Sampler, StepCounter, labels_in_turn, noise_images,
-    sampler_outside_training, warm_up,
+    ChainRun, LangevinConfig, Method, Sampler, Stage, StepCounter, labels_in_turn, noise_images,
+    sampler_outside_training, warm_up, warm_up_gradients,
 };
 use ebm_model::{Precision, UnsupportedPrecision};
 use thiserror::Error;
@@ -76,11 +76,13 @@ impl SampleOptions {
         }
     }
 
-    /// Steps of all chains together.
-    pub fn num_steps(&self) -> u64 {
+    /// Gradients of all chains together, but for a few of an adapting step size.
+    pub fn num_gradients(&self) -> u64 {
+        let gradients = |burn_in: &BurnIn| burn_in.steps * burn_in.langevin.gradients_per_step();
+        let before = self.burn_in.as_ref().map_or(0, gradients) + warm_up_gradients(&self.langevin);
         let runs = if self.then.is_some() { 2 } else { 1 };
-        let before = self.burn_in.as_ref().map_or(0, |burn_in| burn_in.steps);
-        (self.labels.len() * (runs * self.steps + before)) as u64
+        let asked_for = runs * self.steps * self.langevin.gradients_per_step();
+        (self.labels.len() * (before + asked_for)) as u64
     }
 }
 
@@ -139,7 +141,7 @@ pub fn sample(trained: &Trained, options: &SampleOptions) -> Result<Samples, Sam
     sample_counted(trained, options, StepCounter::default())
 }
 
-/// [`sample`], counting [`SampleOptions::num_steps`] steps.
+/// [`sample`], counting [`SampleOptions::num_gradients`] gradients.
 ///
 /// # Errors
 /// As [`sample`].
@@ -169,27 +171,30 @@ pub fn sample_counted(
     };
     let start = match &options.burn_in {
         Some(BurnIn { langevin, steps }) => {
-            let sampler = sampler_outside_training(langevin, *steps, options.seed);
+            let sampler = sampler_outside_training(langevin, *steps, options.seed, Stage::BurnIn);
             run_chains(&sampler.with_counter(counter.clone()), start, &energy).x
         }
         None => start,
     };
-    let (start, scale) = warm_up(&energy, &options.langevin, start, options.seed, scale);
-    let sampler = sampler_outside_training(&options.langevin, options.steps, options.seed)
-        .with_step_scale(scale)
-        .with_counter(counter)
-        .with_energies(true)
-        .with_stats(options.langevin.method != Method::Sgld); // which rejects nothing
-    let shown = match options.trajectory_every {
-        Some(every) => sampler.clone().with_trajectory(every),
-        None => sampler.clone(),
+    let (langevin, seed) = (&options.langevin, options.seed);
+    let (start, scale) = warm_up(&energy, langevin, start, seed, scale, &counter);
+    let sampler = |stage| {
+        sampler_outside_training(langevin, options.steps, seed, stage)
+            .with_step_scale(scale)
+            .with_counter(counter.clone())
+            .with_energies(true)
+            .with_stats(langevin.method != Method::Sgld) // which rejects nothing
+    };
+    let shown = |stage| match options.trajectory_every {
+        Some(every) => sampler(stage).with_trajectory(every),
+        None => sampler(stage),
     };
     let run = match &options.then {
-        None => run_chains(&shown, start, &energy),
+        None => run_chains(&shown(Stage::Chains), start, &energy),
         Some(then) => {
-            let first = run_chains(&sampler, start, &energy);
+            let first = run_chains(&sampler(Stage::Chains), start, &energy);
             let energy = model.given(index_tensor(then, device));
-            run_chains(&shown, first.x, &energy)
+            run_chains(&shown(Stage::Second), first.x, &energy)
         }
     };
     finish(run, options)

@@ -8,10 +8,7 @@ use ebm_data::Images;
 
 use crate::args::{ConfigArgs, positive};
 use crate::dataset;
-use crate::output::{check_output, columns_for, save_grid, say, scale_for};
-
-/// The most classes that have a row each.
-const MOST_ROWS: usize = 20;
+use crate::output::{check_output, columns_for, save_grid, say, scale_for, shows_classes};
 
 /// Look at data sets
 #[derive(Args, Debug)]
@@ -77,7 +74,7 @@ impl PreviewArgs {
 /// of them, else images from the whole set.
 fn examples(images: &Images, num: usize) -> (Vec<usize>, usize, String) {
     let classes = images.class_names.len();
-    if !(2..=MOST_ROWS).contains(&classes) {
+    if !shows_classes(classes) {
         let order = format!("{num} of them are");
         return (images.spread(num), columns_for(num), order);
     }

@@ -90,7 +90,7 @@ impl EnergyArgs {
             && !quiet
         {
             let statistics = Statistics::of(&scores.energies[split.rows.clone()]);
-            eprintln!("{}: {statistics}", split.name);
+            tell!("{}: {statistics}", split.name);
         }
         match scores
             .energies

@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use ebm_apply::UnknownClass;
 use ebm_train::ConfigError;
 
 use crate::device::DeviceError;
+use crate::typed::Mistyped;
 
 /// What clap exits with where it cannot read the command line.
 const WRONG_COMMAND_LINE: u8 = 2;
@@ -28,6 +30,9 @@ fn is_mistyped(cause: &(dyn Error + 'static)) -> bool {
             ConfigError::Malformed { origin, .. } => origin.starts_with("--"),
             _ => false,
         };
+    }
+    if cause.is::<Mistyped>() || cause.is::<UnknownClass>() {
+        return true;
     }
     let device = cause.downcast_ref::<DeviceError>();
     device.is_some_and(|error| matches!(error, DeviceError::Unknown(_)))

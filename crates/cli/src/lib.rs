@@ -4,6 +4,14 @@
 //! does) → `device` (where it is computed) → `output` (what is written) → `remedies`, `hints` (what to
 //! type after an error), `exit` (its exit code) → `bench`.
 
+/// Write a line to stderr, if anybody reads it: progress that nobody hears of ends no run.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod allocator;
 mod args;
 mod bench;
@@ -107,6 +115,7 @@ impl Cli {
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
+            .log_internal_errors(false) // nobody may read it, as under `head`
             .without_time()
             .init();
     }

@@ -14,8 +14,8 @@ use ebm_model::Precision;
 use ebm_train::Config;
 
 use crate::args::{as_typed, positive, precision_parser, warn_if_slow};
-use crate::output::{check_output, check_output_or_folder};
-use crate::progress;
+use crate::output::{check_output, check_output_or_folder, has_extension};
+use crate::progress::with_progress;
 use crate::trained::TrainedArgs;
 use plan::Plan;
 
@@ -62,7 +62,7 @@ pub(crate) struct SampleArgs {
     )]
     output: PathBuf,
 
-    /// Sampling steps, one row per image
+    /// Sampling steps, one row per image, of the first 10 images
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     trajectory: Option<PathBuf>,
 
@@ -118,7 +118,7 @@ impl SampleArgs {
         let config = self.config(trained.config())?;
         let burn_in = self.burn_in(trained.config(), &config);
         if !quiet && config.langevin.method != trained.config().langevin.method {
-            eprintln!("{}", of_method(&config.langevin, burn_in.as_ref()));
+            tell!("{}", of_method(&config.langevin, burn_in.as_ref()));
         }
         let plan = Plan::of(self, &trained)?;
         let steps = self.steps.unwrap_or(config.output.sample_steps);
@@ -135,10 +135,14 @@ impl SampleArgs {
             then: plan.then.clone(),
         };
         let counter = StepCounter::default();
-        let (steps, counted) = (options.num_steps(), counter.clone());
+        let (gradients, taken) = (options.num_gradients(), counter.clone());
         let sample = || ebm_apply::sample_counted(&trained, &options, counter);
-        let samples = progress::counted("sampling", steps, || counted.steps(), quiet, sample)?;
+        let samples = with_progress("sampling", gradients, || taken.gradients(), quiet, sample)?;
         results::write(self, samples, &plan, &trained)?;
+        let is_sheet = has_extension(&self.output, "png");
+        if let Some(order) = plan.order(&trained).filter(|_| is_sheet && !quiet) {
+            tell!("{order}");
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -71,18 +71,22 @@ impl TrainArgs {
         config.precision.check(&chosen.device)?;
         warn_if_slow(config.precision, &chosen.device);
         if !quiet {
-            eprintln!("device: {}", chosen.description);
+            tell!("device: {}", chosen.description);
         }
         let data = dataset::load(&config.data, config.seed, quiet)?;
         if !quiet {
-            eprintln!("data: {}", dataset::summary(&data));
-            if let Some(notice) = self.squeezed_schedule(&config)? {
-                eprintln!("{notice}");
+            tell!("data: {}", dataset::summary(&data));
+            if let Some(notice) = self.squeezed_schedule(run.as_ref(), &config)? {
+                tell!("{notice}");
             }
         }
         if self.dry_run {
             let cost = cost::measure(&config, &data, &chosen, quiet)?;
-            say(format_args!("{}\n{cost}", config.to_listing()))?;
+            let data = dataset::summary(&data);
+            say(format_args!(
+                "{}\n# data: {data}\n{cost}",
+                config.to_listing()
+            ))?;
             return Ok(ExitCode::SUCCESS);
         }
         let dir = match &self.run_dir {
@@ -117,18 +121,25 @@ impl TrainArgs {
             (dataset, _) if dataset == usual => preset.to_owned(),
             (dataset, _) => format!("{preset}-{dataset}"),
         };
-        Ok(PathBuf::from("runs").join(name))
+        Ok(free_of_other_data(Path::new("runs"), &name, config))
     }
 
-    /// What to say where `--iterations` makes a learning rate fall sooner or later than the recipe has it.
-    fn squeezed_schedule(&self, config: &Config) -> anyhow::Result<Option<String>> {
-        let usual = Config::resolve(self.config.preset(), None, &[])?.iterations;
-        let is_asked = self.iterations.is_some() && config.iterations != usual;
+    /// What to say where other iterations make a learning rate fall sooner or later than the recipe has it.
+    fn squeezed_schedule(
+        &self,
+        run: Option<&Config>,
+        config: &Config,
+    ) -> anyhow::Result<Option<String>> {
+        let (whose, usual) = match run {
+            Some(run) if self.config.preset.is_none() => ("run", run.clone()),
+            _ => ("preset", Config::resolve(self.config.preset(), None, &[])?),
+        };
         let is_scheduled = matches!(config.lr, Schedule::Varying(_));
-        Ok((is_asked && is_scheduled).then(|| {
+        let is_squeezed = is_scheduled && config.iterations != usual.iterations;
+        Ok(is_squeezed.then(|| {
             format!(
-                "lr goes through its whole schedule in {} iterations; the preset has {usual}",
-                config.iterations
+                "lr goes through its whole schedule in {} iterations; the {whose} has {}",
+                config.iterations, usual.iterations
             )
         }))
     }
@@ -154,11 +165,15 @@ impl TrainArgs {
         let run = Run::open(config, data, &chosen.device, &options)?;
         let total = config.iterations as u64;
         let mut progress = Progress::new(run.iteration(), total, quiet);
+        let mut stall = DeviceKind::is_gpu(&chosen.device).then(|| {
+            let (device, progress) = (chosen.description.clone(), progress.clone());
+            StallWatch::start(device, move |message| progress.say(message))
+        });
         if is_tested {
             self_test(config, &run, data, chosen, &progress)?;
         }
         match run.iteration() {
-            0 => {}
+            0 => progress.say(&format!("new run in {}", dir.display())),
             done if done == total => progress.say(&format!(
                 "all {total} iterations are done; a larger --iterations goes on"
             )),
@@ -168,19 +183,34 @@ impl TrainArgs {
         run.adopt()?;
         let mut metrics = open_metrics(&run)?;
         let (mut pictures, mut verdict) = (Pictures, Verdict::default());
-        let mut stall = DeviceKind::is_gpu(&chosen.device).then(|| {
-            let (device, progress) = (chosen.description.clone(), progress.clone());
-            StallWatch::start(device, move |message| progress.say(message))
-        });
         let mut observers: Vec<&mut dyn Observer> =
             vec![&mut metrics, &mut progress, &mut pictures, &mut verdict];
         observers.extend(stall.as_mut().map(|stall| stall as &mut dyn Observer));
         let outcome = run.train(&mut observers, stop);
         progress.finish(); // after an error, too
         let outcome = outcome?;
-        verdict.say();
+        if matches!(outcome, Outcome::Finished { .. }) {
+            verdict.say();
+        }
         Ok(outcome)
     }
+}
+
+/// The first of `name`, `name-2`, `name-3`, … in `runs` that has no run on other data.
+fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
+    let is_of_other_data = |dir: &PathBuf| match Config::of_run(dir) {
+        Ok(Some(there)) => {
+            let (there, here) = (there.data, &config.data);
+            let is_other_folder = here.dataset == DatasetKind::Folder && there.dir != here.dir;
+            there.dataset != here.dataset || is_other_folder
+        }
+        _ => false, // what is wrong there is said where the run is opened
+    };
+    let numbered = (2..).map(|number| runs.join(format!("{name}-{number}")));
+    let mut candidates = std::iter::once(runs.join(name)).chain(numbered);
+    candidates
+        .find(|dir| !is_of_other_data(dir))
+        .unwrap_or_else(|| runs.join(name))
 }
 
 /// Compare the run's network on its device with the same network on the CPU.
@@ -213,7 +243,7 @@ fn report(outcome: &Outcome, dir: &Path, quiet: bool) -> anyhow::Result<ExitCode
             say(checkpoint.display())?;
             if !quiet {
                 let run = dir.display();
-                eprintln!("done; sample with: ebm sample {run} --output samples.png");
+                tell!("done; sample with: ebm sample {run} --output samples.png");
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -223,9 +253,7 @@ fn report(outcome: &Outcome, dir: &Path, quiet: bool) -> anyhow::Result<ExitCode
         } => {
             say(checkpoint.display())?;
             if !quiet {
-                eprintln!(
-                    "stopped after iteration {iteration}; the same command goes on from there"
-                );
+                tell!("stopped after iteration {iteration}; the same command goes on from there");
             }
             Ok(ExitCode::from(130))
         }
@@ -242,7 +270,7 @@ fn stop_on_interrupt(quiet: bool) -> anyhow::Result<&'static AtomicBool> {
         if quiet {
             return;
         }
-        eprintln!("\nfinishing the iteration and writing a checkpoint; again to end at once");
+        tell!("\nfinishing the iteration and writing a checkpoint; again to end at once");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(&STOP)

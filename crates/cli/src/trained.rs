@@ -29,7 +29,7 @@ impl TrainedArgs {
     pub(crate) fn open(&self, quiet: bool) -> anyhow::Result<(Trained, ChosenDevice)> {
         let chosen = self.device.device.select()?;
         if !quiet {
-            eprintln!("device: {}", chosen.description);
+            tell!("device: {}", chosen.description);
         }
         let trained = Trained::open(&self.source, &chosen.device)?;
         Ok((trained, chosen))

@@ -1,6 +1,12 @@
 //! Name what was typed on the command line where a configuration cannot be used.
 
 use ebm_train::ConfigError;
+use thiserror::Error;
+
+/// A word of the command line that cannot be used.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct Mistyped(pub(crate) String);
 
 /// Name the flag where the error is in one of these `key=value` overrides of `--set`.
 pub(crate) fn as_typed(error: ConfigError, overrides: &[String]) -> ConfigError {

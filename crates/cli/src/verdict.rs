@@ -14,10 +14,15 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// Warn of samples that are far from the data.
     pub(crate) fn say(&self) {
-        if let Some(distance) = self.distance.filter(|&distance| distance > FAR) {
+        // Samples that are not finite are far, too.
+        if let Some(distance) = self
+            .distance
+            .filter(|distance| distance.is_nan() || *distance > FAR)
+        {
             tracing::warn!(
-                "the samples do not look like the data (sample-distance {distance:.2}, where 0 is as close as \
-                 other data and 1 as far as noise): look at the pictures, and at docs/troubleshooting.md"
+                "the samples do not look like the data yet (sample-distance {distance:.2}, where 0 is as close as \
+                 other data and 1 as far as noise): look at the pictures; the documentation's page \
+                 troubleshooting.md says which key mends what"
             );
         }
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ebm_core::ImageShape;
+use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
+use rand::RngExt;
 use rayon::prelude::*;
 
 use crate::resize::resize_plane;
@@ -40,10 +41,18 @@ impl Images {
         &self.pixels[index * stride..(index + 1) * stride]
     }
 
-    /// Indices of `num` images spread evenly over the set, so that one sorted by class shows all of them.
-    /// An image comes more than once where `num` exceeds [`len`](Self::len).
+    /// Indices of `num` images, one at random from each of as many equal parts of the set, always the same:
+    /// one sorted by class shows all of its classes, and so does one in which they come in turn. An image
+    /// comes more than once only where `num` exceeds [`len`](Self::len).
     pub fn spread(&self, num: usize) -> Vec<usize> {
-        (0..num).map(|i| i * self.len() / num).collect()
+        let mut rng = PhiloxRng::new(NoiseKey::new(0, Stream::DataExamples, 0), 0);
+        let part = |i: usize| (i * self.len() / num, (i + 1) * self.len() / num);
+        (0..num)
+            .map(|i| {
+                let (start, end) = part(i);
+                rng.random_range(start as u32..end.max(start + 1) as u32) as usize
+            })
+            .collect()
     }
 
     /// Index of an image of each of these classes, spread evenly over the class; of any image where the
@@ -145,10 +154,32 @@ mod tests {
             labels: vec![0, 0, 0, 0, 1, 1],
             class_names: ["a", "b"].map(String::from).to_vec(),
         };
-        assert_eq!(images.spread(3), [0, 2, 4]);
+        let spread = images.spread(3);
+        let parts = spread.iter().enumerate();
+        assert!(
+            parts.clone().all(|(part, index)| index / 2 == part),
+            "{spread:?}"
+        );
+        assert_eq!(images.spread(3), spread);
+        assert_eq!(images.spread(6), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(images.spread(12).len(), 12);
         assert_eq!(images.of_classes(&[1, 0, 1, 0]), [4, 0, 5, 2]);
-        assert_eq!(images.of_classes(&[7, 1]), [0, 4], "there is no class 7");
+        assert_eq!(images.of_classes(&[7, 1])[1], 4, "there is no class 7");
         assert_eq!(images.gather(&[5, 1]), [5, 1]);
+    }
+
+    #[test]
+    fn images_whose_classes_come_in_turn_are_not_shown_by_one_class_alone() {
+        let images = Images {
+            pixels: vec![0; 20_000],
+            shape: ImageShape::new(1, 1, 1),
+            labels: (0..20_000).map(|i| i % 10).collect(),
+            class_names: (0..10).map(|class| class.to_string()).collect(),
+        };
+        for num in [64, 100, 200] {
+            let labels = images.spread(num).into_iter().map(|i| images.labels[i]);
+            assert_eq!(labels.collect::<BTreeSet<_>>().len(), 10, "{num}");
+        }
     }
 
     #[test]

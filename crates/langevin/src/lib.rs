@@ -58,6 +58,9 @@ pub use sampler::{
     ChainRun, Dynamics, LangevinConfig, LastStep, Method, Sampler, StepCounter, adapted_scale, hmc,
     mala, sgld,
 };
-pub use start::{labels_in_turn, noise_images, sampler_outside_training, to_bytes, warm_up};
+pub use start::{
+    Stage, labels_in_turn, noise_images, sampler_outside_training, to_bytes, warm_up,
+    warm_up_gradients,
+};
 pub use stats::{ChainStats, StepStats};
 pub use step::{Descent, Noise};

@@ -6,13 +6,27 @@ use ebm_core::{Distribution, Energy, ImageShape, NoiseKey, Stream, index_tensor}
 use ebm_core::pixels::byte_of_pixel;
 
 use crate::kernel::perturb;
-use crate::sampler::{LangevinConfig, Sampler, adapted_by};
+use crate::sampler::{LangevinConfig, Sampler, StepCounter, adapted_by};
 use crate::step::Noise;
 
-/// Keys of [`Stream::Sample`]: starts, chains, and the first of those of [`warm_up`].
+/// Keys of [`Stream::Sample`]: starts, chains at each [`Stage`], and the first of those of [`warm_up`].
+/// 2 chooses chains of a buffer.
 const START: u32 = 0;
 const CHAINS: u32 = 1;
+const BURN_IN: u32 = 3;
+const SECOND: u32 = 4;
 const WARM_UP: u32 = 1000;
+
+/// Which of several runs of the same chains, each with random numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Steps before those that count.
+    BurnIn,
+    /// The steps that are asked for.
+    Chains,
+    /// As many steps again, under other classes.
+    Second,
+}
 
 /// Runs, and steps of each, in which a step size adapts.
 const WARM_UP_RUNS: u32 = 30;
@@ -37,13 +51,31 @@ pub fn noise_images(num: usize, shape: ImageShape, seed: u64, device: &Device) -
     perturb(zeros, &index_tensor(&ids, device), noise)
 }
 
-/// A run's sampler outside training: `steps` steps, with random numbers of their own.
-pub fn sampler_outside_training(langevin: &LangevinConfig, steps: usize, seed: u64) -> Sampler {
+/// A run's sampler outside training: `steps` steps, with the random numbers of their stage.
+pub fn sampler_outside_training(
+    langevin: &LangevinConfig,
+    steps: usize,
+    seed: u64,
+    stage: Stage,
+) -> Sampler {
+    let stage = match stage {
+        Stage::BurnIn => BURN_IN,
+        Stage::Chains => CHAINS,
+        Stage::Second => SECOND,
+    };
     let config = LangevinConfig {
         num_steps: steps,
         ..langevin.clone()
     };
-    Sampler::new(config, NoiseKey::new(seed, Stream::Sample, CHAINS))
+    Sampler::new(config, NoiseKey::new(seed, Stream::Sample, stage))
+}
+
+/// Gradients of a chain that [`warm_up`] takes, but for the few that find the order of magnitude.
+pub fn warm_up_gradients(langevin: &LangevinConfig) -> usize {
+    match langevin.target_acceptance {
+        Some(_) => WARM_UP_RUNS as usize * WARM_UP_STEPS * langevin.gradients_per_step(),
+        None => 0,
+    }
 }
 
 /// Run chains from `start` while their step size adapts towards `target_acceptance`, from the order of
@@ -59,6 +91,7 @@ pub fn warm_up(
     start: Tensor<4>,
     seed: u64,
     scale: f64,
+    counter: &StepCounter,
 ) -> (Tensor<4>, f64) {
     let Some(target) = langevin.target_acceptance else {
         return (start, scale);
@@ -69,35 +102,29 @@ pub fn warm_up(
             ..langevin.clone()
         };
         let key = NoiseKey::new(seed, Stream::Sample, WARM_UP + number);
-        run_adapting(energy, config, key, x, scale)
+        let sampler = Sampler::new(config, key).with_step_scale(scale);
+        accepted(&sampler.with_counter(counter.clone()), energy, x)
     };
     let first_step = |number, scale| run(start.clone(), 1, WARM_UP_RUNS + number, scale).1;
     let scale = of_right_order(scale, first_step);
     (0..WARM_UP_RUNS).fold((start.clone(), scale), |(x, scale), number| {
         let (x, acceptance) = run(x, WARM_UP_STEPS, number, scale);
         let gain =
-            FIRST_GAIN + (LAST_GAIN - FIRST_GAIN) * f64::from(number) / f64::from(WARM_UP_RUNS);
+            FIRST_GAIN + (LAST_GAIN - FIRST_GAIN) * f64::from(number) / f64::from(WARM_UP_RUNS - 1);
         (x, adapted_by(gain, scale, acceptance, target))
     })
 }
 
-/// Chains after a run with steps of this scale, and the share of the steps that were accepted.
-fn run_adapting(
-    energy: &dyn Energy<4>,
-    config: LangevinConfig,
-    key: NoiseKey,
-    x: Tensor<4>,
-    scale: f64,
-) -> (Tensor<4>, f64) {
+/// Chains after a run, and the share of its steps that were accepted.
+fn accepted(sampler: &Sampler, energy: &dyn Energy<4>, x: Tensor<4>) -> (Tensor<4>, f64) {
     let ids: Vec<u32> = (0..x.dims()[0] as u32).collect();
-    let sampler = Sampler::new(config, key).with_step_scale(scale);
-    let run = sampler.with_stats(true).run(x, &ids, energy);
+    let run = sampler.clone().with_stats(true).run(x, &ids, energy);
     let acceptance = run.stats.and_then(|stats| stats.mean_acceptance());
     (run.x, acceptance.unwrap_or(f64::NAN))
 }
 
-/// `scale`, doubled or halved until the acceptance of a step with it, which is asked for with a number of
-/// its own each time, crosses one half.
+/// `scale`, doubled or halved until the acceptance of a step with it crosses one half. Each trial has a
+/// number, which keys its random numbers.
 fn of_right_order(mut scale: f64, acceptance: impl Fn(u32, f64) -> f64) -> f64 {
     let is_short = |number, scale| acceptance(number, scale) > 0.5;
     let grows = is_short(0, scale);

@@ -41,6 +41,12 @@ pub enum TrainError {
         /// The directory.
         path: PathBuf,
     },
+    /// A checkpoint in place of its run.
+    #[error("{} is a checkpoint, and a run cannot be trained inside it", path.display())]
+    IsACheckpoint {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another process trains there.
     #[error("{} is in use by another process that trains there", path.display())]
     InUse {
@@ -83,10 +89,25 @@ pub enum TrainError {
         /// Iterations asked for.
         asked: u64,
     },
+    /// The energy is the same for every image, so that no gradient is left.
+    #[error(
+        "training collapsed: the energy of every image, of data and of samples alike, is {energy} at iteration {iteration} (seed {seed}). {}",
+        before(last_good)
+    )]
+    Collapsed {
+        /// The iteration at which it was seen.
+        iteration: u64,
+        /// The energy of all images.
+        energy: f64,
+        /// Seed of the run.
+        seed: u64,
+        /// The checkpoint before it.
+        last_good: Option<PathBuf>,
+    },
     /// The energy is not finite any more.
     #[error(
         "training diverged: {what} is {value} at iteration {iteration} (seed {seed}). {}",
-        remedy(last_good)
+        before(last_good)
     )]
     Diverged {
         /// The first bad iteration.
@@ -116,10 +137,10 @@ impl TrainError {
     }
 }
 
-fn remedy(last_good: &Option<PathBuf>) -> String {
-    let advice = "a smaller lr, a larger energy_l2 or langevin.grad_clip help most";
+/// The checkpoint to go on from.
+fn before(last_good: &Option<PathBuf>) -> String {
     match last_good {
-        Some(path) => format!("The last good checkpoint is {}; {advice}", path.display()),
-        None => format!("There is no checkpoint yet; {advice}"),
+        Some(path) => format!("The last good checkpoint is {}", path.display()),
+        None => "There is no checkpoint yet".to_owned(),
     }
 }

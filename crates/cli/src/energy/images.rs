@@ -10,6 +10,7 @@ use ebm_data::Images;
 
 use super::files::read_images;
 use crate::dataset;
+use crate::typed::Mistyped;
 
 /// Images of one shape, each with a name.
 #[derive(Debug, Default)]
@@ -68,12 +69,22 @@ pub(super) fn split(
 ) -> anyhow::Result<Images> {
     let mut config = trained.config().data.clone();
     if let Some(dir) = dir {
+        if config.dataset.is_drawn() {
+            let drawn = config.dataset;
+            let problem = format!(
+                "--data-dir: the run's data, {drawn}, are drawn by this program, and read from no folder"
+            );
+            return Err(Mistyped(problem).into());
+        }
         config.dir = Some(dir.to_owned());
     }
     let name = config.dataset;
     let data = dataset::load(&config, trained.config().seed, quiet)?;
     let images = if is_test {
-        let missing = || format!("--data test: {name} has no test images here; try --data train");
+        let missing = || {
+            let problem = "has no test images here (a folder of pictures has some in sub-folders train and test)";
+            format!("--data test: the data set {name} {problem}; try --data train")
+        };
         data.test.with_context(missing)?
     } else {
         data.train

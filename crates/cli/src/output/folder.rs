@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::typed::Mistyped;
+
 use super::sheet::{Sheet, count_of};
 use super::{
     WriteError, check_folder_of, check_output, folder_of, has_any_extension, named, write_encoded,
@@ -28,7 +30,8 @@ pub(crate) fn check_output_or_folder(
     }
     if !has_any_extension(path, extensions) {
         let (path, names) = (path.display(), extensions.join(" or ."));
-        bail!("{flag} {path}: name a .{names} file, or a folder: {path}/");
+        let problem = format!("{flag} {path}: name a .{names} file, or a folder: {path}/");
+        return Err(Mistyped(problem).into());
     }
     check_output(flag, path, extensions)
 }

@@ -72,6 +72,23 @@ pub(crate) fn columns_for(images: usize) -> usize {
         .unwrap_or(1)
 }
 
+/// The most classes that have a row or a column each.
+const MOST_CLASSES: usize = 20;
+
+/// Whether a model or a data set has so many classes that each is shown in a row or a column of its own.
+pub(crate) fn shows_classes(classes: usize) -> bool {
+    (2..=MOST_CLASSES).contains(&classes)
+}
+
+/// Columns of a grid of `images` whose classes come in turn: one for each class where there are few.
+pub(crate) fn columns_in_turn(images: usize, classes: usize) -> usize {
+    if shows_classes(classes) {
+        classes
+    } else {
+        columns_for(images)
+    }
+}
+
 /// Magnification at which an image of `width` pixels is easy to see.
 pub(crate) fn scale_for(width: usize) -> u32 {
     (56 / width.max(1)).max(1) as u32

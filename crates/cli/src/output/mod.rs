@@ -13,15 +13,17 @@ mod table;
 
 use std::fmt::Display;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
+use crate::typed::Mistyped;
+
 pub(crate) use animation::save_animation;
 pub(crate) use cut::{CutSheet, cut_sheet};
 pub(crate) use folder::{check_output_or_folder, is_folder, save_pictures};
-pub(crate) use grid::{columns_for, save_grid, scale_for};
+pub(crate) use grid::{columns_for, columns_in_turn, save_grid, scale_for, shows_classes};
 pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
 pub use npy::save_npy_u8;
 pub(crate) use npy::{load_npy_u8, save_npy_f32, save_npy_u32};
@@ -37,12 +39,23 @@ pub(crate) fn say(results: impl Display) -> io::Result<()> {
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {cause}; make room there or choose another place", path.display())]
+#[error("cannot write {}: {cause}; {}", path.display(), elsewhere(cause))]
 pub struct WriteError {
     /// The file.
     pub path: PathBuf,
     /// What an encoder or the file system reported.
     pub cause: io::Error,
+}
+
+/// What to do where the file system does not let a file be written.
+pub(crate) fn elsewhere(cause: &io::Error) -> String {
+    let first = match cause.kind() {
+        ErrorKind::NotFound => "make that folder or ",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make it writable or ",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space there or ",
+        _ => "",
+    };
+    format!("{first}choose another place")
 }
 
 /// Write a file whole or not at all: an earlier one of that name stays until the new one is complete.
@@ -97,7 +110,8 @@ fn has_any_extension(path: &Path, extensions: &[&str]) -> bool {
 pub(crate) fn check_output(flag: &str, path: &Path, extensions: &[&str]) -> anyhow::Result<()> {
     if !has_any_extension(path, extensions) {
         let names = extensions.join(" or .");
-        bail!("{flag} {}: name a .{names} file", path.display());
+        let problem = format!("{flag} {}: name a .{names} file", path.display());
+        return Err(Mistyped(problem).into());
     }
     check_folder_of(flag, path)
 }

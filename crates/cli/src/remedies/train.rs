@@ -1,9 +1,11 @@
 //! Say which flag mends an error of training: its directory, its configuration, its checkpoints.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
 use ebm_train::checkpoint::CheckpointError;
 use ebm_train::{ConfigError, TrainError};
+
+use crate::output::elsewhere;
 
 /// The remedy where a run cannot start or go on.
 pub(super) fn of_training(error: &TrainError) -> Option<String> {
@@ -14,6 +16,9 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         TrainError::BrokenGradient { .. } => {
             "go on with --device cpu or another device (`ebm devices --check` compares them with the CPU)"
         }
+        TrainError::IsACheckpoint { .. } => {
+            "name its run with --run-dir; a run goes on from its latest checkpoint, so delete the later ones to go on from an earlier one"
+        }
         TrainError::NotARun { .. } | TrainError::InUse { .. } => "choose another with --run-dir",
         TrainError::ConfigChanged { .. } => {
             "leave those keys out to go on with the run's own (`ebm train --run-dir DIR` reads them), use another --run-dir, or --force to go on with the new values"
@@ -23,9 +28,19 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         TrainError::AlreadyBeyond { .. } => "give a larger --iterations, or another --run-dir",
         TrainError::Diverged {
             last_good: None, ..
-        } => "pass --set lr=… with the same --run-dir, where nothing was learned yet",
+        } => {
+            "a smaller lr helps most, then a larger energy_l2 or langevin.grad_clip: pass --set lr=… with the same --run-dir, where nothing was learned yet"
+        }
         TrainError::Diverged { .. } => {
-            "go on from the last good checkpoint with another --seed and --force"
+            "go on from it with another --seed and --force; if that diverges again, a smaller lr helps most (--set lr=…), then a larger energy_l2 or langevin.grad_clip"
+        }
+        TrainError::Collapsed {
+            last_good: None, ..
+        } => {
+            "the weights moved too far at once: pass a smaller --set lr=… with the same --run-dir, where nothing was learned yet"
+        }
+        TrainError::Collapsed { .. } => {
+            "the weights moved too far at once: go on from it with a smaller --set lr=… and --force"
         }
     };
     Some(remedy.to_owned())
@@ -63,17 +78,12 @@ pub(super) fn of_checkpoint(error: &CheckpointError) -> Option<String> {
 
 /// The remedy where the file system does not let a run write.
 fn of_write(cause: &io::Error) -> String {
-    let first = match cause.kind() {
-        ErrorKind::NotFound => "make that folder or ",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "make it writable or ",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space there or ",
-        _ => "",
-    };
-    format!("{first}choose another place with --run-dir")
+    format!("{} with --run-dir", elsewhere(cause))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
     use std::path::PathBuf;
 
     use super::*;

@@ -1,11 +1,11 @@
 //! Say which classes are drawn, and how many images stand in a row.
 
-use anyhow::Context;
 use ebm_apply::{Trained, labels_in_turn};
 
 use super::SampleArgs;
-use crate::output::columns_for;
+use crate::output::{columns_for, columns_in_turn, shows_classes};
 use crate::trained::{class, require_classes};
+use crate::typed::Mistyped;
 
 /// Images where no number is asked for.
 const USUAL_NUM: usize = 64;
@@ -35,7 +35,10 @@ impl Plan {
         }
         let num = args.num.unwrap_or(USUAL_NUM);
         match args.class.as_deref() {
-            None => Ok(Self::square(labels_in_turn(num, trained.num_classes()))),
+            None => Ok(Self {
+                columns: columns_in_turn(num, trained.num_classes()),
+                ..Self::square(labels_in_turn(num, trained.num_classes()))
+            }),
             Some("all") => {
                 require_classes(trained, "--class all")?;
                 let columns = args.num.unwrap_or(OF_EACH_CLASS);
@@ -50,6 +53,29 @@ impl Plan {
         }
     }
 
+    /// Which classes the rows or columns of a picture are, in words, where each has one.
+    pub(super) fn order(&self, trained: &Trained) -> Option<String> {
+        let (classes, labels) = (trained.num_classes(), self.last_classes());
+        let are_all_there = (0..classes as u32).all(|class| labels.contains(&class));
+        if !shows_classes(classes) || !are_all_there || self.then.is_some() {
+            return None;
+        }
+        let is_row = labels
+            .chunks(self.columns)
+            .all(|row| row.windows(2).all(|two| two[0] == two[1]));
+        let is_column = self.columns == classes;
+        let lines = match (is_row, is_column) {
+            (true, _) if labels.len() > self.columns => "rows",
+            (false, true) => "columns",
+            _ => return None,
+        };
+        let names = match trained.class_names() {
+            [] => (0..classes).map(|class| class.to_string()).collect(),
+            names => names.to_vec(),
+        };
+        Some(format!("{lines}: {}", names.join(", ")))
+    }
+
     /// The class of every image that is drawn in the end; all 0 for a model without classes.
     pub(super) fn last_classes(&self) -> &[u32] {
         self.then.as_ref().unwrap_or(&self.labels)
@@ -57,9 +83,8 @@ impl Plan {
 
     /// Chains of one class that go on under another.
     fn crossing(args: &SampleArgs, trained: &Trained, cross: &str) -> anyhow::Result<Self> {
-        let (from, to) = cross
-            .split_once(':')
-            .context("--cross-class takes two classes, as in 3:8")?;
+        let unclear = || Mistyped("--cross-class takes two classes, as in 3:8".to_owned());
+        let (from, to) = cross.split_once(':').ok_or_else(unclear)?;
         let from = class(trained, "--cross-class", from)?;
         let to = class(trained, "--cross-class", to)?;
         let num = args.num.unwrap_or(TRAJECTORY_ROWS);

@@ -222,26 +222,20 @@ fn says_so_where_a_run_has_no_checkpoint_yet() {
 #[test]
 fn refuses_impossible_requests_for_samples() {
     let scratch = trained();
-    let refuses = |args: &[&str], fragments: &[&str]| {
-        scratch.refuses(&[&SAMPLE[..], args].concat(), fragments);
-    };
     for count in ["--num", "--steps"] {
         let args = [&SAMPLE[..], &[count, "0"]].concat();
         scratch.refuses_as_typed(&args, &[count, "at least 1"]);
     }
-    refuses(
-        &["--init", "buffer", "--num", "33"],
-        &["33", "32 chains", "--num", "--init noise"],
-    );
-    refuses(&["--output", "a.bmp"], &["--output a.bmp", ".png or .npy"]);
-    refuses(
-        &["--output", "samples"],
-        &["--output samples", ".png or .npy"],
-    );
-    refuses(
-        &["--trajectory", "way.npy"],
-        &["--trajectory way.npy", ".png"],
-    );
+    let too_many = [&SAMPLE[..], &["--init", "buffer", "--num", "33"]].concat();
+    scratch.refuses(&too_many, &["33", "32 chains", "--num", "--init noise"]);
+    for (flag, file, known) in [
+        ("--output", "a.bmp", ".png or .npy"),
+        ("--output", "samples", ".png or .npy"),
+        ("--trajectory", "way.npy", ".png"),
+    ] {
+        let args = [&SAMPLE[..], &[flag, file]].concat();
+        scratch.refuses_as_typed(&args, &[flag, file, known]);
+    }
 }
 
 #[test]

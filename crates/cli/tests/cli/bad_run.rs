@@ -13,6 +13,22 @@ fn refuses_a_directory_of_something_else() {
 }
 
 #[test]
+fn refuses_a_checkpoint_in_place_of_its_run() {
+    let scratch = Scratch::new();
+    scratch.train("run", &[]).succeeds();
+    let before = scratch.tree();
+    let inside = "run/checkpoints/step_000002";
+    for more in [
+        &["--iterations", "4"][..],
+        &["--iterations", "4", "--force"],
+    ] {
+        let refused = scratch.train(inside, more);
+        refused.fails_saying(&[inside, "is a checkpoint", "--run-dir"]);
+        scratch.assert_unchanged_since(&before);
+    }
+}
+
+#[test]
 fn refuses_a_directory_whose_config_toml_is_of_another_program() {
     let scratch = Scratch::new();
     let config = scratch.write("run/config.toml", "[server]\nport = 80\n");

@@ -172,7 +172,7 @@ fn refuses_classes_that_are_not_there() {
     let scratch = trained(&CONDITIONAL);
     let refuses = |args: &[&str], fragments: &[&str]| {
         let all = [&["sample", "run", "--device", "cpu"][..], args].concat();
-        scratch.refuses(&all, fragments);
+        scratch.refuses_as_typed(&all, fragments);
     };
     refuses(&["--class", "10"], &["--class 10", "0 to 9"]);
     refuses(&["--class", "cat"], &["--class cat", "0 to 9"]);
@@ -189,7 +189,7 @@ fn a_model_without_classes_says_so() {
     let scratch = trained(&[]);
     for class in ["3", "all"] {
         let args = ["sample", "run", "--device", "cpu", "--class", class];
-        scratch.refuses(&args, &["knows no classes", "model.conditional=true"]);
+        scratch.refuses_as_typed(&args, &["knows no classes", "model.conditional=true"]);
     }
 }
 

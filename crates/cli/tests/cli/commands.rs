@@ -215,7 +215,7 @@ fn config_prints_every_key_and_describes_it() {
         .stdout;
     for fragment in [
         "# K: Langevin steps per iteration.",
-        "default 60)\nnum_steps = 60",
+        "60 unless a preset sets it)\nnum_steps = 60",
         "batch_size = 128",
     ] {
         assert!(
@@ -259,6 +259,27 @@ fn progress_goes_to_stderr_and_the_checkpoint_to_stdout() {
     ] {
         assert!(run.stderr.contains(line), "no {line:?} in: {}", run.stderr);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_whose_progress_nobody_reads_any_more_goes_on() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+
+    let scratch = Scratch::new();
+    let mut command = scratch.train_command("run", &["--iterations", "40"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("a line of text");
+    drop(stderr); // as `head -1` does
+    let mut said = String::new();
+    let mut stdout = child.stdout.take().expect("stdout is piped");
+    stdout.read_to_string(&mut said).expect("text");
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(said, "run/checkpoints/step_000040\n");
 }
 
 #[test]
@@ -352,7 +373,7 @@ fn lines_at_sample_grids_tell_whether_the_model_works() {
     let said = scratch.train("run", &args).succeeds().stderr;
     assert!(said.contains("sample-distance"), "{said}");
     // A few steps teach nothing.
-    assert!(said.contains("do not look like the data"), "{said}");
+    assert!(said.contains("do not look like the data yet"), "{said}");
     let lines = crate::common::metrics(&scratch.join("run"));
     let iterations: Vec<_> = lines
         .iter()

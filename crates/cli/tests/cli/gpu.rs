@@ -31,9 +31,9 @@ fn twenty_iterations_on_a_gpu_are_those_of_the_cpu() {
             "e_pos",
             "e_neg",
             "loss",
-            "grad_norm",
+            "weight_grad_norm",
             "chain_energy_after",
-            "chain_grad_norm_mean",
+            "pixel_grad_norm_mean",
         ] {
             let of = |line: &serde_json::Map<_, serde_json::Value>| line[key].as_f64();
             let (cpu, gpu) = (of(cpu).expect("a number"), of(gpu).expect("a number"));
@@ -75,7 +75,7 @@ fn micro_batches_on_a_gpu_and_on_the_cpu_change_rounding_alone() {
         let pairs = metrics(&scratch.join("whole"));
         let pairs = pairs.iter().zip(metrics(&scratch.join(name)));
         for (whole, parts) in pairs {
-            for key in ["e_pos", "e_neg", "loss", "grad_norm"] {
+            for key in ["e_pos", "e_neg", "loss", "weight_grad_norm"] {
                 let [a, b] = [&whole[key], &parts[key]].map(|v| v.as_f64().expect("a number"));
                 assert!(
                     (a - b).abs() < 1e-4 * a.abs().max(0.1),

@@ -56,7 +56,8 @@ fn a_folder_of_samples_may_be_there_while_it_is_empty() {
         "nowhere/out/",
         &["--output nowhere/out/", "nowhere; make it"],
     );
-    refuses("new", &["--output new", ".png or .npy", "folder: new/"]);
+    let new = ["sample", "run", "--device", "cpu", "--output", "new"];
+    scratch.refuses_as_typed(&new, &["--output new", ".png or .npy", "folder: new/"]);
 }
 
 #[test]

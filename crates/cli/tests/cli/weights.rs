@@ -182,7 +182,7 @@ fn the_names_of_classes_come_back() {
     let [there, back] =
         ["run", "back"].map(|source| scratch.ebm(&of_class(source, "ellipse")).succeeds());
     assert_eq!(there.stdout, back.stdout);
-    scratch.refuses(&of_class("back", "circle"), &["square, ellipse, heart"]);
+    scratch.refuses_as_typed(&of_class("back", "circle"), &["square, ellipse, heart"]);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn refuses_weights_from_elsewhere_that_do_not_fit() {
     scratch.ebm(&[&IMPORT[..], &FILTERS].concat()).succeeds();
     assert_eq!(energies(&scratch, "run"), energies(&scratch, "back"));
     let bad = ["export", "run", "--output", "w.pt", "--device", "cpu"];
-    scratch.refuses(&bad, &["--output w.pt", ".safetensors"]);
+    scratch.refuses_as_typed(&bad, &["--output w.pt", ".safetensors"]);
 }
 
 #[test]

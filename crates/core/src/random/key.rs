@@ -34,6 +34,8 @@ pub enum Stream {
     DataFlip = 12,
     /// The fraction added to an 8-bit pixel of chains that are looked at and not drawn.
     BufferPeek = 13,
+    /// Which images of the data are shown or measured beside samples.
+    DataExamples = 14,
 }
 
 /// Seeds of the attempts after the first are drawn from a counter that no stream uses.

@@ -12,9 +12,15 @@ pub(super) fn kinds_in(path: &Path) -> Vec<DatasetKind> {
     let is_named = |start: &str| path.file_name().is_some_and(|name| starts(name, start));
     if has("train-images") {
         vec![DatasetKind::Mnist, DatasetKind::FashionMnist]
-    } else if below("cifar-10-batches-bin", "data_batch_1.bin") || is_named("cifar-10-") {
+    } else if below("cifar-10-batches-bin", "data_batch_1.bin")
+        || has("cifar-10-binary")
+        || is_named("cifar-10-")
+    {
         vec![DatasetKind::Cifar10]
-    } else if below("cifar-100-binary", "train.bin") || is_named("cifar-100-") {
+    } else if below("cifar-100-binary", "train.bin")
+        || has("cifar-100-binary")
+        || is_named("cifar-100-")
+    {
         vec![DatasetKind::Cifar100]
     } else if folder::holds_pictures(path) {
         vec![DatasetKind::Folder]

@@ -146,7 +146,7 @@ impl LangevinConfig {
     /// density, and the other methods sample their own: there the method alone changes.
     ///
     /// Steps of size η with noise s act like Langevin dynamics at the temperature T·s²/(2η).
-    pub fn corrected(&self, method: Method) -> Self {
+    pub fn metropolis_corrected(&self, method: Method) -> Self {
         let last = self.num_steps.saturating_sub(1);
         let [step_size, noise, temperature] = [self.step_size, self.noise_std, self.temperature]
             .map(|schedule| schedule.at(last, self.num_steps));
@@ -244,6 +244,14 @@ impl LangevinConfig {
         }
     }
 
+    /// Gradients that a step takes of a chain.
+    pub fn gradients_per_step(&self) -> usize {
+        match self.method {
+            Method::Sgld | Method::Mala => 1,
+            Method::Hmc => self.leapfrog_steps,
+        }
+    }
+
     /// How far step number `step` of a run goes, and what bounds it.
     pub(super) fn descent(&self, step: usize) -> Descent {
         let bounds = self.bounds.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
@@ -287,15 +295,15 @@ mod tests {
             .with_temperature(2.0)
             .with_grad_clip(0.06);
         for method in [Method::Mala, Method::Hmc] {
-            let corrected = sgld.corrected(method);
+            let corrected = sgld.metropolis_corrected(method);
             assert_eq!(corrected.validate(), Ok(()));
             let temperature = corrected.temperature.at(0, 20);
             assert!((temperature / 2.5e-6 - 1.0).abs() < 1e-12, "{temperature}");
             assert_eq!((corrected.method, corrected.grad_clip), (method, None));
         }
-        assert_eq!(sgld.corrected(Method::Sgld), sgld);
+        assert_eq!(sgld.metropolis_corrected(Method::Sgld), sgld);
         let noiseless = sgld.clone().with_noise_std(0.0);
         let expected = noiseless.clone().with_method(Method::Hmc);
-        assert_eq!(noiseless.corrected(Method::Hmc), expected);
+        assert_eq!(noiseless.metropolis_corrected(Method::Hmc), expected);
     }
 }

@@ -37,18 +37,18 @@ pub struct Sampler {
     counter: Option<StepCounter>,
 }
 
-/// Counts the steps of all chains of a sampler, for who wants to show how far it is.
+/// Counts the gradients that the chains of a sampler have taken, for who wants to show how far it is.
 #[derive(Clone, Debug, Default)]
 pub struct StepCounter(Arc<AtomicU64>);
 
 impl StepCounter {
-    /// Steps so far, each of one chain.
-    pub fn steps(&self) -> u64 {
+    /// Gradients so far, each of one chain.
+    pub fn gradients(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn add(&self, chains: usize) {
-        self.0.fetch_add(chains as u64, Ordering::Relaxed);
+    fn add(&self, gradients: usize) {
+        self.0.fetch_add(gradients as u64, Ordering::Relaxed);
     }
 }
 
@@ -126,7 +126,7 @@ impl Sampler {
         self
     }
 
-    /// Count the steps of the chains there. A GPU takes orders ahead of its work.
+    /// Count the gradients of the chains there. A GPU takes orders ahead of its work.
     pub fn with_counter(mut self, counter: StepCounter) -> Self {
         self.counter = Some(counter);
         self
@@ -200,7 +200,7 @@ impl Sampler {
         let mut stats =
             (ends || steps).then(|| StatsRecorder::start(dynamics.energy.energies(x.clone())));
         let mut last_step = None;
-        let chains = x.dims()[0];
+        let gradients_per_step = x.dims()[0] * self.config.gradients_per_step();
         let mut state = A::init(dynamics, x);
         for step in 0..num_steps {
             let done = step + 1;
@@ -226,7 +226,7 @@ impl Sampler {
                 trajectory.push(A::position(&state).clone());
             }
             if let Some(counter) = &self.counter {
-                counter.add(chains);
+                counter.add(gradients_per_step);
             }
         }
         let x = A::position(&state).clone();

@@ -96,7 +96,7 @@ impl Entry {
 }
 
 /// True if the manifest is there: it is written last, and a directory gets its name after that.
-pub(super) fn is_whole(checkpoint: &Path) -> bool {
+pub fn is_whole(checkpoint: &Path) -> bool {
     checkpoint.join(MANIFEST).is_file()
 }
 

@@ -28,8 +28,8 @@ impl Config {
                 text.push_str(&comment(&format!("{name}: {meaning}"), "  "));
             }
             let by_default = default.map_or_else(
-                || "optional, without a value by default".to_owned(),
-                |default| format!("default {default}"),
+                || "optional, and without a value unless a preset sets it".to_owned(),
+                |default| format!("{default} unless a preset sets it"),
             );
             let range = format!("{}; {by_default}", key.values);
             text.push_str(&comment(&format!("({range})"), ""));
@@ -117,7 +117,7 @@ mod tests {
         );
         let description = Config::default().to_description();
         let expected = "# K: Langevin steps per iteration.\n\
-            # (whole number from 1 to 16777215; default 60)\nnum_steps = 60\n";
+            # (whole number from 1 to 16777215; 60 unless a preset sets it)\nnum_steps = 60\n";
         assert!(description.contains(expected), "{description}");
     }
 

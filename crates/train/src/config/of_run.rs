@@ -19,13 +19,10 @@ impl Config {
         if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&path).map_err(|cause| ConfigError::Unreadable {
-            path: path.clone(),
-            cause,
-        })?;
-        let read = whole(&text).and_then(|()| {
-            let parsed = Self::parse(&text, "it");
-            parsed.map_err(|error| error.to_string())
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+        let read = text.and_then(|text| {
+            whole(&text)?;
+            Self::parse(&text, "it").map_err(|error| error.to_string())
         });
         let damaged = |problem| ConfigError::DamagedRun {
             path,
@@ -36,12 +33,22 @@ impl Config {
     }
 }
 
+/// What every version of this program writes, the last section included.
+const ALWAYS_WRITTEN: [&str; 8] = [
+    "iterations",
+    "batch_size",
+    "model",
+    "langevin",
+    "buffer",
+    "data",
+    "optimizer",
+    "output",
+];
+
 /// Refuse a text that lacks a key or a section of those that every run writes.
 fn whole(text: &str) -> Result<(), String> {
     let table = text.parse::<Table>().map_err(|error| error.to_string())?;
-    let written = Config::default().to_toml().parse::<Table>();
-    let written = written.unwrap_or_default();
-    match written.keys().find(|key| !table.contains_key(*key)) {
+    match ALWAYS_WRITTEN.iter().find(|key| !table.contains_key(**key)) {
         Some(missing) => Err(format!("it lacks `{missing}`")),
         None => Ok(()),
     }

@@ -70,7 +70,7 @@ impl Config {
 
     /// This configuration with `key=value` overrides of the sampler, validated. Where they choose a method
     /// that accepts or rejects in place of `sgld`, the other keys are what that needs to sample the same
-    /// density ([`corrected`](ebm_langevin::LangevinConfig::corrected)), unless they are set, too.
+    /// density ([`metropolis_corrected`](ebm_langevin::LangevinConfig::metropolis_corrected)), unless they are set, too.
     ///
     /// # Errors
     /// Names the assignment that is wrong, or a key outside `[langevin]`.
@@ -82,7 +82,7 @@ impl Config {
         }
         let chosen = self.resolve_over(None, overrides)?.langevin.method;
         let mut base = self.clone();
-        base.langevin = self.langevin.corrected(chosen);
+        base.langevin = self.langevin.metropolis_corrected(chosen);
         base.resolve_over(None, overrides)
     }
 

@@ -32,25 +32,31 @@ impl RunDir {
     /// Where the directory belongs to something else, to another process, or to a run that has learned
     /// under another configuration (unless `force`), or cannot be written. Nothing is written over.
     pub fn open(path: &Path, config: &Config, force: bool) -> Result<Self, TrainError> {
-        let old = Config::of_run(path)?;
-        match &old {
-            Some(old) if !force => refuse_changes(path, old, config)?,
-            None if path.exists() && !is_unused(path)? => {
-                return Err(TrainError::NotARun {
-                    path: path.to_owned(),
-                });
-            }
-            _ => {}
+        if checkpoint::is_whole(path) {
+            return Err(TrainError::IsACheckpoint {
+                path: path.to_owned(),
+            });
+        }
+        let is_run = path.join("config.toml").exists();
+        if !is_run && path.exists() && !is_unused(path)? {
+            return Err(TrainError::NotARun {
+                path: path.to_owned(),
+            });
         }
         let missing = path.ancestors().take_while(|folder| !folder.exists());
-        let made = missing.map(Path::to_owned).collect();
+        let made: Vec<_> = missing.map(Path::to_owned).collect();
         fs::create_dir_all(path).map_err(TrainError::writing(path))?;
-        Ok(Self {
+        let dir = Self {
             path: path.to_owned(),
             _lock: lock(path)?,
             made,
-            is_adopted: AtomicBool::new(old.is_some()),
-        })
+            is_adopted: AtomicBool::new(is_run),
+        };
+        // What the run is held to cannot change any more.
+        if let (Some(old), false) = (Config::of_run(path)?, force) {
+            refuse_changes(path, &old, config)?;
+        }
+        Ok(dir)
     }
 
     /// Write `config` as the configuration of the run, once everything that may refuse it has not.
@@ -58,12 +64,12 @@ impl RunDir {
     /// # Errors
     /// Where it cannot be written.
     pub fn adopt(&self, config: &Config) -> Result<(), TrainError> {
-        self.is_adopted.store(true, Ordering::Relaxed);
-        let samples = self.path.join("samples");
-        fs::create_dir_all(&samples).map_err(TrainError::writing(&samples))?;
         let file = self.path.join("config.toml");
         let written = write_atomically(&file, config.to_toml().as_bytes());
-        written.map_err(TrainError::writing(&file))
+        written.map_err(TrainError::writing(&file))?;
+        self.is_adopted.store(true, Ordering::Relaxed);
+        let samples = self.path.join("samples");
+        fs::create_dir_all(&samples).map_err(TrainError::writing(&samples))
     }
 
     /// Write a state as the checkpoint of its iteration, and remove those that are not kept.
@@ -138,10 +144,27 @@ fn lock(path: &Path) -> Result<File, TrainError> {
     let file = path.join(LOCK);
     let lock = File::create(&file).map_err(TrainError::writing(&file))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(TrainError::InUse {
+        // A process that was refused may have removed the file between the two.
+        Ok(()) if is_at(&lock, &file) => Ok(lock),
+        Ok(()) | Err(TryLockError::WouldBlock) => Err(TrainError::InUse {
             path: path.to_owned(),
         }),
         Err(TryLockError::Error(source)) => Err(TrainError::writing(&file)(source)),
     }
+}
+
+/// Whether an open file is the one that others find at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let (own, found) = (file.metadata().map(number), fs::metadata(path).map(number));
+    own.is_ok_and(|own| found.is_ok_and(|found| own == found))
+}
+
+/// Whether an open file is the one that others find at `path`: elsewhere an open file is not removed.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }

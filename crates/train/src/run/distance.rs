@@ -10,7 +10,7 @@ const SMALLEST_SIDE: usize = 4;
 /// other data are, up to chance, 1 where they are as far as noise.
 ///
 /// Averages over blocks of pixels count as much as pixels do: noise of the right brightness has them
-/// wrong. NaN where there are fewer than two images, or the data are all the same as the noise.
+/// wrong. NaN where there are fewer than two images, or the data are as far from other data as from noise.
 ///
 /// # Shapes
 /// - `samples`, `data`, `noise`: `[num, channels, height, width]`, a byte a pixel
@@ -19,7 +19,13 @@ pub(super) fn distance_share(samples: &[u8], data: &[u8], noise: &[u8], shape: I
     let mut shares = Vec::new();
     loop {
         let [samples, data, noise] = &levels;
-        shares.push(samples.distance(data) / noise.distance(data));
+        let of_noise = noise.distance(data);
+        let is_scale = of_noise > 0.0;
+        shares.push(if is_scale {
+            samples.distance(data) / of_noise
+        } else {
+            f64::NAN
+        });
         if levels[0].height.min(levels[0].width) < 2 * SMALLEST_SIDE {
             return shares.iter().sum::<f64>() / shares.len() as f64;
         }

@@ -93,28 +93,17 @@ pub(super) fn refuse_bad_scale(step_scale: f64, iteration: u64) -> Result<(), Di
     })
 }
 
-/// Refuse an energy that is the same for every image, of data and of samples: it has no gradient, and no
-/// update brings one back. `terms` are those of the metrics.
-pub(super) fn refuse_flat_energy(
-    terms: &[(&'static str, f64)],
-    iteration: u64,
-) -> Result<(), Divergence> {
+/// The energy of all images where it is the same for data and samples alike, or where `sees_gradients`
+/// and no image has a gradient: no update brings one back. `terms` are those of the metrics.
+pub(super) fn flat_energy(terms: &[(&'static str, f64)], sees_gradients: bool) -> Option<f64> {
     let term = |name| terms.iter().find(|term| term.0 == name).map(|term| term.1);
-    let names = ["e_pos", "e_neg", "e_pos_std", "e_neg_std"].map(term);
-    let [Some(e_pos), Some(e_neg), Some(pos_std), Some(neg_std)] = names else {
-        return Ok(());
-    };
+    let (e_pos, e_neg) = (term("e_pos")?, term("e_neg")?);
+    let spreads = [e_pos - e_neg, term("e_pos_std")?, term("e_neg_std")?];
     // What rounding makes of equal energies.
     let rounding = 4.0 * f64::from(f32::EPSILON) * e_pos.abs().max(e_neg.abs());
-    let is_flat = [e_pos - e_neg, pos_std, neg_std].map(|difference| difference.abs() <= rounding);
-    if is_flat != [true; 3] {
-        return Ok(());
-    }
-    Err(Divergence {
-        iteration,
-        what: "the energy of every image, of data and of samples alike,",
-        value: e_pos as f32,
-    })
+    let is_flat = spreads.iter().all(|spread| spread.abs() <= rounding);
+    let has_no_gradient = sees_gradients && term("pixel_grad_norm_max") == Some(0.0);
+    (is_flat || has_no_gradient).then_some(e_pos)
 }
 
 /// Stop at gradients that are exactly zero or not finite: a broken kernel gives them, a bad recipe
@@ -174,20 +163,23 @@ mod tests {
     }
 
     #[test]
-    fn an_energy_that_tells_no_image_from_another_is_a_divergence() {
-        let terms = |e_neg, std| {
+    fn an_energy_that_tells_no_image_from_another_is_flat() {
+        let terms = |e_neg, std, gradient| {
             [
                 ("e_pos", -0.25),
                 ("e_neg", e_neg),
                 ("e_pos_std", std),
                 ("e_neg_std", std),
+                ("pixel_grad_norm_max", gradient),
             ]
         };
-        let flat = refuse_flat_energy(&terms(-0.25, 1e-9), 40).expect_err("flat");
-        assert_eq!((flat.iteration, flat.value), (40, -0.25));
-        assert_eq!(refuse_flat_energy(&terms(-0.25, 1e-4), 40), Ok(()));
-        assert_eq!(refuse_flat_energy(&terms(0.25, 0.0), 40), Ok(()));
-        assert_eq!(refuse_flat_energy(&[("loss", 0.0)], 40), Ok(()));
+        assert_eq!(flat_energy(&terms(-0.25, 1e-9, 1.0), false), Some(-0.25));
+        assert_eq!(flat_energy(&terms(-0.25, 1e-4, 1.0), true), None);
+        assert_eq!(flat_energy(&terms(0.25, 0.0, 1.0), true), None);
+        // Classes may still have energies of their own.
+        assert_eq!(flat_energy(&terms(0.25, 0.1, 0.0), true), Some(-0.25));
+        assert_eq!(flat_energy(&terms(0.25, 0.1, 0.0), false), None);
+        assert_eq!(flat_energy(&[("loss", 0.0)], true), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) struct Pace {
     last: Instant,
     /// Iterations done at `last`.
     done: u64,
-    usual: Option<f64>,
+    lately: Lately,
 }
 
 impl Pace {
@@ -27,7 +27,7 @@ impl Pace {
             started: now,
             last: now,
             done,
-            usual: None,
+            lately: Lately::default(),
         }
     }
 
@@ -36,22 +36,34 @@ impl Pace {
         let iterations = (done - self.done).max(1) as f64;
         let seconds = self.last.elapsed().as_secs_f64();
         let s_per_iteration = seconds / iterations;
-        let usual = averaged(self.usual, s_per_iteration, seconds);
-        (self.last, self.done, self.usual) = (Instant::now(), done, Some(usual));
+        self.lately.add(seconds, iterations);
+        (self.last, self.done) = (Instant::now(), done);
         Speed {
             image_steps_per_s: config.image_steps() as f64 / s_per_iteration,
             s_per_iteration,
             elapsed_s: self.started.elapsed().as_secs_f64(),
-            eta_s: usual * (config.iterations as u64 - done) as f64,
+            eta_s: self.lately.s_per_iteration() * (config.iterations as u64 - done) as f64,
         }
     }
 }
 
-/// A moving average after an interval of `seconds`, whose weight does not depend on how the time is cut
-/// into intervals.
-fn averaged(before: Option<f64>, now: f64, seconds: f64) -> f64 {
-    let kept = (-seconds / AVERAGED_S).exp();
-    before.map_or(now, |before| kept * before + (1.0 - kept) * now)
+/// Seconds and iterations of the last minute or so: sums in which the past counts less and less.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lately {
+    seconds: f64,
+    iterations: f64,
+}
+
+impl Lately {
+    fn add(&mut self, seconds: f64, iterations: f64) {
+        let kept = (-seconds / AVERAGED_S).exp();
+        self.seconds = kept * self.seconds + seconds;
+        self.iterations = kept * self.iterations + iterations;
+    }
+
+    fn s_per_iteration(&self) -> f64 {
+        self.seconds / self.iterations
+    }
 }
 
 #[cfg(test)]
@@ -59,11 +71,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_interval_hardly_changes_the_average_and_its_length_counts() {
-        let usual = averaged(Some(1.0), 10.0, 1.0);
-        assert!((1.0..1.2).contains(&usual), "{usual}");
-        let halves = averaged(Some(averaged(Some(1.0), 10.0, 3.0)), 10.0, 3.0);
-        assert!((halves - averaged(Some(1.0), 10.0, 6.0)).abs() < 1e-12);
-        assert_eq!(averaged(None, 4.0, 1.0), 4.0);
+    fn intervals_count_by_their_iterations_however_long_they_take() {
+        let mut lately = Lately::default();
+        for _ in 0..50 {
+            (0..24).for_each(|_| lately.add(0.44, 20.0));
+            lately.add(3.44, 20.0); // with a sample picture
+        }
+        let mean = (24.0 * 0.44 + 3.44) / 500.0;
+        let found = lately.s_per_iteration();
+        assert!((found / mean - 1.0).abs() < 0.15, "{found} is not {mean}");
+    }
+
+    #[test]
+    fn what_was_minutes_ago_hardly_counts() {
+        let mut lately = Lately::default();
+        lately.add(60.0, 1.0);
+        (0..300).for_each(|_| lately.add(1.0, 1.0));
+        assert!((lately.s_per_iteration() - 1.0).abs() < 0.01);
     }
 }

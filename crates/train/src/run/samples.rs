@@ -5,7 +5,7 @@ use ebm_core::pixels::pixel_of_byte;
 use ebm_core::{Energy, ImageShape, index_tensor};
 use ebm_data::{Dataset, Images};
 use ebm_langevin::{
-    LangevinConfig, labels_in_turn, noise_images, sampler_outside_training, to_bytes,
+    LangevinConfig, Stage, labels_in_turn, noise_images, sampler_outside_training, to_bytes,
 };
 use ebm_model::{EnergyModel, Frozen};
 
@@ -28,6 +28,8 @@ pub(super) struct Drawn {
     pub(super) data: Vec<u8>,
     noise: Vec<u8>,
     labels: Vec<u32>,
+    /// Whether every pixel is a finite number, which a byte cannot tell.
+    is_finite: bool,
 }
 
 impl Drawing<'_> {
@@ -36,7 +38,7 @@ impl Drawing<'_> {
         let labels = labels_in_turn(self.num, model.num_classes());
         let start = noise_images(self.num, data.shape, self.seed, self.device);
         let noise = to_bytes(start.clone());
-        let sampler = sampler_outside_training(self.langevin, self.steps, self.seed)
+        let sampler = sampler_outside_training(self.langevin, self.steps, self.seed, Stage::Chains)
             .with_step_scale(self.step_scale);
         let energy = model.given(index_tensor(&labels, self.device));
         let ids: Vec<u32> = (0..self.num as u32).collect();
@@ -46,7 +48,9 @@ impl Drawing<'_> {
         } else {
             data.spread(self.num)
         };
+        let is_finite = run.x.clone().sum().into_scalar::<f32>().is_finite();
         Drawn {
+            is_finite,
             samples: to_bytes(run.x),
             data: data.gather(&beside),
             noise,
@@ -76,7 +80,13 @@ impl Drawing<'_> {
             ("e_samples", of(&drawn.samples)),
             ("e_noise", of(&drawn.noise)),
         ]);
-        let share = distance_share(&drawn.samples, &drawn.data, &drawn.noise, shape);
+        let train = &dataset.train;
+        let data = train.gather(&train.spread(self.num.min(train.len())));
+        let share = if drawn.is_finite {
+            distance_share(&drawn.samples, &data, &drawn.noise, shape)
+        } else {
+            f64::NAN
+        };
         terms.push(("sample_distance", share));
         terms
     }

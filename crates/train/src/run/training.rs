@@ -150,19 +150,14 @@ impl<'a> Run<'a> {
         while self.iteration() < total && !stop.load(Ordering::Relaxed) {
             let batch = batches.at(self.trainer.key(), Shard::WHOLE);
             let done = self.iteration() + 1;
-            let output = &self.config.output;
-            let (draws, saves) = (
-                self.are_samples_due(done) && observers.is_watched(),
-                is_due(done, output.checkpoint_every) || done == total,
-            );
-            let is_logged = is_due(done, output.log_every) || draws || done == total;
-            let info = if is_logged || saves {
+            let due = Due::at(done, self.config, observers.is_watched());
+            let info = if due.is_recorded() {
                 self.trainer.step_recorded(&batch)
             } else {
                 self.trainer.step(&batch)
             };
-            let mut metrics = self.look_at(info, is_logged, saves)?;
-            let samples = draws.then(|| self.samples());
+            let mut metrics = self.look_at(info, due)?;
+            let samples = due.samples.then(|| self.samples());
             if let (Some(metrics), Some((_, terms))) = (&mut metrics, &samples) {
                 metrics.terms.extend(terms);
             }
@@ -176,7 +171,7 @@ impl<'a> Run<'a> {
             if let Some((samples, _)) = samples {
                 observers.tell(|observer| observer.on_samples(&samples));
             }
-            if saves && done < total {
+            if due.checkpoint && done < total {
                 saved = Some((done, self.save(&mut observers)?));
             }
         }
@@ -198,15 +193,10 @@ impl<'a> Run<'a> {
 
     /// Stop at the first loss that is not finite, and at an energy that tells nothing apart; read the
     /// metrics where they are logged. On a CPU every loss is looked at, as reading costs nothing there.
-    fn look_at(
-        &mut self,
-        info: StepInfo,
-        is_logged: bool,
-        saves: bool,
-    ) -> Result<Option<Metrics>, TrainError> {
+    fn look_at(&mut self, info: StepInfo, due: Due) -> Result<Option<Metrics>, TrainError> {
         let iteration = self.iteration();
         self.unread.push(iteration, info.loss);
-        if !(is_logged || saves) {
+        if !due.is_recorded() {
             if DeviceKind::is_cpu(&self.device) {
                 self.read_losses()?;
             }
@@ -221,10 +211,12 @@ impl<'a> Run<'a> {
             .into_iter()
             .zip(values.into_iter().map(f64::from))
             .collect();
-        let flat = guard::refuse_flat_energy(&terms, iteration);
-        flat.map_err(|divergence| self.diverged(divergence))?;
+        // On a GPU a gradient of zero points to a broken kernel first.
+        if let Some(energy) = guard::flat_energy(&terms, DeviceKind::is_cpu(&self.device)) {
+            return Err(self.collapsed(energy));
+        }
         terms.push(("lr", info.lr));
-        Ok(is_logged.then(|| Metrics {
+        Ok(due.metrics.then(|| Metrics {
             iteration,
             terms,
             speed: self.pace.speed(iteration, self.config),
@@ -246,12 +238,6 @@ impl<'a> Run<'a> {
         let read = self.unread.read_with(Vec::new());
         read.map(drop)
             .map_err(|divergence| self.diverged(divergence))
-    }
-
-    fn are_samples_due(&self, iteration: u64) -> bool {
-        let every = self.config.output.sample_every;
-        let is_last = iteration == self.config.iterations as u64;
-        every > 0 && (is_last || is_due(iteration, every))
     }
 
     /// Samples, and what they tell.
@@ -306,6 +292,18 @@ impl<'a> Run<'a> {
         Ok(checkpoint::latest(self.dir.path())?)
     }
 
+    fn collapsed(&self, energy: f64) -> TrainError {
+        match self.latest_checkpoint() {
+            Err(error) => error,
+            Ok(last_good) => TrainError::Collapsed {
+                iteration: self.iteration(),
+                energy,
+                seed: self.config.seed,
+                last_good,
+            },
+        }
+    }
+
     fn diverged(&self, divergence: Divergence) -> TrainError {
         match self.latest_checkpoint() {
             Err(error) => error,
@@ -317,6 +315,34 @@ impl<'a> Run<'a> {
                 last_good,
             },
         }
+    }
+}
+
+/// What is to be done after an iteration.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    metrics: bool,
+    samples: bool,
+    checkpoint: bool,
+}
+
+impl Due {
+    /// After iteration number `done`, the last one included; samples where somebody looks at them.
+    fn at(done: u64, config: &Config, is_watched: bool) -> Self {
+        let output = &config.output;
+        let is_last = done == config.iterations as u64;
+        let draws = output.sample_every > 0 && is_watched;
+        let samples = draws && (is_last || is_due(done, output.sample_every));
+        Self {
+            metrics: samples || is_last || is_due(done, output.log_every),
+            samples,
+            checkpoint: is_last || is_due(done, output.checkpoint_every),
+        }
+    }
+
+    /// Whether anybody looks at what the step tells.
+    fn is_recorded(self) -> bool {
+        self.metrics || self.checkpoint
     }
 }
 
