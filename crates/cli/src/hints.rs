@@ -2,7 +2,7 @@
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use ebm_train::Config;
+use ebm_train::{Config, Key};
 
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
@@ -110,10 +110,11 @@ fn of_key(name: &str, command: &str) -> Option<String> {
         _ => return None,
     };
     let name = if name == "learning_rate" { "lr" } else { name };
-    let is_meant = |key: &str| key == name || key.rsplit('.').next() == Some(name);
-    let keys = Config::keys().into_iter().map(|key| key.name);
-    let keys = keys.filter(|key| key.starts_with(section) && is_meant(key));
-    let assignments: Vec<_> = keys.map(|key| format!("--set {key}=VALUE")).collect();
+    let is_meant = |key: &Key| key.name == name || key.short_name() == name;
+    let keys = Config::keys().into_iter();
+    let keys = keys.filter(|key| key.name.starts_with(section) && is_meant(key));
+    let assignments = keys.map(|key| format!("--set {}=VALUE", key.name));
+    let assignments: Vec<_> = assignments.collect();
     if assignments.is_empty() {
         return None;
     }

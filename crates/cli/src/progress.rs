@@ -60,6 +60,11 @@ impl Progress {
         }
     }
 
+    /// How far the last samples were from the data, where any were drawn.
+    pub(crate) fn last_distance(&self) -> Option<f64> {
+        self.distance
+    }
+
     /// Take the bar away.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {

@@ -16,7 +16,7 @@ use crate::device::{self, ChosenDevice, MemoryNeed};
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
 use crate::stall::StallWatch;
-use crate::verdict::Verdict;
+use crate::verdict::warn_if_far;
 use crate::{cost, dataset};
 
 /// Train a model; the same command again goes on where it stopped
@@ -182,15 +182,15 @@ impl TrainArgs {
         let stop = stop_on_interrupt(quiet)?;
         run.adopt()?;
         let mut metrics = open_metrics(&run)?;
-        let (mut pictures, mut verdict) = (Pictures, Verdict::default());
+        let mut pictures = Pictures;
         let mut observers: Vec<&mut dyn Observer> =
-            vec![&mut metrics, &mut progress, &mut pictures, &mut verdict];
+            vec![&mut metrics, &mut progress, &mut pictures];
         observers.extend(stall.as_mut().map(|stall| stall as &mut dyn Observer));
         let outcome = run.train(&mut observers, stop);
         progress.finish(); // after an error, too
         let outcome = outcome?;
         if matches!(outcome, Outcome::Finished { .. }) {
-            verdict.say();
+            warn_if_far(progress.last_distance());
         }
         Ok(outcome)
     }

@@ -9,8 +9,8 @@ use super::read::alternative_to;
 /// The checkpoint that `path` means: itself, or the [`latest`] one of a run directory.
 ///
 /// # Errors
-/// [`CheckpointError::NotThere`], [`CheckpointError::Neither`], [`CheckpointError::NoneYet`] or [`CheckpointError::Damaged`] if `path`
-/// leads to none.
+/// [`CheckpointError::NotThere`], [`CheckpointError::Neither`], [`CheckpointError::NoneYet`] or
+/// [`CheckpointError::Damaged`] if `path` leads to none.
 pub fn resolve(path: &Path) -> Result<PathBuf, CheckpointError> {
     if is_whole(path) {
         return Ok(path.to_owned());

@@ -14,8 +14,13 @@ impl Config {
     /// The whole configuration as TOML; optional keys without a value are comments.
     pub fn to_listing(&self) -> String {
         self.listing(|text, key, value, _| match value {
-            Some(value) => writeln!(text, "{} = {value}", last(&key.name)),
-            None => writeln!(text, "# {} = … (optional; {})", last(&key.name), key.values),
+            Some(value) => writeln!(text, "{} = {value}", key.short_name()),
+            None => writeln!(
+                text,
+                "# {} = … (optional; {})",
+                key.short_name(),
+                key.values
+            ),
         })
     }
 
@@ -34,8 +39,8 @@ impl Config {
             let range = format!("{}; {by_default}", key.values);
             text.push_str(&comment(&format!("({range})"), ""));
             match value {
-                Some(value) => writeln!(text, "{} = {value}", last(&key.name)),
-                None => writeln!(text, "# {} = …", last(&key.name)),
+                Some(value) => writeln!(text, "{} = {value}", key.short_name()),
+                None => writeln!(text, "# {} = …", key.short_name()),
             }
         })
     }
@@ -51,9 +56,8 @@ impl Config {
         });
         let (mut text, mut section) = (String::new(), String::new());
         for key in Self::keys() {
-            let of_key = key.name.rsplit_once('.').map_or("", |(section, _)| section);
-            if of_key != section {
-                of_key.clone_into(&mut section);
+            if key.section() != section {
+                key.section().clone_into(&mut section);
                 let _ = writeln!(text, "\n[{section}]");
             }
             let (own, default) = (value(&own, &key.name), value(&default, &key.name));
@@ -61,11 +65,6 @@ impl Config {
         }
         text.trim_start().to_owned()
     }
-}
-
-/// The last part of a dotted name.
-fn last(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
 }
 
 fn value<'a>(table: &'a Table, name: &str) -> Option<&'a Value> {

@@ -20,6 +20,20 @@ pub struct Key {
     pub is_optional: bool,
 }
 
+impl Key {
+    /// The section that it is in; empty for one in none.
+    pub fn section(&self) -> &str {
+        self.name
+            .rsplit_once('.')
+            .map_or("", |(section, _)| section)
+    }
+
+    /// Its name within its section.
+    pub fn short_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+}
+
 impl Config {
     /// Every key, in the order of a configuration file, the optional ones of a section last.
     pub fn keys() -> Vec<Key> {
@@ -27,9 +41,8 @@ impl Config {
         walk("", &schema(), &mut keys);
         let written = written_order();
         keys.sort_by_cached_key(|key| {
-            let section = key.name.rsplit_once('.').map_or("", |(section, _)| section);
             let place = |name: &str| written.iter().position(|written| written == name);
-            (place(section), place(&key.name).unwrap_or(usize::MAX))
+            (place(key.section()), place(&key.name).unwrap_or(usize::MAX))
         });
         keys
     }
@@ -138,7 +151,6 @@ fn in_words(schema: &Value) -> String {
         "number"
     };
     let bound = |name: &str| schema.get(name).map(Value::to_string);
-    let above = |limit: String| format!("{kind} above {limit}");
     match (
         bound("minimum"),
         bound("maximum"),
@@ -151,7 +163,7 @@ fn in_words(schema: &Value) -> String {
         },
         (None, _, Some(low)) => match bound("exclusiveMaximum") {
             Some(high) => format!("{kind} between {low} and {high}, not equal to either"),
-            None => above(low),
+            None => format!("{kind} above {low}"),
         },
         _ => kind.to_owned(),
     }

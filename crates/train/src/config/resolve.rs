@@ -70,7 +70,8 @@ impl Config {
 
     /// This configuration with `key=value` overrides of the sampler, validated. Where they choose a method
     /// that accepts or rejects in place of `sgld`, the other keys are what that needs to sample the same
-    /// density ([`metropolis_corrected`](ebm_langevin::LangevinConfig::metropolis_corrected)), unless they are set, too.
+    /// density ([`metropolis_corrected`](ebm_langevin::LangevinConfig::metropolis_corrected)), unless they
+    /// are set, too.
     ///
     /// # Errors
     /// Names the assignment that is wrong, or a key outside `[langevin]`.

@@ -4,6 +4,7 @@
 use burn::tensor::Tensor;
 use ebm_model::{EnergyModel, Frozen};
 
+use super::metrics::term;
 use crate::error::TrainError;
 
 /// A value that shows that training has diverged.
@@ -96,7 +97,7 @@ pub(super) fn refuse_bad_scale(step_scale: f64, iteration: u64) -> Result<(), Di
 /// The energy of all images where it is the same for data and samples alike, or where `sees_gradients`
 /// and no image has a gradient: no update brings one back. `terms` are those of the metrics.
 pub(super) fn flat_energy(terms: &[(&'static str, f64)], sees_gradients: bool) -> Option<f64> {
-    let term = |name| terms.iter().find(|term| term.0 == name).map(|term| term.1);
+    let term = |name| term(terms, name);
     let (e_pos, e_neg) = (term("e_pos")?, term("e_neg")?);
     let spreads = [e_pos - e_neg, term("e_pos_std")?, term("e_neg_std")?];
     // What rounding makes of equal energies.

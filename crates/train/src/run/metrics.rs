@@ -53,8 +53,7 @@ impl Metrics {
 
     /// What was measured under this name.
     pub fn term(&self, name: &str) -> Option<f64> {
-        let found = self.terms.iter().find(|term| term.0 == name);
-        found.map(|term| term.1)
+        term(&self.terms, name)
     }
 
     /// Norms of the gradients of weights and of images.
@@ -64,6 +63,12 @@ impl Metrics {
         };
         self.terms.iter().filter(is_norm).copied()
     }
+}
+
+/// The term of this name.
+pub(super) fn term(terms: &[(&'static str, f64)], name: &str) -> Option<f64> {
+    let found = terms.iter().find(|term| term.0 == name);
+    found.map(|term| term.1)
 }
 
 /// A value in a few characters.
