@@ -35,6 +35,7 @@ impl<M: EnergyModel> Objective<M> for AgainstNoise {
         let loss = activation::softplus(gap.clone().neg(), 1.0).mean();
         Gradient {
             loss: loss.clone().inner(),
+            contrasted: None,
             terms: vec![("gap", gap.inner().mean())],
             flat: parameters::flatten_gradients(model, &loss.backward()),
         }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use ebm_train::{Metrics, Observer, ObserverError, StepReport};
+use ebm_train::{Metrics, Observer, ObserverError, Rollback, StepReport};
 use indicatif::{ProgressBar, ProgressState};
 
 use crate::duration::duration;
@@ -98,10 +98,31 @@ impl Observer for Progress {
         Ok(())
     }
 
+    fn on_rollback(&mut self, rollback: &Rollback) -> Result<(), ObserverError> {
+        self.say(&went_back(rollback));
+        if let Some(bar) = &self.bar {
+            bar.set_position(rollback.to);
+        }
+        Ok(())
+    }
+
     fn on_end(&mut self, _: u64) -> Result<(), ObserverError> {
         self.finish();
         Ok(())
     }
+}
+
+/// What to say when the run goes back.
+fn went_back(rollback: &Rollback) -> String {
+    let Rollback {
+        attempt,
+        from,
+        to,
+        why,
+    } = rollback;
+    format!(
+        "iteration {from}: {why}; going on from iteration {to} with other random numbers, attempt {attempt}"
+    )
 }
 
 /// A line of progress where there is no terminal.

@@ -45,6 +45,11 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     force: bool,
 
+    /// What happens when training diverges or collapses: end with an error, or go back to a checkpoint
+    /// from before it
+    #[arg(long, value_name = "WHAT", value_parser = ["stop", "rollback"])]
+    on_divergence: Option<String>,
+
     /// The most images a device works on at a time, where a batch does not fit its memory
     #[arg(long, value_name = "N")]
     micro_batch: Option<usize>,
@@ -105,6 +110,9 @@ impl TrainArgs {
             self.micro_batch.map(|n| format!("micro_batch={n}")),
             self.precision
                 .map(|precision| format!("precision={precision}")),
+            self.on_divergence
+                .as_ref()
+                .map(|what| format!("on_divergence={what}")),
         ];
         flags.into_iter().flatten().collect()
     }
@@ -233,7 +241,8 @@ fn self_test(
 
 fn open_metrics(run: &Run<'_>) -> Result<MetricsFile, TrainError> {
     let path = run.dir().metrics();
-    MetricsFile::open(path.clone(), run.iteration()).map_err(TrainError::writing(&path))
+    MetricsFile::open(path.clone(), run.iteration(), &run.state().rollbacks)
+        .map_err(TrainError::writing(&path))
 }
 
 /// Print the last checkpoint, and say what to type next.

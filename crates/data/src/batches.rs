@@ -11,7 +11,7 @@ use crate::order::BatchOrder;
 /// Data on the device, with labels.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Pixels in [0, 1], `[batch, channels, height, width]`.
+    /// Pixels in [0, 1], or where noise has taken them, `[batch, channels, height, width]`.
     pub images: Tensor<4>,
     /// One class per image.
     pub labels: Vec<u32>,
@@ -28,6 +28,8 @@ pub struct BatchConfig {
     /// Standard deviation of the Gaussian noise added to the images, with pixels in [0, 1]; 0 for
     /// none.
     pub noise_std: f64,
+    /// How far noise may take a pixel outside [0, 1].
+    pub margin: f64,
 }
 
 impl BatchConfig {
@@ -37,12 +39,19 @@ impl BatchConfig {
             batch_size,
             flip: false,
             noise_std: 0.0,
+            margin: 0.0,
         }
     }
 
     /// Mirror every image left to right with probability ½, or not.
     pub fn with_flip(mut self, flip: bool) -> Self {
         self.flip = flip;
+        self
+    }
+
+    /// Let noise take pixels this far outside [0, 1].
+    pub fn with_margin(mut self, margin: f64) -> Self {
+        self.margin = margin;
         self
     }
 
@@ -62,6 +71,7 @@ pub struct Batches<'a> {
     order: BatchOrder,
     flip: bool,
     noise_std: f64,
+    margin: f64,
     device: &'a Device,
 }
 
@@ -79,13 +89,15 @@ impl<'a> Batches<'a> {
             order: BatchOrder::new(images.len(), config.batch_size, seed),
             flip: config.flip,
             noise_std: config.noise_std,
+            margin: config.margin,
             device,
         }
     }
 
     /// The part of an iteration's global batch that `shard` has: mirrored with probability ½ where
     /// [`BatchConfig::flip`], a byte q becomes (q + u)/256 with u ~ U(0, 1), plus noise of
-    /// [`BatchConfig::noise_std`], then clipped to [0, 1].
+    /// [`BatchConfig::noise_std`], then clipped to [0, 1] and
+    /// [`BatchConfig::margin`] around it.
     ///
     /// The order depends on the seed and the iteration alone; coins, fractions and noise on the whole
     /// key and the place in the global batch.
@@ -110,7 +122,7 @@ impl<'a> Batches<'a> {
                 distribution: Distribution::Normal,
                 scale: self.noise_std as f32,
             };
-            images = perturb(images, &places, noise).clamp(0.0, 1.0);
+            images = perturb(images, &places, noise).clamp(0.0 - self.margin, 1.0 + self.margin);
         }
         Batch { images, labels }
     }
@@ -173,6 +185,7 @@ mod tests {
             batch_size,
             flip,
             noise_std: 0.0,
+            margin: 0.0,
         };
         let device = Device::flex();
         let mut batches = Batches::new(images, config, 0, &device);
@@ -243,6 +256,7 @@ mod tests {
             batch_size,
             flip: true,
             noise_std: 0.1,
+            margin: 0.0,
         };
         let (images, device) = (ten_images(), Device::flex());
         let batch = Batches::new(&images, config, key.seed, &device).at(key, shard);

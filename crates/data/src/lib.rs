@@ -10,7 +10,7 @@
 //! let digits = ebm_data::load(&config, seed)?.train;
 //!
 //! let device = Device::flex();
-//! let config = BatchConfig { batch_size: 16, flip: false, noise_std: 0.0 };
+//! let config = BatchConfig::new(16);
 //! let mut batches = Batches::new(&digits, config, seed, &device);
 //! let batch = batches.at(StepKey::new(seed, 0), Shard::WHOLE);
 //! assert_eq!(batch.images.dims(), [16, 1, 28, 28]);

@@ -28,8 +28,9 @@
 //! - p(x) ∝ exp(−E(x)/T): a low energy is a likely image. Images live in [0, 1],
 //!   `[batch, channels, height, width]`.
 //! - One step, in the order of the 2019 release:
-//!   x ← x + s·ξ, then x ← clip(x − η·clamp(∇E(x)/T, −c, c), 0, 1), with ξ ~ N(0, I).
-//!   η = `step_size`, s = `noise_std`, T = `temperature` (1 unless given), c = `grad_clip` (optional).
+//!   x ← x + s·ξ, then x ← clip(x − η·clamp(∇E(x)/T, −c, c), −m, 1 + m), with ξ ~ N(0, I).
+//!   η = `step_size`, s = `noise_std`, T = `temperature` (1 unless given), c = `grad_clip` (optional),
+//!   m = `margin` (0 unless given).
 //! - Without clamp and clip it samples exp(−E(x)/T′) as η → 0, T′ = T·s²/(2η).
 //! - That is the method `sgld`. `mala` and `hmc` propose and accept or reject, and sample exp(−E(x)/T)
 //!   within the bounds whatever the step size; see [`Method`].
@@ -50,7 +51,7 @@ mod stats;
 mod step;
 
 pub use buffer::{
-    Augmentation, BufferConfig, BufferState, ByteImages, Chains, ReplayBuffer, Restart,
+    Augmentation, BufferConfig, BufferState, ByteImages, ByteRange, Chains, ReplayBuffer, Restart,
     RestartData, dequantise,
 };
 pub use kernel::{descend, perturb, reference};

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
+use crate::watch::Symptom;
 
 /// Why a run cannot start or go on.
 #[derive(Debug, Error)]
@@ -89,19 +90,22 @@ pub enum TrainError {
         /// Iterations asked for.
         asked: u64,
     },
-    /// The energy is the same for every image, so that no gradient is left.
+    /// The energy tells data from samples, or nothing from anything, in a way that leaves no gradient
+    /// between them.
     #[error(
-        "training collapsed: the energy of every image, of data and of samples alike, is {energy} at iteration {iteration} (seed {seed}). {}",
-        before(last_good)
+        "training collapsed: {what} at iteration {iteration} (seed {seed}). {}",
+        before_sign(last_good)
     )]
     Collapsed {
         /// The iteration at which it was seen.
         iteration: u64,
-        /// The energy of all images.
-        energy: f64,
+        /// What shows it.
+        what: String,
+        /// What it is a symptom of; `None` where every image has the same energy.
+        symptom: Option<Symptom>,
         /// Seed of the run.
         seed: u64,
-        /// The checkpoint before it.
+        /// The last checkpoint before its first sign.
         last_good: Option<PathBuf>,
     },
     /// The energy is not finite any more.
@@ -134,6 +138,33 @@ impl TrainError {
     pub fn writing(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Write { path, cause }
+    }
+
+    /// The iteration in which training went wrong, where that is the error.
+    pub(crate) fn gone_wrong_at(&self) -> Option<u64> {
+        match self {
+            Self::Collapsed { iteration, .. } | Self::Diverged { iteration, .. } => {
+                Some(*iteration)
+            }
+            _ => None,
+        }
+    }
+
+    /// What went wrong, without where and when.
+    pub(crate) fn in_short(&self) -> String {
+        match self {
+            Self::Collapsed { what, .. } => what.clone(),
+            Self::Diverged { what, value, .. } => format!("{what} is {value}"),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// The checkpoint to go on from, where later ones may be spoiled.
+fn before_sign(last_good: &Option<PathBuf>) -> String {
+    match last_good {
+        Some(_) => before(last_good),
+        None => "There is no checkpoint from before it".to_owned(),
     }
 }
 

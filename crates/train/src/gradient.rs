@@ -234,7 +234,7 @@ mod tests {
             };
             let of = |energies: Tensor<1>| {
                 let half = |at| energies.clone().narrow(0, at, IMAGES / 2);
-                loss(&objective, half(0), half(IMAGES / 2), 0.1).total()
+                loss(&objective, half(0), half(IMAGES / 2), 0.1.into()).total()
             };
             let whole = parameters::trainable((*frozen).clone());
             let gradients = of(whole.energy(x.clone())).backward();

@@ -39,21 +39,24 @@ mod run;
 mod state;
 mod step;
 mod trainer;
+mod watch;
 
 pub use config::{
-    Config, ConfigError, Key, ModelConfig, NetworkName, OutputConfig, initial_model, preset,
+    Config, ConfigError, Key, ModelConfig, NetworkName, OnDivergence, OutputConfig, RollbackConfig,
+    initial_model, preset,
 };
 pub use directional::directional_derivative;
 pub use error::TrainError;
 pub use objective::contrastive::{
-    ChainState, Contrastive, KlConfig, LastStepTerm, Loss, LossConfig, LossKind, loss,
+    ChainState, Contrastive, EnergyL2, KlConfig, LastStepTerm, Loss, LossConfig, LossKind, loss,
 };
-pub use objective::{Gradient, Objective, StepContext};
+pub use objective::{Contrasted, Gradient, Objective, StepContext};
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
     Estimate, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir, RunOptions,
     Samples, Speed, StepReport, estimate, load_state, new_state, process_memory,
 };
-pub use state::{DataSummary, Persist, TrainState, named_arrays};
+pub use state::{DataSummary, Persist, Rollback, TrainState, named_arrays};
 pub use step::{StepConfig, StepInfo, step};
 pub use trainer::Trainer;
+pub use watch::{Energies, Shares, Sign, Symptom, Watch};

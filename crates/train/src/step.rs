@@ -5,8 +5,9 @@ use ebm_core::{Invalid, Schedule};
 use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
+use crate::config::RollbackConfig;
 use crate::ema;
-use crate::objective::{Gradient, Objective, StepContext};
+use crate::objective::{Contrasted, Gradient, Objective, StepContext};
 use crate::optimizer::OptimizerConfig;
 use crate::parameters;
 use crate::state::TrainState;
@@ -18,6 +19,8 @@ pub struct StepConfig {
     pub iterations: usize,
     /// Learning rate.
     pub lr: Schedule,
+    /// What the learning rate is multiplied by for each time that the run has gone back.
+    pub lr_factor: f64,
     /// Decay of the moving average of the weights, in [0, 1).
     pub ema_decay: f64,
     /// Adam, and what bounds its gradients.
@@ -29,6 +32,7 @@ impl Default for StepConfig {
         Self {
             iterations: 10_000,
             lr: Schedule::Constant(1e-4),
+            lr_factor: RollbackConfig::default().lr_factor,
             ema_decay: 0.99,
             optimizer: OptimizerConfig::default(),
         }
@@ -36,11 +40,12 @@ impl Default for StepConfig {
 }
 
 impl StepConfig {
-    /// Learning rate of an iteration, warm-up included.
-    pub fn lr_at(&self, iteration: u64) -> f64 {
+    /// Learning rate of an iteration of an attempt, warm-up included.
+    pub fn lr_at(&self, iteration: u64, attempt: u32) -> f64 {
         let warmup = self.optimizer.warmup as f64;
         let warmed = ((iteration + 1) as f64 / warmup.max(1.0)).min(1.0);
-        warmed * self.lr.at(iteration as usize, self.iterations)
+        let lr = warmed * self.lr.at(iteration as usize, self.iterations);
+        (0..attempt).fold(lr, |lr, _| lr * self.lr_factor)
     }
 
     /// Check that steps can be taken.
@@ -75,6 +80,8 @@ impl StepConfig {
 pub struct StepInfo {
     /// What was minimised, `[1]`.
     pub loss: Tensor<1>,
+    /// Which energies were contrasted, where the objective does so.
+    pub contrasted: Option<Contrasted>,
     /// What the objective tells, `[1]` each.
     pub terms: Vec<(&'static str, Tensor<1>)>,
     /// L2 norm of the parameter gradient before clipping, `[1]`.
@@ -96,9 +103,13 @@ pub fn step<M: EnergyModel, O: Objective<M>>(
     for weight in &mut state.model.spectral_norms() {
         weight.iterate();
     }
-    let Gradient { flat, loss, terms } =
-        objective.gradient(&mut state.objective_state, &state.model, batch, context);
-    let lr = config.lr_at(state.iteration);
+    let Gradient {
+        flat,
+        loss,
+        contrasted,
+        terms,
+    } = objective.gradient(&mut state.objective_state, &state.model, batch, context);
+    let lr = config.lr_at(state.iteration, state.attempt);
     let weights = parameters::flatten(&state.model); // [parameters]
     let update = state.optimizer.step(&config.optimizer, lr, weights, flat);
     let average = state.ema.clone();
@@ -112,6 +123,7 @@ pub fn step<M: EnergyModel, O: Objective<M>>(
     state.iteration += 1;
     StepInfo {
         loss,
+        contrasted,
         terms,
         grad_norm: update.grad_norm,
         lr,

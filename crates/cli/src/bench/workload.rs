@@ -107,7 +107,7 @@ impl Workload {
         device: &Device,
     ) -> Trainer<Network, Contrastive> {
         let objective = Contrastive {
-            energy_l2: 1.0,
+            energy_l2: 1.0.into(),
             langevin: self.langevin(options.steps),
             buffer: BufferConfig {
                 capacity: options.batch,

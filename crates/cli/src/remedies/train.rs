@@ -3,7 +3,7 @@
 use std::io;
 
 use ebm_train::checkpoint::CheckpointError;
-use ebm_train::{ConfigError, TrainError};
+use ebm_train::{ConfigError, Symptom, TrainError};
 
 use crate::output::elsewhere;
 
@@ -33,6 +33,23 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         }
         TrainError::Diverged { .. } => {
             "go on from it with another --seed and --force; if that diverges again, a smaller lr helps most (--set lr=…), then a larger energy_l2 or langevin.grad_clip"
+        }
+        TrainError::Collapsed {
+            symptom: Some(Symptom::DataFar),
+            ..
+        } => {
+            "are these the data that the run has learned from? If so, a smaller lr (--set lr=…, with --force) or --on-divergence rollback"
+        }
+        TrainError::Collapsed {
+            symptom: Some(Symptom::NeverDown),
+            ..
+        } => {
+            "chains are too slow for the energy: a larger langevin.step_size or langevin.grad_clip, more langevin.num_steps, or a smaller lr (--set KEY=VALUE with another --run-dir)"
+        }
+        TrainError::Collapsed {
+            symptom: Some(_), ..
+        } => {
+            "sample_energy_l2=0 keeps most recipes from it, where it is not set yet (--set sample_energy_l2=0, with --force where something was learned); then more langevin.num_steps or a smaller lr; with --on-divergence rollback a run goes back by itself"
         }
         TrainError::Collapsed {
             last_good: None, ..
@@ -127,6 +144,27 @@ mod tests {
         };
         assert!(of(None).contains("--set lr="));
         assert!(of(Some(PathBuf::from("step_000002"))).contains("--force"));
+    }
+
+    #[test]
+    fn a_collapse_is_mended_by_what_it_shows() {
+        for (symptom, mends) in [
+            (None, "--set lr="),
+            (Some(Symptom::Stuck), "--set sample_energy_l2=0"),
+            (Some(Symptom::Sunken), "--set sample_energy_l2=0"),
+            (Some(Symptom::NeverDown), "langevin.step_size"),
+            (Some(Symptom::DataFar), "are these the data"),
+        ] {
+            let collapsed = TrainError::Collapsed {
+                iteration: 500,
+                what: "it".to_owned(),
+                symptom,
+                seed: 0,
+                last_good: None,
+            };
+            let found = remedy(&collapsed.into()).unwrap_or_default();
+            assert!(found.contains(mends), "{symptom:?}: {found}");
+        }
     }
 
     #[test]

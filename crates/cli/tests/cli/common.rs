@@ -290,3 +290,28 @@ pub fn images(scratch: &Scratch) -> &'static str {
     save_npy_u8(&path, &[3, 16, 16, 1], &pixels).expect("written");
     "images.npy"
 }
+
+/// Both runs hold the same last checkpoint, pictures, configuration and metrics.
+#[track_caller]
+pub fn assert_same_end(scratch: &Scratch, one: &str, other: &str) {
+    let (one, other) = (scratch.join(one), scratch.join(other));
+    let ends = [&one, &other].map(|run| latest(run).expect("a finished run has a checkpoint"));
+    assert_eq!(ends[0].step, ends[1].step);
+    let different = differences(&tree(&ends[0].path), &tree(&ends[1].path));
+    assert!(
+        different.is_empty(),
+        "the last checkpoints differ in {different:?}"
+    );
+    let (mut left, mut right) = (tree(&one), tree(&other));
+    for tree in [&mut left, &mut right] {
+        // Lines of metrics hold times; of the checkpoints only the last is the same.
+        tree.retain(|path, _| {
+            !["checkpoints", "metrics.jsonl"]
+                .iter()
+                .any(|it| path.starts_with(it))
+        });
+    }
+    let different = differences(&left, &right);
+    assert!(different.is_empty(), "the runs differ in {different:?}");
+    assert_eq!(metrics(&one), metrics(&other));
+}

@@ -107,7 +107,15 @@ fn twenty_kills_lose_at_most_one_interval_each_and_change_no_byte() {
 #[test]
 fn no_debris_of_a_kill_is_left_after_the_next_checkpoint() {
     let scratch = Scratch::new();
-    scratch.train("run", &["--iterations", "4"]).succeeds();
+    let to = |iterations| {
+        [
+            "--set",
+            "output.checkpoint_every=4",
+            "--iterations",
+            iterations,
+        ]
+    };
+    scratch.train("run", &to("4")).succeeds();
     let checkpoints = scratch.join("run/checkpoints");
     // Half a checkpoint, half a pointer, half a line.
     scratch.write("run/checkpoints/step_000006.tmp/model.safetensors", "half");
@@ -116,8 +124,8 @@ fn no_debris_of_a_kill_is_left_after_the_next_checkpoint() {
     let text = fs::read_to_string(&log).expect("metrics");
     fs::write(&log, format!("{text}{{\"iteration\":5,\"lo")).expect("half a line");
 
-    scratch.train("run", &["--iterations", "6"]).succeeds();
-    scratch.train("whole", &["--iterations", "6"]).succeeds();
+    scratch.train("run", &to("6")).succeeds();
+    scratch.train("whole", &to("6")).succeeds();
     assert_eq!(
         metrics(&scratch.join("run")),
         metrics(&scratch.join("whole"))

@@ -1,6 +1,6 @@
 //! Compare runs that were stopped with runs that were not: they must end in the same bytes.
 
-use crate::common::{Scratch, differences, latest, metrics, tree};
+use crate::common::{Scratch, assert_same_end, latest, metrics};
 
 /// Two threads of chains, several epochs, all outputs.
 const ARGS: [&str; 8] = [
@@ -19,31 +19,6 @@ fn train(scratch: &Scratch, run_dir: &str, iterations: u64, more: &[&str]) {
     let iterations = iterations.to_string();
     let args = [&ARGS[..], &["--iterations", &iterations], more].concat();
     scratch.train(run_dir, &args).succeeds();
-}
-
-/// Both runs hold the same last checkpoint, pictures, configuration and metrics.
-#[track_caller]
-fn assert_same_end(scratch: &Scratch, one: &str, other: &str) {
-    let (one, other) = (scratch.join(one), scratch.join(other));
-    let ends = [&one, &other].map(|run| latest(run).expect("a finished run has a checkpoint"));
-    assert_eq!(ends[0].step, ends[1].step);
-    let different = differences(&tree(&ends[0].path), &tree(&ends[1].path));
-    assert!(
-        different.is_empty(),
-        "the last checkpoints differ in {different:?}"
-    );
-    let (mut left, mut right) = (tree(&one), tree(&other));
-    for tree in [&mut left, &mut right] {
-        // Lines of metrics hold times; of the checkpoints only the last is the same.
-        tree.retain(|path, _| {
-            !["checkpoints", "metrics.jsonl"]
-                .iter()
-                .any(|it| path.starts_with(it))
-        });
-    }
-    let different = differences(&left, &right);
-    assert!(different.is_empty(), "the runs differ in {different:?}");
-    assert_eq!(metrics(&one), metrics(&other));
 }
 
 #[test]

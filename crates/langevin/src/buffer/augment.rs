@@ -21,6 +21,7 @@ use ebm_core::rows::row_mask;
 use ebm_core::{NoiseKey, PhiloxRng};
 use rand::RngExt;
 
+use super::bytes::ByteRange;
 use super::config::{Augmentation, BufferConfig};
 
 /// Area of a crop, as a share of the image's.
@@ -41,7 +42,7 @@ const GREY_PROB: f64 = 0.2;
 /// the kernels stay those of the batch, for which they are tuned.
 ///
 /// # Shapes
-/// - `x`: `[batch, channels, height, width]` in [0, 1], as is what returns
+/// - `x`: `[batch, channels, height, width]` in `range`, as is what returns
 /// - `ids`, `kept`: one per chain
 pub(super) fn augment(
     config: &BufferConfig,
@@ -49,6 +50,7 @@ pub(super) fn augment(
     ids: &[u32],
     kept: &[bool],
     key: NoiseKey,
+    range: ByteRange,
 ) -> Tensor<4> {
     if config.augment.is_empty() {
         return x;
@@ -72,7 +74,7 @@ pub(super) fn augment(
         return x;
     }
     let moved = row_mask(&moved, &x);
-    let there = transform(x.clone(), &transitions, &config.augment);
+    let there = transform(x.clone(), &transitions, &config.augment).clamp(range.low, range.high);
     x.mask_where(moved, there)
 }
 
@@ -216,7 +218,7 @@ fn transform(mut x: Tensor<4>, transitions: &[Transition], augment: &[Augmentati
     if any(&[Augmentation::Color, Augmentation::Grey]) {
         x = recolour(x, transitions);
     }
-    x.clamp(0.0, 1.0)
+    x
 }
 
 /// The images with their colours mixed as in [`recolouring`]. Three numbers an image stand for its

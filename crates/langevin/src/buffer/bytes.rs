@@ -1,11 +1,59 @@
 //! Pack four 8-bit pixels into a 32-bit word on any device, and unpack them.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use ebm_core::pixels::BYTE_WIDTH;
+use ebm_core::pixels::{BYTE_WIDTH, byte_of_pixel, pixel_of_byte};
 use ebm_core::{Distribution, NoiseKey};
 
 use crate::kernel::perturb;
 use crate::step::Noise;
+
+/// The pixels for which bytes stand: 0 for those from the lowest on, 255 for those up to the highest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ByteRange {
+    pub(super) low: f32,
+    pub(super) high: f32,
+}
+
+impl ByteRange {
+    /// That of an image.
+    pub const UNIT: Self = Self {
+        low: 0.0,
+        high: 1.0,
+    };
+
+    /// From the lowest pixel to the highest.
+    pub fn of([low, high]: [f64; 2]) -> Self {
+        Self {
+            low: low as f32,
+            high: high as f32,
+        }
+    }
+
+    /// Pixels of this range as shares of it, in [0, 1].
+    pub(super) fn to_unit<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        if self == Self::UNIT {
+            return x;
+        }
+        (x - self.low) / (self.high - self.low)
+    }
+
+    /// Shares of this range as pixels.
+    pub(super) fn of_unit<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        if self == Self::UNIT {
+            return x;
+        }
+        x * (self.high - self.low) + self.low
+    }
+
+    /// What a byte of another range is in this one.
+    pub fn recode(self, byte: u8, other: Self) -> u8 {
+        if self == other {
+            return byte;
+        }
+        let pixel = other.low + pixel_of_byte(byte) * (other.high - other.low);
+        byte_of_pixel((pixel - self.low) / (self.high - self.low))
+    }
+}
 
 /// Images of so many bytes, one after the other, as words on a device, `[images, bytes / 4 rounded up]` i32.
 pub(super) fn words_of_images(pixels: &[u8], image: usize, device: &Device) -> Tensor<2, Int> {
@@ -65,4 +113,23 @@ pub(super) fn pack(x: Tensor<2>) -> Tensor<2, Int> {
     let top = (byte(3) + 128).bitwise_and_scalar(0xFF) - 128;
     let low = byte(0) + byte(1).bitwise_left_shift_scalar(8);
     low + byte(2).bitwise_left_shift_scalar(16) + top.bitwise_left_shift_scalar(24)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_of_another_range_is_the_one_of_its_pixel() {
+        let wide = ByteRange::of([-0.5, 1.5]);
+        for byte in 0..=255 {
+            assert_eq!(ByteRange::UNIT.recode(byte, ByteRange::UNIT), byte);
+            // Twice as wide: two bytes become one, in the middle half.
+            assert_eq!(wide.recode(byte, ByteRange::UNIT), 64 + byte / 2);
+        }
+        assert_eq!(
+            [0, 255].map(|byte| ByteRange::UNIT.recode(byte, wide)),
+            [0, 255]
+        );
+    }
 }

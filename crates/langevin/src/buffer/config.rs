@@ -50,6 +50,14 @@ pub struct BufferConfig {
     /// Probability that a kept chain is augmented at all.
     #[schemars(range(min = 0, max = 1))]
     pub augment_prob: f64,
+    /// Pixels of chains, for which the bytes 0 to 255 stand; that of the sampler's clip, so a configuration
+    /// file cannot change it.
+    #[serde(skip, default = "unit")]
+    pub range: [f64; 2],
+}
+
+fn unit() -> [f64; 2] {
+    [0.0, 1.0]
 }
 
 impl Default for BufferConfig {
@@ -61,6 +69,7 @@ impl Default for BufferConfig {
             restart_noise_std: 0.1,
             augment: Vec::new(),
             augment_prob: 1.0,
+            range: unit(),
         }
     }
 }
@@ -83,6 +92,12 @@ impl BufferConfig {
     /// Fresh chains that start here.
     pub fn with_restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
+        self
+    }
+
+    /// Chains with pixels in this range.
+    pub fn with_range(mut self, range: [f64; 2]) -> Self {
+        self.range = range;
         self
     }
 

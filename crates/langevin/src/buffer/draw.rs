@@ -7,6 +7,7 @@ use rand::RngExt;
 use rand::seq::index;
 
 use super::augment::augment;
+use super::bytes::ByteRange;
 use super::chains::{Chains, RestartData};
 use super::config::Restart;
 use super::replay_buffer::{ReplayBuffer, draw_label};
@@ -27,7 +28,7 @@ impl ReplayBuffer {
     /// Draw `batch` different chains; each is a fresh one with probability `reinit_prob`, the
     /// others are augmented as configured. The buffer itself changes in [`put`](Self::put).
     ///
-    /// A stored byte q becomes (q + u)/256 with u ~ U(0, 1), so that storing and drawing leaves a
+    /// A stored byte q becomes (q + u)/256 of the buffer's range with u ~ U(0, 1), so that storing and drawing leaves a
     /// pixel's mean as it is.
     ///
     /// # Panics
@@ -46,7 +47,14 @@ impl ReplayBuffer {
         let index = index_tensor(&ids, &self.words.device());
         let fractions = key.stream(Stream::BufferDequantization);
         let x = self.dequantised(&chosen.slots, &index, fractions);
-        let mut x = augment(&self.config, x, &ids, &kept, key.stream(Stream::Augment));
+        let mut x = augment(
+            &self.config,
+            x,
+            &ids,
+            &kept,
+            key.stream(Stream::Augment),
+            self.range,
+        );
         if chosen.restarted.contains(&true) {
             let fresh = self.fresh(&index, key.stream(Stream::Restart), data);
             let restarted = row_mask(&chosen.restarted, &x);
@@ -124,6 +132,7 @@ impl ReplayBuffer {
             distribution,
             scale,
         };
-        perturb(start, ids, noise).clamp(0.0, 1.0)
+        let ByteRange { low, high } = self.range;
+        perturb(start, ids, noise).clamp(low, high)
     }
 }

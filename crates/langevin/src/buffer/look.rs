@@ -43,7 +43,7 @@ impl ReplayBuffer {
         self.dequantised(slots, &ids, NoiseKey::new(seed, Stream::BufferPeek, 0))
     }
 
-    /// The stored images in `slots`, (q + u)/256 with the fractions u of `ids`,
+    /// The stored images in `slots`, (q + u)/256 of the buffer's range with the fractions u of `ids`,
     /// `[slots, channels, height, width]`.
     pub(super) fn dequantised(
         &self,
@@ -56,6 +56,6 @@ impl ReplayBuffer {
         let words = self.words.clone().select(0, index);
         let bytes = unpack(words, channels * height * width);
         let bytes = bytes.reshape([slots.len(), channels, height, width]);
-        dequantise(bytes, ids, key)
+        self.range.of_unit(dequantise(bytes, ids, key))
     }
 }

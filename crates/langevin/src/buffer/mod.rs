@@ -17,7 +17,7 @@ mod look;
 mod replay_buffer;
 
 pub use byte_images::ByteImages;
-pub use bytes::dequantise;
+pub use bytes::{ByteRange, dequantise};
 pub use chains::{Chains, RestartData};
 pub use config::{Augmentation, BufferConfig, Restart};
 pub use replay_buffer::{BufferState, ReplayBuffer};

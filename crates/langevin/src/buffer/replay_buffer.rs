@@ -1,10 +1,10 @@
 //! Keep images, labels and ages of chains in their slots.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
-use ebm_core::{NoiseKey, PhiloxRng, Shard, Stream, index_tensor};
+use ebm_core::{NoiseKey, PhiloxRng, Shard, StepKey, Stream, index_tensor};
 use rand::RngExt;
 
-use super::bytes::{pack, words_of_images};
+use super::bytes::{ByteRange, pack, words_of_images};
 use super::chains::Chains;
 use super::config::BufferConfig;
 
@@ -19,6 +19,7 @@ pub struct ReplayBuffer {
     pub(super) config: BufferConfig,
     pub(super) shape: [usize; 3],
     pub(super) class_frequencies: Vec<f64>,
+    pub(super) range: ByteRange,
     /// `[capacity, pixels / 4 rounded up]`, i32, the first pixel in the lowest byte.
     pub(super) words: Tensor<2, Int>,
     pub(super) labels: Vec<u32>,
@@ -52,13 +53,12 @@ impl ReplayBuffer {
     ) -> Self {
         let key = NoiseKey::new(seed, Stream::Restart, 0).at_step(FIRST_IMAGES);
         let pixels = shape.iter().product::<usize>();
-        let mut images = Vec::with_capacity(config.capacity * pixels);
-        for chain in shard.places(config.capacity) {
-            let bytes = (0..pixels.div_ceil(16) as u32)
-                .flat_map(|block| key.words(chain, block))
-                .flat_map(u32::to_le_bytes);
-            images.extend(bytes.take(pixels));
-        }
+        let places = shard.places(config.capacity);
+        let range = ByteRange::of(config.range);
+        let images = places
+            .iter()
+            .flat_map(|&chain| noise_bytes(key, chain, pixels, range));
+        let images = images.collect();
         let key = NoiseKey::new(seed, Stream::BufferDraw, 0).at_step(FIRST_LABELS);
         let mut rng = PhiloxRng::new(key, shard.rank);
         let labels = (0..config.capacity)
@@ -90,6 +90,7 @@ impl ReplayBuffer {
         assert_eq!(state.ages.len(), capacity, "one age per chain");
         Self {
             words: words_of_images(&state.images, pixels, device),
+            range: ByteRange::of(config.range),
             config,
             shape,
             class_frequencies,
@@ -113,6 +114,32 @@ impl ReplayBuffer {
         }
     }
 
+    /// Replace the chains of fewer than `rounds` rounds of sampling by uniform noise of `key`; their
+    /// labels stay. Reads the device.
+    pub fn restart_young(&mut self, rounds: u32, key: StepKey) {
+        let key = key.stream(Stream::Restart).at_step(FIRST_IMAGES);
+        let pixels = self.shape.iter().product::<usize>();
+        let mut state = self.to_state();
+        let chains = (0..).zip(state.images.chunks_exact_mut(pixels));
+        for ((chain, image), age) in chains.zip(&mut state.ages) {
+            if *age < rounds {
+                let noise = noise_bytes(key, chain, pixels, self.range);
+                image
+                    .iter_mut()
+                    .zip(noise)
+                    .for_each(|(to, byte)| *to = byte);
+                *age = 0;
+            }
+        }
+        self.words = words_of_images(&state.images, pixels, &self.words.device());
+        self.ages = state.ages;
+    }
+
+    /// Pixels for which bytes stand.
+    pub fn range(&self) -> [f64; 2] {
+        self.config.range
+    }
+
     /// Chains kept.
     pub fn capacity(&self) -> usize {
         self.config.capacity
@@ -134,13 +161,13 @@ impl ReplayBuffer {
     }
 
     /// Store chains after a round of sampling: `x` in their slots, one round older. A pixel is
-    /// kept as ⌊256·x⌋, at most 255.
+    /// kept as ⌊256·x⌋ of the buffer's range, at most 255.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, the order of `chains`
     pub fn put(&mut self, chains: &Chains, x: Tensor<4>) {
         let slots = index_tensor(&chains.slots, &x.device());
-        let rows = pack(x.flatten(1, 3));
+        let rows = pack(self.range.to_unit(x.flatten(1, 3)));
         // Held by nobody else, the words are written in place.
         let words = std::mem::replace(&mut self.words, rows.clone());
         self.words = words.select_assign(0, slots, rows, IndexingUpdateOp::Assign);
@@ -157,6 +184,18 @@ impl ReplayBuffer {
             .map(|&slot| self.labels[slot as usize])
             .collect()
     }
+}
+
+/// An image of uniform noise in [0, 1].
+fn noise_bytes(
+    key: NoiseKey,
+    chain: u32,
+    pixels: usize,
+    range: ByteRange,
+) -> impl Iterator<Item = u8> {
+    let words = (0..pixels.div_ceil(16) as u32).flat_map(move |block| key.words(chain, block));
+    let bytes = words.flat_map(u32::to_le_bytes).take(pixels);
+    bytes.map(move |byte| range.recode(byte, ByteRange::UNIT))
 }
 
 /// The class in whose share of [0, 1) `u` falls.

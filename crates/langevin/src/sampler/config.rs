@@ -69,8 +69,12 @@ pub struct LangevinConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub target_acceptance: Option<f64>,
-    /// Bounds to which a pixel is clipped after every step; absent for none. Images live in
-    /// [0, 1], so a configuration file cannot change them.
+    /// m: chains are clipped to [−m, 1 + m] after every step. With 0, data lie on the bounds themselves,
+    /// and nothing holds back an energy that falls beyond them.
+    #[schemars(range(min = 0))]
+    pub margin: f64,
+    /// Bounds of a pixel of an image; absent for none. Images live in [0, 1], so a configuration file
+    /// cannot change them.
     #[serde(skip, default = "unit_interval")]
     pub bounds: Option<[f64; 2]>,
 }
@@ -91,6 +95,7 @@ impl Default for LangevinConfig {
             grad_norm_clip: None,
             leapfrog_steps: 10,
             target_acceptance: None,
+            margin: 0.0,
             bounds: unit_interval(),
         }
     }
@@ -133,6 +138,18 @@ impl LangevinConfig {
     pub fn with_grad_clip(mut self, grad_clip: f64) -> Self {
         self.grad_clip = Some(grad_clip);
         self
+    }
+
+    /// This m: chains are clipped this far outside the bounds of an image.
+    pub fn with_margin(mut self, margin: f64) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// Where chains are clipped: the bounds of an image, and the margin around them.
+    pub fn clip(&self) -> Option<[f64; 2]> {
+        let [low, high] = self.bounds?;
+        Some([low - self.margin, high + self.margin])
     }
 
     /// These bounds of a pixel, or none.
@@ -216,6 +233,9 @@ impl LangevinConfig {
                 return invalid("target_acceptance", problem.into());
             }
         }
+        if !(self.margin >= 0.0 && self.margin.is_finite()) {
+            return invalid("margin", format!("must be ≥ 0, got {}", self.margin));
+        }
         if self.leapfrog_steps == 0 {
             return invalid("leapfrog_steps", "must be at least 1, got 0".into());
         }
@@ -237,6 +257,7 @@ impl LangevinConfig {
             noise_std: self.noise_std.scaled(0.5),
             grad_clip: self.grad_clip.map(|c| 2.0 * c),
             grad_norm_clip: self.grad_norm_clip.map(|c| 2.0 * c),
+            margin: self.margin / 2.0,
             bounds: self
                 .bounds
                 .map(|bounds| bounds.map(|bound| (bound + 1.0) / 2.0)),
@@ -254,7 +275,7 @@ impl LangevinConfig {
 
     /// How far step number `step` of a run goes, and what bounds it.
     pub(super) fn descent(&self, step: usize) -> Descent {
-        let bounds = self.bounds.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        let bounds = self.clip().unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
         Descent {
             step_size: self.step_size.at(step, self.num_steps) as f32,
             inverse_temperature: (1.0 / self.temperature.at(step, self.num_steps)) as f32,

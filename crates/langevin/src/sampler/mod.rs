@@ -231,7 +231,7 @@ impl Sampler {
         }
         let x = A::position(&state).clone();
         let end = |stats: StatsRecorder| {
-            stats.finish(dynamics.energy.energies(x.clone()), &x, self.config.bounds)
+            stats.finish(dynamics.energy.energies(x.clone()), &x, self.config.clip())
         };
         ChainRun {
             stats: stats.map(end),

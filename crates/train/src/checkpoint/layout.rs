@@ -57,6 +57,21 @@ pub fn latest(run_dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     }
 }
 
+/// The whole checkpoint of the highest step up to `step` among those of every `every` steps.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn latest_scheduled(
+    run_dir: &Path,
+    step: u64,
+    every: u64,
+) -> Result<Option<PathBuf>, CheckpointError> {
+    let found = whole_checkpoints(&run_dir.join(CHECKPOINTS))?;
+    let mut found = found.into_iter().rev();
+    let found = found.find(|entry| entry.step <= step && entry.step.is_multiple_of(every));
+    Ok(found.map(|entry| entry.path))
+}
+
 /// The whole checkpoints in a `checkpoints` directory, oldest step first.
 ///
 /// One that is set aside comes before the one of the same step that took its place.

@@ -27,9 +27,10 @@ mod write;
 
 pub use arrays::{Array, ArrayData, decode, encode, encode_with_note, note};
 pub use error::{CheckpointError, Damage};
-pub use layout::{is_whole, latest};
+pub use layout::{is_whole, latest, latest_scheduled};
 pub use manifest::to_json;
 pub use read::{Checkpoint, read};
 pub use resolve::resolve;
+pub use rotate::{Retention, forget_beyond};
 pub use take::{take_f32, take_u8, take_u32};
-pub use write::write;
+pub use write::{write, write_and_retain};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::atomic_file;
 use super::error::CheckpointError;
-use super::layout::{self, Kind, SET_ASIDE, TEMPORARY};
+use super::layout::{self, CHECKPOINTS, Entry, Kind, SET_ASIDE, TEMPORARY};
 
 /// Renames `temporary` to `target`.
 ///
@@ -47,20 +47,78 @@ pub(super) fn finish_interrupted(checkpoints: &Path) -> Result<(), CheckpointErr
     Ok(())
 }
 
-/// Deletes all checkpoints but `written` and the `keep − 1` others of the highest steps.
+/// Which checkpoints stay beside the one just written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// So many of the highest scheduled steps, the one just written included; at least 1.
+    pub keep: usize,
+    /// Steps between scheduled checkpoints. Others are written where a run is stopped, and go at the next
+    /// write, so that stopping leaves no trace.
+    pub every: u64,
+    /// The scheduled one of the highest step up to this, besides.
+    pub good_until: Option<u64>,
+}
+
+impl Retention {
+    /// The newest `keep`.
+    pub fn newest(keep: usize) -> Self {
+        Self {
+            keep,
+            every: 1,
+            good_until: None,
+        }
+    }
+}
+
+/// Deletes all checkpoints but `written` and those that stay.
 pub(super) fn prune(
     checkpoints: &Path,
     written: &Path,
-    keep: usize,
+    retention: Retention,
 ) -> Result<(), CheckpointError> {
     finish_interrupted(checkpoints)?;
     let mut others = layout::whole_checkpoints(checkpoints)?;
-    others.retain(|entry| entry.path != written);
-    let excess = others.len().saturating_sub(keep - 1);
-    others
+    let is_scheduled = |entry: &Entry| entry.step.is_multiple_of(retention.every);
+    let counts_written = others
         .iter()
-        .take(excess)
-        .try_for_each(|entry| discard(&entry.path))
+        .any(|entry| entry.path == written && is_scheduled(entry));
+    others.retain(|entry| entry.path != written);
+    let up_to = |entry: &&Entry| {
+        retention
+            .good_until
+            .is_some_and(|until| entry.step <= until)
+    };
+    let scheduled = others.iter().filter(|entry| is_scheduled(entry));
+    let precious = scheduled
+        .clone()
+        .filter(up_to)
+        .map(|entry| entry.step)
+        .max();
+    let kept = retention.keep - usize::from(counts_written);
+    let excess = scheduled.count().saturating_sub(kept);
+    let (mut seen, mut failed) = (0, Ok(()));
+    for entry in &others {
+        let goes = if is_scheduled(entry) {
+            seen += 1;
+            seen <= excess && Some(entry.step) != precious
+        } else {
+            true
+        };
+        if goes && failed.is_ok() {
+            failed = discard(&entry.path);
+        }
+    }
+    failed
+}
+
+/// Deletes the checkpoints beyond `step`: the run has gone back.
+///
+/// # Errors
+/// Where one cannot be deleted.
+pub fn forget_beyond(run_dir: &Path, step: u64) -> Result<(), CheckpointError> {
+    let beyond = layout::whole_checkpoints(&run_dir.join(CHECKPOINTS))?;
+    let mut beyond = beyond.iter().filter(|entry| entry.step > step);
+    beyond.try_for_each(|entry| discard(&entry.path))
 }
 
 /// Takes a checkpoint out of sight in one step, then deletes it.
@@ -207,6 +265,44 @@ mod tests {
             names(run.path()),
             ["best", "step_000003", "step_000004", "step_000005"]
         );
+    }
+
+    fn put_and_retain(run: &Path, step: u64, retention: Retention) {
+        let files = [("model", b"x".to_vec())];
+        super::super::write_and_retain(run, step, &files, retention).unwrap();
+    }
+
+    #[test]
+    fn one_from_where_a_run_was_stopped_goes_and_takes_no_place() {
+        let run = tempfile::tempdir().unwrap();
+        let retention = Retention {
+            keep: 2,
+            every: 10,
+            good_until: None,
+        };
+        for step in [10, 20, 27, 30, 33] {
+            put_and_retain(run.path(), step, retention);
+        }
+        let expected = ["step_000020", "step_000030", "step_000033"];
+        assert_eq!(names(run.path()), expected);
+        put_and_retain(run.path(), 40, retention);
+        assert_eq!(names(run.path()), ["step_000030", "step_000040"]);
+    }
+
+    #[test]
+    fn the_last_good_one_stays_however_many_follow() {
+        let run = tempfile::tempdir().unwrap();
+        for step in [10, 20, 30, 40, 50] {
+            let retention = Retention {
+                keep: 1,
+                every: 10,
+                good_until: Some(step.min(25)),
+            };
+            put_and_retain(run.path(), step, retention);
+        }
+        assert_eq!(names(run.path()), ["step_000020", "step_000050"]);
+        forget_beyond(run.path(), 20).unwrap();
+        assert_eq!(names(run.path()), ["step_000020"]);
     }
 
     #[test]

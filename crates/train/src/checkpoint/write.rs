@@ -12,7 +12,7 @@ use super::atomic_file;
 use super::error::CheckpointError;
 use super::layout::{self, CHECKPOINTS, LATEST, MANIFEST, TEMPORARY};
 use super::manifest::{Manifest, is_plain_name, to_json};
-use super::rotate::{finish_interrupted, prune, put_in_place};
+use super::rotate::{Retention, finish_interrupted, prune, put_in_place};
 
 /// Writes `files` as the checkpoint of `step`, makes it the latest, and deletes all but `keep`.
 ///
@@ -31,6 +31,23 @@ pub fn write(
     files: &[(&str, Vec<u8>)],
     keep: usize,
 ) -> Result<PathBuf, CheckpointError> {
+    write_and_retain(run_dir, step, files, Retention::newest(keep))
+}
+
+/// The same with other rules for what stays.
+///
+/// # Errors
+/// See [`write`].
+///
+/// # Panics
+/// See [`write`].
+pub fn write_and_retain(
+    run_dir: &Path,
+    step: u64,
+    files: &[(&str, Vec<u8>)],
+    retention: Retention,
+) -> Result<PathBuf, CheckpointError> {
+    let keep = retention.keep;
     assert!(
         keep >= 1,
         "expected to keep at least 1 checkpoint, got {keep}"
@@ -51,7 +68,7 @@ pub fn write(
     let latest = run_dir.join(LATEST);
     atomic_file::write_atomically(&latest, format!("{}\n", layout::step_name(step)).as_bytes())
         .map_err(CheckpointError::write(&latest))?;
-    if let Err(error) = prune(&checkpoints, &target, keep) {
+    if let Err(error) = prune(&checkpoints, &target, retention) {
         tracing::warn!("old checkpoints stay where they are: {error}");
     }
     Ok(target)

@@ -15,6 +15,8 @@ impl Config {
         let mut comparable = self.clone();
         comparable.output = old.output.clone();
         comparable.micro_batch = old.micro_batch;
+        comparable.on_divergence = old.on_divergence;
+        comparable.rollback.max = old.rollback.max;
         if old.data.dir.is_none() {
             comparable.data.dir = None; // an imported run has never read any
         }
@@ -60,6 +62,7 @@ pub(super) fn flat(config: &Config) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::OnDivergence;
 
     #[test]
     fn what_changes_nothing_that_is_learned_is_no_change() {
@@ -70,6 +73,8 @@ mod tests {
             ..old.clone()
         };
         new.output.log_every += 1;
+        new.on_divergence = OnDivergence::Rollback;
+        new.rollback.max += 1;
         assert_eq!(new.changes_from(&old), [""; 0]);
         new.energy_l2 = 0.5;
         new.langevin.grad_clip = Some(0.25);

@@ -4,7 +4,8 @@ use ebm_core::Invalid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a run writes, and how often; none of it changes what is learned.
+/// What a run writes, and how often; none of it changes what is learned, but for the checkpoint to which
+/// a run goes back.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutputConfig {

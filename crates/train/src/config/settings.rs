@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::model::ModelConfig;
 use super::output::OutputConfig;
-use crate::objective::contrastive::{Contrastive, KlConfig, LossConfig};
+use super::rollback::{OnDivergence, RollbackConfig};
+use crate::objective::contrastive::{Contrastive, EnergyL2, KlConfig, LossConfig};
 use crate::optimizer::OptimizerConfig;
 use crate::step::StepConfig;
 
@@ -40,9 +41,16 @@ pub struct Config {
     /// Around 0.1 works; more where energies drift.
     #[schemars(range(min = 0))]
     pub energy_l2: f64,
+    /// α₋: strength of it for samples alone, where it is another. With 0, a chain in a minimum far above
+    /// the data is raised until the minimum is gone; otherwise no further than to 1/2α₋.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub sample_energy_l2: Option<f64>,
     /// Decay of the moving average of the weights.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub ema_decay: f64,
+    /// What happens when training diverges or collapses.
+    pub on_divergence: OnDivergence,
     /// The network.
     pub model: ModelConfig,
     /// What is minimised.
@@ -57,6 +65,8 @@ pub struct Config {
     pub data: DataConfig,
     /// How gradients become updates.
     pub optimizer: OptimizerConfig,
+    /// How a run goes back where `on_divergence` says so.
+    pub rollback: RollbackConfig,
     /// What is written, and how often.
     pub output: OutputConfig,
 }
@@ -71,8 +81,10 @@ impl Default for Config {
             precision: Precision::default(),
             seed: 0,
             lr: step.lr,
-            energy_l2: contrastive.energy_l2,
+            energy_l2: contrastive.energy_l2.data,
+            sample_energy_l2: None,
             ema_decay: step.ema_decay,
+            on_divergence: OnDivergence::default(),
             model: ModelConfig::default(),
             objective: LossConfig::default(),
             kl: KlConfig::default(),
@@ -80,6 +92,7 @@ impl Default for Config {
             buffer: BufferConfig::default(),
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
+            rollback: RollbackConfig::default(),
             output: OutputConfig::default(),
         }
     }
@@ -96,6 +109,7 @@ impl Config {
         StepConfig {
             iterations: self.iterations,
             lr: self.lr,
+            lr_factor: self.rollback.lr_factor,
             ema_decay: self.ema_decay,
             optimizer: self.optimizer.clone(),
         }
@@ -105,7 +119,10 @@ impl Config {
     pub fn contrastive(&self) -> Contrastive {
         Contrastive {
             loss: self.objective.clone(),
-            energy_l2: self.energy_l2,
+            energy_l2: EnergyL2 {
+                data: self.energy_l2,
+                samples: self.sample_energy_l2.unwrap_or(self.energy_l2),
+            },
             kl: self.kl.clone(),
             langevin: self.langevin.clone(),
             buffer: self.buffer.clone(),
@@ -120,6 +137,7 @@ impl Config {
         BatchConfig::new(self.batch_size)
             .with_flip(self.data.flip)
             .with_noise_std(self.data.noise_std)
+            .with_margin(self.langevin.margin)
     }
 
     /// Image-steps of an iteration: one forward pass and one input gradient of one image each.
@@ -144,6 +162,7 @@ impl Config {
         }
         for (key, value) in [
             ("energy_l2", self.energy_l2),
+            ("sample_energy_l2", self.sample_energy_l2.unwrap_or(0.0)),
             ("data.noise_std", self.data.noise_std),
         ] {
             if !(value >= 0.0 && value.is_finite()) {
@@ -156,6 +175,7 @@ impl Config {
         self.objective.validate().map_err(within("objective"))?;
         self.validate_kl().map_err(within("kl"))?;
         self.langevin.validate().map_err(within("langevin"))?;
+        self.rollback.validate().map_err(within("rollback"))?;
         let buffer = self.buffer.validate(self.batch_size);
         buffer.map_err(within("buffer"))
     }

@@ -18,8 +18,19 @@ pub struct Gradient {
     pub flat: Tensor<1>,
     /// What is minimised, `[1]`.
     pub loss: Tensor<1>,
+    /// Which energies were contrasted, where the objective does so.
+    pub contrasted: Option<Contrasted>,
     /// What a user reads about the step, `[1]` each, by name and in the order of reading.
     pub terms: Vec<(&'static str, Tensor<1>)>,
+}
+
+/// Energies of data and samples, before the update of the weights.
+#[derive(Clone, Debug)]
+pub struct Contrasted {
+    /// Of data, then of as many samples, `[2 · batch]`.
+    pub energies: Tensor<1>,
+    /// Which of the samples were noise, or what else chains start from, before this step.
+    pub restarted: Vec<bool>,
 }
 
 /// Which step it is.

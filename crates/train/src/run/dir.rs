@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ebm_model::EnergyModel;
 
 use crate::checkpoint::atomic_file::write_atomically;
-use crate::checkpoint::{self, CheckpointError};
+use crate::checkpoint::{self, CheckpointError, Retention};
 use crate::config::Config;
 use crate::error::TrainError;
 use crate::state::{Persist, TrainState};
@@ -72,7 +72,8 @@ impl RunDir {
         fs::create_dir_all(&samples).map_err(TrainError::writing(&samples))
     }
 
-    /// Write a state as the checkpoint of its iteration, and remove those that are not kept.
+    /// Write a state as the checkpoint of its iteration, and remove those that are not kept. The last one
+    /// from before anything went wrong is.
     ///
     /// # Errors
     /// Where it cannot be written.
@@ -83,8 +84,12 @@ impl RunDir {
     ) -> Result<PathBuf, CheckpointError> {
         let mut files = vec![("config.toml", config.to_toml().into_bytes())];
         files.extend(state.to_files());
-        let keep = config.output.keep_checkpoints;
-        checkpoint::write(&self.path, state.iteration, &files, keep)
+        let retention = Retention {
+            keep: config.output.keep_checkpoints,
+            every: config.output.checkpoint_every as u64,
+            good_until: Some(state.watch.good_until(state.iteration)),
+        };
+        checkpoint::write_and_retain(&self.path, state.iteration, &files, retention)
     }
 
     /// The directory.

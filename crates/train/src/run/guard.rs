@@ -18,45 +18,16 @@ pub(super) struct Divergence {
     pub(super) value: f32,
 }
 
-/// Losses that nobody has looked at: reading one waits for the device.
-#[derive(Debug, Default)]
-pub(super) struct Unread {
-    iterations: Vec<u64>,
-    /// `[1]` each.
-    losses: Vec<Tensor<1>>,
-}
-
-impl Unread {
-    pub(super) fn push(&mut self, iteration: u64, loss: Tensor<1>) {
-        self.iterations.push(iteration);
-        self.losses.push(loss);
+/// Refuse a loss that is not finite.
+pub(super) fn refuse_bad_loss(loss: f32, iteration: u64) -> Result<(), Divergence> {
+    if loss.is_finite() {
+        return Ok(());
     }
-
-    /// Read all losses, and `others` in the same transaction; `[1]` each. Refuses the first loss that is
-    /// not finite, and returns the values of `others`.
-    pub(super) fn read_with(&mut self, others: Vec<Tensor<1>>) -> Result<Vec<f32>, Divergence> {
-        let iterations = std::mem::take(&mut self.iterations);
-        let mut all = std::mem::take(&mut self.losses);
-        all.extend(others);
-        if all.is_empty() {
-            return Ok(Vec::new());
-        }
-        assert!(
-            all.iter().all(|value| value.dims() == [1]),
-            "expected losses and terms of one element each"
-        );
-        let mut values: Vec<f32> = Tensor::cat(all, 0).into_data().iter::<f32>().collect();
-        let others = values.split_off(iterations.len());
-        let mut losses = iterations.into_iter().zip(values);
-        match losses.find(|(_, loss)| !loss.is_finite()) {
-            None => Ok(others),
-            Some((iteration, value)) => Err(Divergence {
-                iteration,
-                what: "the loss",
-                value,
-            }),
-        }
-    }
+    Err(Divergence {
+        iteration,
+        what: "the loss",
+        value: loss,
+    })
 }
 
 /// Refuse weights that give an energy that is not finite.
@@ -129,29 +100,14 @@ pub(super) fn refuse_broken_gradients<'a>(
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
 
-    fn scalar(value: f32) -> Tensor<1> {
-        Tensor::from_floats([value], &Device::flex())
-    }
-
     #[test]
-    fn the_first_loss_that_is_not_finite_is_named_and_all_is_read_at_once() {
-        let mut unread = Unread::default();
-        unread.push(7, scalar(0.5));
-        assert_eq!(unread.read_with(vec![scalar(2.0)]), Ok(vec![2.0]));
-        assert_eq!(
-            unread.read_with(vec![]),
-            Ok(vec![]),
-            "nothing is read twice"
-        );
-        for (iteration, loss) in [(8, 0.5), (9, f32::INFINITY), (10, f32::NAN)] {
-            unread.push(iteration, scalar(loss));
-        }
-        let divergence = unread.read_with(vec![scalar(1.0)]).expect_err("diverged");
+    fn a_loss_that_is_not_finite_is_refused() {
+        assert_eq!(refuse_bad_loss(0.5, 8), Ok(()));
+        let divergence = refuse_bad_loss(f32::INFINITY, 9).expect_err("diverged");
         assert_eq!((divergence.iteration, divergence.value), (9, f32::INFINITY));
+        assert!(refuse_bad_loss(f32::NAN, 10).is_err());
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Write metrics to a file, a JSON line per log interval.
+//! Write metrics to a file, a JSON line per log interval, and a line for each time that the run went back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::metrics::Metrics;
 use super::observer::{Observer, ObserverError, StepReport};
 use crate::checkpoint::atomic_file::write_atomically;
+use crate::state::Rollback;
 
 /// Appends lines to `metrics.jsonl`, as an observer of a run.
 #[derive(Debug)]
@@ -17,25 +18,24 @@ pub struct MetricsFile {
     file: File,
     /// Seconds that earlier processes have trained.
     elapsed_before: f64,
+    rollbacks: Vec<Rollback>,
 }
 
 impl MetricsFile {
     /// Open the file of a run that goes on after `step` iterations: lines from beyond it, which
-    /// will be computed again, are dropped.
+    /// will be computed again, are dropped. Lines about `rollbacks` stay, and are added where a crash has
+    /// prevented them.
     ///
     /// # Errors
     /// Where the file cannot be read or written.
-    pub fn open(path: PathBuf, step: u64) -> std::io::Result<Self> {
-        let mut kept = Kept::default();
-        if path.exists() {
-            kept = lines_up_to(&path, step)?;
-            write_atomically(&path, kept.text.as_bytes())?;
-        }
+    pub fn open(path: PathBuf, step: u64, rollbacks: &[Rollback]) -> std::io::Result<Self> {
+        let kept = cut(&path, step, rollbacks)?;
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         Ok(Self {
             path,
             file,
             elapsed_before: kept.elapsed_s,
+            rollbacks: rollbacks.to_vec(),
         })
     }
 
@@ -60,6 +60,15 @@ impl Observer for MetricsFile {
         let appended = self.append(metrics);
         appended.map_err(|cause| format!("cannot write {}: {cause}", self.path.display()).into())
     }
+
+    fn on_rollback(&mut self, rollback: &Rollback) -> Result<(), ObserverError> {
+        self.rollbacks.push(rollback.clone());
+        let cut = cut(&self.path, rollback.to, &self.rollbacks);
+        let file = cut.and_then(|_| OpenOptions::new().append(true).open(&self.path));
+        self.file =
+            file.map_err(|cause| format!("cannot write {}: {cause}", self.path.display()))?;
+        Ok(())
+    }
 }
 
 /// What stays of a file.
@@ -68,10 +77,44 @@ struct Kept {
     text: String,
     /// Seconds of training at the last line.
     elapsed_s: f64,
+    /// Lines about times that the run went back.
+    rollbacks: usize,
 }
 
-/// The whole lines of iterations up to `step`.
-fn lines_up_to(path: &Path, step: u64) -> std::io::Result<Kept> {
+impl Kept {
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+/// A line about a time that the run went back.
+#[derive(Serialize, Deserialize)]
+struct RollbackLine {
+    rollback: Rollback,
+}
+
+/// Keep the lines of iterations up to `step`, and one for each of `rollbacks`.
+fn cut(path: &Path, step: u64, rollbacks: &[Rollback]) -> std::io::Result<Kept> {
+    if !path.exists() && rollbacks.is_empty() {
+        return Ok(Kept::default());
+    }
+    let mut kept = Kept::default();
+    if path.exists() {
+        kept = lines_up_to(path, step, rollbacks)?;
+    }
+    for rollback in &rollbacks[kept.rollbacks..] {
+        let line = RollbackLine {
+            rollback: rollback.clone(),
+        };
+        kept.push(&serde_json::to_string(&line)?);
+    }
+    write_atomically(path, kept.text.as_bytes())?;
+    Ok(kept)
+}
+
+/// The whole lines of iterations up to `step`, and those of `rollbacks`.
+fn lines_up_to(path: &Path, step: u64, rollbacks: &[Rollback]) -> std::io::Result<Kept> {
     #[derive(Deserialize)]
     struct Line {
         iteration: u64,
@@ -81,10 +124,16 @@ fn lines_up_to(path: &Path, step: u64) -> std::io::Result<Kept> {
     let mut kept = Kept::default();
     for line in BufReader::new(File::open(path)?).lines() {
         let line = line?;
+        if let Ok(RollbackLine { rollback }) = serde_json::from_str(&line) {
+            if rollbacks.get(kept.rollbacks) == Some(&rollback) {
+                kept.push(&line);
+                kept.rollbacks += 1;
+            }
+            continue;
+        }
         match serde_json::from_str::<Line>(&line) {
             Ok(parsed) if parsed.iteration <= step => {
-                kept.text.push_str(&line);
-                kept.text.push('\n');
+                kept.push(&line);
                 kept.elapsed_s = parsed.elapsed_s;
             }
             _ => {}
@@ -113,9 +162,9 @@ mod tests {
     fn time_goes_on_where_the_kept_lines_end() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("metrics.jsonl");
-        let mut file = MetricsFile::open(path.clone(), 0).expect("opened");
+        let mut file = MetricsFile::open(path.clone(), 0, &[]).expect("opened");
         (1..=4).for_each(|iteration| file.append(&metrics(iteration)).expect("written"));
-        let mut file = MetricsFile::open(path.clone(), 3).expect("opened");
+        let mut file = MetricsFile::open(path.clone(), 3, &[]).expect("opened");
         file.append(&metrics(4)).expect("written");
         let text = std::fs::read_to_string(path).expect("read");
         let last = text.lines().last().unwrap_or_default();
@@ -126,10 +175,54 @@ mod tests {
     fn lines_beyond_the_iteration_a_run_goes_on_from_are_dropped() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("metrics.jsonl");
-        let mut file = MetricsFile::open(path.clone(), 0).expect("opened");
+        let mut file = MetricsFile::open(path.clone(), 0, &[]).expect("opened");
         (1..=4).for_each(|iteration| file.append(&metrics(iteration)).expect("written"));
-        drop(MetricsFile::open(path.clone(), 2).expect("opened"));
+        drop(MetricsFile::open(path.clone(), 2, &[]).expect("opened"));
         let kept = std::fs::read_to_string(path).expect("read");
         assert_eq!(kept.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_line_says_when_the_run_went_back_and_comes_back_after_a_crash() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("metrics.jsonl");
+        let went_back = |attempt, from, to| Rollback {
+            attempt,
+            from,
+            to,
+            why: "a \"reason\"".to_owned(),
+        };
+        let mut file = MetricsFile::open(path.clone(), 0, &[]).expect("opened");
+        (1..=4).for_each(|iteration| file.append(&metrics(iteration)).expect("written"));
+        file.on_rollback(&went_back(1, 4, 2)).expect("written");
+        file.append(&metrics(3)).expect("written");
+        file.on_rollback(&went_back(2, 3, 1)).expect("written");
+        file.append(&metrics(2)).expect("written");
+        let text = std::fs::read_to_string(&path).expect("read");
+        let kinds = |text: &str| -> Vec<String> {
+            let starts = text.lines().map(|line| line[..14].to_owned());
+            starts.collect()
+        };
+        let expected = [
+            "{\"iteration\":1",
+            "{\"rollback\":{\"",
+            "{\"rollback\":{\"",
+            "{\"iteration\":2",
+        ];
+        let starts: Vec<String> = kinds(&text);
+        assert_eq!(starts.len(), 4, "{text}");
+        for (start, expected) in starts.iter().zip(expected) {
+            assert!(expected.starts_with(start.as_str()), "{text}");
+        }
+
+        // A process that ended between its checkpoint and the line.
+        let rollbacks = [went_back(1, 4, 2), went_back(2, 3, 1), went_back(3, 2, 2)];
+        drop(MetricsFile::open(path.clone(), 2, &rollbacks).expect("opened"));
+        let later = std::fs::read_to_string(&path).expect("read");
+        assert!(later.starts_with(&text), "{later}");
+        assert!(
+            later.ends_with("\"to\":2,\"why\":\"a \\\"reason\\\"\"}}\n"),
+            "{later}"
+        );
     }
 }

@@ -1,21 +1,24 @@
 //! Train from the first iteration to the last: log, sample, checkpoint, resume, stop.
 //!
-//! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `guard` (what stops
-//! a run that went wrong) → `samples`, `distance` (what shows whether it works) → `dir` (where it writes)
-//! → `estimate` (what a run will cost).
+//! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `unread`, `health`,
+//! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `samples`, `distance` (what
+//! shows whether it works) → `dir` (where it writes) → `estimate` (what a run will cost).
 
 mod dir;
 mod distance;
 pub mod estimate;
 mod guard;
+mod health;
 mod metrics;
 mod metrics_file;
 mod observer;
 mod open;
 mod pace;
 pub mod process_memory;
+mod recovery;
 mod samples;
 mod training;
+mod unread;
 
 pub use dir::RunDir;
 pub use estimate::Estimate;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ebm_core::ImageShape;
 
 use super::metrics::Metrics;
+use crate::state::Rollback;
 
 /// Why an observer cannot go on.
 pub type ObserverError = Box<dyn Error + Send + Sync>;
@@ -37,6 +38,15 @@ pub trait Observer {
     /// Whatever keeps the observer from going on.
     fn on_checkpoint(&mut self, path: &Path) -> Result<(), ObserverError> {
         let _ = path;
+        Ok(())
+    }
+
+    /// The run has gone back to an earlier iteration, from which it goes on.
+    ///
+    /// # Errors
+    /// Where the observer cannot go on.
+    fn on_rollback(&mut self, rollback: &Rollback) -> Result<(), ObserverError> {
+        let _ = rollback;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::config::{Config, initial_model};
 use crate::objective::Objective;
 use crate::objective::contrastive::ChainState;
 use crate::state::{DataSummary, TrainState};
+use crate::watch::Watch;
 
 /// The state before the first iteration. `device` without autodiff.
 ///
@@ -41,5 +42,15 @@ pub fn load_state(
         .map_err(|invalid| checkpoint.invalid("config.toml", invalid.to_string()))?;
     let objective = config.contrastive();
     let chains = Objective::<Network>::load(&objective, &data, checkpoint, device)?;
-    TrainState::load(model, chains, checkpoint, device)
+    let mut state = TrainState::load(model, chains, checkpoint, device)?;
+    if is_of_another_recipe(config, checkpoint) {
+        state.watch = Watch::default(); // what it has seen may be what was mended
+    }
+    Ok(state)
+}
+
+fn is_of_another_recipe(config: &Config, checkpoint: &Checkpoint) -> bool {
+    let stored = checkpoint.file("config.toml").ok();
+    let stored = stored.and_then(|bytes| toml::from_slice::<Config>(bytes).ok());
+    stored.is_some_and(|old| !config.changes_from(&old).is_empty())
 }

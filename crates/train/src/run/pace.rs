@@ -31,6 +31,11 @@ impl Pace {
         }
     }
 
+    /// Go on counting after `done` iterations: the run has gone back.
+    pub(super) fn go_back(&mut self, done: u64) {
+        (self.last, self.done) = (Instant::now(), done);
+    }
+
     /// The speed since the last time that this was asked, after `done` iterations.
     pub(super) fn speed(&mut self, done: u64, config: &Config) -> Speed {
         let iterations = (done - self.done).max(1) as f64;

@@ -9,12 +9,13 @@ use ebm_data::{Batches, Dataset, Images};
 use ebm_model::{EnergyModel, Network};
 
 use super::dir::RunDir;
-use super::guard::{self, Divergence, Unread};
+use super::guard;
 use super::metrics::Metrics;
 use super::observer::{Observer, Observers, Samples, StepReport};
 use super::open::{load_state, new_state};
 use super::pace::Pace;
 use super::samples::{Drawing, Drawn};
+use super::unread::Unread;
 use crate::checkpoint;
 use crate::config::Config;
 use crate::error::TrainError;
@@ -64,14 +65,14 @@ pub enum Outcome {
 
 /// A run: a trainer, its data, and the directory it writes to, which no other process does.
 pub struct Run<'a> {
-    config: &'a Config,
-    dataset: &'a Dataset,
-    trainer: Trainer<Network, Contrastive>,
-    device: Device,
+    pub(super) config: &'a Config,
+    pub(super) dataset: &'a Dataset,
+    pub(super) trainer: Trainer<Network, Contrastive>,
+    pub(super) device: Device,
     device_name: String,
-    dir: RunDir,
-    unread: Unread,
-    pace: Pace,
+    pub(super) dir: RunDir,
+    pub(super) unread: Unread,
+    pub(super) pace: Pace,
 }
 
 impl<'a> Run<'a> {
@@ -131,8 +132,8 @@ impl<'a> Run<'a> {
     /// checkpoint written.
     ///
     /// # Errors
-    /// Where a checkpoint cannot be written, or training diverges. What was written before stays as
-    /// it was.
+    /// Where a checkpoint cannot be written, or training diverges or collapses and does not go back. What
+    /// was written before stays as it was.
     pub fn train(
         mut self,
         observers: &mut [&mut dyn Observer],
@@ -148,38 +149,20 @@ impl<'a> Run<'a> {
             .latest_checkpoint()?
             .map(|path| (self.iteration(), path));
         while self.iteration() < total && !stop.load(Ordering::Relaxed) {
-            let batch = batches.at(self.trainer.key(), Shard::WHOLE);
-            let done = self.iteration() + 1;
-            let due = Due::at(done, self.config, observers.is_watched());
-            let info = if due.is_recorded() {
-                self.trainer.step_recorded(&batch)
-            } else {
-                self.trainer.step(&batch)
+            let path = match self.iterate(&mut batches, &mut observers) {
+                Ok(path) => path,
+                Err(error) => Some(self.go_back(error, &mut observers)?),
             };
-            let mut metrics = self.look_at(info, due)?;
-            let samples = due.samples.then(|| self.samples());
-            if let (Some(metrics), Some((_, terms))) = (&mut metrics, &samples) {
-                metrics.terms.extend(terms);
-            }
-            let report = StepReport {
-                iteration: done,
-                total,
-                metrics: metrics.as_ref(),
-            };
-            observers.tell(|observer| observer.on_step(&report));
-            self.refuse_broken_gradients(metrics.as_ref())?;
-            if let Some((samples, _)) = samples {
-                observers.tell(|observer| observer.on_samples(&samples));
-            }
-            if due.checkpoint && done < total {
-                saved = Some((done, self.save(&mut observers)?));
-            }
+            saved = path.map(|path| (self.iteration(), path)).or(saved);
         }
-        let iteration = self.iteration();
         let checkpoint = match saved {
-            Some((at, path)) if at == iteration => path,
-            _ => self.save(&mut observers)?,
+            Some((at, path)) if at == self.iteration() => path,
+            _ => match self.save(&mut observers) {
+                Ok(path) => path,
+                Err(error) => self.go_back(error, &mut observers)?,
+            },
         };
+        let iteration = self.iteration();
         observers.tell(|observer| observer.on_end(iteration));
         Ok(if iteration < total {
             Outcome::Interrupted {
@@ -191,30 +174,68 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Stop at the first loss that is not finite, and at an energy that tells nothing apart; read the
-    /// metrics where they are logged. On a CPU every loss is looked at, as reading costs nothing there.
+    /// One iteration and what is due after it; the checkpoint, where one was.
+    fn iterate(
+        &mut self,
+        batches: &mut Batches<'_>,
+        observers: &mut Observers<'_, '_>,
+    ) -> Result<Option<PathBuf>, TrainError> {
+        let batch = batches.at(self.trainer.key(), Shard::WHOLE);
+        let done = self.iteration() + 1;
+        let due = Due::at(done, self.config, observers.is_watched());
+        let info = if due.is_recorded() {
+            self.trainer.step_recorded(&batch)
+        } else {
+            self.trainer.step(&batch)
+        };
+        let mut metrics = self.look_at(info, due)?;
+        let samples = due.samples.then(|| self.samples());
+        if let (Some(metrics), Some((_, terms))) = (&mut metrics, &samples) {
+            metrics.terms.extend(terms);
+        }
+        let report = StepReport {
+            iteration: done,
+            total: self.config.iterations as u64,
+            metrics: metrics.as_ref(),
+        };
+        observers.tell(|observer| observer.on_step(&report));
+        self.refuse_broken_gradients(metrics.as_ref())?;
+        if let Some((samples, _)) = samples {
+            observers.tell(|observer| observer.on_samples(&samples));
+        }
+        due.checkpoint.then(|| self.save(observers)).transpose()
+    }
+
+    /// Stop at the first loss that is not finite, and where training has collapsed; read the metrics where
+    /// they are logged. On a CPU every step is looked at, as reading costs nothing there.
     fn look_at(&mut self, info: StepInfo, due: Due) -> Result<Option<Metrics>, TrainError> {
         let iteration = self.iteration();
-        self.unread.push(iteration, info.loss);
+        self.unread.push(iteration, &info);
         if !due.is_recorded() {
             if DeviceKind::is_cpu(&self.device) {
-                self.read_losses()?;
+                self.read_steps()?;
             }
             return Ok(None);
         }
         let (mut names, mut tensors): (Vec<_>, Vec<_>) = info.terms.into_iter().unzip();
         names.push("weight_grad_norm");
         tensors.push(info.grad_norm);
-        let values = self.unread.read_with(tensors);
-        let values = values.map_err(|divergence| self.diverged(divergence))?;
+        let (steps, values) = self.unread.read_with(tensors);
+        self.take_in(steps)?;
         let mut terms: Vec<_> = names
             .into_iter()
             .zip(values.into_iter().map(f64::from))
             .collect();
         // On a GPU a gradient of zero points to a broken kernel first.
         if let Some(energy) = guard::flat_energy(&terms, DeviceKind::is_cpu(&self.device)) {
-            return Err(self.collapsed(energy));
+            return Err(self.flat(energy));
         }
+        terms.extend(self.state().watch.shares().iter().flat_map(|shares| {
+            [
+                ("stuck_share", shares.stuck),
+                ("restarts_far_share", shares.restarts_far),
+            ]
+        }));
         terms.push(("lr", info.lr));
         Ok(due.metrics.then(|| Metrics {
             iteration,
@@ -232,12 +253,6 @@ impl<'a> Run<'a> {
             }
             _ => Ok(()),
         }
-    }
-
-    fn read_losses(&mut self) -> Result<(), TrainError> {
-        let read = self.unread.read_with(Vec::new());
-        read.map(drop)
-            .map_err(|divergence| self.diverged(divergence))
     }
 
     /// Samples, and what they tell.
@@ -266,7 +281,10 @@ impl<'a> Run<'a> {
         (samples, terms)
     }
 
-    fn save(&mut self, observers: &mut Observers<'_, '_>) -> Result<PathBuf, TrainError> {
+    pub(super) fn save(
+        &mut self,
+        observers: &mut Observers<'_, '_>,
+    ) -> Result<PathBuf, TrainError> {
         self.refuse_bad_weights()?;
         let path = self.dir.save(self.config, self.state())?;
         observers.tell(|observer| observer.on_checkpoint(&path));
@@ -275,7 +293,7 @@ impl<'a> Run<'a> {
 
     /// Stop before weights are saved that give no finite energies.
     fn refuse_bad_weights(&mut self) -> Result<(), TrainError> {
-        self.read_losses()?;
+        self.read_steps()?;
         let state = self.state();
         let scale = guard::refuse_bad_scale(state.objective_state.step_scale, state.iteration);
         scale.map_err(|divergence| self.diverged(divergence))?;
@@ -288,33 +306,8 @@ impl<'a> Run<'a> {
         found.map_err(|divergence| self.diverged(divergence))
     }
 
-    fn latest_checkpoint(&self) -> Result<Option<PathBuf>, TrainError> {
+    pub(super) fn latest_checkpoint(&self) -> Result<Option<PathBuf>, TrainError> {
         Ok(checkpoint::latest(self.dir.path())?)
-    }
-
-    fn collapsed(&self, energy: f64) -> TrainError {
-        match self.latest_checkpoint() {
-            Err(error) => error,
-            Ok(last_good) => TrainError::Collapsed {
-                iteration: self.iteration(),
-                energy,
-                seed: self.config.seed,
-                last_good,
-            },
-        }
-    }
-
-    fn diverged(&self, divergence: Divergence) -> TrainError {
-        match self.latest_checkpoint() {
-            Err(error) => error,
-            Ok(last_good) => TrainError::Diverged {
-                iteration: divergence.iteration,
-                what: divergence.what,
-                value: divergence.value,
-                seed: self.config.seed,
-                last_good,
-            },
-        }
     }
 }
 

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::arrays::{
     load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, take_vector,
 };
-use super::{DataSummary, Persist, TrainState};
+use super::{DataSummary, Persist, Rollback, TrainState};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::parameters;
+use crate::watch::Watch;
 
 const STATE: &str = "state.json";
 const MODEL: &str = "model.safetensors";
@@ -25,6 +26,10 @@ struct Scalars {
     image_shape: [usize; 3],
     class_frequencies: Vec<f64>,
     class_names: Vec<String>,
+    #[serde(default)]
+    rollbacks: Vec<Rollback>,
+    #[serde(default)]
+    watch: Watch,
 }
 
 impl DataSummary {
@@ -57,6 +62,8 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             image_shape: self.data.shape.dims(),
             class_frequencies: self.data.class_frequencies.clone(),
             class_names: self.data.class_names.clone(),
+            rollbacks: self.rollbacks.clone(),
+            watch: self.watch.clone(),
         };
         let specs = parameters::specs(&self.model);
         let moments = [
@@ -91,7 +98,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
-        let scalars: Scalars = checkpoint.json(STATE)?;
+        let mut scalars: Scalars = checkpoint.json(STATE)?;
         let specs = parameters::specs(&model);
         let mut arrays = checkpoint.arrays(MODEL)?;
         let weights = take_vector(&mut arrays, "", &specs, device)?;
@@ -109,6 +116,8 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             objective_state,
             iteration: scalars.iteration,
             attempt: scalars.attempt,
+            rollbacks: std::mem::take(&mut scalars.rollbacks),
+            watch: std::mem::take(&mut scalars.watch),
             data: scalars.into(),
         })
     }

@@ -4,6 +4,7 @@ mod arrays;
 mod data;
 mod files;
 mod persist;
+mod rollback;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,12 @@ use ebm_model::{EnergyModel, Frozen};
 
 use crate::optimizer::Adam;
 use crate::parameters;
+use crate::watch::Watch;
 
 pub use arrays::named_arrays;
 pub use data::DataSummary;
 pub use persist::Persist;
+pub use rollback::Rollback;
 
 /// Model, moving average, optimizer, what the objective remembers, and the step. Nothing else
 /// remembers anything.
@@ -35,6 +38,10 @@ pub struct TrainState<M, S> {
     pub iteration: u64,
     /// 0, and one more after each rollback.
     pub attempt: u32,
+    /// The times that the run went back, in order.
+    pub rollbacks: Vec<Rollback>,
+    /// What energies of the last iterations have shown.
+    pub watch: Watch,
 }
 
 impl<M: EnergyModel, S> TrainState<M, S> {
@@ -49,6 +56,8 @@ impl<M: EnergyModel, S> TrainState<M, S> {
             data,
             iteration: 0,
             attempt: 0,
+            rollbacks: Vec::new(),
+            watch: Watch::default(),
         }
     }
 

@@ -284,7 +284,7 @@ fn tensor(values: Vec<f32>, [channels, height, width]: [usize; 3]) -> Tensor<4> 
 }
 
 fn augmented(config: &BufferConfig, ids: &[u32], kept: &[bool], x: Vec<f32>) -> Vec<f32> {
-    let x = augment(config, tensor(x, IMAGE), ids, kept, key(3));
+    let x = augment(config, tensor(x, IMAGE), ids, kept, key(3), ByteRange::UNIT);
     x.into_data().iter::<f32>().collect()
 }
 
@@ -415,7 +415,14 @@ fn one_channel_has_brightness_and_contrast_only() {
     let before = tensor(pixels()[..4 * BATCH].to_vec(), shape);
     let run = |augment_list: &[Augmentation]| -> Vec<f32> {
         let config = config(augment_list, 1.0);
-        let x = augment(&config, before.clone(), &ids(), &[true; BATCH], key(3));
+        let x = augment(
+            &config,
+            before.clone(),
+            &ids(),
+            &[true; BATCH],
+            key(3),
+            ByteRange::UNIT,
+        );
         x.into_data().iter::<f32>().collect()
     };
     assert_eq!(run(&[Augmentation::Grey]), pixels()[..4 * BATCH]);

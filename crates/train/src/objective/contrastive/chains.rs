@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use ebm_core::Shard;
-use ebm_langevin::{BufferConfig, BufferState, ReplayBuffer};
+use ebm_langevin::{BufferState, ByteRange, ReplayBuffer};
 use serde::{Deserialize, Serialize};
 
+use super::config::Contrastive;
 use crate::checkpoint::{self, Array, Checkpoint, CheckpointError};
 use crate::state::{DataSummary, Persist};
 
@@ -26,6 +27,13 @@ const CHAINS: &str = "chains.json";
 #[derive(Serialize, Deserialize)]
 struct Scalars {
     step_scale: f64,
+    /// Pixels for which the bytes of images stand.
+    #[serde(default = "unit")]
+    pixel_range: [f64; 2],
+}
+
+fn unit() -> [f64; 2] {
+    [0.0, 1.0]
 }
 
 impl Persist for ChainState {
@@ -40,6 +48,7 @@ impl Persist for ChainState {
         ]);
         let scalars = Scalars {
             step_scale: self.step_scale,
+            pixel_range: self.buffer.range(),
         };
         vec![
             (BUFFER, checkpoint::encode(&arrays)),
@@ -51,15 +60,16 @@ impl Persist for ChainState {
 impl ChainState {
     /// New chains of a worker.
     pub(super) fn new(
-        config: &BufferConfig,
+        objective: &Contrastive,
         data: &DataSummary,
         seed: u64,
         shard: Shard,
         device: &Device,
     ) -> Self {
         let (image, frequencies) = (data.shape.dims(), data.class_frequencies.clone());
+        let config = objective.buffer_config();
         Self {
-            buffer: ReplayBuffer::new(config.clone(), image, frequencies, seed, shard, device),
+            buffer: ReplayBuffer::new(config, image, frequencies, seed, shard, device),
             step_scale: 1.0,
         }
     }
@@ -69,22 +79,27 @@ impl ChainState {
     /// # Errors
     /// Where something is missing or does not fit.
     pub(super) fn load(
-        config: &BufferConfig,
+        objective: &Contrastive,
         data: &DataSummary,
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
+        let config = objective.buffer_config();
+        let scalars: Scalars = checkpoint.json(CHAINS)?;
         let (capacity, image) = (config.capacity, data.shape.dims());
         let mut arrays = checkpoint.arrays(BUFFER)?;
-        let state = BufferState {
+        let mut state = BufferState {
             images: checkpoint::take_u8(&mut arrays, "images", &data.shape.batch(capacity))?,
             labels: checkpoint::take_u32(&mut arrays, "labels", &[capacity])?,
             ages: checkpoint::take_u32(&mut arrays, "ages", &[capacity])?,
         };
+        let ranges = [config.range, scalars.pixel_range].map(ByteRange::of);
+        let recode = |byte: &mut u8| *byte = ranges[0].recode(*byte, ranges[1]);
+        state.images.iter_mut().for_each(recode);
         let frequencies = data.class_frequencies.clone();
         Ok(Self {
-            buffer: ReplayBuffer::from_state(config.clone(), image, frequencies, state, device),
-            step_scale: checkpoint.json::<Scalars>(CHAINS)?.step_scale,
+            buffer: ReplayBuffer::from_state(config, image, frequencies, state, device),
+            step_scale: scalars.step_scale,
         })
     }
 }

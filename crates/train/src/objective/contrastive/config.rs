@@ -4,15 +4,15 @@ use ebm_langevin::{BufferConfig, LangevinConfig};
 use ebm_model::Precision;
 
 use super::kl::KlConfig;
-use super::loss::LossConfig;
+use super::loss::{EnergyL2, LossConfig, LossKind};
 
 /// Contrastive divergence with persistent chains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contrastive {
     /// How energies become a loss.
     pub loss: LossConfig,
-    /// α: weight of the L2 penalty of energies, at least 0.
-    pub energy_l2: f64,
+    /// Weights of the L2 penalty of energies.
+    pub energy_l2: EnergyL2,
     /// The gradient through the sampler.
     pub kl: KlConfig,
     /// How chains move.
@@ -31,7 +31,7 @@ impl Default for Contrastive {
     fn default() -> Self {
         Self {
             loss: LossConfig::default(),
-            energy_l2: 0.1,
+            energy_l2: 0.1.into(),
             kl: KlConfig::default(),
             langevin: LangevinConfig::default(),
             buffer: BufferConfig::default(),
@@ -43,6 +43,22 @@ impl Default for Contrastive {
 }
 
 impl Contrastive {
+    /// How chains persist, with pixels where the sampler clips them.
+    pub(super) fn buffer_config(&self) -> BufferConfig {
+        let range = self.langevin.clip().unwrap_or([0.0, 1.0]);
+        self.buffer.clone().with_range(range)
+    }
+
+    /// The lowest mean energy of data at which the penalty holds them, whatever the samples: −slope/2α, with
+    /// the steepest slope of the loss.
+    pub(crate) fn lowest_of_data(&self) -> f64 {
+        let slope = match self.loss.kind {
+            LossKind::Cd | LossKind::Logsumexp => 1.0,
+            LossKind::Softplus => self.loss.sharpness,
+        };
+        -slope / (2.0 * self.energy_l2.data)
+    }
+
     /// Chains that move like this.
     pub fn with_langevin(mut self, langevin: LangevinConfig) -> Self {
         self.langevin = langevin;
@@ -61,9 +77,9 @@ impl Contrastive {
         self
     }
 
-    /// This weight of the L2 penalty of energies.
-    pub fn with_energy_l2(mut self, energy_l2: f64) -> Self {
-        self.energy_l2 = energy_l2;
+    /// This L2 penalty of energies: one weight, or one for data and one for samples.
+    pub fn with_energy_l2(mut self, energy_l2: impl Into<EnergyL2>) -> Self {
+        self.energy_l2 = energy_l2.into();
         self
     }
 

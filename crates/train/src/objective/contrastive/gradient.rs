@@ -15,7 +15,7 @@ use super::terms::Report;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::dropout::Dropout;
 use crate::gradient::{Batched, LossGradient};
-use crate::objective::{Gradient, Objective, StepContext};
+use crate::objective::{Contrasted, Gradient, Objective, StepContext};
 use crate::parameters;
 use crate::state::DataSummary;
 
@@ -23,7 +23,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
     type State = ChainState;
 
     fn init(&self, data: &DataSummary, seed: u64, shard: Shard, device: &Device) -> ChainState {
-        ChainState::new(&self.buffer, data, seed, shard, device)
+        ChainState::new(self, data, seed, shard, device)
     }
 
     fn load(
@@ -32,7 +32,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<ChainState, CheckpointError> {
-        ChainState::load(&self.buffer, data, checkpoint, device)
+        ChainState::load(self, data, checkpoint, device)
     }
 
     fn gradient(
@@ -57,6 +57,10 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
         } else {
             of_frozen.gradient.clone() // nothing stands between these weights and the model's
         };
+        let contrasted = Contrasted {
+            energies: of_frozen.energies.clone(),
+            restarted: sampled.chains.ages.iter().map(|&age| age == 0).collect(),
+        };
         let report = Report {
             loss: self.loss_of(&of_frozen.energies),
             energies: of_frozen.energies,
@@ -68,6 +72,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
         Gradient {
             flat,
             loss: report.total(),
+            contrasted: Some(contrasted),
             terms: if step.record {
                 report.terms()
             } else {

@@ -18,4 +18,4 @@ mod tests;
 pub use chains::ChainState;
 pub use config::Contrastive;
 pub use kl::{KlConfig, LastStepTerm};
-pub use loss::{Loss, LossConfig, LossKind, loss};
+pub use loss::{EnergyL2, Loss, LossConfig, LossKind, loss};

@@ -1,0 +1,67 @@
+//! Go back to before the first sign of what went wrong, and try again with other random numbers.
+
+use std::path::PathBuf;
+
+use super::observer::Observers;
+use super::open::{load_state, new_state};
+use super::training::Run;
+use crate::checkpoint;
+use crate::config::OnDivergence;
+use crate::error::TrainError;
+use crate::state::Rollback;
+
+/// Chains of fewer rounds of sampling than this start afresh: they are the ones that an energy about to
+/// collapse has caught.
+const YOUNG: u32 = 10;
+
+impl Run<'_> {
+    /// Go back after `error`, where the configuration says so and has not had enough of it: to the newest
+    /// checkpoint from before its first sign, or to the start. Chains, noise and restarts have other random
+    /// numbers from there, the learning rate is smaller, and young chains start afresh. Returns the checkpoint from
+    /// which the run goes on, the last one of its directory.
+    ///
+    /// # Errors
+    /// `error` itself where the run does not go back, or what keeps it from doing so.
+    pub(super) fn go_back(
+        &mut self,
+        error: TrainError,
+        observers: &mut Observers<'_, '_>,
+    ) -> Result<PathBuf, TrainError> {
+        let Some(iteration) = error.gone_wrong_at() else {
+            return Err(error);
+        };
+        let (config, before) = (self.config, self.state());
+        let goes_back = config.on_divergence == OnDivergence::Rollback
+            && (before.attempt as usize) < config.rollback.max;
+        if !goes_back {
+            return Err(error);
+        }
+        let mut state = match self.last_good(iteration)? {
+            Some(path) => load_state(config, &checkpoint::read(&path)?, &self.device)?,
+            None => new_state(config, (&self.dataset.train).into(), &self.device)?,
+        };
+        let rollback = Rollback {
+            attempt: before.attempt + 1,
+            from: iteration,
+            to: state.iteration,
+            why: error.in_short(),
+        };
+        state.attempt = rollback.attempt;
+        state.rollbacks = before.rollbacks.clone();
+        state.rollbacks.push(rollback.clone());
+        self.trainer.state = state;
+        let key = self.trainer.key();
+        let buffer = &mut self.trainer.state.objective_state.buffer;
+        buffer.restart_young(YOUNG, key);
+        self.unread.clear();
+        self.pace.go_back(rollback.to);
+        // Until the checkpoint is written, the newest one is that from which the run would do the same.
+        if rollback.to > 0 {
+            checkpoint::forget_beyond(self.dir.path(), rollback.to)?;
+        }
+        let path = self.save(observers)?;
+        checkpoint::forget_beyond(self.dir.path(), rollback.to)?;
+        observers.tell(|observer| observer.on_rollback(&rollback));
+        Ok(path)
+    }
+}
