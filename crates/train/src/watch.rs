@@ -172,14 +172,14 @@ impl Episode {
         says
     }
 
-    /// The start of one that is not older than signs are linked.
+    /// Since when, unless it is too old to have to do with what begins after `iteration`.
     fn linked_to(&self, iteration: u64) -> Option<u64> {
         self.since.filter(|since| since + LASTING >= iteration)
     }
 }
 
 impl Watch {
-    /// The last of the iterations before `iteration` in which nothing had gone wrong yet, if something has.
+    /// The last iteration in which nothing had gone wrong yet, where something has in `iteration`.
     pub fn good_until(&self, iteration: u64) -> u64 {
         let earlier = iteration.saturating_sub(WINDOW as u64);
         let began = self.grave.since.map_or(earlier, |since| since.min(earlier));

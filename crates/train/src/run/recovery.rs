@@ -16,9 +16,9 @@ const YOUNG: u32 = 10;
 
 impl Run<'_> {
     /// Go back after `error`, where the configuration says so and has not had enough of it: to the newest
-    /// checkpoint from before its first sign, or to the start. Chains, noise and restarts have other random
-    /// numbers from there, the learning rate is smaller, and young chains start afresh. Returns the checkpoint from
-    /// which the run goes on, the last one of its directory.
+    /// checkpoint from before its first sign, or to the start. Chains, noise and restarts have other
+    /// random numbers from there, the learning rate is smaller, and young chains start afresh. Returns
+    /// the checkpoint from which the run goes on, the last one of its directory.
     ///
     /// # Errors
     /// `error` itself where the run does not go back, or what keeps it from doing so.
