@@ -37,10 +37,10 @@ pub fn write(
 /// The same with other rules for what stays.
 ///
 /// # Errors
-/// See [`write`].
+/// See [`write()`].
 ///
 /// # Panics
-/// See [`write`].
+/// See [`write()`].
 pub fn write_and_retain(
     run_dir: &Path,
     step: u64,
