@@ -21,6 +21,12 @@ const RECIPE: [&str; 10] = [
 
 fn scratch() -> Scratch {
     let scratch = Scratch::new();
+    draw(&scratch, 255, 0);
+    scratch
+}
+
+/// Ink and paper of these grey levels.
+fn draw(scratch: &Scratch, ink: u8, paper: u8) {
     for i in 0..96 {
         let (x, y, size) = (5 + i % 6, 5 + i / 6 % 6, 3 + i % 3);
         let is_ink = |column: i32, row: i32| {
@@ -32,14 +38,17 @@ fn scratch() -> Scratch {
             }
         };
         let picture = GrayImage::from_fn(16, 16, |column, row| {
-            Luma([255 * u8::from(is_ink(column as i32, row as i32))])
+            Luma([if is_ink(column as i32, row as i32) {
+                ink
+            } else {
+                paper
+            }])
         });
         let path = scratch.write(&format!("drawings/{i:02}.png"), "");
         picture
             .save(path)
             .expect("a picture in a temporary directory");
     }
-    scratch
 }
 
 fn args<'a>(iterations: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -52,10 +61,9 @@ fn args<'a>(iterations: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn a_collapse_is_an_error_and_leaves_a_checkpoint_from_before_it() {
     let scratch = scratch();
-    let run = scratch.train(
-        "run",
-        &args("2000", &["--set", "output.keep_checkpoints=1"]),
-    );
+    let keys = ["output.keep_checkpoints=1", "output.checkpoint_every=10"];
+    let keys = keys.map(|key| ["--set", key]).concat();
+    let run = scratch.train("run", &args("2000", &keys));
     let said = run.stderr.clone();
     run.fails_saying(&["training collapsed: ", "the data's energies", "(seed 0)"]);
     assert!(said.contains("training may collapse"), "{said}");
@@ -77,6 +85,17 @@ fn the_same_recipe_lives_where_samples_are_raised_without_limit() {
     let last = metrics(&scratch.join("run")).pop().expect("a line");
     let stuck = last["stuck_share"].as_f64().expect("a share");
     assert!(stuck < 0.02, "{last:?}");
+}
+
+#[test]
+fn data_that_change_under_a_run_are_noticed() {
+    let scratch = scratch();
+    let more = ["--set", "sample_energy_l2=0"];
+    scratch.train("run", &args("600", &more)).succeeds();
+    draw(&scratch, 0, 255);
+    let gone_on = scratch.train("run", &args("660", &more));
+    let said = "of the data have energies far above those of the chains";
+    assert!(gone_on.stderr.contains(said), "{}", gone_on.stderr);
 }
 
 #[test]

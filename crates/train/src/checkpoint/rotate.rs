@@ -55,7 +55,8 @@ pub struct Retention {
     /// Steps between scheduled checkpoints. Others are written where a run is stopped, and go at the next
     /// write, so that stopping leaves no trace.
     pub every: u64,
-    /// The scheduled one of the highest step up to this, besides.
+    /// The scheduled one of the highest step up to this, besides, and the next one, which takes its place
+    /// when it is old enough.
     pub good_until: Option<u64>,
 }
 
@@ -83,24 +84,22 @@ pub(super) fn prune(
         .iter()
         .any(|entry| entry.path == written && is_scheduled(entry));
     others.retain(|entry| entry.path != written);
-    let up_to = |entry: &&Entry| {
-        retention
-            .good_until
-            .is_some_and(|until| entry.step <= until)
-    };
-    let scheduled = others.iter().filter(|entry| is_scheduled(entry));
-    let precious = scheduled
-        .clone()
-        .filter(up_to)
-        .map(|entry| entry.step)
-        .max();
+    let steps = others
+        .iter()
+        .filter(|entry| is_scheduled(entry))
+        .map(|entry| entry.step);
+    let precious = retention.good_until.map(|until| {
+        let next = steps.clone().filter(|&step| step > until).min();
+        [steps.clone().filter(|&step| step <= until).max(), next]
+    });
+    let is_precious = |step| precious.is_some_and(|precious| precious.contains(&Some(step)));
     let kept = retention.keep - usize::from(counts_written);
-    let excess = scheduled.count().saturating_sub(kept);
+    let excess = steps.count().saturating_sub(kept);
     let (mut seen, mut failed) = (0, Ok(()));
     for entry in &others {
         let goes = if is_scheduled(entry) {
             seen += 1;
-            seen <= excess && Some(entry.step) != precious
+            seen <= excess && !is_precious(entry.step)
         } else {
             true
         };
@@ -290,6 +289,23 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_old_enough_is_always_there_however_few_are_kept() {
+        let run = tempfile::tempdir().unwrap();
+        for step in (10..=200).step_by(10) {
+            let good_until = Some(step - 50.min(step));
+            let retention = Retention {
+                keep: 1,
+                every: 10,
+                good_until,
+            };
+            put_and_retain(run.path(), step, retention);
+            let found = layout::latest_scheduled(run.path(), step - 50.min(step), 10).unwrap();
+            assert_eq!(found.is_some(), step >= 60, "{step}");
+            assert!(names(run.path()).len() <= 3);
+        }
+    }
+
+    #[test]
     fn the_last_good_one_stays_however_many_follow() {
         let run = tempfile::tempdir().unwrap();
         for step in [10, 20, 30, 40, 50] {
@@ -300,7 +316,10 @@ mod tests {
             };
             put_and_retain(run.path(), step, retention);
         }
-        assert_eq!(names(run.path()), ["step_000020", "step_000050"]);
+        assert_eq!(
+            names(run.path()),
+            ["step_000020", "step_000030", "step_000050"]
+        );
         forget_beyond(run.path(), 20).unwrap();
         assert_eq!(names(run.path()), ["step_000020"]);
     }
