@@ -69,9 +69,7 @@ pub struct Batches<'a> {
     /// All of them, where the device keeps them.
     kept: Option<ByteImages>,
     order: BatchOrder,
-    flip: bool,
-    noise_std: f64,
-    margin: f64,
+    config: BatchConfig,
     device: &'a Device,
 }
 
@@ -87,9 +85,7 @@ impl<'a> Batches<'a> {
             images,
             kept,
             order: BatchOrder::new(images.len(), config.batch_size, seed),
-            flip: config.flip,
-            noise_std: config.noise_std,
-            margin: config.margin,
+            config,
             device,
         }
     }
@@ -111,18 +107,24 @@ impl<'a> Batches<'a> {
         // noise apart.
         let places = shard.places(indices.len());
         let mut bytes = self.bytes(&indices);
-        if self.flip {
+        let BatchConfig {
+            flip,
+            noise_std,
+            margin,
+            ..
+        } = self.config;
+        if flip {
             bytes = mirror_some(bytes, key.stream(Stream::DataFlip), &places);
         }
         let places = index_tensor(&places, self.device);
         let mut images = dequantise(bytes, &places, key.stream(Stream::DataDequantization));
-        if self.noise_std > 0.0 {
+        if noise_std > 0.0 {
             let noise = Noise {
                 key: key.stream(Stream::DataNoise),
                 distribution: Distribution::Normal,
-                scale: self.noise_std as f32,
+                scale: noise_std as f32,
             };
-            images = perturb(images, &places, noise).clamp(0.0 - self.margin, 1.0 + self.margin);
+            images = perturb(images, &places, noise).clamp(0.0 - margin, 1.0 + margin);
         }
         Batch { images, labels }
     }

@@ -123,6 +123,11 @@ fn refuses_impossible_values_of_the_run() {
     let to_zero = "lr={ kind = \"geometric\", start = 1e-3, end = 0.0 }";
     refuses_set(to_zero, &["`lr`", "positive start and end"]);
     refuses_set("energy_l2=-1", &["`energy_l2`", "≥ 0", "got -1"]);
+    let of_samples = ["`sample_energy_l2`", "≥ 0", "got -1"];
+    refuses_set("sample_energy_l2=-1", &of_samples);
+    refuses_set("langevin.margin=-1", &["`langevin.margin`", "≥ 0", "-1"]);
+    refuses_set("rollback.lr_factor=0", &["`rollback.lr_factor`", "above 0"]);
+    refuses_set("on_divergence=retry", &["`retry`", "`stop`", "`rollback`"]);
     refuses_set("ema_decay=1.0", &["`ema_decay`", "[0, 1)", "got 1"]);
     refuses_set("data.noise_std=-1", &["`data.noise_std`", "≥ 0", "got -1"]);
     refuses_set("output.log_every=0", &["`output.log_every`", "at least 1"]);

@@ -96,6 +96,11 @@ fn residual_networks_dropout_the_kl_term_and_augmented_chains_go_on_as_well() {
 }
 
 #[test]
+fn chains_beyond_the_bounds_of_an_image_go_on_as_well() {
+    assert_goes_on(&["langevin.margin=0.1", "data.noise_std=0.1"]);
+}
+
+#[test]
 fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
     let scratch = Scratch::new();
     train(&scratch, "one", 6, &[]);

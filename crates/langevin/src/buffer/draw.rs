@@ -53,7 +53,7 @@ impl ReplayBuffer {
             &ids,
             &kept,
             key.stream(Stream::Augment),
-            self.range,
+            self.byte_range(),
         );
         if chosen.restarted.contains(&true) {
             let fresh = self.fresh(&index, key.stream(Stream::Restart), data);
@@ -132,7 +132,7 @@ impl ReplayBuffer {
             distribution,
             scale,
         };
-        let ByteRange { low, high } = self.range;
+        let ByteRange { low, high } = self.byte_range();
         perturb(start, ids, noise).clamp(low, high)
     }
 }

@@ -56,6 +56,6 @@ impl ReplayBuffer {
         let words = self.words.clone().select(0, index);
         let bytes = unpack(words, channels * height * width);
         let bytes = bytes.reshape([slots.len(), channels, height, width]);
-        self.range.of_unit(dequantise(bytes, ids, key))
+        self.byte_range().of_unit(dequantise(bytes, ids, key))
     }
 }

@@ -19,7 +19,6 @@ pub struct ReplayBuffer {
     pub(super) config: BufferConfig,
     pub(super) shape: [usize; 3],
     pub(super) class_frequencies: Vec<f64>,
-    pub(super) range: ByteRange,
     /// `[capacity, pixels / 4 rounded up]`, i32, the first pixel in the lowest byte.
     pub(super) words: Tensor<2, Int>,
     pub(super) labels: Vec<u32>,
@@ -90,7 +89,6 @@ impl ReplayBuffer {
         assert_eq!(state.ages.len(), capacity, "one age per chain");
         Self {
             words: words_of_images(&state.images, pixels, device),
-            range: ByteRange::of(config.range),
             config,
             shape,
             class_frequencies,
@@ -119,11 +117,12 @@ impl ReplayBuffer {
     pub fn restart_young(&mut self, rounds: u32, key: StepKey) {
         let key = key.stream(Stream::Restart).at_step(FIRST_IMAGES);
         let pixels = self.shape.iter().product::<usize>();
+        let range = self.byte_range();
         let mut state = self.to_state();
         let chains = (0..).zip(state.images.chunks_exact_mut(pixels));
         for ((chain, image), age) in chains.zip(&mut state.ages) {
             if *age < rounds {
-                let noise = noise_bytes(key, chain, pixels, self.range);
+                let noise = noise_bytes(key, chain, pixels, range);
                 image
                     .iter_mut()
                     .zip(noise)
@@ -138,6 +137,10 @@ impl ReplayBuffer {
     /// Pixels for which bytes stand.
     pub fn range(&self) -> [f64; 2] {
         self.config.range
+    }
+
+    pub(super) fn byte_range(&self) -> ByteRange {
+        ByteRange::of(self.config.range)
     }
 
     /// Chains kept.
@@ -167,7 +170,7 @@ impl ReplayBuffer {
     /// - `x`: `[batch, channels, height, width]`, the order of `chains`
     pub fn put(&mut self, chains: &Chains, x: Tensor<4>) {
         let slots = index_tensor(&chains.slots, &x.device());
-        let rows = pack(self.range.to_unit(x.flatten(1, 3)));
+        let rows = pack(self.byte_range().to_unit(x.flatten(1, 3)));
         // Held by nobody else, the words are written in place.
         let words = std::mem::replace(&mut self.words, rows.clone());
         self.words = words.select_assign(0, slots, rows, IndexingUpdateOp::Assign);

@@ -289,3 +289,42 @@ fn refuses_impossible_settings_by_name() {
     assert!(message(augmented(f64::NAN)).is_err());
     assert_eq!(message(config(64, 1.0)), Ok(()));
 }
+
+#[test]
+fn a_pixel_in_a_wider_range_comes_back_from_within_its_byte() {
+    let config = BufferConfig::new(4).with_range([-0.25, 1.25]);
+    let mut buffer = ReplayBuffer::new(config, SHAPE, vec![], 11, Shard::WHOLE, &Device::flex());
+    let chains = draw(&buffer, 1, 3, 0);
+    let put = vec![-0.25, -0.1, 0.0, 0.5, 1.1, 1.25];
+    buffer.put(&chains, tensor(put.clone()));
+    let got = pixels(buffer.peek(&chains.slots, 5));
+    for (before, after) in put.into_iter().zip(got) {
+        assert!(
+            (before - after).abs() <= 1.5 / 256.0,
+            "{before} became {after}"
+        );
+    }
+}
+
+#[test]
+fn only_young_chains_start_afresh() {
+    let mut buffer = buffer(8, 0.0);
+    let old = draw(&buffer, 3, 3, 0);
+    buffer.put(&old, old.x.clone());
+    let before = buffer.to_state();
+    buffer.restart_young(1, StepKey::new(3, 7));
+    let after = buffer.to_state();
+    assert_eq!(after.labels, before.labels);
+    assert_eq!(after.ages, before.ages);
+    let image = |state: &ebm_langevin::BufferState, slot: usize| {
+        state.images[slot * PIXELS..][..PIXELS].to_vec()
+    };
+    for slot in 0..8 {
+        let is_old = old.slots.contains(&(slot as u32));
+        assert_eq!(
+            image(&before, slot) == image(&after, slot),
+            is_old,
+            "{slot}"
+        );
+    }
+}

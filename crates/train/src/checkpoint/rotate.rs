@@ -69,6 +69,22 @@ impl Retention {
             good_until: None,
         }
     }
+
+    fn is_scheduled(&self, entry: &Entry) -> bool {
+        entry.step.is_multiple_of(self.every)
+    }
+
+    /// Steps that stay whatever their number, of scheduled ones in their order.
+    fn precious(&self, scheduled: &[Entry]) -> [Option<u64>; 2] {
+        let Some(until) = self.good_until else {
+            return [None; 2];
+        };
+        let steps = || scheduled.iter().map(|entry| entry.step);
+        [
+            steps().filter(|&step| step <= until).max(),
+            steps().filter(|&step| step > until).min(),
+        ]
+    }
 }
 
 /// Deletes all checkpoints but `written` and those that stay.
@@ -79,35 +95,22 @@ pub(super) fn prune(
 ) -> Result<(), CheckpointError> {
     finish_interrupted(checkpoints)?;
     let mut others = layout::whole_checkpoints(checkpoints)?;
-    let is_scheduled = |entry: &Entry| entry.step.is_multiple_of(retention.every);
     let counts_written = others
         .iter()
-        .any(|entry| entry.path == written && is_scheduled(entry));
+        .any(|entry| entry.path == written && retention.is_scheduled(entry));
     others.retain(|entry| entry.path != written);
-    let steps = others
-        .iter()
-        .filter(|entry| is_scheduled(entry))
-        .map(|entry| entry.step);
-    let precious = retention.good_until.map(|until| {
-        let next = steps.clone().filter(|&step| step > until).min();
-        [steps.clone().filter(|&step| step <= until).max(), next]
-    });
-    let is_precious = |step| precious.is_some_and(|precious| precious.contains(&Some(step)));
+    let (scheduled, stopped): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|entry| retention.is_scheduled(entry));
+    let precious = retention.precious(&scheduled);
     let kept = retention.keep - usize::from(counts_written);
-    let excess = steps.count().saturating_sub(kept);
-    let (mut seen, mut failed) = (0, Ok(()));
-    for entry in &others {
-        let goes = if is_scheduled(entry) {
-            seen += 1;
-            seen <= excess && !is_precious(entry.step)
-        } else {
-            true
-        };
-        if goes && failed.is_ok() {
-            failed = discard(&entry.path);
-        }
-    }
-    failed
+    let excess = scheduled.len().saturating_sub(kept);
+    let old = scheduled
+        .iter()
+        .take(excess)
+        .filter(|entry| !precious.contains(&Some(entry.step)));
+    let mut going = stopped.iter().chain(old);
+    going.try_for_each(|entry| discard(&entry.path))
 }
 
 /// Deletes the checkpoints beyond `step`: the run has gone back.

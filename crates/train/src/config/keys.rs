@@ -161,7 +161,8 @@ fn in_words(schema: &Value) -> String {
             Some(high) => format!("{kind} from {low} to below {high}"),
             None => format!("{kind}, at least {low}"),
         },
-        (None, _, Some(low)) => match bound("exclusiveMaximum") {
+        (None, Some(high), Some(low)) => format!("{kind} above {low}, at most {high}"),
+        (None, None, Some(low)) => match bound("exclusiveMaximum") {
             Some(high) => format!("{kind} between {low} and {high}, not equal to either"),
             None => format!("{kind} above {low}"),
         },
@@ -200,6 +201,7 @@ mod tests {
             ("lr", "number or schedule, at least 0"),
             ("ema_decay", "number from 0 to below 1"),
             ("langevin.grad_clip", "number above 0"),
+            ("rollback.lr_factor", "number above 0, at most 1"),
             ("model.plain", "true or false"),
             ("model.activation", "swish or leaky-relu"),
             ("buffer.augment", "list of crop, flip, color and grey"),

@@ -21,7 +21,7 @@ pub enum OnDivergence {
 pub struct RollbackConfig {
     /// Times that a run goes back before it ends with an error.
     pub max: usize,
-    /// What the learning rate is multiplied by each time, at most 1.
+    /// What the learning rate is multiplied by each time.
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub lr_factor: f64,
 }

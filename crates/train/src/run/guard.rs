@@ -18,15 +18,20 @@ pub(super) struct Divergence {
     pub(super) value: f32,
 }
 
-/// Refuse a loss that is not finite.
-pub(super) fn refuse_bad_loss(loss: f32, iteration: u64) -> Result<(), Divergence> {
-    if loss.is_finite() {
+/// Refuse a value that is not finite: the loss, or a step size that has adapted to an acceptance rate that is
+/// not a number.
+pub(super) fn refuse_unless_finite(
+    what: &'static str,
+    value: f64,
+    iteration: u64,
+) -> Result<(), Divergence> {
+    if value.is_finite() {
         return Ok(());
     }
     Err(Divergence {
         iteration,
-        what: "the loss",
-        value: loss,
+        what,
+        value: value as f32,
     })
 }
 
@@ -51,18 +56,6 @@ pub(super) fn refuse_bad_weights<M: EnergyModel + Sync>(
             value,
         }),
     }
-}
-
-/// Refuse a step size that has adapted to an acceptance rate that is not a number.
-pub(super) fn refuse_bad_scale(step_scale: f64, iteration: u64) -> Result<(), Divergence> {
-    if step_scale.is_finite() {
-        return Ok(());
-    }
-    Err(Divergence {
-        iteration,
-        what: "the multiplier of the sampler's step size",
-        value: step_scale as f32,
-    })
 }
 
 /// The energy of all images where it is the same for data and samples alike, or where `sees_gradients`
@@ -104,17 +97,17 @@ mod tests {
 
     #[test]
     fn a_loss_that_is_not_finite_is_refused() {
-        assert_eq!(refuse_bad_loss(0.5, 8), Ok(()));
-        let divergence = refuse_bad_loss(f32::INFINITY, 9).expect_err("diverged");
+        assert_eq!(refuse_unless_finite("the loss", 0.5, 8), Ok(()));
+        let divergence = refuse_unless_finite("the loss", f64::INFINITY, 9).expect_err("diverged");
         assert_eq!((divergence.iteration, divergence.value), (9, f32::INFINITY));
-        assert!(refuse_bad_loss(f32::NAN, 10).is_err());
+        assert!(refuse_unless_finite("the loss", f64::NAN, 10).is_err());
     }
 
     #[test]
     fn a_step_size_that_is_not_a_number_is_never_saved() {
-        assert_eq!(refuse_bad_scale(0.25, 7), Ok(()));
+        assert_eq!(refuse_unless_finite("the scale", 0.25, 7), Ok(()));
         for scale in [f64::NAN, f64::INFINITY] {
-            let divergence = refuse_bad_scale(scale, 7).expect_err("refused");
+            let divergence = refuse_unless_finite("the scale", scale, 7).expect_err("refused");
             assert_eq!(divergence.iteration, 7);
         }
     }

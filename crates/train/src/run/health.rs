@@ -18,9 +18,9 @@ impl Run<'_> {
 
     /// Judge steps in their order.
     pub(super) fn take_in(&mut self, steps: Vec<ReadStep>) -> Result<(), TrainError> {
-        let lowest = self.config.contrastive().lowest_of_data();
+        let lowest = self.trainer.objective.lowest_of_data();
         for step in steps {
-            let finite = guard::refuse_bad_loss(step.loss, step.iteration);
+            let finite = guard::refuse_unless_finite("the loss", step.loss.into(), step.iteration);
             finite.map_err(|divergence| self.diverged(divergence))?;
             if step.energies.is_empty() {
                 continue;

@@ -55,12 +55,16 @@ impl Run<'_> {
         buffer.restart_young(YOUNG, key);
         self.unread.clear();
         self.pace.go_back(rollback.to);
-        // Until the checkpoint is written, the newest one is that from which the run would do the same.
-        if rollback.to > 0 {
-            checkpoint::forget_beyond(self.dir.path(), rollback.to)?;
-        }
-        let path = self.save(observers)?;
-        checkpoint::forget_beyond(self.dir.path(), rollback.to)?;
+        let run_dir = self.dir.path().to_owned();
+        let path = if rollback.to > 0 {
+            // What is left is the newest then, from which the run would do the same again.
+            checkpoint::forget_beyond(&run_dir, rollback.to)?;
+            self.save(observers)?
+        } else {
+            let path = self.save(observers)?;
+            checkpoint::forget_beyond(&run_dir, rollback.to)?;
+            path
+        };
         observers.tell(|observer| observer.on_rollback(&rollback));
         Ok(path)
     }

@@ -295,7 +295,11 @@ impl<'a> Run<'a> {
     fn refuse_bad_weights(&mut self) -> Result<(), TrainError> {
         self.read_steps()?;
         let state = self.state();
-        let scale = guard::refuse_bad_scale(state.objective_state.step_scale, state.iteration);
+        let scale = guard::refuse_unless_finite(
+            "the multiplier of the sampler's step size",
+            state.objective_state.step_scale,
+            state.iteration,
+        );
         scale.map_err(|divergence| self.diverged(divergence))?;
         let buffer = &state.objective_state.buffer;
         let few: Vec<u32> = (0..buffer.capacity().min(8) as u32).collect();
