@@ -1,12 +1,12 @@
 //! Open what training left behind: a run's latest checkpoint, or any other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
-use ebm_train::checkpoint::{self, CheckpointError};
-use ebm_train::{ChainState, Config, ConfigError, TrainState, load_state};
+use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
+use ebm_train::{Best, ChainState, Config, ConfigError, TrainState, load_state};
 use thiserror::Error;
 
 /// A checkpoint that cannot be opened.
@@ -18,6 +18,12 @@ pub enum OpenError {
     /// Its configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Its run does not keep its best checkpoint.
+    #[error("{} names no best checkpoint", path.display())]
+    NoBest {
+        /// The checkpoint that would name it.
+        path: PathBuf,
+    },
 }
 
 /// A class that a model does not have.
@@ -62,12 +68,32 @@ impl Trained {
     /// # Errors
     /// Where `path` leads to no checkpoint, or to a damaged one.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, OpenError> {
-        let checkpoint = checkpoint::read(&checkpoint::resolve(path.as_ref())?)?;
+        Self::of_checkpoint(
+            &checkpoint::read(&checkpoint::resolve(path.as_ref())?)?,
+            device,
+        )
+    }
+
+    /// Open the checkpoint whose samples were nearest to the data, of a run that keeps it
+    /// (`output.keep_best`).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`OpenError::NoBest`] where the run has none.
+    pub fn open_best(run: impl AsRef<Path>, device: &Device) -> Result<Self, OpenError> {
+        let latest = checkpoint::read(&checkpoint::resolve(run.as_ref())?)?;
+        let Some(best) = Best::of_checkpoint(&latest)? else {
+            return Err(OpenError::NoBest { path: latest.path });
+        };
+        let path = checkpoint::beside(&latest.path, best.iteration);
+        Self::of_checkpoint(&checkpoint::read(&path)?, device)
+    }
+
+    fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, OpenError> {
         let origin = checkpoint.path.join("config.toml").display().to_string();
         let text = String::from_utf8_lossy(checkpoint.file("config.toml")?);
         let config = Config::parse(&text, &origin)?;
         Ok(Self {
-            state: load_state(&config, &checkpoint, device)?,
+            state: load_state(&config, checkpoint, device)?,
             config,
             device: device.clone(),
         })

@@ -50,6 +50,10 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "WHAT", value_parser = ["stop", "rollback"])]
     on_divergence: Option<String>,
 
+    /// Keep the checkpoint whose samples are nearest to the data, besides the newest
+    #[arg(long)]
+    keep_best: bool,
+
     /// The most images a device works on at a time, where a batch does not fit its memory
     #[arg(long, value_name = "N")]
     micro_batch: Option<usize>,
@@ -113,6 +117,7 @@ impl TrainArgs {
             self.on_divergence
                 .as_ref()
                 .map(|what| format!("on_divergence={what}")),
+            self.keep_best.then(|| "output.keep_best=true".to_owned()),
         ];
         flags.into_iter().flatten().collect()
     }

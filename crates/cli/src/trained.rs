@@ -19,6 +19,10 @@ pub(crate) struct TrainedArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
+    /// Take the checkpoint whose samples were nearest to the data, of a run with `--keep-best`
+    #[arg(long)]
+    best: bool,
+
     /// Use the last weights instead of their moving average
     #[arg(long)]
     no_ema: bool,
@@ -31,7 +35,11 @@ impl TrainedArgs {
         if !quiet {
             tell!("device: {}", chosen.description);
         }
-        let trained = Trained::open(&self.source, &chosen.device)?;
+        let trained = if self.best {
+            Trained::open_best(&self.source, &chosen.device)?
+        } else {
+            Trained::open(&self.source, &chosen.device)?
+        };
         Ok((trained, chosen))
     }
 

@@ -56,7 +56,7 @@ pub use run::{
     Estimate, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir, RunOptions,
     Samples, Speed, StepReport, estimate, load_state, new_state, process_memory,
 };
-pub use state::{DataSummary, Persist, Rollback, TrainState, named_arrays};
+pub use state::{Best, DataSummary, Persist, Rollback, TrainState, named_arrays};
 pub use step::{StepConfig, StepInfo, step};
 pub use trainer::Trainer;
 pub use watch::{Energies, Shares, Sign, Symptom, Watch};

@@ -13,6 +13,9 @@ pub(super) fn of_opening(error: &OpenError) -> Option<String> {
     match error {
         OpenError::Checkpoint(error) => train::of_checkpoint(error),
         OpenError::Config(error) => train::of_config(error),
+        OpenError::NoBest { .. } => {
+            Some("train with --keep-best, or leave out --best for the latest checkpoint".to_owned())
+        }
     }
 }
 

@@ -158,3 +158,34 @@ fn a_run_goes_back_so_many_times_and_no_more() {
     let back = back.iter().filter(|line| line.contains_key("rollback"));
     assert_eq!(back.count(), 2);
 }
+
+#[test]
+fn the_best_checkpoint_stays_and_can_be_sampled() {
+    let scratch = scratch();
+    let keys = [
+        "sample_energy_l2=0",
+        "output.keep_checkpoints=1",
+        "output.checkpoint_every=25",
+        "output.sample_every=10",
+        "output.num_samples=16",
+        "output.sample_steps=10",
+    ];
+    let keys = keys.map(|key| ["--set", key]).concat();
+    let more = [&keys[..], &["--keep-best"]].concat();
+    scratch.train("run", &args("75", &more)).succeeds();
+    scratch.train("run", &args("150", &more)).succeeds();
+    let lines = metrics(&scratch.join("run"));
+    let distances = lines.iter().filter_map(|line| {
+        let distance = line.get("sample_distance")?.as_f64()?;
+        Some((distance, line["iteration"].as_u64()?))
+    });
+    let best = distances.min_by(|one, other| one.0.total_cmp(&other.0));
+    let (_, best) = best.expect("lines with distances");
+    let kept = scratch.join(&format!("run/checkpoints/step_{best:06}"));
+    assert!(kept.is_dir(), "{}", kept.display());
+    scratch.sample("run", &["--best"]).succeeds();
+
+    scratch.train("other", &args("10", &[])).succeeds();
+    let none = scratch.sample("other", &["--best"]);
+    none.fails_saying(&["names no best checkpoint", "--keep-best"]);
+}

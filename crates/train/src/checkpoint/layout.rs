@@ -72,6 +72,11 @@ pub fn latest_scheduled(
     Ok(found.map(|entry| entry.path))
 }
 
+/// Where the checkpoint of another step of the same run is.
+pub fn beside(checkpoint: &Path, step: u64) -> PathBuf {
+    checkpoint.with_file_name(step_name(step))
+}
+
 /// The whole checkpoints in a `checkpoints` directory, oldest step first.
 ///
 /// One that is set aside comes before the one of the same step that took its place.

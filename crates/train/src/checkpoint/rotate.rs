@@ -58,6 +58,8 @@ pub struct Retention {
     /// The scheduled one of the highest step up to this, besides, and the next one, which takes its place
     /// when it is old enough.
     pub good_until: Option<u64>,
+    /// One that stays in any case, scheduled or not.
+    pub best: Option<u64>,
 }
 
 impl Retention {
@@ -67,6 +69,7 @@ impl Retention {
             keep,
             every: 1,
             good_until: None,
+            best: None,
         }
     }
 
@@ -109,7 +112,8 @@ pub(super) fn prune(
         .iter()
         .take(excess)
         .filter(|entry| !precious.contains(&Some(entry.step)));
-    let mut going = stopped.iter().chain(old);
+    let going = stopped.iter().chain(old);
+    let mut going = going.filter(|entry| retention.best != Some(entry.step));
     going.try_for_each(|entry| discard(&entry.path))
 }
 
@@ -281,6 +285,7 @@ mod tests {
             keep: 2,
             every: 10,
             good_until: None,
+            best: None,
         };
         for step in [10, 20, 27, 30, 33] {
             put_and_retain(run.path(), step, retention);
@@ -300,6 +305,7 @@ mod tests {
                 keep: 1,
                 every: 10,
                 good_until,
+                best: None,
             };
             put_and_retain(run.path(), step, retention);
             let found = layout::latest_scheduled(run.path(), step - 50.min(step), 10).unwrap();
@@ -316,6 +322,7 @@ mod tests {
                 keep: 1,
                 every: 10,
                 good_until: Some(step.min(25)),
+                best: None,
             };
             put_and_retain(run.path(), step, retention);
         }
@@ -325,6 +332,31 @@ mod tests {
         );
         forget_beyond(run.path(), 20).unwrap();
         assert_eq!(names(run.path()), ["step_000020"]);
+    }
+
+    #[test]
+    fn the_best_stays_scheduled_or_not() {
+        let run = tempfile::tempdir().unwrap();
+        for (step, best) in [
+            (10, 10),
+            (15, 15),
+            (20, 15),
+            (30, 15),
+            (40, 40),
+            (50, 40),
+            (60, 40),
+        ] {
+            let retention = Retention {
+                keep: 1,
+                every: 10,
+                good_until: None,
+                best: Some(best),
+            };
+            put_and_retain(run.path(), step, retention);
+            let (now, kept) = (layout::step_name(step), layout::step_name(best));
+            let expected = BTreeSet::from([kept, now]);
+            assert_eq!(BTreeSet::from_iter(names(run.path())), expected, "{step}");
+        }
     }
 
     #[test]

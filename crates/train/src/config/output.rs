@@ -26,6 +26,9 @@ pub struct OutputConfig {
     /// Checkpoints kept.
     #[schemars(range(min = 1))]
     pub keep_checkpoints: usize,
+    /// Write a checkpoint whenever the samples of a grid are nearer to the data than all before
+    /// (`sample_distance`), and keep the best.
+    pub keep_best: bool,
 }
 
 impl OutputConfig {
@@ -48,6 +51,9 @@ impl OutputConfig {
         if self.sample_steps >= 1 << 24 {
             return Err(Invalid::new("sample_steps", "must be below 2²⁴"));
         }
+        if self.keep_best && self.sample_every == 0 {
+            return Err(Invalid::new("keep_best", "needs `sample_every` above 0"));
+        }
         Ok(())
     }
 }
@@ -61,6 +67,7 @@ impl Default for OutputConfig {
             sample_steps: 256,
             checkpoint_every: 500,
             keep_checkpoints: 3,
+            keep_best: false,
         }
     }
 }

@@ -73,7 +73,7 @@ impl RunDir {
     }
 
     /// Write a state as the checkpoint of its iteration, and remove those that are not kept. The last one
-    /// from before anything went wrong is.
+    /// from before anything went wrong is, and the best one where the run keeps it.
     ///
     /// # Errors
     /// Where it cannot be written.
@@ -88,6 +88,7 @@ impl RunDir {
             keep: config.output.keep_checkpoints,
             every: config.output.checkpoint_every as u64,
             good_until: Some(state.watch.good_until(state.iteration)),
+            best: state.best.map(|best| best.iteration),
         };
         checkpoint::write_and_retain(&self.path, state.iteration, &files, retention)
     }

@@ -20,7 +20,7 @@ use crate::checkpoint;
 use crate::config::Config;
 use crate::error::TrainError;
 use crate::objective::contrastive::{ChainState, Contrastive};
-use crate::state::TrainState;
+use crate::state::{Best, TrainState};
 use crate::step::StepInfo;
 use crate::trainer::Trainer;
 
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
     ) -> Result<Option<PathBuf>, TrainError> {
         let batch = batches.at(self.trainer.key(), Shard::WHOLE);
         let done = self.iteration() + 1;
-        let due = Due::at(done, self.config, observers.is_watched());
+        let mut due = Due::at(done, self.config, observers.is_watched());
         let info = if due.is_recorded() {
             self.trainer.step_recorded(&batch)
         } else {
@@ -192,6 +192,7 @@ impl<'a> Run<'a> {
         let samples = due.samples.then(|| self.samples());
         if let (Some(metrics), Some((_, terms))) = (&mut metrics, &samples) {
             metrics.terms.extend(terms);
+            due.checkpoint |= self.config.output.keep_best && self.is_best(metrics);
         }
         let report = StepReport {
             iteration: done,
@@ -281,6 +282,19 @@ impl<'a> Run<'a> {
         (samples, terms)
     }
 
+    /// Whether the samples of this iteration are nearer to the data than all before, which is remembered.
+    fn is_best(&mut self, metrics: &Metrics) -> bool {
+        let sample_distance = metrics.term("sample_distance").unwrap_or(f64::NAN);
+        let new = Best {
+            iteration: metrics.iteration,
+            sample_distance,
+        };
+        let best = &mut self.trainer.state.best;
+        let improved = Best::improved_by(*best, new);
+        *best = improved.or(*best);
+        improved.is_some()
+    }
+
     pub(super) fn save(
         &mut self,
         observers: &mut Observers<'_, '_>,
@@ -324,11 +338,11 @@ struct Due {
 }
 
 impl Due {
-    /// After iteration number `done`, the last one included; samples where somebody looks at them.
+    /// After iteration number `done`, the last one included; samples where somebody looks at them, or the best are kept.
     fn at(done: u64, config: &Config, is_watched: bool) -> Self {
         let output = &config.output;
         let is_last = done == config.iterations as u64;
-        let draws = output.sample_every > 0 && is_watched;
+        let draws = output.sample_every > 0 && (is_watched || output.keep_best);
         let samples = draws && (is_last || is_due(done, output.sample_every));
         Self {
             metrics: samples || is_last || is_due(done, output.log_every),

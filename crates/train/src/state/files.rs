@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::arrays::{
     load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, take_vector,
 };
-use super::{DataSummary, Persist, Rollback, TrainState};
+use super::{Best, DataSummary, Persist, Rollback, TrainState};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::parameters;
 use crate::watch::Watch;
@@ -30,6 +30,8 @@ struct Scalars {
     rollbacks: Vec<Rollback>,
     #[serde(default)]
     watch: Watch,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best: Option<Best>,
 }
 
 impl DataSummary {
@@ -39,6 +41,16 @@ impl DataSummary {
     /// Where the file is missing or makes no sense.
     pub fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
         Ok(checkpoint.json::<Scalars>(STATE)?.into())
+    }
+}
+
+impl Best {
+    /// The best checkpoint of a run, as one of its checkpoints remembers it.
+    ///
+    /// # Errors
+    /// Where the file is missing or makes no sense.
+    pub fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Option<Self>, CheckpointError> {
+        Ok(checkpoint.json::<Scalars>(STATE)?.best)
     }
 }
 
@@ -64,6 +76,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             class_names: self.data.class_names.clone(),
             rollbacks: self.rollbacks.clone(),
             watch: self.watch.clone(),
+            best: self.best,
         };
         let specs = parameters::specs(&self.model);
         let moments = [
@@ -118,6 +131,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             attempt: scalars.attempt,
             rollbacks: std::mem::take(&mut scalars.rollbacks),
             watch: std::mem::take(&mut scalars.watch),
+            best: scalars.best,
             data: scalars.into(),
         })
     }

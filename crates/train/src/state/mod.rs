@@ -1,6 +1,7 @@
 //! Hold everything that training remembers: exactly what a checkpoint stores.
 
 mod arrays;
+mod best;
 mod data;
 mod files;
 mod persist;
@@ -16,6 +17,7 @@ use crate::parameters;
 use crate::watch::Watch;
 
 pub use arrays::named_arrays;
+pub use best::Best;
 pub use data::DataSummary;
 pub use persist::Persist;
 pub use rollback::Rollback;
@@ -42,6 +44,8 @@ pub struct TrainState<M, S> {
     pub rollbacks: Vec<Rollback>,
     /// What energies of the last iterations have shown.
     pub watch: Watch,
+    /// Where samples were nearest to the data, in a run that keeps its best checkpoint.
+    pub best: Option<Best>,
 }
 
 impl<M: EnergyModel, S> TrainState<M, S> {
@@ -58,6 +62,7 @@ impl<M: EnergyModel, S> TrainState<M, S> {
             attempt: 0,
             rollbacks: Vec::new(),
             watch: Watch::default(),
+            best: None,
         }
     }
 
