@@ -29,6 +29,10 @@ pub struct OptimizerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub grad_norm_clip: Option<f64>,
+    /// λ: every update shrinks weights and biases by the factor 1 − lr·λ (AdamW, Loshchilov & Hutter 2019,
+    /// alg. 2), which keeps the energy's slopes from growing without end.
+    #[schemars(range(min = 0))]
+    pub weight_decay: f64,
 }
 
 impl Default for OptimizerConfig {
@@ -40,6 +44,7 @@ impl Default for OptimizerConfig {
             warmup: 0,
             clamp_elements: false,
             grad_norm_clip: None,
+            weight_decay: 0.0,
         }
     }
 }
@@ -59,6 +64,12 @@ impl OptimizerConfig {
             return Err(Invalid::new(
                 "epsilon",
                 format!("must be > 0, got {}", self.epsilon),
+            ));
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return Err(Invalid::new(
+                "weight_decay",
+                format!("must be at least 0, got {}", self.weight_decay),
             ));
         }
         match self.grad_norm_clip {
@@ -149,6 +160,11 @@ impl Adam {
             let unbiased = mean.clone() / (1.0 - beta1.powf((taken + 1) as f64));
             let root = config.unbiased_root(mean_square.clone(), taken + 1);
             let step = unbiased / (root + config.epsilon);
+            let parameters = if config.weight_decay > 0.0 {
+                parameters * (1.0 - lr * config.weight_decay)
+            } else {
+                parameters
+            };
             [parameters - step * lr, mean, mean_square]
         });
         (self.mean, self.mean_square) = (mean, mean_square);
@@ -240,6 +256,18 @@ mod tests {
         assert_eq!(update.grad_norm.into_scalar::<f32>(), 5.0);
         let squares = values(adam.mean_square);
         assert!((squares[0] - 0.36).abs() < 1e-6 && (squares[1] - 0.64).abs() < 1e-6);
+    }
+
+    #[test]
+    fn weights_decay_beside_the_step_and_not_through_the_moments() {
+        let config = OptimizerConfig {
+            weight_decay: 0.5,
+            ..OptimizerConfig::default()
+        };
+        // 1 − lr·λ = 0.95 a step; the step itself is lr times the gradient's sign.
+        let moved = step_twice(&config, [0.0, 0.0]);
+        assert!((moved[0] - 0.95).abs() < 1e-6 && (moved[1] - 0.9025).abs() < 1e-6);
+        assert!((step_twice(&config, [0.5, 0.5])[0] - 0.85).abs() < 1e-6);
     }
 
     #[test]

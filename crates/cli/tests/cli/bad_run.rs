@@ -81,13 +81,13 @@ fn lists_what_changed_since_a_run_began_and_goes_on_when_told_to() {
         "--iterations",
         "4",
         "--set",
-        "lr=0.001",
+        "lr=0.002",
         "--set",
         "buffer.reinit_prob=0.25",
     ];
     let fragments = [
         "run holds a run with another configuration",
-        "lr: 0.0003 → 0.001",
+        "lr: 0.001 → 0.002",
         "buffer.reinit_prob: 0.05 → 0.25",
         "--run-dir",
         "--force",

@@ -6,9 +6,12 @@ use crate::common::{Scratch, assert_same_end, latest, metrics};
 
 /// Circles and crosses in black and white, and a penalty of energies so strong that a sample far above the
 /// data is hardly raised.
-const RECIPE: [&str; 10] = [
+const RECIPE: [&str; 13] = [
     "energy_l2=2",
     "sample_energy_l2=none",
+    "model.spectral_norm=none",
+    "langevin.step_size=2.5",
+    "langevin.grad_clip=0.06",
     "lr=2e-3",
     "langevin.num_steps=6",
     "buffer.capacity=64",

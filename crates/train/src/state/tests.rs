@@ -64,6 +64,7 @@ fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_afte
             &format!("model.network={network}"),
             "model.filters=4",
             "batch_size=8",
+            "lr=3e-4",
             "langevin.num_steps=2",
             "buffer.capacity=16",
             "data.train_images=32",
