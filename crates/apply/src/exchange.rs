@@ -29,6 +29,12 @@ pub fn to_safetensors(trained: &Trained, weights: Weights) -> Vec<u8> {
 }
 
 fn encode<M: EnergyModel>(model: &Frozen<M>, note: &Note) -> Vec<u8> {
+    let note = String::from_utf8_lossy(&checkpoint::to_json(note)).into_owned();
+    encode_with(model, (note::KEY, note))
+}
+
+/// The weights of a network as a safetensors file of f32 in PyTorch's layouts, with an entry of metadata.
+pub(crate) fn encode_with<M: EnergyModel>(model: &Frozen<M>, note: (&str, String)) -> Vec<u8> {
     let specs = parameters::specs(&**model);
     let mut arrays = named_arrays("", &specs, &parameters::flatten(&**model));
     for spec in specs.iter().filter(|spec| is_dense(spec)) {
@@ -39,8 +45,7 @@ fn encode<M: EnergyModel>(model: &Frozen<M>, note: &Note) -> Vec<u8> {
             }
         });
     }
-    let note = String::from_utf8_lossy(&checkpoint::to_json(note)).into_owned();
-    checkpoint::encode_with_note(&arrays, Some((note::KEY, note)))
+    checkpoint::encode_with_note(&arrays, Some(note))
 }
 
 /// Make a run directory from the bytes of a file of weights, and return its checkpoint. The network is
@@ -102,9 +107,9 @@ fn summary(note: &Note, path: &Path, config: &Config) -> Result<DataSummary, Imp
     })
 }
 
-/// The parameters of a model, in its order, out of arrays as [`to_safetensors`] writes them;
+/// The parameters of a model, in its order, out of arrays as [`encode_with`] writes them;
 /// `[parameters]`.
-fn take_parameters(
+pub(crate) fn take_parameters(
     model: &impl EnergyModel,
     arrays: &mut BTreeMap<String, Array>,
     device: &Device,

@@ -14,8 +14,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `score` (use it) → `exchange` (weights, to PyTorch and back).
+//! Reading order: `trained` (open a run) → `sample`, `score` (use it) → `evaluate` (how
+//! good is it?) → `exchange` (weights, to PyTorch and back).
 
+pub mod evaluate;
 pub mod exchange;
 mod sample;
 pub mod score;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
 use ebm_langevin::{
-    ChainRun, LangevinConfig, Method, Sampler, Stage, StepCounter, labels_in_turn, noise_images,
+    ChainRun, LangevinConfig, Method, Sampler, Stage, StepCounter, labels_in_turn, noise_images_of,
     sampler_outside_training, warm_up, warm_up_gradients,
 };
 use ebm_model::{Precision, UnsupportedPrecision};
@@ -40,6 +40,9 @@ pub struct SampleOptions {
     pub labels: Vec<u32>,
     /// The classes under which chains go on after their steps, for as many steps again.
     pub then: Option<Vec<u32>>,
+    /// Number of the first chain: chains have the same random numbers whether they are drawn together or in
+    /// parts.
+    pub first_chain: u32,
     /// Langevin steps.
     pub steps: usize,
     /// Seed of the samples.
@@ -65,6 +68,7 @@ impl SampleOptions {
         Self {
             labels: labels_in_turn(num, trained.num_classes()),
             then: None,
+            first_chain: 0,
             steps: trained.config().output.sample_steps,
             seed: 0,
             init: Init::default(),
@@ -156,7 +160,10 @@ pub fn sample_counted(
     let (device, num) = (trained.device(), options.labels.len());
     options.precision.check(device)?;
     let start = match options.init {
-        Init::Noise => noise_images(num, trained.shape(), options.seed, device),
+        Init::Noise => {
+            let chains = options.first_chain..options.first_chain + num as u32;
+            noise_images_of(chains, trained.shape(), options.seed, device)
+        }
         Init::Buffer => buffer_images(trained, &options.labels, options.seed)?,
     };
     let model = trained.energy(options.weights);
@@ -169,10 +176,12 @@ pub fn sample_counted(
     } else {
         1.0
     };
+    let ids: Vec<u32> = (options.first_chain..).take(num).collect();
+    let run = |sampler: &Sampler, start, energy: &dyn Energy<4>| sampler.run(start, &ids, energy);
     let start = match &options.burn_in {
         Some(BurnIn { langevin, steps }) => {
             let sampler = sampler_outside_training(langevin, *steps, options.seed, Stage::BurnIn);
-            run_chains(&sampler.with_counter(counter.clone()), start, &energy).x
+            run(&sampler.with_counter(counter.clone()), start, &energy).x
         }
         None => start,
     };
@@ -189,21 +198,15 @@ pub fn sample_counted(
         Some(every) => sampler(stage).with_trajectory(every),
         None => sampler(stage),
     };
-    let run = match &options.then {
-        None => run_chains(&shown(Stage::Chains), start, &energy),
+    let ended = match &options.then {
+        None => run(&shown(Stage::Chains), start, &energy),
         Some(then) => {
-            let first = run_chains(&sampler(Stage::Chains), start, &energy);
+            let first = run(&sampler(Stage::Chains), start, &energy);
             let energy = model.given(index_tensor(then, device));
-            run_chains(&shown(Stage::Second), first.x, &energy)
+            run(&shown(Stage::Second), first.x, &energy)
         }
     };
-    finish(run, options)
-}
-
-/// Run chains, chain i with the i-th random numbers.
-fn run_chains(sampler: &Sampler, start: Tensor<4>, energy: &dyn Energy<4>) -> ChainRun<4> {
-    let ids: Vec<u32> = (0..start.dims()[0] as u32).collect();
-    sampler.run(start, &ids, energy)
+    finish(ended, options)
 }
 
 fn finish(mut run: ChainRun<4>, options: &SampleOptions) -> Result<Samples, SampleError> {

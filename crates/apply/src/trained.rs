@@ -7,6 +7,7 @@ use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
 use ebm_train::{Best, ChainState, Config, ConfigError, TrainState, load_state};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// A checkpoint that cannot be opened.
@@ -60,6 +61,8 @@ pub struct Trained {
     config: Config,
     state: TrainState<Network, ChainState>,
     device: Device,
+    checkpoint: PathBuf,
+    fingerprint: String,
 }
 
 impl Trained {
@@ -96,7 +99,19 @@ impl Trained {
             state: load_state(&config, checkpoint, device)?,
             config,
             device: device.clone(),
+            fingerprint: fingerprint(checkpoint),
+            checkpoint: checkpoint.path.clone(),
         })
+    }
+
+    /// The directory of its checkpoint.
+    pub fn checkpoint(&self) -> &Path {
+        &self.checkpoint
+    }
+
+    /// The first digits of a checksum of everything that the checkpoint holds: equal for equal checkpoints.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The configuration that it was trained with.
@@ -170,4 +185,19 @@ fn some_names(names: &[String]) -> String {
     }
     let more = if names.len() > SHOWN { ", …" } else { "" };
     format!(": {}{more}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+fn fingerprint(checkpoint: &Checkpoint) -> String {
+    let mut sum = Sha256::new();
+    for (name, bytes) in &checkpoint.files {
+        sum.update(name);
+        sum.update(bytes);
+    }
+    let digits: Vec<_> = sum
+        .finalize()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    digits.concat()
 }

@@ -6,13 +6,14 @@ use burn::tensor::Device;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
+use ebm_data::DataConfig;
 use ebm_model::Precision;
 use ebm_train::{Config, preset};
 
 use crate::choices::{dataset_parser, device_parser, preset_parser};
 use crate::device::DeviceChoice;
 pub(crate) use crate::typed::as_typed;
-use crate::typed::{flag_of, name_typed};
+use crate::typed::{Mistyped, flag_of, name_typed};
 
 // Set on each argument: `next_help_heading` would also be that of the arguments after the group.
 const CONFIGURATION: &str = "Configuration";
@@ -94,6 +95,26 @@ impl DataFlags {
             self.skip_bad.then(|| "data.skip_bad=true".to_owned()),
         ];
         keys.into_iter().flatten().collect()
+    }
+}
+
+impl DataFlags {
+    /// Let the flags replace what a recipe says of its data.
+    ///
+    /// # Errors
+    /// Where the name of a data set is unknown.
+    pub(crate) fn apply_to(&self, data: &mut DataConfig) -> anyhow::Result<()> {
+        if let Some(name) = &self.dataset {
+            let name = toml::Value::String(name.clone());
+            data.dataset = name.try_into().map_err(|error: toml::de::Error| {
+                Mistyped(format!("--dataset: {}", error.message()))
+            })?;
+        }
+        data.dir = self.data_dir.clone().or(data.dir.take());
+        data.image_size = self.image_size.unwrap_or(data.image_size);
+        data.channels = self.channels.unwrap_or(data.channels);
+        data.skip_bad |= self.skip_bad;
+        Ok(())
     }
 }
 

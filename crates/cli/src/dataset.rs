@@ -1,12 +1,16 @@
 //! Load the images of a configuration, with a bar while pictures are decoded.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
+use anyhow::bail;
+use ebm_apply::Trained;
 use ebm_data::{DataConfig, DataError, Dataset, Decoded, Images, load_with};
 use indicatif::ProgressBar;
 
 use crate::counted::counted;
 use crate::progress::{bar, shows_bars};
+use crate::typed::Mistyped;
 
 /// Load a data set and tell how many pictures were left out, and which. The bar appears once the first
 /// picture of a folder is decoded.
@@ -31,6 +35,36 @@ pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Datase
         );
     }
     Ok(dataset)
+}
+
+/// The data that a run was trained on, as `config` says, read from `dir` where it is given.
+///
+/// # Errors
+/// Where they cannot be read, are drawn and read from no folder, or have another shape than the model's images.
+pub(crate) fn of_run(
+    trained: &Trained,
+    config: &DataConfig,
+    dir: Option<&Path>,
+    quiet: bool,
+) -> anyhow::Result<Dataset> {
+    let mut config = config.clone();
+    if let Some(dir) = dir {
+        if config.dataset.is_drawn() {
+            let drawn = config.dataset;
+            let problem = format!(
+                "--data-dir: the run's data, {drawn}, are drawn by this program, and read from no folder"
+            );
+            return Err(Mistyped(problem).into());
+        }
+        config.dir = Some(dir.to_owned());
+    }
+    let data = load(&config, trained.config().seed, quiet)?;
+    let (here, there) = (data.train.shape, trained.shape());
+    if here != there {
+        let name = config.dataset;
+        bail!("the images of {name} are {here}, and the model takes {there}");
+    }
+    Ok(data)
 }
 
 /// How many images of which shape a data set has, and how many classes.

@@ -7,9 +7,9 @@ use ebm_train::{Config, Key};
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
 /// Commands that choose one device with `--device`.
-const ON_A_DEVICE: [&str; 4] = ["train", "sample", "energy", "export"];
+const ON_A_DEVICE: [&str; 5] = ["train", "sample", "evaluate", "energy", "export"];
 /// Commands that open a trained model.
-const OF_A_MODEL: [&str; 3] = ["sample", "energy", "export"];
+const OF_A_MODEL: [&str; 4] = ["sample", "evaluate", "energy", "export"];
 /// Commands that write a file to `--output`.
 const WITH_OUTPUT: [&str; 4] = ["sample", "energy", "export", "data"];
 
@@ -65,7 +65,8 @@ fn of_command(name: &str) -> Option<&'static str> {
             Some("the same `ebm train` command goes on with a run, or: ebm train --run-dir RUN")
         }
         "generate" => Some("`ebm sample` draws images from a trained model"),
-        "eval" | "evaluate" | "score" => Some("`ebm energy` prints the energy of images"),
+        "eval" | "fid" => Some("`ebm evaluate` measures how good samples are"),
+        "score" => Some("`ebm energy` prints the energy of images"),
         _ => None,
     }
 }
@@ -173,7 +174,7 @@ mod tests {
         assert_tip("--resume", "train", "the same `ebm train` command");
         assert_tip("resume", "resume", "ebm train --run-dir RUN");
         assert_tip("generate", "generate", "`ebm sample`");
-        assert_tip("evaluate", "evaluate", "`ebm energy`");
+        assert_tip("eval", "eval", "`ebm evaluate`");
         assert_tip("--ema", "export", "--no-ema");
         assert_tip("--output-dir", "train", "--run-dir");
         assert_tip("-o", "sample", "--output");

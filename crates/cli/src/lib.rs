@@ -26,8 +26,10 @@ mod device;
 mod devices;
 mod duration;
 mod energy;
+mod evaluate;
 mod exit;
 mod export;
+mod features;
 mod hints;
 mod import;
 mod output;
@@ -79,6 +81,8 @@ enum Command {
     Train(train::TrainArgs),
     Sample(sample::SampleArgs),
     Energy(energy::EnergyArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Features(features::FeaturesArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Data(data::DataArgs),
@@ -129,6 +133,8 @@ impl Cli {
             Command::Train(args) => args.run(self.quiet),
             Command::Sample(args) => args.run(self.quiet),
             Command::Energy(args) => args.run(self.quiet),
+            Command::Evaluate(args) => args.run(self.quiet),
+            Command::Features(args) => args.run(self.quiet),
             Command::Export(args) => args.run(self.quiet),
             Command::Import(args) => args.run(),
             Command::Data(args) => args.run(self.quiet),

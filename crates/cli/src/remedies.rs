@@ -7,6 +7,7 @@ mod train;
 
 use std::error::Error;
 
+use ebm_apply::evaluate::{FrechetError, KeepError};
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
 use ebm_model::UnsupportedPrecision;
@@ -42,6 +43,12 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<SampleError>() {
         return Some(apply::of_sampling(error));
+    }
+    if let Some(KeepError::Sample(error)) = cause.downcast_ref() {
+        return Some(apply::of_sampling(error));
+    }
+    if let Some(FrechetError::TooFew { .. }) = cause.downcast_ref() {
+        return Some("ask for more with --num, of data that have as many".to_owned());
     }
     if let Some(error) = cause.downcast_ref::<UnknownClass>() {
         return apply::of_class(error);

@@ -77,7 +77,7 @@ pub(crate) struct SampleArgs {
 
 /// Where chains start.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Start {
+pub(crate) enum Start {
     /// Uniform noise
     Noise,
     /// Chains of the replay buffer
@@ -101,7 +101,7 @@ const ANIMATION_FRAMES: usize = 60;
 const STEPS_END: usize = 1 << 24;
 
 /// Read a number of Langevin steps, which has to fit in 24 bits.
-fn step_count(text: &str) -> Result<usize, String> {
+pub(crate) fn step_count(text: &str) -> Result<usize, String> {
     let steps = positive(text)?;
     if steps >= STEPS_END {
         return Err("must be below 2²⁴".to_owned());
@@ -124,6 +124,7 @@ impl SampleArgs {
         let steps = self.steps.unwrap_or(config.output.sample_steps);
         let options = SampleOptions {
             labels: plan.labels.clone(),
+            first_chain: 0,
             steps,
             seed: self.seed,
             init: self.init.into(),

@@ -1,6 +1,6 @@
 //! Open a trained model, shared by the commands that use one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueHint};
@@ -9,13 +9,20 @@ use ebm_apply::{Trained, UnknownClass, Weights};
 use crate::args::DeviceArgs;
 use crate::device::ChosenDevice;
 
-/// A trained model, and where to compute with it.
+/// A trained model, and how it is used.
 #[derive(Args, Debug)]
 pub(crate) struct TrainedArgs {
     /// A run directory (its latest checkpoint is taken) or a checkpoint
     #[arg(value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     source: PathBuf,
 
+    #[command(flatten)]
+    usage: UsageArgs,
+}
+
+/// Which of a run's weights to use, and where to compute with them.
+#[derive(Args, Debug)]
+pub(crate) struct UsageArgs {
     #[command(flatten)]
     device: DeviceArgs,
 
@@ -31,16 +38,33 @@ pub(crate) struct TrainedArgs {
 impl TrainedArgs {
     /// The model on the device that was asked for, which is named unless `quiet`.
     pub(crate) fn open(&self, quiet: bool) -> anyhow::Result<(Trained, ChosenDevice)> {
+        let chosen = self.usage.device(quiet)?;
+        Ok((self.usage.open(&self.source, &chosen)?, chosen))
+    }
+
+    /// Which of the weights to use.
+    pub(crate) fn weights(&self) -> Weights {
+        self.usage.weights()
+    }
+}
+
+impl UsageArgs {
+    /// The device that was asked for, which is named unless `quiet`.
+    pub(crate) fn device(&self, quiet: bool) -> anyhow::Result<ChosenDevice> {
         let chosen = self.device.device.select()?;
         if !quiet {
             tell!("device: {}", chosen.description);
         }
-        let trained = if self.best {
-            Trained::open_best(&self.source, &chosen.device)?
+        Ok(chosen)
+    }
+
+    /// The model of a run or a checkpoint.
+    pub(crate) fn open(&self, source: &Path, chosen: &ChosenDevice) -> anyhow::Result<Trained> {
+        Ok(if self.best {
+            Trained::open_best(source, &chosen.device)?
         } else {
-            Trained::open(&self.source, &chosen.device)?
-        };
-        Ok((trained, chosen))
+            Trained::open(source, &chosen.device)?
+        })
     }
 
     /// Which of the weights to use.

@@ -25,6 +25,8 @@ pub struct BatchConfig {
     pub batch_size: usize,
     /// Mirror every image left to right with probability ½.
     pub flip: bool,
+    /// Move every image by up to this many pixels, up or down and to a side.
+    pub shift: usize,
     /// Standard deviation of the Gaussian noise added to the images, with pixels in [0, 1]; 0 for
     /// none.
     pub noise_std: f64,
@@ -38,6 +40,7 @@ impl BatchConfig {
         Self {
             batch_size,
             flip: false,
+            shift: 0,
             noise_std: 0.0,
             margin: 0.0,
         }
@@ -46,6 +49,12 @@ impl BatchConfig {
     /// Mirror every image left to right with probability ½, or not.
     pub fn with_flip(mut self, flip: bool) -> Self {
         self.flip = flip;
+        self
+    }
+
+    /// Move every image by up to this many pixels, up or down and to a side.
+    pub fn with_shift(mut self, shift: usize) -> Self {
+        self.shift = shift;
         self
     }
 
@@ -91,7 +100,7 @@ impl<'a> Batches<'a> {
     }
 
     /// The part of an iteration's global batch that `shard` has: mirrored with probability ½ where
-    /// [`BatchConfig::flip`], a byte q becomes (q + u)/256 with u ~ U(0, 1), plus noise of
+    /// [`BatchConfig::flip`], moved by up to [`BatchConfig::shift`] pixels, a byte q becomes (q + u)/256 with u ~ U(0, 1), plus noise of
     /// [`BatchConfig::noise_std`], then clipped to [0, 1] and
     /// [`BatchConfig::margin`] around it.
     ///
@@ -109,12 +118,16 @@ impl<'a> Batches<'a> {
         let mut bytes = self.bytes(&indices);
         let BatchConfig {
             flip,
+            shift,
             noise_std,
             margin,
             ..
         } = self.config;
         if flip {
             bytes = mirror_some(bytes, key.stream(Stream::DataFlip), &places);
+        }
+        if shift > 0 {
+            bytes = moved(bytes, shift, key.stream(Stream::DataShift), &places);
         }
         let places = index_tensor(&places, self.device);
         let mut images = dequantise(bytes, &places, key.stream(Stream::DataDequantization));
@@ -149,6 +162,25 @@ fn mirror_some(images: Tensor<4>, key: NoiseKey, places: &[u32]) -> Tensor<4> {
     images
         .clone()
         .mask_where(row_mask(&coins, &images), mirrored)
+}
+
+/// Every image, moved by up to `shift` pixels along both axes, black coming in; how far depends on the
+/// image's place.
+fn moved(images: Tensor<4>, shift: usize, key: NoiseKey, places: &[u32]) -> Tensor<4> {
+    let [_, channels, height, width] = images.dims();
+    let wide = images.pad((shift, shift, shift, shift), 0.0);
+    let of_place = |(row, &place): (usize, &u32)| {
+        let [down, right, ..] = key.words(place, 0);
+        let from = |word: u32| word as usize % (2 * shift + 1);
+        let (top, left) = (from(down), from(right));
+        wide.clone().slice([
+            row..row + 1,
+            0..channels,
+            top..top + height,
+            left..left + width,
+        ])
+    };
+    Tensor::cat(places.iter().enumerate().map(of_place).collect(), 0)
 }
 
 /// A GPU keeps data of up to this many bytes from the first batch on; of larger data each batch is
@@ -186,6 +218,7 @@ mod tests {
         let config = BatchConfig {
             batch_size,
             flip,
+            shift: 0,
             noise_std: 0.0,
             margin: 0.0,
         };
@@ -257,6 +290,7 @@ mod tests {
         let config = BatchConfig {
             batch_size,
             flip: true,
+            shift: 1,
             noise_std: 0.1,
             margin: 0.0,
         };
@@ -303,5 +337,36 @@ mod tests {
     #[test]
     fn a_cpu_keeps_no_second_copy_of_the_images() {
         assert_eq!(bytes_kept(&ten_images(), &Device::flex()), 0);
+    }
+
+    #[test]
+    fn images_move_by_up_to_the_shift_and_black_comes_in() {
+        let images = Images {
+            pixels: vec![0, 0, 0, 0, 255, 0, 0, 0, 0],
+            shape: ImageShape::new(1, 3, 3),
+            labels: vec![0],
+            class_names: vec![],
+        };
+        let device = Device::flex();
+        let config = BatchConfig::new(400).with_shift(1);
+        let mut batches = Batches::new(&images, config, 0, &device);
+        let batch = batches.at(StepKey::new(0, 0), Shard::WHOLE).images;
+        let pixels: Vec<f64> = batch.into_data().iter::<f64>().collect();
+        let mut counts = [0; 9];
+        for image in pixels.chunks(9) {
+            let bright: Vec<usize> = (0..9).filter(|&at| image[at] > 0.9).collect();
+            let [place] = bright[..] else {
+                panic!("one bright pixel, got {bright:?}")
+            };
+            counts[place] += 1;
+        }
+        // Nine places of probability 1/9: five standard errors around 44.
+        let error = 5.0 * (400.0 * (1.0 / 9.0) * (8.0 / 9.0_f64)).sqrt();
+        assert!(
+            counts
+                .iter()
+                .all(|&count| (f64::from(count) - 400.0 / 9.0).abs() < error),
+            "{counts:?}"
+        );
     }
 }

@@ -3,13 +3,16 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use ebm_core::ImageShape;
+use ebm_core::{ImageShape, Invalid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
 use crate::factor::Factor;
 use crate::kind::DatasetKind;
+
+/// The most pixels by which images are moved.
+const MOST_SHIFT: usize = 64;
 
 /// The `[data]` section of a configuration.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct DataConfig {
     /// Mirror every image left to right with probability ½ each time it is used. Not for digits,
     /// letters or labels that tell left from right.
     pub flip: bool,
+    /// Move every image by up to this many pixels, each way, each time it is used, black coming in.
+    #[schemars(range(max = 64))]
+    pub shift: usize,
     /// Standard deviation of the Gaussian noise added to the data each time an image is used,
     /// with pixels in [0, 1]. Loading leaves the images as they are.
     #[schemars(range(min = 0))]
@@ -55,12 +61,29 @@ impl Default for DataConfig {
             train_images: 20_000,
             test_images: 2_000,
             flip: false,
+            shift: 0,
             noise_std: 0.0,
         }
     }
 }
 
 impl DataConfig {
+    /// Check what is done to the images as they are used.
+    ///
+    /// # Errors
+    /// Names the first key with an impossible value.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        if !(self.noise_std >= 0.0 && self.noise_std.is_finite()) {
+            let got = self.noise_std;
+            return Err(Invalid::new("noise_std", format!("must be ≥ 0, got {got}")));
+        }
+        if self.shift > MOST_SHIFT {
+            let problem = format!("must be at most {MOST_SHIFT}, got {}", self.shift);
+            return Err(Invalid::new("shift", problem));
+        }
+        Ok(())
+    }
+
     /// Shape of the images that this configuration gives where the files do not decide: those of a
     /// folder are taken for 32×32 unless `image_size` says otherwise.
     pub fn native_shape(&self) -> ImageShape {

@@ -1,5 +1,7 @@
 //! Start chains outside training: from noise, with random numbers of their own, their step size adapted.
 
+use core::ops::Range;
+
 use burn::tensor::{Device, Tensor};
 use ebm_core::{Distribution, Energy, ImageShape, NoiseKey, Stream, index_tensor};
 
@@ -41,13 +43,24 @@ const MOST_DOUBLINGS: u32 = 60;
 /// Uniform noise from which chains start, `[num, channels, height, width]`: a function of the
 /// seed.
 pub fn noise_images(num: usize, shape: ImageShape, seed: u64, device: &Device) -> Tensor<4> {
-    let ids: Vec<u32> = (0..num as u32).collect();
+    noise_images_of(0..num as u32, shape, seed, device)
+}
+
+/// The same for some chains of many, which start as they do among all of them,
+/// `[chains, channels, height, width]`.
+pub fn noise_images_of(
+    chains: Range<u32>,
+    shape: ImageShape,
+    seed: u64,
+    device: &Device,
+) -> Tensor<4> {
+    let ids: Vec<u32> = chains.collect();
     let noise = Noise {
         key: NoiseKey::new(seed, Stream::Sample, START),
         distribution: Distribution::Uniform,
         scale: 1.0,
     };
-    let zeros = Tensor::zeros(shape.batch(num), device);
+    let zeros = Tensor::zeros(shape.batch(ids.len()), device);
     perturb(zeros, &index_tensor(&ids, device), noise)
 }
 

@@ -110,12 +110,7 @@ pub trait EnergyModel: Module {
     /// - `x`: `[batch, channels, height, width]`
     /// - returns: `[batch, classes]`
     fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
-        let (batch, device) = (x.dims()[0], x.device().inner());
-        let energies = (0..self.num_classes() as i32).map(|class| {
-            let y = Tensor::<1, Int>::full([batch], class, (&device, DType::I32));
-            self.energy_given(x.clone(), &y).unsqueeze_dim::<2>(1)
-        });
-        Tensor::cat(energies.collect(), 1)
+        one_class_at_a_time(self, x)
     }
 
     /// The same energy with everything that depends on the weights alone computed once: spectral norm
@@ -131,6 +126,16 @@ pub trait EnergyModel: Module {
     fn spectral_norms(&mut self) -> Vec<NormedWeight<'_>> {
         Vec::new()
     }
+}
+
+/// E(x, y) of every image under every class, each class by itself, `[batch, classes]`.
+pub(crate) fn one_class_at_a_time<M: EnergyModel>(model: &M, x: Tensor<4>) -> Tensor<2> {
+    let (batch, device) = (x.dims()[0], x.device().inner());
+    let energies = (0..model.num_classes() as i32).map(|class| {
+        let y = Tensor::<1, Int>::full([batch], class, (&device, DType::I32));
+        model.energy_given(x.clone(), &y).unsqueeze_dim::<2>(1)
+    });
+    Tensor::cat(energies.collect(), 1)
 }
 
 /// −log Σ exp(−E), stable for large energies.

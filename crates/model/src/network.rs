@@ -90,6 +90,16 @@ impl EnergyModel for Network {
         energies.cast(image_dtype)
     }
 
+    fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
+        let image_dtype = x.dtype();
+        let x = x.cast(self.dtype());
+        let energies = match self {
+            Self::Conv(net) => net.energies_by_class(x),
+            Self::Res(net) => net.energies_by_class(x),
+        };
+        energies.cast(image_dtype)
+    }
+
     fn fused_energy_and_gradient(
         &self,
         x: &Tensor<4>,

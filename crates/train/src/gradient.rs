@@ -141,6 +141,19 @@ where
     }
 }
 
+/// The gradient with respect to the model's own weights, of one with respect to the frozen weights that
+/// were computed from them, and of what else depends on those.
+pub(crate) fn through_folding<M: EnergyModel>(
+    model: &M,
+    tracked: &Frozen<M>,
+    of_frozen: &Tensor<1>,
+    surrogate: Option<Tensor<1>>,
+) -> Tensor<1> {
+    let weights = parameters::dot(&**tracked, of_frozen);
+    let total = surrogate.into_iter().fold(weights, Tensor::add);
+    parameters::flatten_gradients(model, &total.backward())
+}
+
 /// ∂L/∂E of every energy, `[images]`.
 fn derivative(loss: &impl Fn(Tensor<1>) -> Tensor<1>, energies: Tensor<1>) -> Tensor<1> {
     let tracked = energies.autodiff().require_grad();

@@ -50,7 +50,7 @@ pub use error::TrainError;
 pub use objective::contrastive::{
     ChainState, Contrastive, EnergyL2, KlConfig, LastStepTerm, Loss, LossConfig, LossKind, loss,
 };
-pub use objective::{Contrasted, Gradient, Objective, StepContext};
+pub use objective::{Classification, Contrasted, Gradient, Objective, StepContext};
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
     Estimate, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir, RunOptions,

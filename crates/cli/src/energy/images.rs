@@ -3,14 +3,13 @@
 use core::ops::Range;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use ebm_apply::Trained;
 use ebm_core::ImageShape;
 use ebm_data::Images;
 
 use super::files::read_images;
 use crate::dataset;
-use crate::typed::Mistyped;
 
 /// Images of one shape, each with a name.
 #[derive(Debug, Default)]
@@ -67,33 +66,17 @@ pub(super) fn split(
     dir: Option<&Path>,
     quiet: bool,
 ) -> anyhow::Result<Images> {
-    let mut config = trained.config().data.clone();
-    if let Some(dir) = dir {
-        if config.dataset.is_drawn() {
-            let drawn = config.dataset;
-            let problem = format!(
-                "--data-dir: the run's data, {drawn}, are drawn by this program, and read from no folder"
-            );
-            return Err(Mistyped(problem).into());
-        }
-        config.dir = Some(dir.to_owned());
+    let data = dataset::of_run(trained, &trained.config().data, dir, quiet)?;
+    if !is_test {
+        return Ok(data.train);
     }
-    let name = config.dataset;
-    let data = dataset::load(&config, trained.config().seed, quiet)?;
-    let images = if is_test {
-        let missing = || {
-            let problem = "has no test images here (a folder of pictures has some in sub-folders train and test)";
-            format!("--data test: the data set {name} {problem}; try --data train")
-        };
-        data.test.with_context(missing)?
-    } else {
-        data.train
+    let name = trained.config().data.dataset;
+    let missing = || {
+        let problem =
+            "has no test images here (a folder of pictures has some in sub-folders train and test)";
+        format!("--data test: the data set {name} {problem}; try --data train")
     };
-    let (here, there) = (images.shape, trained.shape());
-    if here != there {
-        bail!("the images of {name} are {here}, and the model takes {there}");
-    }
-    Ok(images)
+    data.test.with_context(missing)
 }
 
 #[cfg(test)]

@@ -112,7 +112,8 @@ fn a_command_of_other_programs_is_answered_with_one_of_this() {
     for (typed, here) in [
         ("resume", "ebm train --run-dir RUN"),
         ("generate", "`ebm sample`"),
-        ("evaluate", "`ebm energy`"),
+        ("score", "`ebm energy`"),
+        ("fid", "`ebm evaluate`"),
     ] {
         let answer = Scratch::new().ebm(&[typed]);
         answer.fails_with(2, &[&format!("'{typed}'"), "tip: ", here]);

@@ -11,6 +11,7 @@ mod collapse;
 mod commands;
 mod common;
 mod energies;
+mod evaluation;
 mod gpu;
 #[cfg(unix)]
 mod kill;

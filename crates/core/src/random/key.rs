@@ -36,6 +36,8 @@ pub enum Stream {
     BufferPeek = 13,
     /// Which images of the data are shown or measured beside samples.
     DataExamples = 14,
+    /// How far images of the data are moved.
+    DataShift = 15,
 }
 
 /// Seeds of the attempts after the first are drawn from a counter that no stream uses.

@@ -47,7 +47,8 @@ impl StepCounter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn add(&self, gradients: usize) {
+    /// Count some more.
+    pub fn add(&self, gradients: usize) {
         self.0.fetch_add(gradients as u64, Ordering::Relaxed);
     }
 }

@@ -71,12 +71,19 @@ pub struct ConvNetConfig {
     /// Distribution of the initial weights.
     pub initialization: Initialization,
     /// Whether the first layer sees 2x − 1 instead of x.
+    #[serde(default)]
     pub centered_input: bool,
     /// Whether every weight but the last is under spectral norm.
+    #[serde(default)]
     pub spectral_norm: bool,
     /// Classes the energy is given; 0 for none. Every convolution but the first then has a bias of
     /// its input and a gain of its output for each class.
+    #[serde(default)]
     pub num_classes: usize,
+    /// Whether classes meet the network in its last layer alone, which then gives −E(x, y) of every class
+    /// at once: the logits of a classifier (Grathwohl et al. 2020).
+    #[serde(default)]
+    pub class_head: bool,
 }
 
 impl ConvNetConfig {
@@ -108,6 +115,7 @@ impl ConvNetConfig {
             centered_input: true,
             spectral_norm: false,
             num_classes: 0,
+            class_head: false,
         }
     }
 
@@ -138,6 +146,7 @@ impl ConvNetConfig {
             centered_input: false,
             spectral_norm: true,
             num_classes: 0,
+            class_head: false,
         }
     }
 
@@ -185,7 +194,7 @@ impl ConvNetConfig {
         let (mut convs, mut conditions): (Vec<Conv>, Vec<_>) = (Vec::new(), Vec::new());
         while let Some(layer) = self.layer(convs.len(), size) {
             let (spec, out) = self.place(convs.len() + 1, layer, channels, size)?;
-            if self.num_classes > 0 && !convs.is_empty() {
+            if self.num_classes > 0 && !self.class_head && !convs.is_empty() {
                 conditions.push(Condition {
                     input_bias: InputBias::init(self.num_classes, channels, device),
                     gain: ClassGain::init(self.num_classes, layer.filters, device),
@@ -193,6 +202,12 @@ impl ConvNetConfig {
             }
             convs.push(spec.init(rng, device));
             (channels, size) = (layer.filters, out);
+        }
+        if self.class_head && self.num_classes == 0 {
+            return Err(InvalidNetwork::Zero {
+                layer: convs.len() + 2,
+                what: "classes",
+            });
         }
         if self.hidden == 0 {
             return Err(InvalidNetwork::Zero {
@@ -202,14 +217,16 @@ impl ConvNetConfig {
         }
         let mut dense = |ends, bound| Dense::init(ends, self.initialization, bound, rng, device);
         let bound = self.spectral_norm.then_some(Bound::One);
+        let outputs = if self.class_head { self.num_classes } else { 1 };
         Ok(ConvNet {
             convs,
             conditions,
             fc: dense([channels * size[0] * size[1], self.hidden], bound),
-            out: dense([self.hidden, 1], None),
+            out: dense([self.hidden, outputs], None),
             activation: self.activation,
             centered_input: self.centered_input,
             num_classes: self.num_classes,
+            class_head: self.class_head,
             #[cfg(feature = "wgpu")]
             packed: None,
         })

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-#[cfg(feature = "wgpu")]
-use burn::tensor::Int;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use ebm_core::ImageShape;
 
-use crate::energy::{EnergyContext, EnergyModel};
+use crate::energy::{EnergyContext, EnergyModel, one_class_at_a_time};
 use crate::layers::{ClassGain, Conv, Dense, InputBias, NormedWeight};
 #[cfg(feature = "wgpu")]
 use crate::ops::resident::Packed;
@@ -30,6 +28,8 @@ pub struct ConvNet {
     pub(super) centered_input: bool,
     #[module(skip)]
     pub(super) num_classes: usize,
+    #[module(skip)]
+    pub(super) class_head: bool,
     /// The weights as one kernel reads them: of a folded network alone, whose weights do not change.
     #[cfg(feature = "wgpu")]
     #[module(skip)]
@@ -51,6 +51,58 @@ impl ConvNet {
     /// What a class does to the convolution at `layer`, from 0.
     pub(super) fn condition(&self, layer: usize) -> Option<&Condition> {
         self.conditions.get(layer.checked_sub(1)?)
+    }
+
+    /// What the last layer sees of an image, whatever its class: activations of the dense layer.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, pixels in [0, 1]
+    /// - returns: `[batch, hidden]`
+    ///
+    /// # Panics
+    /// If classes are part of earlier layers.
+    pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
+        assert!(
+            self.conditions.is_empty(),
+            "features of an image under no class"
+        );
+        self.hidden(x, None)
+    }
+
+    /// E(x, y) under every class of images with these [`features`](Self::features), of a network whose
+    /// classes meet it in its last layer.
+    ///
+    /// # Shapes
+    /// - `features`: `[batch, hidden]`, returns `[batch, classes]`
+    ///
+    /// # Panics
+    /// If classes are part of earlier layers.
+    pub fn energies_of_features(&self, features: Tensor<2>) -> Tensor<2> {
+        assert!(
+            self.class_head,
+            "classes meet the network in its last layer"
+        );
+        self.out.forward(features).neg()
+    }
+
+    /// Activations before the last layer, `[batch, hidden]`.
+    fn hidden(&self, x: Tensor<4>, classes: Option<&Tensor<1, Int>>) -> Tensor<2> {
+        let mut h = if self.centered_input {
+            x * 2.0 - 1.0
+        } else {
+            x
+        };
+        for (i, conv) in self.convs.iter().enumerate() {
+            h = match self.condition(i) {
+                Some(condition) => {
+                    let h = condition.input_bias.forward(h, classes);
+                    condition.gain.forward(conv.forward(h), classes)
+                }
+                None => conv.forward(h),
+            };
+            h = self.activation.forward(h); // [batch, filters, height', width']
+        }
+        self.activation.forward(self.fc.forward_images(h))
     }
 
     pub(crate) fn work(&self, shape: ImageShape) -> Work {
@@ -75,23 +127,20 @@ impl EnergyModel for ConvNet {
         if let Some(net) = self.resident(&x) {
             return net.energies(x, context.classes.cloned());
         }
-        let mut h = if self.centered_input {
-            x * 2.0 - 1.0
-        } else {
-            x
-        };
-        for (i, conv) in self.convs.iter().enumerate() {
-            h = match self.condition(i) {
-                Some(condition) => {
-                    let h = condition.input_bias.forward(h, context.classes);
-                    condition.gain.forward(conv.forward(h), context.classes)
-                }
-                None => conv.forward(h),
-            };
-            h = self.activation.forward(h); // [batch, filters, height', width']
+        let out = self.out.forward(self.hidden(x, context.classes));
+        match context.classes.filter(|_| self.class_head) {
+            Some(classes) => out.gather(1, classes.clone().unsqueeze_dim(1)).neg(),
+            None => out,
         }
-        let h = self.activation.forward(self.fc.forward_images(h)); // [batch, hidden]
-        self.out.forward(h).squeeze_dim(1) // [batch]
+        .squeeze_dim(1) // [batch]
+    }
+
+    fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
+        if self.class_head {
+            self.energies_of_features(self.features(x))
+        } else {
+            one_class_at_a_time(self, x)
+        }
     }
 
     #[cfg(feature = "wgpu")]

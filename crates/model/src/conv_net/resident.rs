@@ -9,8 +9,9 @@ use crate::ops::resident::{KernelPlan, LayerShape, Layers, Resident};
 impl ConvNet {
     /// The network as one kernel computes it, if there is one for these images on their device.
     pub(super) fn resident(&self, x: &Tensor<4>) -> Option<&Resident> {
-        // The kernel does not differentiate weights.
-        if DeviceKind::is_cpu(&x.device()) || self.out.weight.val().is_autodiff() {
+        // The kernel does not differentiate weights, and gives one energy.
+        let is_off = DeviceKind::is_cpu(&x.device()) || self.class_head;
+        if is_off || self.out.weight.val().is_autodiff() {
             return None;
         }
         let packed = self.packed.as_ref()?.get_or_init(|| self.pack(x));

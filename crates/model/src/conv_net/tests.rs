@@ -86,6 +86,7 @@ fn a_small_network_can_be_computed_by_hand() {
         centered_input: true,
         spectral_norm: false,
         num_classes: 0,
+        class_head: false,
     };
     let net = net(config, ImageShape::new(1, 1, 1));
     struct Values(Vec<f32>);
@@ -136,4 +137,36 @@ fn refuses_images_smaller_than_its_kernels() {
             "layer 1: a kernel of 5×5 does not fit into an input of 3×9; use larger images".into()
         )
     );
+}
+
+#[test]
+fn a_class_head_gives_the_energies_of_all_classes_at_once() {
+    let config = ConvNetConfig {
+        num_classes: 3,
+        class_head: true,
+        ..ConvNetConfig::uva_with_filters(4)
+    };
+    let net = net(config, MNIST);
+    let pixels: Vec<f32> = (0..2 * 784).map(|i| (i % 97) as f32 / 97.0).collect();
+    let x = Tensor::<1>::from_floats(pixels.as_slice(), &Device::flex()).reshape([2, 1, 28, 28]);
+    let at_once = net.energies_by_class(x.clone());
+    assert_eq!(at_once.dims(), [2, 3]);
+    let one_by_one = crate::energy::one_class_at_a_time(&net, x.clone());
+    assert_eq!(at_once.clone().into_data(), one_by_one.into_data());
+    let features = net.features(x);
+    assert_eq!(features.dims(), [2, 16]);
+    let of_features = net.energies_of_features(features);
+    assert_eq!(of_features.into_data(), at_once.into_data());
+}
+
+#[test]
+fn refuses_a_class_head_without_classes() {
+    let mut rng = SmallRng::seed_from_u64(7);
+    let config = ConvNetConfig {
+        class_head: true,
+        ..ConvNetConfig::uva()
+    };
+    let error = config.init(MNIST, &mut rng, &Device::flex()).err();
+    let expected = "layer 6: classes must be at least 1";
+    assert_eq!(error.map(|error| error.to_string()), Some(expected.into()));
 }

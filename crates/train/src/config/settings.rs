@@ -136,6 +136,7 @@ impl Config {
     pub fn batches(&self) -> BatchConfig {
         BatchConfig::new(self.batch_size)
             .with_flip(self.data.flip)
+            .with_shift(self.data.shift)
             .with_noise_std(self.data.noise_std)
             .with_margin(self.langevin.margin)
     }
@@ -163,13 +164,13 @@ impl Config {
         for (key, value) in [
             ("energy_l2", self.energy_l2),
             ("sample_energy_l2", self.sample_energy_l2.unwrap_or(0.0)),
-            ("data.noise_std", self.data.noise_std),
         ] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(Invalid::new(key, format!("must be ≥ 0, got {value}")));
             }
         }
         self.step().validate()?;
+        self.data.validate().map_err(within("data"))?;
         self.output.validate().map_err(within("output"))?;
         self.model.validate().map_err(within("model"))?;
         self.objective.validate().map_err(within("objective"))?;

@@ -1,5 +1,6 @@
 //! Say what a training objective is: what gives the gradient of a step, and what it remembers.
 
+mod classification;
 pub mod contrastive;
 
 use burn::tensor::{Device, Tensor};
@@ -9,6 +10,8 @@ use ebm_model::EnergyModel;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::state::{DataSummary, Persist};
+
+pub use classification::Classification;
 
 /// What an objective gives.
 #[derive(Clone, Debug)]

@@ -14,9 +14,8 @@ use super::sampling::Sampled;
 use super::terms::Report;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::dropout::Dropout;
-use crate::gradient::{Batched, LossGradient};
+use crate::gradient::{Batched, LossGradient, through_folding};
 use crate::objective::{Contrasted, Gradient, Objective, StepContext};
-use crate::parameters;
 use crate::state::DataSummary;
 
 impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
@@ -123,19 +122,6 @@ impl Contrastive {
             batched.coupled_gradient(total)
         }
     }
-}
-
-/// The gradient with respect to the model's own weights, of one with respect to the frozen weights that
-/// were computed from them, and of what else depends on those.
-fn through_folding<M: EnergyModel>(
-    model: &M,
-    tracked: &Frozen<M>,
-    of_frozen: &Tensor<1>,
-    surrogate: Option<Tensor<1>>,
-) -> Tensor<1> {
-    let weights = parameters::dot(&**tracked, of_frozen);
-    let total = surrogate.into_iter().fold(weights, Tensor::add);
-    parameters::flatten_gradients(model, &total.backward())
 }
 
 /// Places of a worker's data, then of its samples, among those of all workers.

@@ -1,0 +1,157 @@
+//! Learn to tell classes apart: cross-entropy of p(y | x) ∝ exp(−E(x, y)).
+//!
+//! Grathwohl et al., *Your classifier is secretly an energy based model* (2020), eq. 3: an energy that is
+//! given the class is a classifier whose logits are −E(x, y).
+
+use core::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+use ebm_core::{Shard, index_tensor};
+use ebm_data::Batch;
+use ebm_model::{EnergyModel, Frozen};
+
+use super::{Gradient, Objective, StepContext};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::gradient::{Batched, through_folding};
+use crate::state::DataSummary;
+
+/// Mean of −log p(y | x) over the batch, of a network with classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Classification {
+    /// The most images for which a tape is held at a time; `None` for all.
+    pub micro_batch: Option<usize>,
+}
+
+impl<M: EnergyModel + Sync> Objective<M> for Classification {
+    type State = ();
+
+    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
+
+    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
+    /// Tells `accuracy`, the share of the batch whose class has the least energy.
+    ///
+    /// # Panics
+    /// If the model has no classes.
+    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+        assert!(model.num_classes() > 0, "expected a network with classes");
+        let tracked = Frozen::tracked(model);
+        let frozen = tracked.valid();
+        let device = batch.images.device();
+        let batched = Batched {
+            model: &frozen,
+            images: batch.labels.len(),
+            micro_batch: self.micro_batch,
+            energy: |model: &M, some: Range<usize>| {
+                let images = batch.images.clone().narrow(0, some.start, some.len());
+                surprises(model.energies_by_class(images), &batch.labels[some])
+            },
+            device,
+        };
+        let found = batched.separable_gradient(Tensor::mean);
+        let is_normed = !model.clone().spectral_norms().is_empty();
+        let terms = if step.record {
+            let by_class = frozen.energies_by_class(batch.images.clone());
+            vec![("accuracy", accuracy(by_class, &batch.labels))]
+        } else {
+            Vec::new()
+        };
+        Gradient {
+            flat: if is_normed {
+                through_folding(model, &tracked, &found.gradient, None)
+            } else {
+                found.gradient
+            },
+            loss: found.energies.mean(),
+            contrasted: None,
+            terms,
+        }
+    }
+}
+
+/// −log p(y | x) = E(x, y) + log Σ exp(−E(x, ·)) of every image.
+///
+/// # Shapes
+/// - `by_class`: `[batch, classes]`, returns `[batch]`
+fn surprises(by_class: Tensor<2>, labels: &[u32]) -> Tensor<1> {
+    let classes = index_tensor(labels, &by_class.device()).unsqueeze_dim::<2>(1); // [batch, 1]
+    let least = by_class.clone().detach().min_dim(1); // [batch, 1]
+    let centred = by_class - least;
+    let own = centred.clone().gather(1, classes);
+    (own + centred.neg().exp().sum_dim(1).log()).squeeze_dim(1)
+}
+
+/// Share of the images whose class has the least energy, `[1]`.
+fn accuracy(by_class: Tensor<2>, labels: &[u32]) -> Tensor<1> {
+    let classes = index_tensor(labels, &by_class.device());
+    let least = by_class.argmin(1).squeeze_dim::<1>(1);
+    least.equal(classes).float().mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_is_the_cross_entropy_of_the_definition_for_energies_of_any_size() {
+        let device = Device::flex();
+        let energies =
+            Tensor::<2>::from_floats([[0.0, 1.0, 2.0], [-3000.0, -3001.0, 0.0]], &device);
+        let found = surprises(energies.clone(), &[1, 0]).into_data();
+        let found: Vec<f64> = found.iter::<f64>().collect();
+        let first = 1.0 + (1.0 + (-1f64).exp() + (-2f64).exp()).ln();
+        let second = 1.0 + (1.0 + (-1f64).exp()).ln();
+        assert!((found[0] - first).abs() < 1e-6 && (found[1] - second).abs() < 1e-6);
+        assert_eq!(accuracy(energies, &[0, 0]).into_scalar::<f32>(), 0.5);
+    }
+
+    /// Along its own direction, the loss rises as steeply as the gradient is long.
+    #[test]
+    fn the_gradient_is_that_of_the_loss_with_and_without_spectral_norm() {
+        use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
+        use ebm_langevin::noise_images;
+        use ebm_model::ConvNetConfig;
+
+        use crate::parameters;
+
+        let device = Device::flex();
+        let shape = ImageShape::new(1, 16, 16);
+        let batch = Batch {
+            images: noise_images(20, shape, 3, &device),
+            labels: (0..20).map(|i| i % 3).collect(),
+        };
+        for spectral_norm in [false, true] {
+            let config = ConvNetConfig {
+                num_classes: 3,
+                class_head: true,
+                spectral_norm,
+                ..ConvNetConfig::uva_with_filters(4)
+            };
+            let mut rng = PhiloxRng::new(NoiseKey::new(0, Stream::Weights, 0), 0);
+            let net = config
+                .init(shape, &mut rng, &device.clone().autodiff())
+                .expect("fits");
+            let of = |vector: Option<&Tensor<1>>| {
+                let net = match vector {
+                    Some(vector) => parameters::unflatten(net.clone(), vector),
+                    None => net.clone(),
+                };
+                let step = StepContext::default();
+                Classification::default().gradient(&mut (), &net, &batch, &step)
+            };
+            let gradient = of(None).flat;
+            let length = gradient.clone().square().sum().sqrt().into_scalar::<f32>();
+            let step = gradient / length * 0.01;
+            let weights = parameters::flatten(&net);
+            let [ahead, behind] = [weights.clone() + step.clone(), weights - step]
+                .map(|at| of(Some(&at)).loss.into_scalar::<f32>());
+            let slope = (ahead - behind) / 0.02;
+            assert!(
+                (slope / length - 1.0).abs() < 0.01,
+                "{slope} is not {length}"
+            );
+        }
+    }
+}
