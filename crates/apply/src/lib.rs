@@ -17,6 +17,7 @@
 //! Reading order: `trained` (open a run) → `sample`, `score` (use it) → `evaluate` (how
 //! good is it?) → `exchange` (weights, to PyTorch and back).
 
+mod checksum;
 pub mod evaluate;
 pub mod exchange;
 mod sample;

@@ -1,14 +1,16 @@
 //! Open what training left behind: a run's latest checkpoint, or any other.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
 use ebm_train::{Best, ChainState, Config, ConfigError, TrainState, load_state};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::checksum::sha256;
 
 /// A checkpoint that cannot be opened.
 #[derive(Debug, Error)]
@@ -62,7 +64,6 @@ pub struct Trained {
     state: TrainState<Network, ChainState>,
     device: Device,
     checkpoint: PathBuf,
-    fingerprint: String,
 }
 
 impl Trained {
@@ -99,7 +100,6 @@ impl Trained {
             state: load_state(&config, checkpoint, device)?,
             config,
             device: device.clone(),
-            fingerprint: fingerprint(checkpoint),
             checkpoint: checkpoint.path.clone(),
         })
     }
@@ -109,9 +109,14 @@ impl Trained {
         &self.checkpoint
     }
 
-    /// The first digits of a checksum of everything that the checkpoint holds: equal for equal checkpoints.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// The first digits of a checksum of its checkpoint's manifest, which has one of every file: equal for
+    /// equal checkpoints.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be read any more.
+    pub fn fingerprint(&self) -> io::Result<String> {
+        let manifest = fs::read(self.checkpoint.join(checkpoint::MANIFEST))?;
+        Ok(sha256(&manifest)[..12].to_owned())
     }
 
     /// The configuration that it was trained with.
@@ -185,19 +190,4 @@ fn some_names(names: &[String]) -> String {
     }
     let more = if names.len() > SHOWN { ", …" } else { "" };
     format!(": {}{more}", names[..names.len().min(SHOWN)].join(", "))
-}
-
-fn fingerprint(checkpoint: &Checkpoint) -> String {
-    let mut sum = Sha256::new();
-    for (name, bytes) in &checkpoint.files {
-        sum.update(name);
-        sum.update(bytes);
-    }
-    let digits: Vec<_> = sum
-        .finalize()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    digits.concat()
 }

@@ -96,9 +96,7 @@ impl DataFlags {
         ];
         keys.into_iter().flatten().collect()
     }
-}
 
-impl DataFlags {
     /// Let the flags replace what a recipe says of its data.
     ///
     /// # Errors

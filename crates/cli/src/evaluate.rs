@@ -7,6 +7,7 @@ mod written;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, ValueHint};
 use ebm_apply::evaluate::{
     DataToJudge, FrechetError, Kept, QualityReport, Recognition, USUAL_NUMBER, judge, kept_samples,
@@ -157,16 +158,17 @@ impl EvaluateArgs {
             weights: self.usage.weights(),
             ..SampleOptions::new(trained, 1)
         };
-        let folder = run
-            .join("evaluation")
-            .join(self.samples_name(trained, &options));
+        let fingerprint = trained.fingerprint().context("cannot read the manifest")?;
+        let folder =
+            run.join("evaluation")
+                .join(self.samples_name(&fingerprint, trained, &options));
         let samples = self.samples(trained, &options, &folder, quiet)?;
         let waiting = Waiting::start("comparing with the data", quiet);
         let quality = judge(&features, &samples.pixels, &judged, &data.train.class_names);
         waiting.end();
         Ok(Evaluation {
             checkpoint: trained.checkpoint().to_owned(),
-            fingerprint: trained.fingerprint().to_owned(),
+            fingerprint,
             iteration: trained.state().iteration,
             weights: self.weights_name(),
             from: self.from.name(),
@@ -180,7 +182,7 @@ impl EvaluateArgs {
             pictures: Pictures {
                 shape: trained.shape().dims(),
                 samples: samples.pixels,
-                train: judged.all_training().to_vec(),
+                train: judged.into_training(),
             },
         })
     }
@@ -225,15 +227,19 @@ impl EvaluateArgs {
     }
 
     /// What tells kept samples apart.
-    fn samples_name(&self, trained: &Trained, options: &SampleOptions) -> String {
+    fn samples_name(
+        &self,
+        fingerprint: &str,
+        trained: &Trained,
+        options: &SampleOptions,
+    ) -> String {
         let device = if DeviceKind::is_cpu(trained.device()) {
             "cpu"
         } else {
             "gpu"
         };
         format!(
-            "{}-{}-{}-{}steps-seed{}-{device}-{}",
-            trained.fingerprint(),
+            "{fingerprint}-{}-{}-{}steps-seed{}-{device}-{}",
             self.weights_name(),
             self.from.name(),
             options.steps,

@@ -19,10 +19,10 @@ use ebm_train::parameters;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::vectors::Vectors;
+use crate::checksum::sha256;
 use crate::exchange::{encode_with, take_parameters};
 
 pub use recipe::{FeatureRecipe, RECIPES, RecipeError};
@@ -212,7 +212,7 @@ impl FeatureNetwork {
         Ok(Self {
             net: Frozen::new(&parameters::unflatten(net, &vector)),
             note,
-            checksum: hex(&Sha256::digest(bytes)),
+            checksum: sha256(bytes),
         })
     }
 
@@ -296,10 +296,6 @@ impl FeatureNetwork {
             classes.iter::<i64>().map(|class| class as u32).collect(),
         )
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -113,8 +113,8 @@ impl DataToJudge {
     }
 
     /// All training images, among which nearest ones are looked for, bytes.
-    pub fn all_training(&self) -> &[u8] {
-        &self.all
+    pub fn into_training(self) -> Vec<u8> {
+        self.all
     }
 }
 

@@ -8,7 +8,8 @@ use super::error::CheckpointError;
 
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 pub(super) const LATEST: &str = "LATEST";
-pub(super) const MANIFEST: &str = "manifest.json";
+/// The file of a checkpoint that has size and checksum of every other one.
+pub const MANIFEST: &str = "manifest.json";
 /// Extension of a directory that is being written or deleted.
 pub(super) const TEMPORARY: &str = "tmp";
 /// Extension of a checkpoint that waits for its replacement.

@@ -27,7 +27,7 @@ mod write;
 
 pub use arrays::{Array, ArrayData, decode, encode, encode_with_note, note};
 pub use error::{CheckpointError, Damage};
-pub use layout::{beside, is_whole, latest, latest_scheduled};
+pub use layout::{MANIFEST, beside, is_whole, latest, latest_scheduled};
 pub use manifest::to_json;
 pub use read::{Checkpoint, read};
 pub use resolve::resolve;
