@@ -13,7 +13,7 @@ use ebm_apply::evaluate::{
     DataToJudge, FrechetError, Kept, QualityReport, Recognition, USUAL_NUMBER, judge, kept_samples,
     recognise,
 };
-use ebm_apply::{Init, SampleOptions, StepCounter, Trained, Weights};
+use ebm_apply::{Init, SampleOptions, StepCounter, Trained, Weights, labels_in_shares};
 use ebm_core::DeviceKind;
 use ebm_data::Dataset;
 use serde::Serialize;
@@ -200,7 +200,7 @@ impl EvaluateArgs {
     fn labels(&self, trained: &Trained) -> Vec<u32> {
         let state = trained.state();
         match self.from {
-            Start::Noise => in_shares(
+            Start::Noise => labels_in_shares(
                 self.num,
                 &state.data.class_frequencies,
                 trained.num_classes(),
@@ -287,26 +287,6 @@ fn run_dir(checkpoint: &Path) -> PathBuf {
     }
 }
 
-/// `num` classes in these shares, as nearly as every number of the first of them allows; all 0 of a model
-/// without classes.
-fn in_shares(num: usize, shares: &[f64], num_classes: usize) -> Vec<u32> {
-    if num_classes == 0 {
-        return vec![0; num];
-    }
-    let mut counts = vec![0.0; num_classes];
-    let next = |place: usize| {
-        let due = |class: &usize| shares[*class] * (place + 1) as f64 - counts[*class];
-        let class = (0..num_classes).max_by(|one, other| {
-            let order = due(one).total_cmp(&due(other));
-            order.then(other.cmp(one)) // of two, the first
-        });
-        let class = class.unwrap_or(0);
-        counts[class] += 1.0;
-        class as u32
-    };
-    (0..num).map(next).collect()
-}
-
 impl Start {
     fn name(self) -> &'static str {
         match Init::from(self) {
@@ -319,18 +299,6 @@ impl Start {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn classes_come_in_the_shares_of_the_data_whatever_their_number() {
-        let labels = in_shares(100, &[0.5, 0.2, 0.3], 3);
-        let count = |of: u32, first: usize| labels[..first].iter().filter(|&&l| l == of).count();
-        assert_eq!([0, 1, 2].map(|class| count(class, 100)), [50, 20, 30]);
-        for first in 1..100 {
-            assert!((count(0, first) as f64 - 0.5 * first as f64).abs() <= 1.0);
-        }
-        assert_eq!(in_shares(4, &[0.5, 0.5], 2), [0, 1, 0, 1]);
-        assert_eq!(in_shares(2, &[], 0), [0, 0]);
-    }
 
     #[test]
     fn samples_lie_beside_the_checkpoints_of_a_run_and_beside_a_loose_one() {

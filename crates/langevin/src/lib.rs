@@ -60,8 +60,8 @@ pub use sampler::{
     mala, sgld,
 };
 pub use start::{
-    Stage, labels_in_turn, noise_images, noise_images_of, sampler_outside_training, to_bytes,
-    warm_up, warm_up_gradients,
+    Stage, labels_in_shares, labels_in_turn, noise_images, noise_images_of,
+    sampler_outside_training, to_bytes, warm_up, warm_up_gradients,
 };
 pub use stats::{ChainStats, StepStats};
 pub use step::{Descent, Noise};

@@ -157,6 +157,29 @@ pub fn labels_in_turn(num: usize, classes: usize) -> Vec<u32> {
     (0..num).map(|i| (i % classes.max(1)) as u32).collect()
 }
 
+/// One label a chain in the shares that classes have: `num` labels of a model with `classes` classes, as nearly
+/// in these `shares` as every number of the first of them allows; all 0 without classes.
+///
+/// # Panics
+/// If there are fewer shares than classes.
+pub fn labels_in_shares(num: usize, shares: &[f64], classes: usize) -> Vec<u32> {
+    if classes == 0 {
+        return vec![0; num];
+    }
+    let mut counts = vec![0.0; classes];
+    let next = |place: usize| {
+        let due = |class: &usize| shares[*class] * (place + 1) as f64 - counts[*class];
+        let class = (0..classes).max_by(|one, other| {
+            let order = due(one).total_cmp(&due(other));
+            order.then(other.cmp(one)) // of two, the first
+        });
+        let class = class.unwrap_or(0);
+        counts[class] += 1.0;
+        class as u32
+    };
+    (0..num).map(next).collect()
+}
+
 /// Pixels in [0, 1] as bytes, row-major.
 pub fn to_bytes(x: Tensor<4>) -> Vec<u8> {
     x.into_data().iter::<f32>().map(byte_of_pixel).collect()
@@ -165,6 +188,18 @@ pub fn to_bytes(x: Tensor<4>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_come_in_their_shares_whatever_the_number_of_chains() {
+        let labels = labels_in_shares(100, &[0.5, 0.2, 0.3], 3);
+        let count = |of: u32, first: usize| labels[..first].iter().filter(|&&l| l == of).count();
+        assert_eq!([0, 1, 2].map(|class| count(class, 100)), [50, 20, 30]);
+        for first in 1..100 {
+            assert!((count(0, first) as f64 - 0.5 * first as f64).abs() <= 1.0);
+        }
+        assert_eq!(labels_in_shares(4, &[0.5, 0.5], 2), [0, 1, 0, 1]);
+        assert_eq!(labels_in_shares(2, &[], 0), [0, 0]);
+    }
 
     #[test]
     fn a_step_size_far_off_is_brought_to_where_about_half_is_accepted() {
