@@ -33,6 +33,14 @@ pub enum TrainError {
     /// A device that does not compute in the precision of the configuration.
     #[error(transparent)]
     Precision(#[from] UnsupportedPrecision),
+    /// Samples are to be judged, and the run has no judge.
+    #[error(
+        "`output.evaluate_every` is {every}, and nothing judges the samples: give the run a judge (`Run::with_judge`), or set the key to 0"
+    )]
+    NoJudge {
+        /// Iterations between evaluations.
+        every: usize,
+    },
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -53,8 +53,9 @@ pub use objective::contrastive::{
 pub use objective::{Classification, Contrasted, Gradient, Objective, StepContext};
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
-    Estimate, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir, RunOptions,
-    Samples, Speed, StepReport, estimate, load_state, new_state, process_memory,
+    Estimate, JudgeError, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir,
+    RunOptions, SampleJudge, Samples, Speed, StepReport, estimate, load_state, new_state,
+    process_memory,
 };
 pub use state::{Best, DataSummary, Persist, Rollback, TrainState, named_arrays};
 pub use step::{StepConfig, StepInfo, step};

@@ -13,6 +13,7 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         TrainError::Config(error) => return of_config(error),
         TrainError::Checkpoint(error) => return of_checkpoint(error),
         TrainError::Precision(_) => return Some(super::device::of_precision()),
+        TrainError::NoJudge { .. } => "pass --set output.evaluate_every=0",
         TrainError::BrokenGradient { .. } => {
             "go on with --device cpu or another device (`ebm devices --check` compares them with the CPU)"
         }

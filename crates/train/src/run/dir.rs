@@ -88,7 +88,7 @@ impl RunDir {
             keep: config.output.keep_checkpoints,
             every: config.output.checkpoint_every as u64,
             good_until: Some(state.watch.good_until(state.iteration)),
-            best: state.best.map(|best| best.iteration),
+            best: state.best.as_ref().map(|best| best.iteration),
         };
         checkpoint::write_and_retain(&self.path, state.iteration, &files, retention)
     }
@@ -137,13 +137,12 @@ fn refuse_changes(path: &Path, old: &Config, config: &Config) -> Result<(), Trai
 }
 
 /// Whether the directory holds nothing but the files of a run that ended before its configuration was
-/// written.
+/// written, and features by which its samples are to be judged.
 fn is_unused(path: &Path) -> Result<bool, TrainError> {
-    const LEFT_BEHIND: [&str; 3] = [LOCK, "samples", "config.toml.tmp"];
+    const OWN: [&str; 4] = [LOCK, "samples", "config.toml.tmp", "features.safetensors"];
     let mut entries = fs::read_dir(path).map_err(TrainError::writing(path))?;
-    Ok(entries.all(|entry| {
-        entry.is_ok_and(|entry| LEFT_BEHIND.iter().any(|own| entry.file_name() == *own))
-    }))
+    Ok(entries
+        .all(|entry| entry.is_ok_and(|entry| OWN.iter().any(|own| entry.file_name() == *own))))
 }
 
 fn lock(path: &Path) -> Result<File, TrainError> {

@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 /// What a line for people shows, by the names that people read.
-const SHOWN: [(&str, &str); 9] = [
+const SHOWN: [(&str, &str); 10] = [
     ("e_pos", "E data"),
     ("e_neg", "E samples"),
     ("loss", "loss"),
@@ -14,6 +14,7 @@ const SHOWN: [(&str, &str); 9] = [
     ("acceptance", "acceptance"),
     ("buffer_age_mean", "buffer-age"),
     ("sample_distance", "sample-distance"),
+    ("frechet", "frechet"),
 ];
 
 /// One line of `metrics.jsonl`: what the objective tells, a function of the configuration alone, then
@@ -39,6 +40,9 @@ pub struct Speed {
     pub elapsed_s: f64,
     /// Seconds to the last iteration, at the speed of the last minute or so.
     pub eta_s: f64,
+    /// Seconds that the evaluation of this iteration took, where there was one. They make no iteration slower:
+    /// `s_per_iteration` leaves them out.
+    pub evaluation_s: Option<f64>,
 }
 
 impl Metrics {
@@ -88,6 +92,7 @@ impl Serialize for Metrics {
             s_per_iteration,
             elapsed_s,
             eta_s,
+            evaluation_s,
         } = self.speed;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("iteration", &self.iteration)?;
@@ -99,6 +104,9 @@ impl Serialize for Metrics {
         ];
         for (name, value) in self.terms.iter().chain(&speed) {
             map.serialize_entry(name, value)?;
+        }
+        if let Some(seconds) = evaluation_s {
+            map.serialize_entry("evaluation_s", &seconds)?;
         }
         map.end()
     }

@@ -1,12 +1,13 @@
 //! Train from the first iteration to the last: log, sample, checkpoint, resume, stop.
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `unread`, `health`,
-//! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `samples`, `distance` (what
-//! shows whether it works) → `dir` (where it writes) → `estimate` (what a run will cost).
+//! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `samples`, `distance`,
+//! `evaluation` (what shows whether it works) → `dir` (where it writes) → `estimate` (what a run will cost).
 
 mod dir;
 mod distance;
 pub mod estimate;
+mod evaluation;
 mod guard;
 mod health;
 mod metrics;
@@ -22,6 +23,7 @@ mod unread;
 
 pub use dir::RunDir;
 pub use estimate::Estimate;
+pub use evaluation::{JudgeError, SampleJudge};
 pub use metrics::{Metrics, Speed};
 pub use metrics_file::MetricsFile;
 pub use observer::{Observer, ObserverError, Samples, StepReport};

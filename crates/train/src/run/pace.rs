@@ -17,6 +17,10 @@ pub(super) struct Pace {
     /// Iterations done at `last`.
     done: u64,
     lately: Lately,
+    /// Seconds since `last` that went into evaluations.
+    evaluating_s: f64,
+    /// Seconds of the last evaluation.
+    evaluation_s: f64,
 }
 
 impl Pace {
@@ -28,26 +32,45 @@ impl Pace {
             last: now,
             done,
             lately: Lately::default(),
+            evaluating_s: 0.0,
+            evaluation_s: 0.0,
         }
     }
 
     /// Go on counting after `done` iterations: the run has gone back.
     pub(super) fn go_back(&mut self, done: u64) {
         (self.last, self.done) = (Instant::now(), done);
+        self.evaluating_s = 0.0;
+    }
+
+    /// Count seconds of an evaluation apart: they come seldom, are many, and are none of an iteration's.
+    pub(super) fn evaluated(&mut self, seconds: f64) {
+        self.evaluating_s += seconds;
+        self.evaluation_s = seconds;
+    }
+
+    /// Seconds from iteration `done` to the last one, evaluations taken to last as long as the one before.
+    pub(super) fn eta_s(&self, done: u64, config: &Config) -> f64 {
+        let total = config.iterations as u64;
+        let evaluations = config.output.evaluations_left(done, total);
+        self.lately.s_per_iteration() * (total - done) as f64
+            + self.evaluation_s * evaluations as f64
     }
 
     /// The speed since the last time that this was asked, after `done` iterations.
     pub(super) fn speed(&mut self, done: u64, config: &Config) -> Speed {
         let iterations = (done - self.done).max(1) as f64;
-        let seconds = self.last.elapsed().as_secs_f64();
+        let seconds = self.last.elapsed().as_secs_f64() - self.evaluating_s;
         let s_per_iteration = seconds / iterations;
         self.lately.add(seconds, iterations);
         (self.last, self.done) = (Instant::now(), done);
+        self.evaluating_s = 0.0;
         Speed {
             image_steps_per_s: config.image_steps() as f64 / s_per_iteration,
             s_per_iteration,
             elapsed_s: self.started.elapsed().as_secs_f64(),
-            eta_s: self.lately.s_per_iteration() * (config.iterations as u64 - done) as f64,
+            eta_s: self.eta_s(done, config),
+            evaluation_s: None,
         }
     }
 }
@@ -85,6 +108,24 @@ mod tests {
         let mean = (24.0 * 0.44 + 3.44) / 500.0;
         let found = lately.s_per_iteration();
         assert!((found / mean - 1.0).abs() < 0.15, "{found} is not {mean}");
+    }
+
+    #[test]
+    fn an_evaluation_makes_no_iteration_slower_and_those_to_come_count() {
+        let mut config = Config {
+            iterations: 100,
+            ..Config::default()
+        };
+        config.output.evaluate_every = 40;
+        let mut pace = Pace::new(0);
+        pace.last -= std::time::Duration::from_secs(12);
+        pace.evaluated(10.0);
+        let speed = pace.speed(20, &config);
+        assert!((0.1..0.2).contains(&speed.s_per_iteration), "{speed:?}");
+        // 80 iterations, and evaluations at 40, 80 and 100.
+        let expected = 80.0 * speed.s_per_iteration + 3.0 * 10.0;
+        assert!((speed.eta_s - expected).abs() < 1e-9, "{speed:?}");
+        assert_eq!(pace.eta_s(100, &config), 0.0);
     }
 
     #[test]

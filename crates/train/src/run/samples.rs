@@ -1,11 +1,13 @@
 //! Draw samples from noise, under the averaged weights, and hold them against data and noise.
 
+use core::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::pixels::pixel_of_byte;
 use ebm_core::{Energy, ImageShape, index_tensor};
 use ebm_data::{Dataset, Images};
 use ebm_langevin::{
-    LangevinConfig, Stage, labels_in_turn, noise_images, sampler_outside_training, to_bytes,
+    LangevinConfig, Stage, labels_in_turn, noise_images_of, sampler_outside_training, to_bytes,
 };
 use ebm_model::{EnergyModel, Frozen};
 
@@ -36,26 +38,61 @@ impl Drawing<'_> {
     /// Draw samples; the images beside them are of the same classes where the model has classes.
     pub(super) fn draw<M: EnergyModel + Sync>(&self, model: &Frozen<M>, data: &Images) -> Drawn {
         let labels = labels_in_turn(self.num, model.num_classes());
-        let start = noise_images(self.num, data.shape, self.seed, self.device);
-        let noise = to_bytes(start.clone());
-        let sampler = sampler_outside_training(self.langevin, self.steps, self.seed, Stage::Chains)
-            .with_step_scale(self.step_scale);
-        let energy = model.given(index_tensor(&labels, self.device));
-        let ids: Vec<u32> = (0..self.num as u32).collect();
-        let run = sampler.run(start, &ids, &energy);
+        let [start, x] = self.chains(model, 0..self.num, &labels, data.shape);
         let beside = if model.num_classes() > 0 {
             data.of_classes(&labels)
         } else {
             data.spread(self.num)
         };
-        let is_finite = run.x.clone().sum().into_scalar::<f32>().is_finite();
         Drawn {
-            is_finite,
-            samples: to_bytes(run.x),
+            is_finite: is_finite(&x),
+            samples: to_bytes(x),
             data: data.gather(&beside),
-            noise,
+            noise: to_bytes(start),
             labels,
         }
+    }
+
+    /// Samples of the classes `labels`, bytes of `[labels, channels, height, width]`, drawn `at_once` at a time;
+    /// `None` where a pixel is not finite.
+    pub(super) fn fresh<M: EnergyModel + Sync>(
+        &self,
+        model: &Frozen<M>,
+        labels: &[u32],
+        shape: ImageShape,
+        at_once: usize,
+    ) -> Option<Vec<u8>> {
+        let mut samples = Vec::with_capacity(labels.len() * shape.pixels());
+        let mut first = 0;
+        for labels in labels.chunks(at_once) {
+            let ids = first..first + labels.len();
+            first = ids.end;
+            let [_, x] = self.chains(model, ids, labels, shape);
+            if !is_finite(&x) {
+                return None;
+            }
+            samples.extend(to_bytes(x));
+        }
+        Some(samples)
+    }
+
+    /// The noise from which chains of these numbers start, and the chains after their steps, each
+    /// `[chains, channels, height, width]`. `labels` are theirs.
+    fn chains<M: EnergyModel + Sync>(
+        &self,
+        model: &Frozen<M>,
+        numbers: Range<usize>,
+        labels: &[u32],
+        shape: ImageShape,
+    ) -> [Tensor<4>; 2] {
+        let numbers = numbers.start as u32..numbers.end as u32;
+        let start = noise_images_of(numbers.clone(), shape, self.seed, self.device);
+        let sampler = sampler_outside_training(self.langevin, self.steps, self.seed, Stage::Chains)
+            .with_step_scale(self.step_scale);
+        let energy = model.given(index_tensor(labels, self.device));
+        let ids: Vec<u32> = numbers.collect();
+        let run = sampler.run(start.clone(), &ids, &energy);
+        [start, run.x]
     }
 
     /// What tells whether the model works: mean energies of as many training and test images as there
@@ -106,4 +143,9 @@ impl Drawing<'_> {
             .energies(images);
         f64::from(energies.mean().into_scalar::<f32>())
     }
+}
+
+/// Whether every pixel is a finite number.
+fn is_finite(x: &Tensor<4>) -> bool {
+    x.clone().sum().into_scalar::<f32>().is_finite()
 }

@@ -9,6 +9,7 @@ use ebm_data::{Batches, Dataset, Images};
 use ebm_model::{EnergyModel, Network};
 
 use super::dir::RunDir;
+use super::evaluation::SampleJudge;
 use super::guard;
 use super::metrics::Metrics;
 use super::observer::{Observer, Observers, Samples, StepReport};
@@ -20,7 +21,7 @@ use crate::checkpoint;
 use crate::config::Config;
 use crate::error::TrainError;
 use crate::objective::contrastive::{ChainState, Contrastive};
-use crate::state::{Best, TrainState};
+use crate::state::TrainState;
 use crate::step::StepInfo;
 use crate::trainer::Trainer;
 
@@ -73,6 +74,7 @@ pub struct Run<'a> {
     pub(super) dir: RunDir,
     pub(super) unread: Unread,
     pub(super) pace: Pace,
+    pub(super) judge: Option<&'a dyn SampleJudge>,
 }
 
 impl<'a> Run<'a> {
@@ -101,6 +103,7 @@ impl<'a> Run<'a> {
             device_name: options.device_name.clone(),
             dir,
             unread: Unread::default(),
+            judge: None,
         })
     }
 
@@ -132,13 +135,14 @@ impl<'a> Run<'a> {
     /// checkpoint written.
     ///
     /// # Errors
-    /// Where a checkpoint cannot be written, or training diverges or collapses and does not go back. What
-    /// was written before stays as it was.
+    /// Where a checkpoint cannot be written, samples are to be judged without a judge, or training diverges or
+    /// collapses and does not go back. What was written before stays as it was.
     pub fn train(
         mut self,
         observers: &mut [&mut dyn Observer],
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
+        self.refuse_without_judge()?;
         self.adopt()?;
         let mut observers = Observers::new(observers);
         let (total, device) = (self.config.iterations as u64, self.device.clone());
@@ -190,8 +194,13 @@ impl<'a> Run<'a> {
         };
         let mut metrics = self.look_at(info, due)?;
         let samples = due.samples.then(|| self.samples());
-        if let (Some(metrics), Some((_, terms))) = (&mut metrics, &samples) {
-            metrics.terms.extend(terms);
+        if let Some(metrics) = &mut metrics {
+            metrics
+                .terms
+                .extend(samples.iter().flat_map(|(_, terms)| terms));
+            if due.evaluation {
+                self.evaluate(metrics);
+            }
             due.checkpoint |= self.config.output.keep_best && self.is_best(metrics);
         }
         let report = StepReport {
@@ -256,18 +265,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Samples, and what they tell.
-    fn samples(&self) -> (Samples, Vec<(&'static str, f64)>) {
-        let output = &self.config.output;
-        let model = self.state().ema_model();
-        let drawing = Drawing {
+    /// How `num` samples are drawn.
+    pub(super) fn drawing(&self, num: usize) -> Drawing<'_> {
+        Drawing {
             langevin: &self.config.langevin,
             step_scale: self.state().objective_state.step_scale,
-            num: output.num_samples,
-            steps: output.sample_steps,
+            num,
+            steps: self.config.output.sample_steps,
             seed: self.config.seed,
             device: &self.device,
-        };
+        }
+    }
+
+    /// Samples, and what they tell.
+    fn samples(&self) -> (Samples, Vec<(&'static str, f64)>) {
+        let model = self.state().ema_model();
+        let drawing = self.drawing(self.config.output.num_samples);
         let drawn = drawing.draw(&model, &self.dataset.train);
         let terms = drawing.terms(&model, &drawn, self.dataset);
         let Drawn { samples, data, .. } = drawn;
@@ -280,19 +293,6 @@ impl<'a> Run<'a> {
             path: self.dir.samples(self.iteration()),
         };
         (samples, terms)
-    }
-
-    /// Whether the samples of this iteration are nearer to the data than all before, which is remembered.
-    fn is_best(&mut self, metrics: &Metrics) -> bool {
-        let sample_distance = metrics.term("sample_distance").unwrap_or(f64::NAN);
-        let new = Best {
-            iteration: metrics.iteration,
-            sample_distance,
-        };
-        let best = &mut self.trainer.state.best;
-        let improved = Best::improved_by(*best, new);
-        *best = improved.or(*best);
-        improved.is_some()
     }
 
     pub(super) fn save(
@@ -334,19 +334,25 @@ impl<'a> Run<'a> {
 struct Due {
     metrics: bool,
     samples: bool,
+    evaluation: bool,
     checkpoint: bool,
 }
 
 impl Due {
-    /// After iteration number `done`, the last one included; samples where somebody looks at them, or the best are kept.
+    /// After iteration number `done`, the last one included; samples where somebody looks at them, or the best
+    /// are kept by them.
     fn at(done: u64, config: &Config, is_watched: bool) -> Self {
         let output = &config.output;
         let is_last = done == config.iterations as u64;
-        let draws = output.sample_every > 0 && (is_watched || output.keep_best);
+        let evaluates = output.evaluate_every > 0;
+        let compares = output.keep_best && !evaluates;
+        let draws = output.sample_every > 0 && (is_watched || compares);
         let samples = draws && (is_last || is_due(done, output.sample_every));
+        let evaluation = evaluates && (is_last || is_due(done, output.evaluate_every));
         Self {
-            metrics: samples || is_last || is_due(done, output.log_every),
+            metrics: samples || evaluation || is_last || is_due(done, output.log_every),
             samples,
+            evaluation,
             checkpoint: is_last || is_due(done, output.checkpoint_every),
         }
     }

@@ -76,7 +76,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             class_names: self.data.class_names.clone(),
             rollbacks: self.rollbacks.clone(),
             watch: self.watch.clone(),
-            best: self.best,
+            best: self.best.clone(),
         };
         let specs = parameters::specs(&self.model);
         let moments = [
@@ -131,7 +131,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             attempt: scalars.attempt,
             rollbacks: std::mem::take(&mut scalars.rollbacks),
             watch: std::mem::take(&mut scalars.watch),
-            best: scalars.best,
+            best: scalars.best.take(),
             data: scalars.into(),
         })
     }
