@@ -57,6 +57,13 @@ fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>)
         "total time".into(),
         format!("{total} for {} iterations{spread}", config.iterations),
     ]);
+    let evaluations = config.output.evaluations_left(0, config.iterations as u64);
+    if evaluations > 0 {
+        table.row([
+            "evaluations".into(),
+            of_evaluations(config, evaluations, speed),
+        ]);
+    }
     table.row([
         "memory".into(),
         format!("{memory} (process, data included)"),
@@ -70,6 +77,17 @@ fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>)
         table.row([String::new(), origin]);
     }
     table.render(2)
+}
+
+/// What evaluations take besides, at so many image-steps a second.
+fn of_evaluations(config: &Config, evaluations: u64, speed: f64) -> String {
+    let output = &config.output;
+    let (samples, steps) = (output.evaluate_samples, output.sample_steps);
+    let seconds = evaluations as f64 * (samples * steps) as f64 / speed;
+    format!(
+        "about {} more for {evaluations} evaluations of {samples} samples of {steps} steps",
+        duration(seconds)
+    )
 }
 
 fn of_device(config: &Config, memory: &DeviceMemory) -> String {
@@ -101,10 +119,11 @@ mod tests {
 
     #[test]
     fn the_cost_is_a_line_for_each_part_with_what_a_gpu_holds() {
-        let config = Config {
+        let mut config = Config {
             iterations: 7_200,
             ..Config::default()
         };
+        config.output.evaluate_every = 2_000;
         let estimate = Estimate {
             s_per_iteration: 0.5,
             fastest_and_slowest: Some([0.45, 1.0]),
@@ -131,6 +150,8 @@ mod tests {
             "parameters     1234",
             "s/iteration    0.5000",
             "total time     1 h 00 min for 7200 iterations (54 min 00 s to 2 h 00 min at",
+            "evaluations    about ",
+            " more for 4 evaluations of 1000 samples of 256 steps",
             "memory         300 MiB",
             "device memory  about 2",
             " of 1024 MiB; batches of up to ",
@@ -139,6 +160,6 @@ mod tests {
         ] {
             assert!(text.contains(fragment), "no {fragment:?} in:\n{text}");
         }
-        assert_eq!(text.lines().count(), 6);
+        assert_eq!(text.lines().count(), 7);
     }
 }

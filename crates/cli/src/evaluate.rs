@@ -1,6 +1,6 @@
 //! Say how good runs are, in numbers that a stranger gets again.
 
-mod features;
+pub(crate) mod features;
 mod table;
 mod written;
 
@@ -141,7 +141,8 @@ impl EvaluateArgs {
     fn evaluate(&self, trained: &Trained, device: &str, quiet: bool) -> anyhow::Result<Evaluation> {
         let config = trained.config();
         let run = run_dir(trained.checkpoint());
-        let features = features::choose(self.features.as_deref(), &run, trained)?;
+        let (asked, dataset) = (self.features.as_deref(), config.data.dataset);
+        let features = features::choose(asked, &run, dataset, trained.shape())?;
         features.check(trained.shape())?;
         let data = self.data(trained, quiet)?;
         let labels = self.labels(trained);

@@ -19,10 +19,14 @@ pub(crate) use work::{Waiting, bar, shows_bars, with_progress};
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     expected: Expected,
-    /// The distance of the last samples, which few lines of metrics have.
-    distance: Option<f64>,
+    distances: Distances,
     quiet: bool,
 }
+
+/// Distances of the last samples from the data, which few lines of metrics have, by their names there.
+type Distances = [(&'static str, Option<f64>); 2];
+const SAMPLE_DISTANCE: &str = "sample_distance";
+const NO_DISTANCES: Distances = [(SAMPLE_DISTANCE, None), ("frechet", None)];
 
 /// Seconds that a run was expected to take, and when.
 type Expected = Arc<Mutex<Option<(Instant, f64)>>>;
@@ -46,7 +50,7 @@ impl Progress {
         Self {
             bar,
             expected,
-            distance: None,
+            distances: NO_DISTANCES,
             quiet,
         }
     }
@@ -60,9 +64,13 @@ impl Progress {
         }
     }
 
-    /// How far the last samples were from the data, where any were drawn.
+    /// How far the samples of the last grid were from the data, where any were drawn.
     pub(crate) fn last_distance(&self) -> Option<f64> {
-        self.distance
+        let found = self
+            .distances
+            .iter()
+            .find(|(name, _)| *name == SAMPLE_DISTANCE);
+        found.and_then(|(_, distance)| *distance)
     }
 
     /// Take the bar away.
@@ -81,7 +89,9 @@ fn seconds_left(expected: &Expected) -> Option<f64> {
 impl Observer for Progress {
     fn on_step(&mut self, step: &StepReport<'_>) -> Result<(), ObserverError> {
         if let Some(metrics) = step.metrics {
-            self.distance = metrics.term("sample_distance").or(self.distance);
+            for (name, distance) in &mut self.distances {
+                *distance = metrics.term(name).or(*distance);
+            }
             let expected = Some((Instant::now(), metrics.speed.eta_s));
             *self.expected.lock().unwrap_or_else(PoisonError::into_inner) = expected;
         }
@@ -89,7 +99,7 @@ impl Observer for Progress {
             (None, Some(metrics)) => self.say(&line(step, metrics)),
             (Some(bar), metrics) => {
                 if let Some(metrics) = metrics {
-                    bar.set_message(below_bar(metrics, self.distance, console_width()));
+                    bar.set_message(below_bar(metrics, &self.distances, console_width()));
                 }
                 bar.set_position(step.iteration);
             }
@@ -137,13 +147,15 @@ fn line(step: &StepReport<'_>, metrics: &Metrics) -> String {
     )
 }
 
-/// The metrics, and the `distance` of the last samples, in lines that a terminal of `width` columns does
+/// The metrics, and the `distances` of the last samples, in lines that a terminal of `width` columns does
 /// not break.
-fn below_bar(metrics: &Metrics, distance: Option<f64>, width: usize) -> String {
+fn below_bar(metrics: &Metrics, distances: &Distances, width: usize) -> String {
     let (mut text, mut used) = (String::new(), usize::MAX);
     let mut metrics = metrics.clone();
-    if let (None, Some(distance)) = (metrics.term("sample_distance"), distance) {
-        metrics.terms.push(("sample_distance", distance));
+    for (name, distance) in distances {
+        if let (None, Some(distance)) = (metrics.term(name), distance) {
+            metrics.terms.push((*name, *distance));
+        }
     }
     let speed = format!("{:.0} image-steps/s", metrics.speed.image_steps_per_s);
     let summary = metrics.summary();
@@ -206,7 +218,13 @@ mod tests {
 
     #[test]
     fn a_terminal_of_eighty_columns_shows_every_value() {
-        let text = below_bar(&metrics(), Some(0.25), 80);
+        let text = |frechet| {
+            let distances = [(SAMPLE_DISTANCE, Some(0.25)), ("frechet", frechet)];
+            below_bar(&metrics(), &distances, 80)
+        };
+        let with_frechet = text(Some(12.5));
+        assert!(with_frechet.contains("sample-distance 0.250  frechet 12.500\n"));
+        let text = text(None);
         assert!(text.starts_with("\nE data -0.250  E samples"), "{text}");
         let end = "sample-distance 0.250  29760 image-steps/s";
         assert!(text.ends_with(end), "{text}");

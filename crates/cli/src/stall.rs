@@ -50,7 +50,7 @@ fn watch(progress: &Receiver<()>, patience: Duration, device: &str, say: &dyn Fn
 fn message(waited: Duration, device: &str) -> String {
     format!(
         "no progress for {} on {device}: on a card, compiling and tuning kernels takes minutes at first, and \
-         so may sample pictures of a large network; else a driver hangs. Ctrl-C twice ends the process, and \
+         so may sample pictures and evaluations of a large network; else a driver hangs. Ctrl-C twice ends the process, and \
          checkpoints stay",
         duration(waited.as_secs_f64())
     )

@@ -1,5 +1,7 @@
 //! Train a model, or say what training it would cost.
 
+mod judge;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +52,8 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "WHAT", value_parser = ["stop", "rollback"])]
     on_divergence: Option<String>,
 
-    /// Keep the checkpoint whose samples are nearest to the data, besides the newest
+    /// Keep the checkpoint whose samples are nearest to the data, besides the newest: by frechet where
+    /// output.evaluate_every is above 0, else by sample_distance
     #[arg(long)]
     keep_best: bool,
 
@@ -170,12 +173,16 @@ impl TrainArgs {
             // Before anything is written.
             MemoryNeed::checked(config, &data.train, chosen)?;
         }
+        let judge = judge::of_run(config, data, dir, quiet)?;
         let options = RunOptions {
             dir: dir.to_owned(),
             force: self.force,
             device_name: chosen.description.clone(),
         };
-        let run = Run::open(config, data, &chosen.device, &options)?;
+        let mut run = Run::open(config, data, &chosen.device, &options)?;
+        if let Some(judge) = &judge {
+            run = run.with_judge(judge);
+        }
         let total = config.iterations as u64;
         let mut progress = Progress::new(run.iteration(), total, quiet);
         let mut stall = DeviceKind::is_gpu(&chosen.device).then(|| {

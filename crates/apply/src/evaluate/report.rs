@@ -112,6 +112,11 @@ impl DataToJudge {
         self.held.is_empty()
     }
 
+    /// The images that samples are compared with, bytes.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     /// All training images, among which nearest ones are looked for, bytes.
     pub fn into_training(self) -> Vec<u8> {
         self.all

@@ -139,6 +139,16 @@ fn refuses_impossible_values_of_the_run() {
         "output.keep_checkpoints=0",
         &["`output.keep_checkpoints`", "at least 1"],
     );
+    refuses_set(
+        "output.evaluate_samples=0",
+        &["`output.evaluate_samples`", "at least 1"],
+    );
+    refuses_set("output.evaluate_every=-1", &["expected a whole number"]);
+    // Nor are there sample grids here.
+    refuses_set(
+        "output.keep_best=true",
+        &["`output.keep_best`", "`evaluate_every` above 0"],
+    );
     let none = ["--iterations", "0"];
     let fragments = ["--iterations 0: `iterations`", "at least 1"];
     Scratch::new().refuses_to_train_as_typed(&none, &fragments);

@@ -394,7 +394,7 @@ fn lines_at_sample_grids_tell_whether_the_model_works() {
 #[test]
 fn every_key_of_the_metrics_is_explained_where_runs_are() {
     let page = include_str!("../../../../docs/training.md");
-    let others = ["kl", "acceptance", "step_scale"];
+    let others = ["kl", "acceptance", "step_scale", "frechet", "evaluation_s"];
     for key in METRICS.iter().chain(&OF_SAMPLES).chain(&others) {
         assert!(page.contains(&format!("`{key}`")), "`{key}`");
     }

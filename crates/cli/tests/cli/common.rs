@@ -29,7 +29,13 @@ const TINY: [&str; 13] = [
 ];
 
 /// Keys of a line of metrics that depend on the machine.
-const TIMING: [&str; 4] = ["image_steps_per_s", "s_per_iteration", "elapsed_s", "eta_s"];
+const TIMING: [&str; 5] = [
+    "image_steps_per_s",
+    "s_per_iteration",
+    "elapsed_s",
+    "eta_s",
+    "evaluation_s",
+];
 
 /// Every file and folder below a directory; of a file, the checksum.
 pub type Tree = BTreeMap<PathBuf, Option<u32>>;

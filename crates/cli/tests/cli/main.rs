@@ -11,6 +11,7 @@ mod collapse;
 mod commands;
 mod common;
 mod energies;
+mod evaluate_every;
 mod evaluation;
 mod gpu;
 #[cfg(unix)]
