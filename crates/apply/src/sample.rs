@@ -1,5 +1,7 @@
 //! Draw images from a trained energy.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
 use ebm_langevin::{
@@ -13,6 +15,8 @@ use crate::trained::{Trained, Weights};
 
 /// Key of [`Stream::Sample`] that chooses chains of the buffer.
 const CHOICE: u32 = 2;
+/// Most chains of a part.
+const PART: usize = 500;
 
 /// Where chains start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +91,27 @@ impl SampleOptions {
         let runs = if self.then.is_some() { 2 } else { 1 };
         let asked_for = runs * self.steps * self.langevin.gradients_per_step();
         (self.labels.len() * (before + asked_for)) as u64
+    }
+
+    /// The same chains in parts of at most 500, in order. Parts that are drawn one by one give the samples that
+    /// all chains together give (on a GPU, up to the rounding of kernels for other batches), in less memory.
+    /// Chains that depend on each other are one part: those of a buffer are chosen together, and those of an
+    /// adapting step size share it.
+    pub fn parts(&self) -> impl Iterator<Item = Self> {
+        let num = self.labels.len();
+        let is_cut = self.init == Init::Noise && self.langevin.target_acceptance.is_none();
+        let len = if is_cut { PART } else { num.max(1) };
+        let starts = (0..num).step_by(len);
+        starts.map(move |start| self.part(start..num.min(start + len)))
+    }
+
+    fn part(&self, chains: Range<usize>) -> Self {
+        Self {
+            first_chain: self.first_chain + chains.start as u32,
+            then: self.then.as_ref().map(|then| then[chains.clone()].to_vec()),
+            labels: self.labels[chains].to_vec(),
+            ..self.clone()
+        }
     }
 }
 
@@ -256,4 +281,62 @@ fn buffer_images(trained: &Trained, labels: &[u32], seed: u64) -> Result<Tensor<
         }
     }
     Ok(buffer.peek(&slots, seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(num: u32) -> SampleOptions {
+        SampleOptions {
+            labels: (0..num).collect(),
+            then: Some((0..num).rev().collect()),
+            first_chain: 7,
+            steps: 3,
+            seed: 0,
+            init: Init::Noise,
+            burn_in: None,
+            langevin: LangevinConfig::default(),
+            precision: Precision::default(),
+            weights: Weights::default(),
+            trajectory_every: None,
+        }
+    }
+
+    #[test]
+    fn parts_are_all_chains_in_order() {
+        let all = options(1001);
+        let parts: Vec<_> = all.parts().collect();
+        let chains: Vec<_> = parts
+            .iter()
+            .map(|part| (part.first_chain, part.labels.len()))
+            .collect();
+        assert_eq!(chains, [(7, 500), (507, 500), (1007, 1)]);
+        let labels: Vec<u32> = parts.iter().flat_map(|part| part.labels.clone()).collect();
+        assert_eq!(labels, all.labels);
+        let then = parts.iter().flat_map(|part| part.then.clone());
+        assert_eq!(Some(then.flatten().collect()), all.then);
+        let gradients = parts.iter().map(SampleOptions::num_gradients);
+        assert_eq!(gradients.sum::<u64>(), all.num_gradients());
+    }
+
+    #[test]
+    fn few_chains_are_one_part_and_no_chain_is_none() {
+        let all = options(500);
+        assert_eq!(all.parts().collect::<Vec<_>>(), [all]);
+        assert_eq!(options(0).parts().count(), 0);
+    }
+
+    #[test]
+    fn chains_that_depend_on_each_other_are_one_part() {
+        let buffer = SampleOptions {
+            init: Init::Buffer,
+            ..options(1001)
+        };
+        let mut adapting = options(1001);
+        adapting.langevin.target_acceptance = Some(0.65);
+        for all in [buffer, adapting] {
+            assert_eq!(all.parts().collect::<Vec<_>>(), [all]);
+        }
+    }
 }

@@ -9,11 +9,9 @@ use ebm_langevin::{StepCounter, to_bytes};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::sample::{Init, SampleError, SampleOptions, sample_counted};
+use crate::sample::{SampleError, SampleOptions, sample_counted};
 use crate::trained::Trained;
 
-/// Chains of a part, where they start from noise.
-const PART: usize = 500;
 /// Bytes after the pixels of a part: the seconds that it took, and a checksum of all before it.
 const SECONDS: usize = 8;
 const CHECKSUM: usize = 32;
@@ -56,21 +54,13 @@ pub fn kept_samples(
     counter: &StepCounter,
 ) -> Result<Kept, KeepError> {
     fs::create_dir_all(folder).map_err(failed(folder))?;
-    let num = options.labels.len();
-    // Chains of a buffer are chosen together, and those of an adapting step size share it.
-    let is_cut = options.init == Init::Noise && options.langevin.target_acceptance.is_none();
-    let part = if is_cut { PART } else { num };
     let mut kept = Kept {
-        pixels: Vec::with_capacity(num * trained.shape().pixels()),
+        pixels: Vec::with_capacity(options.labels.len() * trained.shape().pixels()),
         seconds: 0.0,
     };
-    for first in (0..num).step_by(part.max(1)) {
-        let len = part.min(num - first);
-        let of_part = SampleOptions {
-            labels: options.labels[first..first + len].to_vec(),
-            first_chain: options.first_chain + first as u32,
-            ..options.clone()
-        };
+    for of_part in options.parts() {
+        let len = of_part.labels.len();
+        let first = of_part.first_chain - options.first_chain;
         let file = folder.join(format!("{first:06}-{len}.samples"));
         let part = match read(&file, len * trained.shape().pixels()) {
             Some(part) => {
