@@ -1,14 +1,16 @@
 //! Draw images from a trained model.
 
 mod folder;
+mod images;
 mod plan;
 mod results;
+mod totals;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum, ValueHint};
-use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter};
+use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter, Trained, sample_counted};
 use ebm_langevin::{LangevinConfig, Method};
 use ebm_model::Precision;
 use ebm_train::Config;
@@ -18,6 +20,7 @@ use crate::output::{check_output, check_output_or_folder, has_extension};
 use crate::progress::with_progress;
 use crate::trained::TrainedArgs;
 use plan::Plan;
+use results::Results;
 
 /// Draw images from a trained model
 #[derive(Args, Debug)]
@@ -53,10 +56,11 @@ pub(crate) struct SampleArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// The samples as one picture, as an array of u8 [n, h, w, c], or as a folder with a picture of each
+    /// The samples as one picture, as an array of u8 [n, h, w, c] (.npz: with their classes), or as a folder with
+    /// a picture of each
     #[arg(
         long,
-        value_name = "FILE.png|FILE.npy|DIR/",
+        value_name = "FILE.png|FILE.npy|FILE.npz|DIR/",
         value_hint = ValueHint::AnyPath,
         default_value = "samples.png"
     )]
@@ -121,8 +125,42 @@ impl SampleArgs {
             tell!("{}", of_method(&config.langevin, burn_in.as_ref()));
         }
         let plan = Plan::of(self, &trained)?;
+        let options = self.options(&plan, config, burn_in);
+        self.draw(&trained, &plan, &options, quiet)?;
+        let is_sheet = has_extension(&self.output, "png");
+        if let Some(order) = plan.order(&trained).filter(|_| is_sheet && !quiet) {
+            tell!("{order}");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Draw the samples, and write what was asked for.
+    fn draw(
+        &self,
+        trained: &Trained,
+        plan: &Plan,
+        options: &SampleOptions,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        let counter = StepCounter::default();
+        let (gradients, taken) = (options.num_gradients(), counter.clone());
+        let mut results = Results::new(self, plan, trained)?;
+        let draw = || -> anyhow::Result<()> {
+            if results.needs_all_at_once() {
+                return results.add(sample_counted(trained, options, counter)?);
+            }
+            for part in options.parts() {
+                results.add(sample_counted(trained, &part, counter.clone())?)?;
+            }
+            Ok(())
+        };
+        with_progress("sampling", gradients, || taken.gradients(), quiet, draw)?;
+        results.finish()
+    }
+
+    fn options(&self, plan: &Plan, config: Config, burn_in: Option<BurnIn>) -> SampleOptions {
         let steps = self.steps.unwrap_or(config.output.sample_steps);
-        let options = SampleOptions {
+        SampleOptions {
             labels: plan.labels.clone(),
             first_chain: 0,
             steps,
@@ -134,22 +172,12 @@ impl SampleArgs {
             weights: self.trained.weights(),
             trajectory_every: self.shows_trajectory().then(|| self.frame_every(steps)),
             then: plan.then.clone(),
-        };
-        let counter = StepCounter::default();
-        let (gradients, taken) = (options.num_gradients(), counter.clone());
-        let sample = || ebm_apply::sample_counted(&trained, &options, counter);
-        let samples = with_progress("sampling", gradients, || taken.gradients(), quiet, sample)?;
-        results::write(self, samples, &plan, &trained)?;
-        let is_sheet = has_extension(&self.output, "png");
-        if let Some(order) = plan.order(&trained).filter(|_| is_sheet && !quiet) {
-            tell!("{order}");
         }
-        Ok(ExitCode::SUCCESS)
     }
 
     /// Refuse what cannot be written before a model is opened.
     fn check(&self) -> anyhow::Result<()> {
-        check_output_or_folder("--output", &self.output, &["png", "npy"])?;
+        check_output_or_folder("--output", &self.output, &["png", "npy", "npz"])?;
         if let Some(path) = &self.trajectory {
             check_output("--trajectory", path, &["png"])?;
         }

@@ -5,25 +5,29 @@ mod arrangement;
 mod cut;
 mod folder;
 mod grid;
+mod image_array;
 mod layout;
+mod new_file;
 mod npy;
+mod npz;
 mod pictures;
 mod sheet;
 mod table;
 
 use std::fmt::Display;
-use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
 use crate::typed::Mistyped;
+use new_file::NewFile;
 
 pub(crate) use animation::save_animation;
 pub(crate) use cut::{CutSheet, cut_sheet};
 pub(crate) use folder::{check_output_or_folder, is_folder, save_pictures};
 pub(crate) use grid::{columns_for, columns_in_turn, save_grid, scale_for, shows_classes};
+pub(crate) use image_array::ImageArray;
 pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
 pub use npy::save_npy_u8;
 pub(crate) use npy::{load_npy_u8, save_npy_f32, save_npy_u32};
@@ -74,23 +78,17 @@ fn write_encoded(path: &Path, encoded: io::Result<Vec<u8>>) -> Result<(), WriteE
     named(path, encoded.and_then(|bytes| replace(path, &bytes)))
 }
 
-fn named(path: &Path, written: io::Result<()>) -> Result<(), WriteError> {
+fn named<T>(path: &Path, written: io::Result<T>) -> Result<T, WriteError> {
     written.map_err(|cause| WriteError {
         path: path.to_owned(),
         cause,
     })
 }
 
-/// Write a new file beside `path`, then give it that name.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Opened here and not by `tempfile`, whose files only their owner may read.
-    let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = tempfile::Builder::new()
-        .prefix(".ebm-")
-        .make_in(folder_of(path), create)?;
-    file.as_file_mut().write_all(bytes)?;
-    file.persist(path).map_err(|failed| failed.error)?;
-    Ok(())
+    let mut file = NewFile::create(path)?;
+    file.write_all(bytes)?;
+    file.finish()
 }
 
 /// Whether the name of a file ends in `.extension`, in upper or lower case.

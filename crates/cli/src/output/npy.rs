@@ -82,20 +82,38 @@ fn save<T: npyz::AutoSerialize + Copy>(
         "expected {expected} elements for {shape:?}, got {}",
         data.len()
     );
-    write_encoded(path, encode(shape, data))
+    write_encoded(path, npy_bytes(shape, data))
 }
 
-fn encode<T: npyz::AutoSerialize + Copy>(shape: &[usize], data: &[T]) -> io::Result<Vec<u8>> {
-    let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
+/// The content of a `.npy` file.
+pub(super) fn npy_bytes<T: npyz::AutoSerialize + Copy>(
+    shape: &[usize],
+    data: &[T],
+) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&shape)
-        .writer(&mut bytes)
-        .begin_nd()?;
+    let mut writer = begin(shape, &mut bytes)?;
     writer.extend(data.iter().copied())?;
     writer.finish()?;
     Ok(bytes)
+}
+
+/// The part of a `.npy` file that stands before its elements.
+pub(super) fn npy_header<T: npyz::AutoSerialize>(shape: &[usize]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    begin::<T>(shape, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn begin<'a, T: npyz::AutoSerialize>(
+    shape: &[usize],
+    bytes: &'a mut Vec<u8>,
+) -> io::Result<npyz::NpyWriter<T, &'a mut Vec<u8>>> {
+    let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
+    npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(bytes)
+        .begin_nd()
 }
 
 #[cfg(test)]

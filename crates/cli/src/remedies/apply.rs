@@ -35,9 +35,7 @@ pub(super) fn of_sampling(error: &SampleError) -> String {
             "ask for fewer with --num, or pass --init noise"
         }
         SampleError::Precision(_) => return device::of_precision(),
-        SampleError::Diverged { .. } => {
-            "nothing was written; try fewer --steps, or an earlier checkpoint"
-        }
+        SampleError::Diverged { .. } => "try fewer --steps, or an earlier checkpoint",
     };
     remedy.to_owned()
 }

@@ -1,99 +1,99 @@
-//! Write samples as pictures, arrays and animations.
-
-use std::path::Path;
+//! Take samples part by part and write them as pictures, arrays and animations.
 
 use ebm_apply::{Samples, Trained, to_bytes};
 use ebm_core::ImageShape;
 
-use super::folder::picture_names;
+use super::images::Images;
 use super::plan::{Plan, TRAJECTORY_ROWS};
+use super::totals::Totals;
 use super::{SampleArgs, TRAJECTORY_FRAMES};
-use crate::output::{
-    has_extension, is_folder, nchw_to_nhwc, save_animation, save_grid, save_npy_u8, save_npy_u32,
-    save_pictures, say, scale_for,
-};
-
-/// Shares of accepted steps beyond which a chain hardly moves: all are refused, or all are tiny.
-const LOWEST_ACCEPTANCE: f64 = 0.1;
-const HIGHEST_ACCEPTANCE: f64 = 0.98;
+use crate::output::{save_animation, save_grid, say, scale_for};
 
 /// How long a frame of an animation is shown.
 const FRAME_MS: u32 = 80;
 
-/// Write everything that was asked for and print the name of each file.
-pub(super) fn write(
-    args: &SampleArgs,
-    samples: Samples,
-    plan: &Plan,
-    trained: &Trained,
-) -> anyhow::Result<()> {
-    let (num, shape) = (plan.labels.len(), trained.shape());
-    let (dims, scale) = (shape.dims(), scale_for(shape.width));
-    let frames: Vec<Vec<u8>> = samples.trajectory.into_iter().map(to_bytes).collect();
-    let bytes = to_bytes(samples.images);
-    if is_folder(&args.output) {
-        write_pictures(&args.output, &bytes, plan, trained)?;
-    } else if has_extension(&args.output, "npy") {
-        write_arrays(&args.output, &bytes, plan, trained)?;
-    } else {
-        let (images, columns) = match plan.then {
-            Some(_) => rows_of_frames(&frames, num, shape),
-            None => (bytes, plan.columns),
-        };
-        save_grid(&args.output, &images, dims, columns, scale)?;
-        say(args.output.display())?;
+/// What was drawn so far.
+pub(super) struct Results<'a> {
+    args: &'a SampleArgs,
+    plan: &'a Plan,
+    shape: ImageShape,
+    images: Images,
+    frames: Vec<Vec<u8>>,
+    totals: Totals,
+}
+
+impl<'a> Results<'a> {
+    /// No samples yet.
+    ///
+    /// # Errors
+    /// Where the samples cannot be written.
+    pub(super) fn new(
+        args: &'a SampleArgs,
+        plan: &'a Plan,
+        trained: &Trained,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            args,
+            plan,
+            shape: trained.shape(),
+            images: Images::create(&args.output, plan, trained)?,
+            frames: Vec::new(),
+            totals: Totals::default(),
+        })
     }
-    if let Some(path) = &args.trajectory {
-        let (rows, columns) = rows_of_frames(&frames, num, shape);
-        save_grid(path, &rows, dims, columns, scale)?;
-        say(path.display())?;
+
+    /// Whether samples cannot be taken in parts: a sheet or a trajectory shows all of them.
+    pub(super) fn needs_all_at_once(&self) -> bool {
+        matches!(self.images, Images::Sheet(_)) || self.args.shows_trajectory()
     }
-    if let Some(path) = &args.animation {
-        save_animation(path, &frames, dims, plan.columns, scale, FRAME_MS)?;
-        say(path.display())?;
+
+    /// Take the next samples.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub(super) fn add(&mut self, samples: Samples) -> anyhow::Result<()> {
+        self.totals.add(&samples);
+        self.frames
+            .extend(samples.trajectory.into_iter().map(to_bytes));
+        self.images.append(&to_bytes(samples.images))?;
+        Ok(())
     }
-    let mean = samples.energies.iter().sum::<f32>() / num as f32;
-    tracing::info!("mean energy of the samples: {mean:.3}");
-    if let Some(acceptance) = samples.acceptance {
-        tracing::info!("accepted {:.1}% of the steps", 100.0 * acceptance);
-        if !(LOWEST_ACCEPTANCE..=HIGHEST_ACCEPTANCE).contains(&acceptance) {
-            tracing::warn!(
-                "with so {} steps accepted the chains hardly move: the samples are not of this energy's density; \
-                 set langevin.target_acceptance, and another langevin.step_size or langevin.temperature",
-                if acceptance < 0.5 { "few" } else { "many" }
-            );
+
+    /// Write everything that was asked for and print the name of each file.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let (args, plan, num) = (self.args, self.plan, self.plan.labels.len());
+        let (dims, scale) = (self.shape.dims(), scale_for(self.shape.width));
+        match self.images {
+            Images::Sheet(images) => {
+                let (images, columns) = match plan.then {
+                    Some(_) => rows_of_frames(&self.frames, num, self.shape),
+                    None => (images, plan.columns),
+                };
+                save_grid(&args.output, &images, dims, columns, scale)?;
+                say(args.output.display())?;
+            }
+            Images::Array { array, classes } => {
+                for file in array.finish(classes.as_deref())? {
+                    say(file.display())?;
+                }
+            }
+            Images::Folder { .. } => say(args.output.display())?,
         }
+        if let Some(path) = &args.trajectory {
+            let (rows, columns) = rows_of_frames(&self.frames, num, self.shape);
+            save_grid(path, &rows, dims, columns, scale)?;
+            say(path.display())?;
+        }
+        if let Some(path) = &args.animation {
+            save_animation(path, &self.frames, dims, plan.columns, scale, FRAME_MS)?;
+            say(path.display())?;
+        }
+        self.totals.log();
+        Ok(())
     }
-    Ok(())
-}
-
-/// Write a picture of each sample, in a folder for each class where the model has classes.
-fn write_pictures(
-    folder: &Path,
-    bytes: &[u8],
-    plan: &Plan,
-    trained: &Trained,
-) -> anyhow::Result<()> {
-    let (num_classes, class_names) = (trained.num_classes(), trained.class_names());
-    let names = picture_names(plan.last_classes(), num_classes, class_names);
-    save_pictures(folder, &names, bytes, trained.shape().dims())?;
-    say(folder.display())?;
-    Ok(())
-}
-
-/// Write an array of the samples, and one of their classes where the model has classes.
-fn write_arrays(path: &Path, bytes: &[u8], plan: &Plan, trained: &Trained) -> anyhow::Result<()> {
-    let (classes, dims) = (plan.last_classes(), trained.shape().dims());
-    let [channels, height, width] = dims;
-    let shape = [classes.len(), height, width, channels];
-    save_npy_u8(path, &shape, &nchw_to_nhwc(bytes, dims))?;
-    say(path.display())?;
-    if trained.num_classes() > 0 {
-        let path = path.with_extension("labels.npy");
-        save_npy_u32(&path, &[classes.len()], classes)?;
-        say(path.display())?;
-    }
-    Ok(())
 }
 
 /// Up to a dozen of the frames of the first chains, chain by chain, and how many of each.

@@ -1,5 +1,6 @@
 //! Draw samples of a trained run, and look at the pictures and arrays.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::common::{Scratch, bytes, latest, size_of_picture, trained, tree};
@@ -57,7 +58,10 @@ fn a_folder_of_samples_may_be_there_while_it_is_empty() {
         &["--output nowhere/out/", "nowhere; make it"],
     );
     let new = ["sample", "run", "--device", "cpu", "--output", "new"];
-    scratch.refuses_as_typed(&new, &["--output new", ".png or .npy", "folder: new/"]);
+    scratch.refuses_as_typed(
+        &new,
+        &["--output new", ".png or .npy or .npz", "folder: new/"],
+    );
 }
 
 #[test]
@@ -83,6 +87,157 @@ fn assert_is_npy(npy: &[u8], shape: [usize; 4]) {
         assert!(header.contains(part), "no {part} in: {header}");
     }
     assert_eq!(pixels.len(), n * h * w * c);
+}
+
+/// The content of each entry of a zip file that stores them, found through its zip64 directory.
+fn entries(zip: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let number = |at: usize, len: usize| {
+        let mut bytes = [0; 8];
+        bytes[..len].copy_from_slice(&zip[at..at + len]);
+        u64::from_le_bytes(bytes) as usize
+    };
+    let locator = zip.len() - 42;
+    assert_eq!(&zip[locator..locator + 4], b"PK\x06\x07");
+    let end = number(locator + 8, 8);
+    assert_eq!(&zip[end..end + 4], b"PK\x06\x06");
+    let (num, mut header) = (number(end + 32, 8), number(end + 48, 8));
+    let mut found = BTreeMap::new();
+    for _ in 0..num {
+        assert_eq!(&zip[header..header + 4], b"PK\x01\x02");
+        assert_eq!(number(header + 10, 2), 0, "stored without compression");
+        let extra = header + 46 + number(header + 28, 2);
+        let name = String::from_utf8_lossy(&zip[header + 46..extra]).into_owned();
+        // Length, length as stored, and place of the local header.
+        let (len, local) = (number(extra + 4, 8), number(extra + 20, 8));
+        assert_eq!(&zip[local..local + 4], b"PK\x03\x04");
+        let start = local + 30 + number(local + 26, 2) + number(local + 28, 2);
+        let content = zip[start..start + len].to_vec();
+        let checksum = crc32fast::hash(&content);
+        assert_eq!(number(header + 16, 4), checksum as usize, "{name}");
+        found.insert(name, content);
+        header = extra + number(header + 30, 2);
+    }
+    found
+}
+
+#[test]
+fn an_archive_holds_the_array_that_a_file_of_its_own_is() {
+    let scratch = trained();
+    let said = scratch
+        .sample("run", &["--output", "s.npz"])
+        .succeeds()
+        .stdout;
+    assert_eq!(said, "s.npz\n");
+    scratch.sample("run", &["--output", "s.npy"]).succeeds();
+    let expected = [("arr_0.npy".to_owned(), bytes(&scratch.join("s.npy")))];
+    let archive = bytes(&scratch.join("s.npz"));
+    assert_eq!(entries(&archive), BTreeMap::from(expected));
+    scratch.sample("run", &["--output", "S.NPZ"]).succeeds();
+    assert_eq!(bytes(&scratch.join("S.NPZ")), archive);
+}
+
+#[test]
+fn an_archive_holds_the_classes_of_a_model_that_has_classes() {
+    let scratch = Scratch::new();
+    let conditional = ["--set", "model.conditional=true"];
+    scratch.train("run", &conditional).succeeds();
+    let said = scratch
+        .sample("run", &["--output", "s.npz"])
+        .succeeds()
+        .stdout;
+    assert_eq!(said, "s.npz\n");
+    scratch.sample("run", &["--output", "s.npy"]).succeeds();
+    let archive = entries(&bytes(&scratch.join("s.npz")));
+    assert_eq!(archive["arr_0.npy"], bytes(&scratch.join("s.npy")));
+    let classes = npyz::NpyFile::new(archive["arr_1.npy"].as_slice()).expect("an array");
+    assert_eq!(classes.dtype().descr(), "'<i8'");
+    assert_eq!(classes.into_vec::<i64>().expect("classes"), [0, 1, 2, 3]);
+}
+
+/// Images of two parts: the first has 500.
+const TWO_PARTS: usize = 508;
+
+#[test]
+fn samples_in_parts_are_those_of_one_sheet() {
+    let scratch = trained();
+    let num = TWO_PARTS.to_string();
+    let draw = |output: &str| {
+        let args = [
+            "sample", "run", "--device", "cpu", "--num", &num, "--output", output,
+        ];
+        let said = scratch.ebm(&args).succeeds().stderr;
+        let line = said.lines().find(|line| line.contains("mean energy"));
+        line.and_then(|line| line.split("mean energy").last().map(str::to_owned))
+    };
+    let energy = draw("all.png");
+    assert!(energy.is_some());
+    for output in ["s.npy", "s.npz", "out/"] {
+        assert_eq!(draw(output), energy, "{output}");
+    }
+    let npy = bytes(&scratch.join("s.npy"));
+    assert_is_npy(&npy, [TWO_PARTS, 16, 16, 1]);
+    assert_eq!(entries(&bytes(&scratch.join("s.npz")))["arr_0.npy"], npy);
+
+    let sheet = image::open(scratch.join("all.png")).expect("a picture");
+    let sheet = sheet.into_luma8();
+    let images = &npy[npy.len() - TWO_PARTS * 256..];
+    for (index, image) in images.chunks(256).enumerate() {
+        // 23 in a row, lines of two pixels between them, three times magnified.
+        let (left, top) = (index % 23 * 18, index / 23 * 18);
+        let on_sheet = |at: usize| {
+            let (x, y) = (left + at % 16, top + at / 16);
+            sheet.get_pixel(3 * x as u32, 3 * y as u32).0[0]
+        };
+        let expected: Vec<u8> = (0..256).map(on_sheet).collect();
+        assert_eq!(image, expected, "image {index}");
+        let picture = image::open(scratch.join(&format!("out/{index:04}.png")));
+        assert_eq!(picture.expect("a picture").as_bytes(), image);
+    }
+}
+
+#[test]
+fn samples_that_cannot_be_drawn_leave_the_earlier_array_and_nothing_else() {
+    let scratch = trained();
+    for output in ["s.npz", "s.npy"] {
+        scratch.write(output, "earlier");
+        // The buffer has 32 chains.
+        let args = [
+            "sample", "run", "--device", "cpu", "--init", "buffer", "--num", "33", "--output",
+            output,
+        ];
+        scratch.refuses(&args, &["33 samples exceed", "--num"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_the_earlier_array_and_nothing_else() {
+    use std::process::{Command, Stdio};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    let scratch = trained();
+    scratch.write("s.npz", "earlier");
+    let before = scratch.tree();
+    let endless = [
+        "sample", "run", "--device", "cpu", "--steps", "16777215", "--output", "s.npz",
+    ];
+    let mut child = scratch
+        .command(&endless)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    while scratch.tree().len() == before.len() {
+        assert_eq!(child.try_wait().expect("its state"), None, "it ended");
+        sleep(Duration::from_millis(20));
+    }
+    sleep(Duration::from_millis(300)); // from the new file to the listener
+    let interrupt = format!("kill -INT {}", child.id());
+    let sent = Command::new("sh").args(["-c", &interrupt]).status();
+    assert!(sent.is_ok_and(|status| status.success()));
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    scratch.assert_unchanged_since(&before);
 }
 
 #[test]
