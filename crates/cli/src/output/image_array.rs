@@ -144,7 +144,7 @@ mod tests {
         for image in PIXELS.chunks(4) {
             array.append(image).unwrap();
         }
-        assert_eq!(array.finish(None).unwrap(), [parts.clone()]);
+        assert_eq!(array.finish(None).unwrap(), std::slice::from_ref(&parts));
         save_npy_u8(&once, &[2, 1, 2, 2], &ARRAY).unwrap();
         assert_eq!(fs::read(parts).unwrap(), fs::read(once).unwrap());
     }

@@ -103,7 +103,8 @@ fn show(message: &'static str, total: u64, done: &dyn Fn() -> u64, ended: &Recei
         return;
     }
     while goes_on(BETWEEN_LINES) {
-        let share = done() as f64 / total.max(1) as f64;
+        // `total` may be an estimate.
+        let share = (done() as f64 / total.max(1) as f64).min(0.99);
         let left = start.elapsed().as_secs_f64() * (1.0 - share) / share;
         let left = if share > 0.0 {
             format!(", about {} left", duration(left))
