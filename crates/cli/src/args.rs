@@ -155,6 +155,15 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Read a number of images, of which no memory holds more.
+pub(crate) fn image_count(text: &str) -> Result<usize, String> {
+    const MOST: usize = 10_000_000;
+    match positive(text)? {
+        number if number > MOST => Err(format!("must be at most {MOST}")),
+        number => Ok(number),
+    }
+}
+
 /// Where to compute.
 #[derive(Args, Debug)]
 pub(crate) struct DeviceArgs {

@@ -1,6 +1,11 @@
 //! Say how good runs are, in numbers that a stranger gets again.
 
+mod anomalies;
+mod charts;
+mod data;
+mod evaluation;
 pub(crate) mod features;
+mod measuring;
 mod table;
 mod written;
 
@@ -8,28 +13,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, ValueHint};
-use ebm_apply::evaluate::{
-    DataToJudge, FrechetError, Kept, QualityReport, Recognition, USUAL_NUMBER, judge, kept_samples,
-    recognise,
-};
-use ebm_apply::{Init, SampleOptions, StepCounter, Trained, Weights, labels_in_shares};
-use ebm_core::DeviceKind;
-use ebm_data::Dataset;
-use serde::Serialize;
+use clap::{Args, ValueEnum, ValueHint};
+use ebm_apply::evaluate::{LikelihoodError, Sets, USUAL_NUMBER, out_of_distribution};
+use ebm_apply::{Init, Trained};
 
-use crate::args::positive;
-use crate::dataset;
+use crate::args::{image_count, positive};
 use crate::output::say;
-use crate::progress::{Waiting, with_progress};
+use crate::progress::Waiting;
 use crate::sample::{Start, step_count};
 use crate::trained::UsageArgs;
+use crate::typed::Mistyped;
+use anomalies::Against;
+use data::Prepared;
+use evaluation::Evaluation;
 
-/// Measure how good the samples of runs are
+/// Measure how good runs are
 ///
 /// Draws fresh samples and compares them with the run's test images by features of a frozen classifier:
-/// Fréchet and kernel distance, precision and recall, classes, nearest training images. The same command
-/// gives the same numbers again. Samples are kept in RUN/evaluation, so that what was interrupted goes on.
+/// Fréchet and kernel distance, precision and recall, classes, nearest training images. --measure names what
+/// else is measured. The same command gives the same numbers again. Samples are kept in RUN/evaluation, so
+/// that what was interrupted goes on.
 #[derive(Args, Debug)]
 pub(crate) struct EvaluateArgs {
     /// Run directories or checkpoints
@@ -39,8 +42,12 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     usage: UsageArgs,
 
-    /// Samples to draw, and the most images of the data to compare them with
-    #[arg(long, value_parser = positive, default_value_t = USUAL_NUMBER)]
+    /// What to measure [default: quality,recognition]
+    #[arg(long, value_enum, value_name = "WHAT,…", value_delimiter = ',')]
+    measure: Vec<Measure>,
+
+    /// Samples to draw, and the most images of the data to compare them with; more than 64 for quality
+    #[arg(long, value_parser = image_count, default_value_t = USUAL_NUMBER)]
     num: usize,
 
     /// Langevin steps [default: the run's output.sample_steps]
@@ -55,7 +62,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
-    /// Features to compare by: digits, mnist or a file [default: RUN/features.safetensors, else those
+    /// Features to compare by: digits, mnist, cifar10 or a file [default: RUN/features.safetensors, else those
     /// of the run's data or of images of its shape]
     #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     features: Option<String>,
@@ -63,6 +70,28 @@ pub(crate) struct EvaluateArgs {
     /// Folder with the data set's files, where they are not in the run's own data.dir any more
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
+
+    /// Images to tell from the data: noise, constant, blurred, shuffled, inverted, rotated; digits or shapes;
+    /// NAME=DIR for another data set; or a folder of pictures [default, with --measure anomalies: the first six]
+    #[arg(long, value_name = "WHAT,…", value_delimiter = ',', help_heading = ANOMALIES)]
+    against: Vec<Against>,
+
+    /// T of the density p(x) ∝ exp(−E(x)/T) [default: that at which training images are likeliest, or
+    /// the lowest that chains follow]
+    #[arg(long, value_name = "T", value_parser = temperature, help_heading = LIKELIHOOD)]
+    temperature: Option<f64>,
+
+    /// Inverse temperatures between uniform noise and the model [default: 1000]
+    #[arg(long, value_name = "N", value_parser = step_count, help_heading = LIKELIHOOD)]
+    annealing_steps: Option<usize>,
+
+    /// Chains, in each direction [default: 256]
+    #[arg(long, value_name = "N", value_parser = at_least_two, help_heading = LIKELIHOOD)]
+    annealing_chains: Option<usize>,
+
+    /// Gradients of each of 64 chains under each sampler, at least 200 [default: 4000]
+    #[arg(long, value_name = "N", value_parser = gradients, help_heading = SAMPLERS)]
+    sampler_gradients: Option<usize>,
 
     /// Print the report as JSON
     #[arg(long)]
@@ -73,57 +102,52 @@ pub(crate) struct EvaluateArgs {
     output: Option<PathBuf>,
 }
 
-/// What was measured of a run, and how.
-#[derive(Debug, Serialize)]
-struct Evaluation {
-    /// The checkpoint.
-    checkpoint: PathBuf,
-    /// A checksum of it.
-    fingerprint: String,
-    iteration: u64,
-    /// Which weights: `average` or `last`.
-    weights: &'static str,
-    /// Where chains started: `noise` or `buffer`.
-    from: &'static str,
-    seed: u64,
-    /// Langevin steps of every chain.
-    steps: usize,
-    /// Seconds that drawing the samples took, whenever that was.
-    seconds: f64,
-    device: String,
-    version: &'static str,
-    quality: QualityReport,
-    /// How well it recognises the images that samples are compared with, where it is given classes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recognition: Option<Recognition>,
-    #[serde(skip)]
-    pictures: Pictures,
-}
+const ANOMALIES: &str = "Out of distribution";
+const LIKELIHOOD: &str = "Likelihood";
+const SAMPLERS: &str = "Samplers";
 
-/// What a report shows.
-#[derive(Debug, Default)]
-struct Pictures {
-    shape: [usize; 3],
-    samples: Vec<u8>,
-    train: Vec<u8>,
+/// What is measured of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Measure {
+    /// How close samples are to data
+    Quality,
+    /// How well a model with classes recognises images
+    Recognition,
+    /// How well its scores tell other images from the data; --against names them
+    Anomalies,
+    /// log Z from both sides, and bits per dimension
+    Likelihood,
+    /// How far the steps of training are from the density, and how MALA and HMC mix
+    Samplers,
+    /// All of it
+    All,
 }
 
 impl EvaluateArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        self.refuse_idle_options()?;
         if let Some(folder) = &self.output {
             written::check(folder)?;
         }
         let chosen = self.usage.device(quiet)?;
+        let mut prepared = Prepared::default();
         let mut evaluations = Vec::new();
+        // What cannot be judged is refused before anything is measured.
+        for run in self.runs.iter().filter(|_| self.measures(Measure::Quality)) {
+            let trained = self.usage.open(run, &chosen)?;
+            let features = self.features(&trained);
+            features.with_context(|| run.display().to_string())?;
+        }
         for run in &self.runs {
             let trained = self.usage.open(run, &chosen)?;
-            evaluations.push(self.evaluate(&trained, &chosen.description, quiet)?);
+            let evaluated = self.evaluate(&trained, &chosen.description, &mut prepared, quiet);
+            evaluations.push(evaluated.with_context(|| run.display().to_string())?);
         }
         if let Some(folder) = &self.output {
             written::write(folder, &evaluations)?;
         }
         for one in &evaluations {
-            for warning in &one.quality.warnings {
+            for warning in one.warnings() {
                 tracing::warn!("{}: {warning}", one.checkpoint.display());
             }
         }
@@ -138,141 +162,170 @@ impl EvaluateArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn evaluate(&self, trained: &Trained, device: &str, quiet: bool) -> anyhow::Result<Evaluation> {
-        let config = trained.config();
-        let run = run_dir(trained.checkpoint());
-        let (asked, dataset) = (self.features.as_deref(), config.data.dataset);
-        let features = features::choose(asked, &run, dataset, trained.shape())?;
-        features.check(trained.shape())?;
-        let data = self.data(trained, quiet)?;
-        let labels = self.labels(trained);
-        let judged = DataToJudge::new(&data, labels.len());
-        let (images, dims) = (judged.len(), features.note().network.hidden);
-        if images <= dims {
-            return Err(FrechetError::TooFew { images, dims }.into());
-        }
-        let options = SampleOptions {
-            labels,
-            steps: self.steps.unwrap_or(config.output.sample_steps),
-            seed: self.seed,
-            init: self.from.into(),
-            weights: self.usage.weights(),
-            ..SampleOptions::new(trained, 1)
-        };
-        let fingerprint = trained.fingerprint().context("cannot read the manifest")?;
-        let folder =
-            run.join("evaluation")
-                .join(self.samples_name(&fingerprint, trained, &options));
-        let samples = self.samples(trained, &options, &folder, quiet)?;
-        let waiting = Waiting::start("comparing with the data", quiet);
-        let quality = judge(&features, &samples.pixels, &judged, &data.train.class_names);
-        waiting.end();
-        Ok(Evaluation {
-            checkpoint: trained.checkpoint().to_owned(),
-            fingerprint,
-            iteration: trained.state().iteration,
-            weights: self.weights_name(),
-            from: self.from.name(),
-            seed: self.seed,
-            steps: options.steps,
-            seconds: samples.seconds,
-            device: device.to_owned(),
-            version: env!("CARGO_PKG_VERSION"),
-            quality: quality?,
-            recognition: self.recognition(trained, &data, quiet),
-            pictures: Pictures {
-                shape: trained.shape().dims(),
-                samples: samples.pixels,
-                train: judged.into_training(),
-            },
-        })
-    }
-
-    /// The run's data; of data that are drawn, as many test images as are asked for.
-    fn data(&self, trained: &Trained, quiet: bool) -> anyhow::Result<Dataset> {
-        let mut config = trained.config().data.clone();
-        if config.dataset.is_drawn() {
-            config.test_images = config.test_images.max(self.num);
-        }
-        dataset::of_run(trained, &config, self.data_dir.as_deref(), quiet)
-    }
-
-    /// The class of every sample: in the shares that the data have, or those of the buffer's chains.
-    fn labels(&self, trained: &Trained) -> Vec<u32> {
-        let state = trained.state();
-        match self.from {
-            Start::Noise => labels_in_shares(
-                self.num,
-                &state.data.class_frequencies,
-                trained.num_classes(),
+    /// Refuse options of what is not measured, which would do nothing.
+    fn refuse_idle_options(&self) -> Result<(), Mistyped> {
+        for (flag, is_given, what, name) in [
+            (
+                "--temperature",
+                self.temperature.is_some(),
+                Measure::Likelihood,
+                "likelihood",
             ),
-            Start::Buffer => {
-                let buffer = &state.objective_state.buffer;
-                let slots: Vec<u32> = (0..buffer.capacity() as u32).take(self.num).collect();
-                buffer.labels(&slots)
+            (
+                "--annealing-steps",
+                self.annealing_steps.is_some(),
+                Measure::Likelihood,
+                "likelihood",
+            ),
+            (
+                "--annealing-chains",
+                self.annealing_chains.is_some(),
+                Measure::Likelihood,
+                "likelihood",
+            ),
+            (
+                "--sampler-gradients",
+                self.sampler_gradients.is_some(),
+                Measure::Samplers,
+                "samplers",
+            ),
+            (
+                "--features",
+                self.features.is_some(),
+                Measure::Quality,
+                "quality",
+            ),
+            ("--steps", self.steps.is_some(), Measure::Quality, "quality"),
+        ] {
+            if is_given && !self.measures(what) {
+                let problem = format!("{flag} does nothing without --measure {name}");
+                return Err(Mistyped(problem));
             }
         }
+        Ok(())
     }
 
-    /// How well a model with classes recognises test images, or training images where there are no others.
-    fn recognition(&self, trained: &Trained, data: &Dataset, quiet: bool) -> Option<Recognition> {
-        let test = data.test.as_ref().filter(|test| !test.is_empty());
-        let images = test.unwrap_or(&data.train);
-        if trained.num_classes() == 0 || images.class_names != trained.class_names() {
-            return None;
-        }
-        let waiting = Waiting::start("recognising images", quiet);
-        let found = recognise(trained, self.usage.weights(), images);
-        waiting.end();
-        Some(found)
+    /// Whether something is measured.
+    fn measures(&self, what: Measure) -> bool {
+        let by_default = [Measure::Quality, Measure::Recognition];
+        let is_named = self.measure.contains(&what) || self.measure.contains(&Measure::All);
+        is_named
+            || (self.measure.is_empty() && by_default.contains(&what))
+            || (what == Measure::Anomalies && !self.against.is_empty())
     }
 
-    /// What tells kept samples apart.
-    fn samples_name(
-        &self,
-        fingerprint: &str,
-        trained: &Trained,
-        options: &SampleOptions,
-    ) -> String {
-        let device = if DeviceKind::is_cpu(trained.device()) {
-            "cpu"
-        } else {
-            "gpu"
-        };
-        format!(
-            "{fingerprint}-{}-{}-{}steps-seed{}-{device}-{}",
-            self.weights_name(),
-            self.from.name(),
-            options.steps,
-            options.seed,
-            env!("CARGO_PKG_VERSION")
-        )
-    }
-
-    fn weights_name(&self) -> &'static str {
-        match self.usage.weights() {
-            Weights::Average => "average",
-            Weights::Last => "last",
-        }
-    }
-
-    fn samples(
+    fn evaluate(
         &self,
         trained: &Trained,
-        options: &SampleOptions,
-        folder: &Path,
+        device: &str,
+        prepared: &mut Prepared,
         quiet: bool,
-    ) -> anyhow::Result<Kept> {
-        let counter = StepCounter::default();
-        let (total, taken) = (options.num_gradients(), counter.clone());
-        let draw = || kept_samples(trained, options, folder, &counter);
-        Ok(with_progress(
-            "sampling",
-            total,
-            || taken.gradients(),
-            quiet,
-            draw,
-        )?)
+    ) -> anyhow::Result<Evaluation> {
+        let weights = self.usage.weights();
+        let needs_data = [
+            Measure::Quality,
+            Measure::Recognition,
+            Measure::Anomalies,
+            Measure::Likelihood,
+        ];
+        let features = if self.measures(Measure::Quality) {
+            Some(self.features(trained)?)
+        } else {
+            None
+        };
+        let data = if needs_data.iter().any(|&what| self.measures(what)) {
+            Some(prepared.of_run(trained, self.num, self.data_dir.as_deref(), quiet)?)
+        } else {
+            None
+        };
+        let others = match &data {
+            Some(data) if self.measures(Measure::Anomalies) => {
+                // Drawn data are others than the run's own.
+                let seed = trained.config().seed.wrapping_add(1);
+                anomalies::sets(&self.against, data, seed, self.num, quiet)?
+            }
+            _ => Vec::new(),
+        };
+        if let Some(data) = data.as_ref().filter(|_| self.measures(Measure::Likelihood)) {
+            let (chains, images) = (self.likelihood_options().chains, data.to_judge().len());
+            if images < chains {
+                return Err(LikelihoodError::FewImages { chains, images }.into());
+            }
+        }
+        let mut evaluation = Evaluation {
+            checkpoint: trained.checkpoint().to_owned(),
+            fingerprint: trained.fingerprint().context("cannot read the manifest")?,
+            iteration: trained.state().iteration,
+            weights: self.weights_name(),
+            seed: self.seed,
+            device: device.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            samples: None,
+            quality: None,
+            recognition: None,
+            out_of_distribution: None,
+            likelihood: None,
+            samplers: None,
+            shown: None,
+        };
+        if self.measures(Measure::Samplers) {
+            evaluation.samplers = self.samplers(trained, quiet)?;
+        }
+        let Some(data) = data else {
+            return Ok(evaluation);
+        };
+        if let Some(features) = features {
+            self.judge(&mut evaluation, trained, &features, &data, quiet)?;
+        }
+        if self.measures(Measure::Recognition) {
+            evaluation.recognition = self.recognition(trained, &data, quiet)?;
+        }
+        if self.measures(Measure::Anomalies) {
+            let judged = data.to_judge();
+            let sets = Sets {
+                training: judged.some_training(),
+                data: judged.held(),
+                data_name: judged.held_name(),
+                others: &others,
+            };
+            let waiting = Waiting::start("scoring other images", quiet);
+            let found = out_of_distribution(trained, weights, sets);
+            waiting.end();
+            evaluation.out_of_distribution = Some(found?);
+        }
+        if self.measures(Measure::Likelihood) {
+            evaluation.likelihood = Some(self.likelihood(trained, &data, quiet)?);
+        }
+        Ok(evaluation)
+    }
+}
+
+/// Read a temperature whose inverse is an f32.
+fn temperature(text: &str) -> Result<f64, String> {
+    let temperature: f64 = text.parse().map_err(|_| "must be a number".to_owned())?;
+    if (1e-30..=1e30).contains(&temperature) {
+        Ok(temperature)
+    } else {
+        Err("must be from 1e-30 to 1e30".to_owned())
+    }
+}
+
+/// Read a number of gradients of a chain.
+fn gradients(text: &str) -> Result<usize, String> {
+    const LEAST: usize = 200;
+    const MOST: usize = 100_000_000;
+    match positive(text)? {
+        number if !(LEAST..=MOST).contains(&number) => {
+            Err(format!("must be from {LEAST} to {MOST}"))
+        }
+        number => Ok(number),
+    }
+}
+
+fn at_least_two(text: &str) -> Result<usize, String> {
+    match positive(text)? {
+        1 => Err("must be at least 2".to_owned()),
+        number => Ok(number),
     }
 }
 

@@ -95,12 +95,21 @@ impl ListArgs {
             let network = network?;
             let note = network.note();
             let [channels, height, width] = note.image_shape;
+            let set = if note.accuracy_of_training {
+                "training"
+            } else {
+                "test"
+            };
             table.row([
                 network.id(),
                 format!("{channels}×{height}×{width}"),
                 note.data.clone(),
                 note.network.hidden.to_string(),
-                format!("{:.2} % of {}", 100.0 * note.accuracy, note.accuracy_of),
+                format!(
+                    "{:.2} % of {} {set} images",
+                    100.0 * note.accuracy,
+                    note.accuracy_of
+                ),
             ]);
         }
         say(table.render(3))?;

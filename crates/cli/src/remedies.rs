@@ -7,7 +7,7 @@ mod train;
 
 use std::error::Error;
 
-use ebm_apply::evaluate::{FrechetError, KeepError, QualityError};
+use ebm_apply::evaluate::{FrechetError, KeepError, LikelihoodError, MixingError, QualityError};
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
 use ebm_model::UnsupportedPrecision;
@@ -49,6 +49,12 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(FrechetError::TooFew { .. }) = cause.downcast_ref() {
         return Some("ask for more with --num, of data that have as many".to_owned());
+    }
+    if let Some(error) = cause.downcast_ref::<LikelihoodError>() {
+        return apply::of_likelihood(error);
+    }
+    if let Some(error) = cause.downcast_ref::<MixingError>() {
+        return apply::of_mixing(error);
     }
     if let Some(QualityError::Frechet(FrechetError::TooFew { .. })) = cause.downcast_ref() {
         let remedy = "set output.evaluate_samples higher, with data that have as many test images";

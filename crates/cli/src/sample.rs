@@ -15,7 +15,7 @@ use ebm_langevin::{LangevinConfig, Method};
 use ebm_model::Precision;
 use ebm_train::Config;
 
-use crate::args::{as_typed, positive, precision_parser, warn_if_slow};
+use crate::args::{as_typed, image_count, positive, precision_parser, warn_if_slow};
 use crate::output::{check_output, check_output_or_folder, has_extension};
 use crate::progress::with_progress;
 use crate::trained::TrainedArgs;
@@ -29,7 +29,7 @@ pub(crate) struct SampleArgs {
     trained: TrainedArgs,
 
     /// Images to draw, of each class with --class all [default: 64, or 8 of each class]
-    #[arg(long, value_parser = positive)]
+    #[arg(long, value_parser = image_count)]
     num: Option<usize>,
 
     /// Langevin steps [default: the run's output.sample_steps]

@@ -1,8 +1,10 @@
 //! Tell how well a score separates images of other kinds from the data.
 
+use serde::Serialize;
+
 /// How well a score, high for images of other kinds, separates them from the data. Each is 1 (or 0 for
 /// `fpr95`) where every score of the others is above every score of the data.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Detection {
     /// Area under the receiver operating characteristic: the probability that one of the others scores
     /// above one of the data, ties counting half.

@@ -51,6 +51,9 @@ pub struct FeatureNote {
     pub accuracy: f64,
     /// Images of which that is the share.
     pub accuracy_of: usize,
+    /// Whether these are images that it learned from.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub accuracy_of_training: bool,
     /// Updates of its weights.
     pub iterations: usize,
     /// Seed of its random numbers.
@@ -138,7 +141,7 @@ macro_rules! embedded {
         &[$(($name, include_bytes!(concat!("../../../../assets/features/", $name, ".safetensors")))),*]
     };
 }
-const EMBEDDED: &[(&str, &[u8])] = embedded!("digits", "mnist");
+const EMBEDDED: &[(&str, &[u8])] = embedded!("digits", "mnist", "cifar10");
 
 impl FeatureNetwork {
     /// Names of the networks that are part of the program.
@@ -321,7 +324,8 @@ mod tests {
                 ..recipe.network
             };
             assert_eq!(note.network, network, "{name}");
-            assert!(note.accuracy >= 0.993, "{name}: {}", note.accuracy);
+            let least = if *name == "cifar10" { 0.8 } else { 0.993 };
+            assert!(note.accuracy >= least, "{name}: {}", note.accuracy);
         }
     }
 

@@ -10,7 +10,7 @@ use super::quality::QualityError;
 use super::report::DataToJudge;
 
 /// Features, and what they see in data that a run does not learn from. Its distances are those of
-/// [`judge`](super::judge) under `samples`.
+/// [`Reference::judge`](super::Reference::judge) under `samples`.
 #[derive(Clone, Debug)]
 pub struct FrechetJudge {
     features: FeatureNetwork,
@@ -59,7 +59,7 @@ impl SampleJudge for FrechetJudge {
 #[cfg(test)]
 mod tests {
     use super::super::frechet::FrechetError;
-    use super::super::report::judge;
+    use super::super::report::Reference;
     use super::*;
 
     fn data(test_images: usize) -> Dataset {
@@ -81,8 +81,9 @@ mod tests {
             let data = data(test_images);
             let own = FrechetJudge::new(features(), &data, 80).expect("enough");
             let samples: Vec<u8> = (0..80 * 784).map(|i| (i * 37 % 251) as u8).collect();
-            let images = DataToJudge::new(&data, 80);
-            let report = judge(&features(), &samples, &images, &data.train.class_names);
+            let reference = Reference::new(&features(), DataToJudge::new(&data, 80));
+            let names = &data.train.class_names;
+            let report = reference.and_then(|these| these.judge(&features(), &samples, names));
             let expected = report.expect("enough").samples.frechet;
             assert_eq!(own.distance(&samples).expect("a distance"), expected);
         }

@@ -2,16 +2,24 @@
 //!
 //! Reading order: `features` (what a frozen classifier sees in images, as `vectors`) → `frechet`, `kernel`,
 //! `precision_recall` (how far samples are from data, all of it in `quality`; samples from `keep`; of a run
-//! that is still training in `frechet_judge`) → `recognition`, `calibration`, `detection` (how well energies tell
-//! data from others, and classes apart).
+//! that is still training in `frechet_judge`) → `recognition` and `calibration` (how well energies tell classes
+//! apart) → `out_of_distribution` by `detection` (and data from others, such as `anomalies`) → `annealing`
+//! (log Z), `likelihood` → `mixing` (how honest the sampler is).
 
+mod annealing;
+mod anomalies;
 mod calibration;
+mod convergence;
 mod detection;
 mod features;
 mod frechet;
 mod frechet_judge;
 mod keep;
 mod kernel;
+mod likelihood;
+mod mixing;
+mod moments;
+mod out_of_distribution;
 mod precision_recall;
 mod quality;
 mod recognition;
@@ -19,6 +27,11 @@ mod report;
 mod symmetric;
 mod vectors;
 
+pub use annealing::{
+    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Bound, Temperature,
+    TemperatureChoice,
+};
+pub use anomalies::{Anomaly, BLUR, blurred};
 pub use calibration::{BINS, expected_calibration_error};
 pub use detection::{Detection, detection};
 pub use features::{
@@ -29,8 +42,19 @@ pub use frechet::{FrechetError, Gaussian};
 pub use frechet_judge::FrechetJudge;
 pub use keep::{KeepError, Kept, kept_samples};
 pub use kernel::{Discrepancy, discrepancy};
+pub use likelihood::{
+    Likelihood, LikelihoodError, LikelihoodOptions, likelihood, likelihood_gradients,
+};
+pub use mixing::{
+    Difference, Mixing, MixingError, MixingOptions, SamplerComparison, check_mixing,
+    compare_samplers, compare_samplers_of, mixing_gradients_of,
+};
+pub use out_of_distribution::{
+    NotFinite, OutOfDistribution, OutOfDistributionError, Score, Scores, Separation, Sets,
+    out_of_distribution,
+};
 pub use precision_recall::{NEIGHBORS, PrecisionRecall, precision_recall};
-pub use quality::{BLUR, Closeness, Judged, QualityError, blurred, entropy, some_of};
+pub use quality::{Closeness, Judged, QualityError, entropy, some_of};
 pub use recognition::{Recognition, recognise};
-pub use report::{DataToJudge, Neighbors, QualityReport, USUAL_NUMBER, judge};
+pub use report::{Copying, DataToJudge, Neighbors, QualityReport, Reference, USUAL_NUMBER};
 pub use vectors::Vectors;

@@ -9,8 +9,6 @@ use super::frechet::{FrechetError, Gaussian};
 use super::kernel::{FEWEST, discrepancy_given, similarity_within};
 use super::precision_recall::Balls;
 
-/// Standard deviation, in pixels, of the blur of the blurred data.
-pub const BLUR: f64 = 1.0;
 /// A combination of features whose variance is below this share of the greatest is as good as constant.
 const SINGULAR: f64 = 1e-10;
 
@@ -146,39 +144,6 @@ pub fn some_of(images: &Images, num: usize) -> Vec<u8> {
     }
 }
 
-/// Images blurred by a Gaussian of [`BLUR`] pixels, edges repeated, `[n, channels, height, width]`.
-pub fn blurred(pixels: &[u8], shape: ImageShape) -> Vec<u8> {
-    const REACH: isize = 3;
-    let weights: Vec<f64> = (-REACH..=REACH)
-        .map(|at| (-0.5 * (at as f64 / BLUR).powi(2)).exp())
-        .collect();
-    let total: f64 = weights.iter().sum();
-    let (height, width) = (shape.height, shape.width);
-    let along = |plane: &[f64], len: usize, index: &dyn Fn(usize, usize) -> usize| {
-        let mut out = vec![0.0; plane.len()];
-        for line in 0..plane.len() / len {
-            for at in 0..len {
-                let sum: f64 = (-REACH..=REACH)
-                    .zip(&weights)
-                    .map(|(step, weight)| {
-                        let from = (at as isize + step).clamp(0, len as isize - 1) as usize;
-                        weight * plane[index(line, from)]
-                    })
-                    .sum();
-                out[index(line, at)] = sum / total;
-            }
-        }
-        out
-    };
-    let planes = pixels.chunks_exact(height * width).flat_map(|plane| {
-        let plane: Vec<f64> = plane.iter().map(|&byte| f64::from(byte)).collect();
-        let rows = along(&plane, width, &|row, column| row * width + column);
-        let both = along(&rows, height, &|column, row| row * width + column);
-        both.into_iter().map(|value| value.round() as u8)
-    });
-    planes.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,21 +152,5 @@ mod tests {
     fn equal_shares_have_the_entropy_of_their_number_and_one_class_has_none() {
         assert!((entropy(&[0.25; 4]) - 4f64.ln()).abs() < 1e-12);
         assert_eq!(entropy(&[1.0, 0.0]), 0.0);
-    }
-
-    #[test]
-    fn a_blur_keeps_even_planes_and_spreads_a_point_evenly() {
-        let shape = ImageShape::new(2, 5, 7);
-        let even = vec![90; shape.pixels()];
-        assert_eq!(blurred(&even, shape), even);
-        let mut point = vec![0; shape.pixels()];
-        point[2 * 7 + 3] = 255;
-        let spread = blurred(&point, shape);
-        assert_eq!(spread[2 * 7 + 2], spread[2 * 7 + 4]);
-        assert_eq!(spread[7 + 3], spread[3 * 7 + 3]);
-        // exp(0)²/Σ² of the seven weights.
-        let sum: f64 = (-3..=3).map(|i: i32| (-0.5 * f64::from(i * i)).exp()).sum();
-        assert_eq!(f64::from(spread[2 * 7 + 3]), (255.0 / (sum * sum)).round());
-        assert!(spread[35..].iter().all(|&byte| byte == 0), "other planes");
     }
 }

@@ -3,16 +3,21 @@
 
 use burn::tensor::Device;
 use ebm_core::ImageShape;
+use ebm_core::pixels::BYTE_WIDTH;
 use ebm_data::Dataset;
 use ebm_langevin::{noise_images, to_bytes};
+use rayon::prelude::*;
 use serde::Serialize;
 
+use super::anomalies::blurred;
 use super::features::FeatureNetwork;
-use super::quality::{Closeness, Judged, QualityError, blurred, entropy, some_of};
-use super::vectors::{shuffled_indices, squared_distance};
+use super::quality::{Closeness, Judged, QualityError, entropy, some_of};
+use super::vectors::{Vectors, shuffled_indices, squared_distance};
 
-/// Samples whose nearest training images are looked for.
+/// Samples whose nearest training images are shown.
 const NEIGHBORED: usize = 16;
+/// Samples, and held-out images, whose distance from the nearest training image is measured.
+const MEASURED: usize = 100;
 /// Nearest images of each.
 const NEAREST: usize = 5;
 
@@ -43,11 +48,27 @@ pub struct QualityReport {
     pub class_entropy: f64,
     /// Entropy of the data's shares, in nats.
     pub data_class_entropy: f64,
+    /// How far samples are from the training images, beside how far held-out images are.
+    pub copying: Copying,
     /// What to know before these numbers are believed.
     pub warnings: Vec<String>,
     /// Where the first samples' nearest training images are, by pixels and by features.
     #[serde(skip)]
     pub neighbors: Vec<Neighbors>,
+}
+
+/// Median distances from the nearest training image: those of samples that copy are far smaller than those of
+/// held-out images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Copying {
+    /// L2 distance of pixels in [0, 1], of samples.
+    pub samples_by_pixels: f64,
+    /// The same of held-out images.
+    pub held_by_pixels: f64,
+    /// L2 distance of features, of samples.
+    pub samples_by_features: f64,
+    /// The same of held-out images.
+    pub held_by_features: f64,
 }
 
 /// The training images nearest to a sample.
@@ -112,119 +133,226 @@ impl DataToJudge {
         self.held.is_empty()
     }
 
-    /// The images that samples are compared with, bytes.
-    pub(super) fn held(&self) -> &[u8] {
-        &self.held
+    /// Shape of the images.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
     }
 
     /// All training images, among which nearest ones are looked for, bytes.
-    pub fn into_training(self) -> Vec<u8> {
-        self.all
+    pub fn training(&self) -> &[u8] {
+        &self.all
+    }
+
+    /// Some training images, as many as there are held-out ones, bytes.
+    pub fn some_training(&self) -> &[u8] {
+        &self.train
+    }
+
+    /// Held-out images, bytes.
+    pub fn held(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// What the held-out images are.
+    pub fn held_name(&self) -> &'static str {
+        self.held_name
     }
 }
 
-/// Judge `samples`, bytes `[n, channels, height, width]` of the data's shape: as many of them, from the first
-/// on, as there are images in either set of the data. `class_names` are those of the data.
-///
-/// # Errors
-/// Where the features do not fit the images, or there are too few of them.
-pub fn judge(
-    features: &FeatureNetwork,
-    samples: &[u8],
-    data: &DataToJudge,
-    class_names_of_data: &[String],
-) -> Result<QualityReport, QualityError> {
-    let shape = data.shape;
-    let samples = &samples[..samples.len().min(data.held.len())];
-    let of = |pixels: &[u8]| Judged::new(features, pixels, shape);
-    let (drawn, held, train) = (of(samples)?, of(&data.held)?, of(&data.train)?);
-    let blurred = of(&blurred(&data.train, shape))?;
-    let noise = noise_images(held.len(), shape, 0, &Device::flex());
-    let noise = of(&to_bytes(noise))?;
-    let class_names = features.note().class_names.clone();
-    let (shares, data_shares) = (
-        drawn.class_shares(class_names.len()),
-        held.class_shares(class_names.len()),
-    );
-    let mut warnings = Vec::new();
-    let fewest = drawn.len().min(held.len());
-    if fewest < USUAL_NUMBER {
-        warnings.push(format!(
-            "of {fewest} images: distances are larger than those of {USUAL_NUMBER}, and are compared with others of \
-             {fewest} only"
-        ));
+/// Data as features see them: what samples of any model of them are judged by.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    data: DataToJudge,
+    held: Judged,
+    train: Judged,
+    of_training: Vectors,
+    floor: Closeness,
+    blurred: Closeness,
+    noise: Closeness,
+}
+
+impl Reference {
+    /// Describe the data, and what stands beside every number.
+    ///
+    /// # Errors
+    /// Where the features do not fit the images, or there are too few of them.
+    pub fn new(features: &FeatureNetwork, data: DataToJudge) -> Result<Self, QualityError> {
+        let shape = data.shape;
+        let of = |pixels: &[u8]| Judged::new(features, pixels, shape);
+        let (held, train) = (of(&data.held)?, of(&data.train)?);
+        let noise = noise_images(held.len(), shape, 0, &Device::flex());
+        Ok(Self {
+            floor: train.closeness(&held),
+            blurred: of(&blurred(&data.train, shape))?.closeness(&held),
+            noise: of(&to_bytes(noise))?.closeness(&held),
+            of_training: features.describe(&data.all, shape)?.vectors,
+            held,
+            train,
+            data,
+        })
     }
-    if class_names_of_data != class_names {
-        warnings.push(format!(
-            "the features tell {} apart, which are not the classes of the data",
-            class_names.join(", ")
-        ));
+
+    /// The data.
+    pub fn data(&self) -> &DataToJudge {
+        &self.data
     }
-    for (share, name) in shares.iter().zip(&class_names) {
-        if *share == 0.0 {
-            warnings.push(format!("no sample is of the class `{name}`"));
-        }
+
+    /// Judge `samples`, bytes `[n, channels, height, width]` of the data's shape, by the same `features`: as
+    /// many of them, from the first on, as there are images in either set of the data. `class_names_of_data` are
+    /// those of the data.
+    ///
+    /// # Errors
+    /// Where there are too few samples.
+    pub fn judge(
+        &self,
+        features: &FeatureNetwork,
+        samples: &[u8],
+        class_names_of_data: &[String],
+    ) -> Result<QualityReport, QualityError> {
+        let (data, held) = (&self.data, &self.held);
+        let samples = &samples[..samples.len().min(data.held.len())];
+        let drawn = Judged::new(features, samples, data.shape)?;
+        let class_names = features.note().class_names.clone();
+        let (shares, data_shares) = (
+            drawn.class_shares(class_names.len()),
+            held.class_shares(class_names.len()),
+        );
+        let warnings = self.warnings(&drawn, &class_names, &shares, class_names_of_data);
+        let measured = |len: usize| (0..len.min(MEASURED)).collect::<Vec<_>>();
+        let nearest = self.nearest(samples, &drawn, &measured(drawn.len()), NEAREST);
+        // Data may come in the order of their classes.
+        let spread = shuffled_indices(held.len());
+        let held_nearest = self.nearest(&data.held, held, &spread[..held.len().min(MEASURED)], 1);
+        let medians = |nearest: &[Nearest]| {
+            let of = |distance: fn(&Nearest) -> f64| median(nearest.iter().map(distance).collect());
+            [of(|one| one.pixels[0].1), of(|one| one.features[0].1)]
+        };
+        let ([samples_by_pixels, samples_by_features], [held_by_pixels, held_by_features]) =
+            (medians(&nearest), medians(&held_nearest));
+        Ok(QualityReport {
+            features: features.id(),
+            compared_with: data.held_name,
+            samples: drawn.closeness(held),
+            samples_to_training: drawn.closeness(&self.train),
+            floor: self.floor,
+            blurred: self.blurred,
+            noise: self.noise,
+            class_entropy: entropy(&shares),
+            data_class_entropy: entropy(&data_shares),
+            class_names,
+            class_shares: shares,
+            data_class_shares: data_shares,
+            copying: Copying {
+                samples_by_pixels,
+                held_by_pixels,
+                samples_by_features,
+                held_by_features,
+            },
+            warnings,
+            neighbors: nearest.iter().take(NEIGHBORED).map(Neighbors::of).collect(),
+        })
     }
-    for (set, name) in [(&drawn, "samples"), (&held, data.held_name)] {
-        if set.is_singular() {
+
+    fn warnings(
+        &self,
+        drawn: &Judged,
+        class_names: &[String],
+        shares: &[f64],
+        class_names_of_data: &[String],
+    ) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let fewest = drawn.len().min(self.held.len());
+        if fewest < USUAL_NUMBER {
             warnings.push(format!(
-                "some combination of features is the same in all {name}"
+                "of {fewest} images: distances are larger than those of {USUAL_NUMBER}, and are compared with others \
+                 of {fewest} only"
             ));
         }
+        if class_names_of_data != class_names {
+            warnings.push(format!(
+                "the features tell {} apart, which are not the classes of the data",
+                class_names.join(", ")
+            ));
+        }
+        let missing = shares.iter().zip(class_names);
+        let missing = missing.filter(|(share, _)| **share == 0.0);
+        let missing: Vec<&str> = missing.map(|(_, name)| name.as_str()).collect();
+        if !missing.is_empty() {
+            warnings.push(format!(
+                "no sample is of the classes {}",
+                missing.join(", ")
+            ));
+        }
+        for (set, name) in [(drawn, "samples"), (&self.held, self.data.held_name)] {
+            if set.is_singular() {
+                warnings.push(format!(
+                    "some combination of features is the same in all {name}"
+                ));
+            }
+        }
+        warnings
     }
-    Ok(QualityReport {
-        features: features.id(),
-        compared_with: data.held_name,
-        samples: drawn.closeness(&held),
-        samples_to_training: drawn.closeness(&train),
-        floor: train.closeness(&held),
-        blurred: blurred.closeness(&held),
-        noise: noise.closeness(&held),
-        class_entropy: entropy(&shares),
-        data_class_entropy: entropy(&data_shares),
-        class_names,
-        class_shares: shares,
-        data_class_shares: data_shares,
-        warnings,
-        neighbors: neighbors(features, samples, &drawn, data)?,
-    })
+
+    /// The nearest training images of some images of a set.
+    fn nearest(&self, pixels: &[u8], set: &Judged, some: &[usize], count: usize) -> Vec<Nearest> {
+        let image = self.data.shape.pixels();
+        let vectors = &set.described().vectors;
+        let of = |&index: &usize| {
+            let (of, vector) = (&pixels[index * image..][..image], vectors.row(index));
+            let others = self.data.all.chunks_exact(image);
+            let rows = self.of_training.rows();
+            Nearest {
+                pixels: nearest(others.map(|other| pixel_distance(of, other)), count),
+                features: nearest(rows.map(|row| squared_distance(row, vector).sqrt()), count),
+            }
+        };
+        some.par_iter().map(of).collect()
+    }
 }
 
-fn neighbors(
-    features: &FeatureNetwork,
-    samples: &[u8],
-    drawn: &Judged,
-    data: &DataToJudge,
-) -> Result<Vec<Neighbors>, QualityError> {
-    let (vectors, image) = (&drawn.described().vectors, data.shape.pixels());
-    let of_train = features.describe(&data.all, data.shape)?.vectors;
-    let some: Vec<&[u8]> = samples.chunks_exact(image).take(NEIGHBORED).collect();
-    let of_sample = |(index, sample): (usize, &&[u8])| Neighbors {
-        by_pixels: nearest(data.all.chunks_exact(image).map(|other| {
-            let differences = other
-                .iter()
-                .zip(*sample)
-                .map(|(a, b)| u64::from(a.abs_diff(*b)));
-            differences.map(|d| d * d).sum::<u64>() as f64
-        })),
-        by_features: nearest(
-            of_train
-                .rows()
-                .map(|row| squared_distance(row, vectors.row(index))),
-        ),
-    };
-    Ok(some.iter().enumerate().map(of_sample).collect())
+/// Indices and distances of the training images nearest to an image, the nearest first.
+struct Nearest {
+    pixels: Vec<(usize, f64)>,
+    features: Vec<(usize, f64)>,
 }
 
-/// Indices of the smallest distances, the smallest first.
-fn nearest(distances: impl Iterator<Item = f64>) -> Vec<usize> {
+impl Neighbors {
+    fn of(nearest: &Nearest) -> Self {
+        let indices = |found: &[(usize, f64)]| found.iter().map(|(index, _)| *index).collect();
+        Self {
+            by_pixels: indices(&nearest.pixels),
+            by_features: indices(&nearest.features),
+        }
+    }
+}
+
+/// L2 distance of two images, their pixels in [0, 1].
+fn pixel_distance(one: &[u8], other: &[u8]) -> f64 {
+    let squares = one.iter().zip(other).map(|(a, b)| {
+        let difference = u32::from(a.abs_diff(*b));
+        difference * difference
+    });
+    let total: u64 = squares.map(u64::from).sum();
+    (total as f64).sqrt() * f64::from(BYTE_WIDTH)
+}
+
+/// The middle value; of two, their mean.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    if values.len() % 2 == 1 {
+        values[half]
+    } else {
+        (values[half - 1] + values[half]) / 2.0
+    }
+}
+
+/// The smallest distances with their indices, the smallest first.
+fn nearest(distances: impl Iterator<Item = f64>, count: usize) -> Vec<(usize, f64)> {
     let mut order: Vec<_> = distances.enumerate().collect();
     order.sort_by(|one, other| one.1.total_cmp(&other.1));
+    order.truncate(count);
     order
-        .into_iter()
-        .take(NEAREST)
-        .map(|(index, _)| index)
-        .collect()
 }
 
 #[cfg(test)]
@@ -236,7 +364,13 @@ mod tests {
     #[test]
     fn the_nearest_come_in_the_order_of_their_distance() {
         let distances = [4.0, 1.0, 3.0, 0.5, 9.0, 2.0, 7.0];
-        assert_eq!(nearest(distances.into_iter()), [3, 1, 5, 2, 0]);
+        let found = nearest(distances.into_iter(), 5);
+        let indices: Vec<usize> = found.iter().map(|(index, _)| *index).collect();
+        assert_eq!(indices, [3, 1, 5, 2, 0]);
+        assert_eq!(found[1].1, 1.0);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![3.0, 1.0, 2.0, 4.0]), 2.5);
+        assert_eq!(pixel_distance(&[0, 255], &[3, 251]), 5.0 / 256.0);
     }
 
     #[test]

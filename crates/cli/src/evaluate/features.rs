@@ -51,6 +51,7 @@ pub(crate) fn of_run(
     let name = match (dataset, shape.dims()) {
         (DatasetKind::Digits, [1, 28, 28]) => "digits",
         (_, [1, 28, 28]) => "mnist",
+        (_, [3, 32, 32]) => "cifar10",
         _ => return Ok(None),
     };
     FeatureNetwork::embedded(name).map(Some)

@@ -1,91 +1,133 @@
-//! Lay out what was measured as a table.
+//! Lay out what was measured as tables.
 
-use ebm_apply::evaluate::Closeness;
+use ebm_apply::evaluate::{
+    Bound, Closeness, Difference, Likelihood, OutOfDistribution, QualityReport, Recognition,
+    SamplerComparison, TemperatureChoice,
+};
 
-use super::Evaluation;
+use super::evaluation::{Evaluation, Sampling};
 use crate::output::Table;
 
-/// A table per kind of features, as numbers of different ones must not stand in one.
+/// Chains of equal weight from which on an error by their spread means something.
+const FEW_CHAINS: f64 = 10.0;
+
+/// A table of samples per kind of features, as numbers of different ones must not stand in one; then what else
+/// was measured, run by run.
 pub(super) fn render(evaluations: &[Evaluation]) -> String {
+    let judged: Vec<Row<'_>> = evaluations.iter().filter_map(Row::of).collect();
     let mut features: Vec<&str> = Vec::new();
-    for one in evaluations {
-        if !features.contains(&one.quality.features.as_str()) {
-            features.push(&one.quality.features);
+    for row in &judged {
+        if !features.contains(&row.quality.features.as_str()) {
+            features.push(&row.quality.features);
         }
     }
-    let tables = features.iter().map(|&name| {
-        let of_name: Vec<_> = evaluations
-            .iter()
-            .filter(|one| one.quality.features == name)
-            .collect();
-        of_features(name, &of_name)
-    });
-    tables.collect::<Vec<_>>().join("\n\n")
+    let mut sections: Vec<String> = features
+        .iter()
+        .map(|&name| {
+            let of_name = judged.iter().filter(|row| row.quality.features == name);
+            of_features(name, &of_name.collect::<Vec<_>>())
+        })
+        .collect();
+    for one in evaluations {
+        let run = one.checkpoint.display().to_string();
+        sections.extend(
+            one.recognition
+                .as_ref()
+                .map(|found| recognition(&run, found)),
+        );
+        sections.extend(
+            one.out_of_distribution
+                .as_ref()
+                .map(|found| others(&run, found)),
+        );
+        sections.extend(one.likelihood.as_ref().map(|found| likelihood(&run, found)));
+        sections.extend(one.samplers.as_ref().map(|found| samplers(&run, found)));
+    }
+    sections.join("\n\n")
 }
 
-fn of_features(name: &str, evaluations: &[&Evaluation]) -> String {
+/// A run whose samples were judged.
+struct Row<'a> {
+    one: &'a Evaluation,
+    quality: &'a QualityReport,
+    sampling: &'a Sampling,
+}
+
+impl<'a> Row<'a> {
+    fn of(one: &'a Evaluation) -> Option<Self> {
+        Some(Self {
+            one,
+            quality: one.quality.as_ref()?,
+            sampling: one.samples.as_ref()?,
+        })
+    }
+
+    fn run(&self) -> String {
+        self.one.checkpoint.display().to_string()
+    }
+}
+
+fn of_features(name: &str, rows: &[&Row<'_>]) -> String {
     let header = ["", "Fréchet", "MMD²", "±", "precision", "recall", "images"];
     let mut table = Table::with_header(header);
-    for one in evaluations {
-        let Evaluation {
-            quality,
-            weights,
-            from,
-            steps,
-            seed,
-            ..
-        } = one;
-        let run = one.checkpoint.display();
-        table.row(row(
+    for row in rows {
+        let Sampling { from, steps, .. } = row.sampling;
+        let Evaluation { weights, seed, .. } = row.one;
+        let run = row.run();
+        table.row(closeness(
             format!("{run}, {weights} weights, {steps} steps from {from}, seed {seed}"),
-            &quality.samples,
+            &row.quality.samples,
         ));
-        table.row(row(
+        table.row(closeness(
             "  compared with training images".to_owned(),
-            &quality.samples_to_training,
+            &row.quality.samples_to_training,
         ));
     }
     // Runs that learned from the same data share these.
-    let anchors = |one: &Evaluation| {
-        let quality = &one.quality;
-        [
-            row("training images (the floor)".to_owned(), &quality.floor),
-            row("training images, blurred".to_owned(), &quality.blurred),
-            row("uniform noise".to_owned(), &quality.noise),
-        ]
-    };
     let mut shown = Vec::new();
-    for one in evaluations {
-        let anchors = anchors(one);
+    for row in rows {
+        let quality = row.quality;
+        let anchors = [
+            closeness("training images (the floor)".to_owned(), &quality.floor),
+            closeness("training images, blurred".to_owned(), &quality.blurred),
+            closeness("uniform noise".to_owned(), &quality.noise),
+        ];
         if shown.contains(&anchors) {
             continue;
         }
         let is_shared = shown.is_empty();
-        for mut row in anchors.clone() {
+        for mut cells in anchors.clone() {
             if !is_shared {
-                row[0] = format!("{}, for {}", row[0], one.checkpoint.display());
+                cells[0] = format!("{}, for {}", cells[0], row.run());
             }
-            table.row(row);
+            table.row(cells);
         }
         shown.push(anchors);
     }
-    let mut classes = Table::new();
-    for one in evaluations {
-        let quality = &one.quality;
+    format!(
+        "features {name}, compared with {}\n{}\n\nclasses that the features see\n{}\n\n\
+         median distance to the nearest of all training images\n{}",
+        rows[0].quality.compared_with,
+        table.render(1),
+        classes(rows).render(9),
+        copying(rows).render(1)
+    )
+}
+
+fn classes(rows: &[&Row<'_>]) -> Table {
+    let mut table = Table::new();
+    for row in rows {
+        let quality = row.quality;
         let shares = |shares: &[f64]| {
             let shares = quality.class_names.iter().zip(shares);
             let shown = shares.map(|(name, share)| format!("{name} {:.1} %", 100.0 * share));
             shown.collect::<Vec<_>>().join("  ")
         };
-        classes.row([
-            format!(
-                "{}, entropy {:.3}",
-                one.checkpoint.display(),
-                quality.class_entropy
-            ),
+        table.row([
+            format!("{}, entropy {:.3}", row.run(), quality.class_entropy),
             shares(&quality.class_shares),
         ]);
-        classes.row([
+        table.row([
             format!(
                 "  {}, entropy {:.3}",
                 quality.compared_with, quality.data_class_entropy
@@ -93,26 +135,31 @@ fn of_features(name: &str, evaluations: &[&Evaluation]) -> String {
             shares(&quality.data_class_shares),
         ]);
     }
-    let recognised = evaluations.iter().filter_map(|one| {
-        let found = one.recognition.as_ref()?;
-        Some(format!(
-            "\n{} recognises {:.2} % of {} images, calibration error {:.3}",
-            one.checkpoint.display(),
-            100.0 * found.accuracy,
-            found.images,
-            found.calibration_error
-        ))
-    });
-    let recognised: String = recognised.collect();
-    format!(
-        "features {name}, compared with {}\n{}\n\nclasses that the features see\n{}{recognised}",
-        evaluations[0].quality.compared_with,
-        table.render(1),
-        classes.render(9)
-    )
+    table
 }
 
-fn row(label: String, closeness: &Closeness) -> [String; 7] {
+fn copying(rows: &[&Row<'_>]) -> Table {
+    let mut table = Table::with_header(["", "by pixels", "by features"]);
+    for row in rows {
+        let copying = row.quality.copying;
+        let cells = |name, pixels: f64, features: f64| {
+            [name, format!("{pixels:.2}"), format!("{features:.2}")]
+        };
+        table.row(cells(
+            row.run(),
+            copying.samples_by_pixels,
+            copying.samples_by_features,
+        ));
+        table.row(cells(
+            format!("  {}", row.quality.compared_with),
+            copying.held_by_pixels,
+            copying.held_by_features,
+        ));
+    }
+    table
+}
+
+fn closeness(label: String, closeness: &Closeness) -> [String; 7] {
     [
         label,
         format!("{:.2}", closeness.frechet),
@@ -122,4 +169,156 @@ fn row(label: String, closeness: &Closeness) -> [String; 7] {
         format!("{:.3}", closeness.recall),
         format!("{} of {}", closeness.images, closeness.of),
     ]
+}
+
+fn recognition(run: &str, found: &Recognition) -> String {
+    let (percent, images) = (100.0 * found.accuracy, found.images);
+    let error = found.calibration_error;
+    format!("{run} recognises {percent:.2} % of {images} images, calibration error {error:.3}")
+}
+
+fn others(run: &str, found: &OutOfDistribution) -> String {
+    let header = [
+        "",
+        "images",
+        "mean E",
+        "score",
+        "AUROC",
+        "AUPRC",
+        "FPR at 95 %",
+    ];
+    let mut table = Table::with_header(header);
+    for other in &found.others {
+        let scores = [
+            ("E", other.energy),
+            ("|E − Ē|", other.from_mean),
+            ("‖∇E‖", other.gradient_norm),
+        ];
+        for (number, (score, detection)) in scores.into_iter().enumerate() {
+            let only_first = |text: String| if number == 0 { text } else { String::new() };
+            table.row([
+                only_first(other.name.clone()),
+                only_first(other.images.to_string()),
+                only_first(format!("{:.4}", other.mean_energy)),
+                score.to_owned(),
+                format!("{:.3}", detection.auroc),
+                format!("{:.3}", detection.auprc),
+                format!("{:.3}", detection.fpr95),
+            ]);
+        }
+    }
+    format!(
+        "{run}: other images told from {} {}, of mean E {:.4}; Ē = {:.4}, of training images\n{}",
+        found.images,
+        found.data,
+        found.mean_energy,
+        found.mean_energy_of_training,
+        table.render(4)
+    )
+}
+
+fn likelihood(run: &str, found: &Likelihood) -> String {
+    let header = [
+        "log Z",
+        "nats",
+        "±",
+        "effective chains",
+        "mean of chains",
+        "sd of chains",
+    ];
+    let mut table = Table::with_header(header);
+    let row = |name: &str, bound: &Bound| {
+        // The weights of few chains say nothing of their spread.
+        let is_known = bound.effective_chains >= FEW_CHAINS;
+        [
+            name.to_owned(),
+            format!("{:.1}", bound.log_z),
+            if is_known {
+                format!("{:.1}", bound.error)
+            } else {
+                "?".to_owned()
+            },
+            format!("{:.1} of {}", bound.effective_chains, bound.chains),
+            format!("{:.1}", bound.mean_of_chains),
+            format!("{:.1}", bound.std_of_chains),
+        ]
+    };
+    table.row(row("from noise (lower bound)", &found.from_noise));
+    table.row(row(
+        "from data (upper bound of exact samples)",
+        &found.from_data,
+    ));
+    let [low, high] = found.bounds;
+    let choice = match found.temperature_choice {
+        TemperatureChoice::Given => "",
+        TemperatureChoice::OfMeanEnergy => " (training images are likeliest there)",
+        TemperatureChoice::LowestFollowed => {
+            " (the lowest that chains follow; training images would be likelier below)"
+        }
+    };
+    let [least, most] = found.bits_per_dim;
+    format!(
+        "{run}: likelihood at T = {:.3e}{choice}, pixels in [{low}, {high}],\n{} inverse temperatures of {} leapfrog \
+         steps, seed {}\n{}\nbits per dimension of {} images: from {least:.3} (by the lower bound) to {most:.3} (by the \
+         upper one,\nwhose chains start from held-out images after {} steps at T), ± {:.3} by the images",
+        found.temperature,
+        found.temperatures,
+        found.leapfrog_steps,
+        found.seed,
+        table.render(1),
+        found.images,
+        found.settling,
+        found.bits_per_dim_error
+    )
+}
+
+fn samplers(run: &str, found: &SamplerComparison) -> String {
+    let header = [
+        "",
+        "mean E",
+        "±",
+        "sd of E",
+        "accepted",
+        "R̂",
+        "autocorrelation",
+        "effective samples",
+    ];
+    let mut table = Table::with_header(header);
+    for one in &found.methods {
+        let accepted = one
+            .acceptance
+            .map(|share| format!("{:.0} %", 100.0 * share));
+        table.row([
+            one.method.clone(),
+            format!("{:.5}", one.mean_energy),
+            format!("{:.5}", one.error),
+            format!("{:.5}", one.std_energy),
+            accepted.unwrap_or_default(),
+            format!("{:.3}", one.scale_reduction),
+            format!("{:.0} gradients", one.autocorrelation),
+            format!("{:.0}", one.effective_sample_size),
+        ]);
+    }
+    let Difference {
+        mean,
+        error,
+        is_of_density,
+    } = found.difference;
+    let difference = if is_of_density {
+        format!(
+            "the steps of training are {mean:+.5} ± {error:.5} in mean E off the density that HMC samples"
+        )
+    } else {
+        format!(
+            "chains have not forgotten where they began: how far the steps of training are from the density cannot be\n\
+             told; from the same starts they end {mean:+.5} ± {error:.5} in mean E beside HMC"
+        )
+    };
+    format!(
+        "{run}: samplers at T = {:.3e}, {} chains of {} gradients each, the first half left out\n{}\n{difference}",
+        found.temperature,
+        found.chains,
+        found.gradients,
+        table.render(1),
+    )
 }

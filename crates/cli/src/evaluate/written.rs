@@ -8,42 +8,81 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::Evaluation;
+use super::charts;
+use super::evaluation::{Evaluation, Shown};
 use crate::output::{columns_for, save_grid, scale_for, write_output};
 
+/// The report as JSON, by which a folder of an earlier one is known.
+const REPORT: &str = "report.json";
 /// Samples that are shown.
 const SHOWN: usize = 100;
 
-/// Refuse a folder that is none, before anything is measured.
+/// Make the folder, or refuse one that cannot be written or has files of other kinds, before anything is
+/// measured.
 pub(super) fn check(folder: &Path) -> anyhow::Result<()> {
+    let asked = || format!("--output {}", folder.display());
     if folder.exists() && !folder.is_dir() {
+        bail!("{}: a file is in the way; name a folder", asked());
+    }
+    fs::create_dir_all(folder).with_context(asked)?;
+    let mut entries = fs::read_dir(folder).with_context(asked)?;
+    if entries.next().is_some() && !folder.join(REPORT).is_file() {
         bail!(
-            "--output {}: a file is in the way; name a folder",
-            folder.display()
+            "{}: this folder has files already, and no earlier report; name another folder",
+            asked()
         );
     }
     Ok(())
 }
 
-/// Write everything; files of an earlier report are replaced.
+/// Write everything in place of an earlier report.
 pub(super) fn write(folder: &Path, evaluations: &[Evaluation]) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for name in ["samples", "neighbors", "classes", "energies", "samplers"] {
+        for extension in ["png", "svg"] {
+            let file = |number| folder.join(format!("{name}-{number}.{extension}"));
+            let numbers = (1..).take_while(|&number| file(number).is_file());
+            for number in numbers.collect::<Vec<_>>() {
+                let path = file(number);
+                fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            }
+        }
+    }
     let json = serde_json::to_string_pretty(evaluations)?;
-    write_output(&folder.join("report.json"), json.as_bytes())?;
-    let pictures = evaluations.iter().enumerate();
-    let pictures = pictures.map(|(number, one)| save_pictures(folder, number + 1, one));
-    let page = page(evaluations, &pictures.collect::<anyhow::Result<Vec<_>>>()?);
+    write_output(&folder.join(REPORT), json.as_bytes())?;
+    let mut sections = Vec::new();
+    for (number, one) in (1..).zip(evaluations) {
+        sections.push(Section {
+            pictures: match &one.shown {
+                Some(shown) => Some(save_pictures(folder, number, one, shown)?),
+                None => None,
+            },
+            charts: save_charts(folder, number, one)?,
+        });
+    }
+    let page = page(evaluations, &sections);
     write_output(&folder.join("index.html"), page.as_bytes())?;
     Ok(())
 }
 
+/// What the page shows of a run.
+struct Section {
+    /// Samples, and their neighbours, as addresses.
+    pictures: Option<[String; 2]>,
+    /// Charts, each with a title, as SVG.
+    charts: Vec<(&'static str, String)>,
+}
+
 /// Write the pictures of a run: its samples, and their neighbours. Returns them as addresses for the page.
-fn save_pictures(folder: &Path, number: usize, one: &Evaluation) -> anyhow::Result<[String; 2]> {
-    let shape = one.pictures.shape;
+fn save_pictures(
+    folder: &Path,
+    number: usize,
+    one: &Evaluation,
+    shown: &Shown,
+) -> anyhow::Result<[String; 2]> {
+    let shape = shown.shape;
     let image: usize = shape.iter().product();
-    let samples = &one.pictures.samples;
-    let samples = &samples[..samples.len().min(SHOWN * image)];
-    let (rows, in_row) = neighbors(one, image);
+    let samples = &shown.samples[..shown.samples.len().min(SHOWN * image)];
+    let (rows, in_row) = neighbors(one, shown, image);
     let save = |name: &str, images: &[u8], columns| {
         let path = folder.join(format!("{name}-{number}.png"));
         save_grid(&path, images, shape, columns, scale_for(shape[2]))?;
@@ -58,55 +97,107 @@ fn save_pictures(folder: &Path, number: usize, one: &Evaluation) -> anyhow::Resu
 }
 
 /// A row per sample: the sample, its nearest training images by pixels, then by features.
-fn neighbors(one: &Evaluation, image: usize) -> (Vec<u8>, usize) {
+fn neighbors(one: &Evaluation, shown: &Shown, image: usize) -> (Vec<u8>, usize) {
     let of = |set: &[u8], index: usize| set[index * image..(index + 1) * image].to_vec();
+    let training = shown.data.to_judge().training();
     let (mut rows, mut columns) = (Vec::new(), 1);
-    for (index, nearest) in one.quality.neighbors.iter().enumerate() {
-        rows.extend(of(&one.pictures.samples, index));
+    let neighbors = one.quality.iter().flat_map(|quality| &quality.neighbors);
+    for (index, nearest) in neighbors.enumerate() {
+        rows.extend(of(&shown.samples, index));
         let both = nearest.by_pixels.iter().chain(&nearest.by_features);
-        rows.extend(both.clone().flat_map(|&at| of(&one.pictures.train, at)));
+        rows.extend(both.clone().flat_map(|&at| of(training, at)));
         columns = 1 + both.count();
     }
     (rows, columns)
+}
+
+/// Write the charts of a run.
+fn save_charts(
+    folder: &Path,
+    number: usize,
+    one: &Evaluation,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let mut found = Vec::new();
+    if let Some(quality) = &one.quality {
+        let (samples, data) = (&quality.class_shares, &quality.data_class_shares);
+        let svg = charts::classes(&quality.class_names, samples, data)?;
+        found.push((
+            "classes",
+            "Classes of the samples (red) and of the data (grey)",
+            svg,
+        ));
+    }
+    if let Some(compared) = &one.out_of_distribution {
+        let others = compared.others.iter();
+        let others = others.map(|other| (other.name.as_str(), &other.energies[..]));
+        let svg = charts::energies(&compared.energies, &others.collect::<Vec<_>>())?;
+        found.push((
+            "energies",
+            "Energies of the data (grey) and of others (red)",
+            svg,
+        ));
+    }
+    if let Some(samplers) = &one.samplers {
+        let traces = samplers.methods.iter();
+        let traces = traces.map(|one| (one.method.as_str(), &one.trace[..]));
+        let svg = charts::traces(&traces.collect::<Vec<_>>(), samplers.gradients)?;
+        found.push((
+            "samplers",
+            "Mean energy of long chains over their gradients",
+            svg,
+        ));
+    }
+    let saved = found.into_iter().map(|(name, title, svg)| {
+        write_output(&folder.join(format!("{name}-{number}.svg")), svg.as_bytes())?;
+        Ok((title, svg))
+    });
+    saved.collect()
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 pre{overflow-x:auto;padding:1rem;background:#8881}img{max-width:100%;image-rendering:pixelated}\
 @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}";
 
-/// The page, with its pictures inside: those of samples and of their neighbours, per run.
-fn page(evaluations: &[Evaluation], pictures: &[[String; 2]]) -> String {
+/// The page, with its pictures inside.
+fn page(evaluations: &[Evaluation], sections: &[Section]) -> String {
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>ebm evaluate</title><style>{STYLE}</style>\
-         <h1>How good are the samples?</h1><pre>{}</pre>",
+         <h1>How good is it?</h1><pre>{}</pre>",
         escaped(&super::table::render(evaluations))
     );
-    for (one, [samples, neighbors]) in evaluations.iter().zip(pictures) {
+    for (one, section) in evaluations.iter().zip(sections) {
         let run = escaped(&one.checkpoint.display().to_string());
         let _ = write!(
             page,
-            "<h2>{run}</h2><p>Iteration {}, checksum {}, {} weights. {} steps from {}, seed {}: {:.0} s on {}; ebm {}.</p>",
+            "<h2>{run}</h2><p>Iteration {}, checksum {}, {} weights, seed {}; {}; ebm {}.{}</p>",
             one.iteration,
             one.fingerprint,
             one.weights,
-            one.steps,
-            one.from,
             one.seed,
-            one.seconds,
             escaped(&one.device),
-            one.version
+            one.version,
+            one.samples
+                .as_ref()
+                .map_or_else(String::new, |sampling| format!(
+                    " Samples of {} steps from {}: {:.0} s.",
+                    sampling.steps, sampling.from, sampling.seconds
+                ))
         );
-        for warning in &one.quality.warnings {
+        for warning in one.warnings() {
             let _ = write!(page, "<p>⚠ {}</p>", escaped(warning));
         }
-        let _ = write!(
-            page,
-            "<h3>Samples, the first, none left out</h3><img src=\"{}\" alt=\"samples\">\
-             <h3>Does it copy? A sample, then the training images nearest to it by pixels, then by features</h3>\
-             <img src=\"{}\" alt=\"samples and their nearest training images\">",
-            samples, neighbors
-        );
+        if let Some([samples, neighbors]) = &section.pictures {
+            let _ = write!(
+                page,
+                "<h3>Samples, the first, none left out</h3><img src=\"{samples}\" alt=\"samples\">\
+                 <h3>Does it copy? A sample, then the training images nearest to it by pixels, then by features</h3>\
+                 <img src=\"{neighbors}\" alt=\"samples and their nearest training images\">",
+            );
+        }
+        for (title, svg) in &section.charts {
+            let _ = write!(page, "<h3>{title}</h3>{svg}");
+        }
     }
     page.push_str("</html>\n");
     page

@@ -1,5 +1,6 @@
 //! Say which flag mends an error of a trained model's use.
 
+use ebm_apply::evaluate::{AnnealingError, LikelihoodError, MixingError};
 use ebm_apply::exchange::Difference;
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 use ebm_train::checkpoint::CheckpointError;
@@ -38,6 +39,29 @@ pub(super) fn of_sampling(error: &SampleError) -> String {
         SampleError::Diverged { .. } => "try fewer --steps, or an earlier checkpoint",
     };
     remedy.to_owned()
+}
+
+/// The remedy where a likelihood cannot be measured.
+pub(super) fn of_likelihood(error: &LikelihoodError) -> Option<String> {
+    match error {
+        LikelihoodError::FewImages { .. } => {
+            let remedy = "ask for fewer with --annealing-chains, or more of the data with --num";
+            Some(remedy.to_owned())
+        }
+        LikelihoodError::Annealing(AnnealingError::NoiseIsAsLikely { .. }) => {
+            Some("name one with --temperature".to_owned())
+        }
+        LikelihoodError::Annealing(_) | LikelihoodError::OfImage(_) => None,
+    }
+}
+
+/// The remedy where samplers cannot be compared.
+pub(super) fn of_mixing(error: &MixingError) -> Option<String> {
+    match error {
+        MixingError::Short { .. } => Some("ask for more with --sampler-gradients".to_owned()),
+        MixingError::Start(error) => Some(of_sampling(error)),
+        MixingError::NoDensity | MixingError::Diverged { .. } => None,
+    }
 }
 
 /// The remedy where weights cannot be taken over.

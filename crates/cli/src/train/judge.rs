@@ -34,8 +34,8 @@ pub(super) fn of_run(
     let (asked, images) = (output.evaluate_samples, judge.num_images());
     if images < asked {
         tracing::warn!(
-            "the data have {images} images to compare samples with: of {asked} samples of an evaluation as many \
-             count; output.evaluate_samples={images} draws no more"
+            "an evaluation draws {asked} samples and compares {images} of them, as many as there are held-out images; \
+             output.evaluate_samples={images} is enough"
         );
     }
     Ok(Some(judge))

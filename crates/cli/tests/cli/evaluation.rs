@@ -24,9 +24,19 @@ fn evaluate<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&first[..], more].concat()
 }
 
+/// Measures that draw no samples.
+fn measure<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let first = ["evaluate", "run", "--device", "cpu", "--num", "120"];
+    [&first[..], more].concat()
+}
+
 /// The report as JSON.
 fn report(scratch: &Scratch, more: &[&str]) -> Vec<Value> {
-    let args = [evaluate(more), vec!["--json"]].concat();
+    json(scratch, evaluate(more))
+}
+
+fn json(scratch: &Scratch, args: Vec<&str>) -> Vec<Value> {
+    let args = [args, vec!["--json"]].concat();
     let stdout = scratch.ebm(&args).succeeds().stdout;
     serde_json::from_str(&stdout).expect("JSON")
 }
@@ -44,9 +54,8 @@ fn the_same_command_gives_the_same_report_from_kept_samples_and_from_new_ones() 
         .output()
         .expect("the binary starts");
     let mut new: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
-    for key in ["seconds", "device"] {
-        new[0][key] = first[0][key].clone();
-    }
+    new[0]["device"] = first[0]["device"].clone();
+    new[0]["samples"]["seconds"] = first[0]["samples"]["seconds"].clone();
     assert_eq!(first, new, "new samples, on one thread");
     let quality = &first[0]["quality"];
     let frechet = |of: &str| quality[of]["frechet"].as_f64().expect("a distance");
@@ -74,7 +83,7 @@ fn a_part_that_was_cut_short_is_drawn_again() {
     let bytes = std::fs::read(&part).expect("a part");
     std::fs::write(&part, &bytes[..100]).expect("a part");
     let mut again = report(&scratch, &[]);
-    again[0]["seconds"] = first[0]["seconds"].clone();
+    again[0]["samples"]["seconds"] = first[0]["samples"]["seconds"].clone();
     assert_eq!(first, again);
     assert_eq!(
         std::fs::read(&part).expect("a part")[..bytes.len() - 40],
@@ -173,6 +182,191 @@ fn chains_of_the_buffer_are_said_to_be_so_and_are_as_many_as_there_are() {
         table.contains("% of 500 images, calibration error "),
         "{table}"
     );
+    let all = [
+        "evaluate",
+        "classes",
+        "--device",
+        "cpu",
+        "--num",
+        "90",
+        "--measure",
+        "anomalies,likelihood,samplers",
+        "--annealing-chains",
+        "12",
+        "--annealing-steps",
+        "3",
+        "--sampler-gradients",
+        "200",
+        "--against",
+        "constant",
+        "--temperature",
+        "1",
+    ];
+    let table = scratch.ebm(&all).succeeds().stdout;
+    assert!(table.contains("bits per dimension of 90 images"), "{table}");
+}
+
+#[test]
+fn every_measure_gives_the_same_numbers_on_one_thread_and_on_two() {
+    let scratch = scratch();
+    let all = [
+        "--measure",
+        "all",
+        "--against",
+        "noise,shapes,digits",
+        "--annealing-steps",
+        "4",
+        "--annealing-chains",
+        "40",
+        "--sampler-gradients",
+        "200",
+    ];
+    let on_threads = |threads: &str| -> Vec<Value> {
+        let _ = std::fs::remove_dir_all(scratch.join("run/evaluation"));
+        let args = [evaluate(&all), vec!["--json"]].concat();
+        let mut command = scratch.command(&args);
+        let output = command.env("RAYON_NUM_THREADS", threads).output();
+        let output = output.expect("the binary starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let mut report: Vec<Value> = serde_json::from_slice(&output.stdout).expect(&text);
+        report[0]["device"].take();
+        report[0]["samples"]["seconds"].take();
+        report
+    };
+    let first = on_threads("1");
+    assert_eq!(first, on_threads("3"));
+
+    let others = first[0]["out_of_distribution"]["others"]
+        .as_array()
+        .expect("sets");
+    let names: Vec<&Value> = others.iter().map(|other| &other["name"]).collect();
+    assert_eq!(names, ["noise", "shapes", "digits"]);
+    for other in others {
+        for score in ["energy", "from_mean", "gradient_norm"] {
+            let auroc = other[score]["auroc"].as_f64().expect("a share");
+            assert!((0.0..=1.0).contains(&auroc), "{other}");
+        }
+    }
+    // Other digits of the same kind are nothing unusual: the standard error of an AUROC of 120 and 120 is 0.037.
+    let digits = others[2]["energy"]["auroc"].as_f64().expect("a share");
+    assert!((digits - 0.5).abs() < 5.0 * 0.037, "{digits}");
+    let likelihood = &first[0]["likelihood"];
+    assert_eq!(likelihood["from_noise"]["chains"], 40);
+    assert!(likelihood["bits_per_dim"][0].is_f64(), "{likelihood}");
+    let methods = first[0]["samplers"]["methods"].as_array().expect("methods");
+    let names: Vec<&Value> = methods.iter().map(|method| &method["method"]).collect();
+    assert_eq!(names, ["sgld", "mala", "hmc"]);
+
+    let args = vec!["--temperature", "0.01", "--output", "report"];
+    let args = [evaluate(&all), args].concat();
+    let table = scratch.ebm(&args).succeeds().stdout;
+    for part in [
+        "other images told from 120 test images",
+        "‖∇E‖",
+        "bits per dimension of 120 images",
+        "± ",
+        "in mean E",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let page = std::fs::read_to_string(scratch.join("report/index.html")).expect("a page");
+    assert_eq!(page.matches("<svg").count(), 3);
+    for chart in ["classes-1.svg", "energies-1.svg", "samplers-1.svg"] {
+        assert!(scratch.join("report").join(chart).is_file(), "{chart}");
+    }
+}
+
+#[test]
+fn what_needs_no_samples_draws_none_and_what_is_against_may_be_a_folder() {
+    let scratch = scratch();
+    for i in 0..30_u8 {
+        scratch.write_picture(&format!("others/{i:02}.png"), [i, 8 * i, 40]);
+    }
+    let found = json(
+        &scratch,
+        measure(&["--measure", "anomalies", "--against", "others,inverted"]),
+    );
+    let others = found[0]["out_of_distribution"]["others"]
+        .as_array()
+        .expect("sets");
+    assert_eq!(
+        (&others[0]["images"], &others[1]["images"]),
+        (&30.into(), &120.into())
+    );
+    assert!(found[0].get("quality").is_none() && found[0].get("samples").is_none());
+    assert!(!scratch.join("run/evaluation").exists());
+    let six = json(&scratch, measure(&["--measure", "anomalies"]));
+    let others = six[0]["out_of_distribution"]["others"]
+        .as_array()
+        .expect("sets");
+    assert_eq!(others.len(), 6);
+}
+
+#[test]
+fn measures_that_cannot_be_taken_say_why() {
+    let scratch = scratch();
+    for (asked, said) in [
+        (["--against", "nowhere"], "not one of noise, constant"),
+        (["--against", "mnist"], "say where its files are: mnist=DIR"),
+        (["--temperature", "0"], "must be from 1e-30 to 1e30"),
+        (
+            ["--temperature", "2"],
+            "--temperature does nothing without --measure likelihood",
+        ),
+        (["--annealing-steps", "16777216"], "must be below 2²⁴"),
+        (
+            ["--sampler-gradients", "199"],
+            "must be from 200 to 100000000",
+        ),
+        (["--annealing-chains", "1"], "must be at least 2"),
+        (["--measure", "luck"], "invalid value 'luck'"),
+    ] {
+        scratch.ebm(&measure(&asked)).fails_with(2, &[said]);
+    }
+    scratch
+        .ebm(&["evaluate", "run", "--num", "10000001"])
+        .fails_with(2, &["must be at most 10000000"]);
+    scratch
+        .ebm(&measure(&["--measure", "recognition"]))
+        .fails_with(2, &["--measure recognition: this model knows no classes"]);
+    let steps = ["--measure", "anomalies", "--steps", "3"];
+    scratch
+        .ebm(&measure(&steps))
+        .fails_with(2, &["--steps does nothing without --measure quality"]);
+    let few = ["--measure", "likelihood", "--annealing-chains", "121"];
+    scratch
+        .ebm(&measure(&few))
+        .fails_saying(&["121 chains start from as many held-out images, and there are 120"]);
+    scratch
+        .ebm(&measure(&[
+            "--measure",
+            "anomalies",
+            "--against",
+            "no/where",
+        ]))
+        .fails_saying(&["--against no/where", "does not exist"]);
+    let taken = ["--measure", "anomalies", "--output", "run"];
+    scratch
+        .ebm(&measure(&taken))
+        .fails_saying(&["--output run: this folder has files already"]);
+    let keys = [
+        "data.image_size=28",
+        "langevin.noise_std=0",
+        "data.train_images=200",
+    ];
+    let keys = keys.map(|key| ["--set", key]).concat();
+    scratch.train("noiseless", &keys).succeeds();
+    let samplers = [
+        "evaluate",
+        "noiseless",
+        "--device",
+        "cpu",
+        "--measure",
+        "samplers",
+    ];
+    scratch
+        .ebm(&samplers)
+        .fails_saying(&["there is no density to hold them against"]);
 }
 
 #[test]

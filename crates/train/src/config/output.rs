@@ -24,7 +24,7 @@ pub struct OutputConfig {
     /// learned from (`frechet`); 0 for none.
     pub evaluate_every: usize,
     /// Samples of an evaluation, each a chain of `sample_steps` steps from noise.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1000000))]
     pub evaluate_samples: usize,
     /// Iterations between checkpoints.
     #[schemars(range(min = 1))]
@@ -54,6 +54,9 @@ impl OutputConfig {
             if value == 0 {
                 return Err(Invalid::new(key, "must be at least 1, got 0"));
             }
+        }
+        if self.evaluate_samples > 1_000_000 {
+            return Err(Invalid::new("evaluate_samples", "must be at most 1000000"));
         }
         if self.sample_steps >= 1 << 24 {
             return Err(Invalid::new("sample_steps", "must be below 2²⁴"));

@@ -82,6 +82,7 @@ pub fn train(
         class_names: images.class_names.clone(),
         accuracy: 0.0,
         accuracy_of: 0,
+        accuracy_of_training: false,
         iterations: recipe.iterations,
         seed,
         network: ConvNetConfig {
@@ -89,11 +90,9 @@ pub fn train(
             ..network
         },
     };
-    let judged: &Images = data
-        .test
-        .as_ref()
-        .filter(|test| !test.is_empty())
-        .unwrap_or(images);
+    let test = data.test.as_ref().filter(|test| !test.is_empty());
+    let judged: &Images = test.unwrap_or(images);
+    note.accuracy_of_training = test.is_none();
     let own = FeatureNetwork::from_bytes(&FeatureNetwork::to_bytes(&net, &note), Path::new(name))?;
     let described = own.describe(&judged.pixels, judged.shape)?;
     let right = described

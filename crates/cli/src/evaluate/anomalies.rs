@@ -1,0 +1,161 @@
+//! Gather the images that a model is to tell from its data.
+
+use std::path::{Path, PathBuf, is_separator};
+use std::str::FromStr;
+
+use anyhow::{Context, anyhow, bail};
+use ebm_apply::evaluate::{Anomaly, some_of};
+use ebm_core::ImageShape;
+use ebm_data::{DataConfig, DataError, DatasetKind};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as NoSuchName;
+
+use super::data::PreparedData;
+use crate::dataset;
+
+/// What a user asks to tell from the data.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Against {
+    /// Made by the program.
+    Made(Anomaly),
+    /// A data set, and where its files are.
+    Data(DatasetKind, Option<PathBuf>),
+}
+
+impl FromStr for Against {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(anomaly) = Anomaly::ALL.into_iter().find(|made| made.name() == text) {
+            return Ok(Self::Made(anomaly));
+        }
+        let kind = |name: &str| {
+            let name: Result<_, NoSuchName> =
+                DatasetKind::deserialize(IntoDeserializer::<NoSuchName>::into_deserializer(name));
+            name.ok().filter(|kind| *kind != DatasetKind::Folder)
+        };
+        let folder = Self::Data(DatasetKind::Folder, Some(text.into()));
+        if let Some((name, dir)) = text.split_once('=').filter(|_| !Path::new(text).is_dir()) {
+            let kind = kind(name).ok_or_else(|| format!("there is no data set `{name}`"))?;
+            return Ok(Self::Data(kind, Some(dir.into())));
+        }
+        match kind(text) {
+            Some(kind) if kind.is_drawn() => Ok(Self::Data(kind, None)),
+            Some(kind) => Err(format!("say where its files are: {kind}=DIR")),
+            // A path that is nowhere is told so when it is read.
+            None if text.contains(is_separator) || Path::new(text).is_dir() => Ok(folder),
+            None => {
+                let made = Anomaly::ALL.map(Anomaly::name).join(", ");
+                Err(format!(
+                    "not one of {made}, digits, shapes, no data set as NAME=DIR, and no folder"
+                ))
+            }
+        }
+    }
+}
+
+/// The sets that are asked for, each with a name, at most `num` images of each, in the shape of the data; what is
+/// drawn is drawn with this seed.
+pub(super) fn sets(
+    asked: &[Against],
+    data: &PreparedData,
+    seed: u64,
+    num: usize,
+    quiet: bool,
+) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let (held, shape) = (data.to_judge().held(), data.to_judge().shape());
+    let all = Anomaly::ALL.map(Against::Made);
+    let asked = if asked.is_empty() { &all[..] } else { asked };
+    let sets = asked.iter().map(|against| match against {
+        Against::Made(anomaly) => Ok((anomaly.name().to_owned(), anomaly.of(held, shape))),
+        Against::Data(kind, dir) => {
+            let name = match (kind, dir) {
+                (DatasetKind::Folder, Some(dir)) => dir.display().to_string(),
+                _ => kind.to_string(),
+            };
+            let pixels = load(*kind, dir.clone(), shape, (seed, num), quiet);
+            Ok((
+                name.clone(),
+                pixels.with_context(|| format!("--against {name}"))?,
+            ))
+        }
+    });
+    sets.collect()
+}
+
+/// An error whose remedies would be of the run's own data.
+fn without_remedy(error: DataError) -> anyhow::Error {
+    anyhow!("{:#}", anyhow::Error::from(error))
+}
+
+/// Test images of a data set, or training images where there are no others, in a shape.
+fn load(
+    kind: DatasetKind,
+    dir: Option<PathBuf>,
+    shape: ImageShape,
+    (seed, num): (u64, usize),
+    quiet: bool,
+) -> anyhow::Result<Vec<u8>> {
+    if shape.height != shape.width {
+        bail!("other data sets become square images, and the model takes {shape}");
+    }
+    let config = DataConfig {
+        dataset: kind,
+        dir,
+        image_size: shape.height,
+        test_images: num,
+        skip_bad: true,
+        ..DataConfig::default()
+    };
+    // What is grey by itself is grey in every channel.
+    let is_grey = config.native_shape().channels == 1;
+    let config = DataConfig {
+        channels: if is_grey { 0 } else { shape.channels },
+        ..config
+    };
+    let data = dataset::load(&config, seed, quiet).map_err(without_remedy)?;
+    let test = data.test.filter(|test| !test.is_empty());
+    let images = test.unwrap_or(data.train);
+    let pixels = some_of(&images, num);
+    if images.shape == shape {
+        return Ok(pixels);
+    }
+    let plane = shape.height * shape.width;
+    let planes = pixels.chunks_exact(plane);
+    Ok(planes
+        .flat_map(|plane| plane.repeat(shape.channels))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_what_is_made_of_data_sets_and_folders_are_told_apart() {
+        let read = |text: &str| text.parse::<Against>();
+        assert_eq!(read("noise"), Ok(Against::Made(Anomaly::Noise)));
+        assert_eq!(read("digits"), Ok(Against::Data(DatasetKind::Digits, None)));
+        let fashion = Against::Data(DatasetKind::FashionMnist, Some("x/y".into()));
+        assert_eq!(read("fashion-mnist=x/y"), Ok(fashion));
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().display().to_string();
+        let folder = Against::Data(DatasetKind::Folder, Some(path.clone().into()));
+        assert_eq!(read(&path), Ok(folder));
+        assert!(read("mnist").unwrap_err().contains("mnist=DIR"));
+        assert!(read("svhn=x").unwrap_err().contains("no data set `svhn`"));
+        assert!(read("nowhere").unwrap_err().contains("not one of noise"));
+    }
+
+    #[test]
+    fn grey_data_become_grey_in_colour() {
+        let shape = ImageShape::new(3, 16, 16);
+        let pixels = load(DatasetKind::Digits, None, shape, (1, 5), true).expect("drawn");
+        assert_eq!(pixels.len(), 5 * shape.pixels());
+        for image in pixels.chunks_exact(shape.pixels()) {
+            assert_eq!(image[..256], image[256..512]);
+            assert_eq!(image[..256], image[512..]);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Load and describe the data of runs, once where several runs have the same.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use ebm_apply::Trained;
+use ebm_apply::evaluate::{DataToJudge, FeatureNetwork, QualityError, Reference};
+use ebm_data::{DataConfig, Dataset, Images};
+
+use crate::dataset;
+
+/// The data of runs that were evaluated so far.
+#[derive(Default)]
+pub(super) struct Prepared(Vec<(Source, Rc<PreparedData>)>);
+
+/// What data depend on.
+#[derive(PartialEq)]
+struct Source {
+    config: DataConfig,
+    seed: u64,
+}
+
+/// The data of a run.
+#[derive(Debug)]
+pub(super) struct PreparedData {
+    /// Their classes.
+    pub(super) class_names: Vec<String>,
+    data: Dataset,
+    to_judge: DataToJudge,
+    references: RefCell<Vec<(String, usize, Rc<Reference>)>>,
+}
+
+impl Prepared {
+    /// The run's data; of data that are drawn, `num` test images at least.
+    pub(super) fn of_run(
+        &mut self,
+        trained: &Trained,
+        num: usize,
+        dir: Option<&Path>,
+        quiet: bool,
+    ) -> anyhow::Result<Rc<PreparedData>> {
+        let mut config = trained.config().data.clone();
+        if config.dataset.is_drawn() {
+            config.test_images = config.test_images.max(num);
+        }
+        let seed = trained.config().seed;
+        let source = Source { config, seed };
+        // A data set that is read is the same whatever the seed.
+        let is_same = |other: &Source| {
+            let is_drawn = source.config.dataset.is_drawn();
+            other.config == source.config && (other.seed == source.seed || !is_drawn)
+        };
+        if let Some((_, data)) = self.0.iter().find(|(other, _)| is_same(other)) {
+            return Ok(Rc::clone(data));
+        }
+        let data = dataset::of_run(trained, &source.config, dir, quiet)?;
+        let prepared = Rc::new(PreparedData {
+            class_names: data.train.class_names.clone(),
+            to_judge: DataToJudge::new(&data, num),
+            data,
+            references: RefCell::default(),
+        });
+        self.0.push((source, Rc::clone(&prepared)));
+        Ok(prepared)
+    }
+}
+
+impl PreparedData {
+    /// What samples are compared with.
+    pub(super) fn to_judge(&self) -> &DataToJudge {
+        &self.to_judge
+    }
+
+    /// Test images, or training images where there are no others.
+    pub(super) fn labelled(&self) -> &Images {
+        let test = self.data.test.as_ref().filter(|test| !test.is_empty());
+        test.unwrap_or(&self.data.train)
+    }
+
+    /// The data, `images` of each set, as features see them.
+    pub(super) fn reference(
+        &self,
+        features: &FeatureNetwork,
+        images: usize,
+    ) -> Result<Rc<Reference>, QualityError> {
+        let mut references = self.references.borrow_mut();
+        let name = features.id();
+        let found = references
+            .iter()
+            .find(|(of, num, _)| *of == name && *num == images);
+        if let Some((_, _, reference)) = found {
+            return Ok(Rc::clone(reference));
+        }
+        let data = if images == self.to_judge.len() {
+            self.to_judge.clone()
+        } else {
+            DataToJudge::new(&self.data, images)
+        };
+        let reference = Rc::new(Reference::new(features, data)?);
+        references.push((name, images, Rc::clone(&reference)));
+        Ok(reference)
+    }
+}

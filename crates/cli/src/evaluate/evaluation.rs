@@ -1,0 +1,78 @@
+//! Hold what was measured of a run, as a report has it.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use ebm_apply::evaluate::{
+    Likelihood, OutOfDistribution, QualityReport, Recognition, SamplerComparison,
+};
+use serde::Serialize;
+
+use super::data::PreparedData;
+
+/// What was measured of a run, and how.
+#[derive(Debug, Serialize)]
+pub(super) struct Evaluation {
+    /// The checkpoint.
+    pub(super) checkpoint: PathBuf,
+    /// A checksum of it.
+    pub(super) fingerprint: String,
+    pub(super) iteration: u64,
+    /// Which weights: `average` or `last`.
+    pub(super) weights: &'static str,
+    pub(super) seed: u64,
+    pub(super) device: String,
+    pub(super) version: &'static str,
+    /// How its samples were drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) samples: Option<Sampling>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quality: Option<QualityReport>,
+    /// How well it recognises held-out images, where it is given classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recognition: Option<Recognition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) out_of_distribution: Option<OutOfDistribution>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) likelihood: Option<Likelihood>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) samplers: Option<SamplerComparison>,
+    #[serde(skip)]
+    pub(super) shown: Option<Shown>,
+}
+
+/// How samples were drawn.
+#[derive(Debug, Serialize)]
+pub(super) struct Sampling {
+    /// Where chains started: `noise` or `buffer`.
+    pub(super) from: &'static str,
+    /// Langevin steps of every chain.
+    pub(super) steps: usize,
+    /// Seconds that drawing them took, whenever that was.
+    pub(super) seconds: f64,
+}
+
+/// Samples that a report shows, and the training images beside them, in bytes.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) shape: [usize; 3],
+    pub(super) samples: Vec<u8>,
+    pub(super) data: Rc<PreparedData>,
+}
+
+impl Evaluation {
+    /// What to know before its numbers are believed.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &String> {
+        let of_quality = self.quality.iter().flat_map(|quality| &quality.warnings);
+        let of_likelihood = self.likelihood.iter().flat_map(|found| &found.warnings);
+        let of_samplers = self.samplers.iter().flat_map(|found| &found.warnings);
+        let of_anomalies = self
+            .out_of_distribution
+            .iter()
+            .flat_map(|found| &found.warnings);
+        of_quality
+            .chain(of_anomalies)
+            .chain(of_likelihood)
+            .chain(of_samplers)
+    }
+}

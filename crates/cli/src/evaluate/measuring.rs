@@ -1,0 +1,252 @@
+//! Take each measure of a run: draw, judge, recognise, anneal, compare.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use ebm_apply::evaluate::{
+    FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions, MixingError, MixingOptions,
+    Recognition, SamplerComparison, check_mixing, compare_samplers_of, kept_samples, likelihood,
+    likelihood_gradients, mixing_gradients_of, recognise,
+};
+use ebm_apply::{SampleOptions, StepCounter, Trained, UnknownClass, Weights, labels_in_shares};
+use ebm_core::DeviceKind;
+
+use super::data::PreparedData;
+use super::evaluation::{Evaluation, Sampling, Shown};
+use super::{EvaluateArgs, Measure, features, run_dir};
+use crate::progress::{Waiting, with_progress};
+use crate::sample::Start;
+
+/// Chains by which samplers are compared.
+const COMPARED_CHAINS: usize = 64;
+
+impl EvaluateArgs {
+    pub(super) fn features(&self, trained: &Trained) -> anyhow::Result<FeatureNetwork> {
+        let run = run_dir(trained.checkpoint());
+        let (asked, dataset) = (self.features.as_deref(), trained.config().data.dataset);
+        let features = features::choose(asked, &run, dataset, trained.shape())?;
+        features.check(trained.shape())?;
+        Ok(features)
+    }
+
+    /// Draw samples and judge them.
+    pub(super) fn judge(
+        &self,
+        evaluation: &mut Evaluation,
+        trained: &Trained,
+        features: &FeatureNetwork,
+        data: &Rc<PreparedData>,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        let labels = self.labels(trained);
+        let dims = features.note().network.hidden;
+        let images = data.to_judge().len().min(labels.len());
+        if images <= dims {
+            return Err(FrechetError::TooFew { images, dims }.into());
+        }
+        let options = SampleOptions {
+            labels,
+            steps: self.steps.unwrap_or(trained.config().output.sample_steps),
+            seed: self.seed,
+            init: self.from.into(),
+            weights: self.usage.weights(),
+            ..SampleOptions::new(trained, 1)
+        };
+        let name = self.samples_name(&evaluation.fingerprint, trained, &options);
+        let folder = run_dir(trained.checkpoint()).join("evaluation").join(name);
+        let samples = self.samples(trained, &options, &folder, quiet)?;
+        let waiting = Waiting::start("comparing with the data", quiet);
+        let report = data
+            .reference(features, images)
+            .and_then(|reference| reference.judge(features, &samples.pixels, &data.class_names));
+        waiting.end();
+        evaluation.quality = Some(report?);
+        evaluation.samples = Some(Sampling {
+            from: self.from.name(),
+            steps: options.steps,
+            seconds: samples.seconds,
+        });
+        evaluation.shown = Some(Shown {
+            shape: trained.shape().dims(),
+            samples: samples.pixels,
+            data: Rc::clone(data),
+        });
+        Ok(())
+    }
+
+    pub(super) fn likelihood_options(&self) -> LikelihoodOptions {
+        let usual = LikelihoodOptions::default();
+        LikelihoodOptions {
+            chains: self.annealing_chains.unwrap_or(usual.chains),
+            temperatures: self.annealing_steps.unwrap_or(usual.temperatures),
+            temperature: self.temperature,
+            seed: self.seed,
+            ..usual
+        }
+    }
+
+    pub(super) fn likelihood(
+        &self,
+        trained: &Trained,
+        data: &PreparedData,
+        quiet: bool,
+    ) -> anyhow::Result<Likelihood> {
+        let options = self.likelihood_options();
+        let (counter, total) = (StepCounter::default(), likelihood_gradients(&options));
+        let (taken, judged) = (counter.clone(), data.to_judge());
+        let work = || {
+            let (training, held) = (judged.some_training(), judged.held());
+            likelihood(
+                trained,
+                self.usage.weights(),
+                training,
+                held,
+                &options,
+                counter,
+            )
+        };
+        Ok(with_progress(
+            "annealing",
+            total,
+            || taken.gradients(),
+            quiet,
+            work,
+        )?)
+    }
+
+    fn mixing_options(&self) -> MixingOptions {
+        let usual = MixingOptions::default();
+        MixingOptions {
+            gradients: self.sampler_gradients.unwrap_or(usual.gradients),
+            seed: self.seed,
+        }
+    }
+
+    /// How samplers compare; nothing, with a warning, where all was asked for and they cannot be.
+    pub(super) fn samplers(
+        &self,
+        trained: &Trained,
+        quiet: bool,
+    ) -> anyhow::Result<Option<SamplerComparison>> {
+        let options = self.mixing_options();
+        if let Err(error) = check_mixing(&trained.config().langevin, options) {
+            if self.measure.contains(&Measure::Samplers) || error != MixingError::NoDensity {
+                return Err(error.into());
+            }
+            tracing::warn!(
+                "{}: samplers are left out: {error}",
+                trained.checkpoint().display()
+            );
+            return Ok(None);
+        }
+        let counter = StepCounter::default();
+        let total = mixing_gradients_of(trained, COMPARED_CHAINS, options);
+        let work = || {
+            let weights = self.usage.weights();
+            compare_samplers_of(trained, weights, COMPARED_CHAINS, options, &counter)
+        };
+        let taken = || counter.gradients();
+        let found = with_progress("comparing samplers", total, taken, quiet, work)?;
+        Ok(Some(found))
+    }
+
+    /// The class of every sample: in the shares that the data have, or those of the buffer's chains.
+    fn labels(&self, trained: &Trained) -> Vec<u32> {
+        let state = trained.state();
+        match self.from {
+            Start::Noise => labels_in_shares(
+                self.num,
+                &state.data.class_frequencies,
+                trained.num_classes(),
+            ),
+            Start::Buffer => {
+                let buffer = &state.objective_state.buffer;
+                let slots: Vec<u32> = (0..buffer.capacity() as u32).take(self.num).collect();
+                buffer.labels(&slots)
+            }
+        }
+    }
+
+    /// How well a model with classes recognises held-out images.
+    ///
+    /// # Errors
+    /// Where it was named, and the model has no classes, or others than the data.
+    pub(super) fn recognition(
+        &self,
+        trained: &Trained,
+        data: &PreparedData,
+        quiet: bool,
+    ) -> anyhow::Result<Option<Recognition>> {
+        let is_named = self.measure.contains(&Measure::Recognition);
+        if trained.num_classes() == 0 {
+            return match is_named {
+                true => Err(UnknownClass::NoClasses).context("--measure recognition"),
+                false => Ok(None),
+            };
+        }
+        if data.class_names != trained.class_names() {
+            if is_named {
+                bail!("--measure recognition: the classes of the data are not those of the model");
+            }
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let found = recognise(trained, self.usage.weights(), data.labelled());
+        if !quiet {
+            let (images, seconds) = (found.images, start.elapsed().as_secs_f64());
+            let each = 1e3 * seconds / images as f64;
+            tell!("recognised {images} images in {seconds:.1} s, {each:.2} ms an image");
+        }
+        Ok(Some(found))
+    }
+
+    /// What tells kept samples apart.
+    fn samples_name(
+        &self,
+        fingerprint: &str,
+        trained: &Trained,
+        options: &SampleOptions,
+    ) -> String {
+        let device = if DeviceKind::is_cpu(trained.device()) {
+            "cpu"
+        } else {
+            "gpu"
+        };
+        format!(
+            "{fingerprint}-{}-{}-{}steps-seed{}-{device}-{}",
+            self.weights_name(),
+            self.from.name(),
+            options.steps,
+            options.seed,
+            env!("CARGO_PKG_VERSION")
+        )
+    }
+
+    pub(super) fn weights_name(&self) -> &'static str {
+        match self.usage.weights() {
+            Weights::Average => "average",
+            Weights::Last => "last",
+        }
+    }
+
+    fn samples(
+        &self,
+        trained: &Trained,
+        options: &SampleOptions,
+        folder: &Path,
+        quiet: bool,
+    ) -> anyhow::Result<Kept> {
+        let counter = StepCounter::default();
+        let (total, taken) = (options.num_gradients(), counter.clone());
+        let draw = || kept_samples(trained, options, folder, &counter);
+        Ok(with_progress(
+            "sampling",
+            total,
+            || taken.gradients(),
+            quiet,
+            draw,
+        )?)
+    }
+}
