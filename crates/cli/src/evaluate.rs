@@ -14,7 +14,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
-use ebm_apply::evaluate::{LikelihoodError, Sets, USUAL_NUMBER, out_of_distribution};
+use ebm_apply::evaluate::{
+    FeatureNetwork, LikelihoodError, Sets, USUAL_NUMBER, out_of_distribution,
+};
 use ebm_apply::{Init, Trained};
 
 use crate::args::{image_count, positive};
@@ -123,6 +125,14 @@ enum Measure {
     All,
 }
 
+/// A run that is to be measured.
+struct Opened<'a> {
+    run: &'a Path,
+    trained: Trained,
+    /// By which its samples are judged, where they are.
+    features: Option<FeatureNetwork>,
+}
+
 impl EvaluateArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.refuse_idle_options()?;
@@ -130,19 +140,30 @@ impl EvaluateArgs {
             written::check(folder)?;
         }
         let chosen = self.usage.device(quiet)?;
+        // What cannot be opened or judged is refused before anything is measured.
+        let opened = self.runs.iter().map(|run| {
+            let trained = self.usage.open(run, &chosen)?;
+            let features = if self.measures(Measure::Quality) {
+                Some(
+                    self.features(&trained)
+                        .with_context(|| run.display().to_string())?,
+                )
+            } else {
+                None
+            };
+            anyhow::Ok(Opened {
+                run,
+                trained,
+                features,
+            })
+        });
+        let opened: Vec<_> = opened.collect::<anyhow::Result<_>>()?;
         let mut prepared = Prepared::default();
-        let mut evaluations = Vec::new();
-        // What cannot be judged is refused before anything is measured.
-        for run in self.runs.iter().filter(|_| self.measures(Measure::Quality)) {
-            let trained = self.usage.open(run, &chosen)?;
-            let features = self.features(&trained);
-            features.with_context(|| run.display().to_string())?;
-        }
-        for run in &self.runs {
-            let trained = self.usage.open(run, &chosen)?;
-            let evaluated = self.evaluate(&trained, &chosen.description, &mut prepared, quiet);
-            evaluations.push(evaluated.with_context(|| run.display().to_string())?);
-        }
+        let evaluations = opened.iter().map(|one| {
+            let evaluated = self.evaluate(one, &chosen.description, &mut prepared, quiet);
+            evaluated.with_context(|| one.run.display().to_string())
+        });
+        let evaluations: Vec<_> = evaluations.collect::<anyhow::Result<_>>()?;
         if let Some(folder) = &self.output {
             written::write(folder, &evaluations)?;
         }
@@ -164,40 +185,23 @@ impl EvaluateArgs {
 
     /// Refuse options of what is not measured, which would do nothing.
     fn refuse_idle_options(&self) -> Result<(), Mistyped> {
-        for (flag, is_given, what, name) in [
-            (
-                "--temperature",
-                self.temperature.is_some(),
-                Measure::Likelihood,
-                "likelihood",
-            ),
-            (
-                "--annealing-steps",
-                self.annealing_steps.is_some(),
-                Measure::Likelihood,
-                "likelihood",
-            ),
-            (
-                "--annealing-chains",
-                self.annealing_chains.is_some(),
-                Measure::Likelihood,
-                "likelihood",
-            ),
-            (
-                "--sampler-gradients",
-                self.sampler_gradients.is_some(),
-                Measure::Samplers,
-                "samplers",
-            ),
-            (
-                "--features",
-                self.features.is_some(),
-                Measure::Quality,
-                "quality",
-            ),
-            ("--steps", self.steps.is_some(), Measure::Quality, "quality"),
+        let of_likelihood = [
+            ("--temperature", self.temperature.is_some()),
+            ("--annealing-steps", self.annealing_steps.is_some()),
+            ("--annealing-chains", self.annealing_chains.is_some()),
+        ];
+        let of_samplers = [("--sampler-gradients", self.sampler_gradients.is_some())];
+        let of_quality = [
+            ("--features", self.features.is_some()),
+            ("--steps", self.steps.is_some()),
+        ];
+        for (what, name, options) in [
+            (Measure::Likelihood, "likelihood", &of_likelihood[..]),
+            (Measure::Samplers, "samplers", &of_samplers),
+            (Measure::Quality, "quality", &of_quality),
         ] {
-            if is_given && !self.measures(what) {
+            let given = options.iter().find(|(_, is_given)| *is_given);
+            if let Some((flag, _)) = given.filter(|_| !self.measures(what)) {
                 let problem = format!("{flag} does nothing without --measure {name}");
                 return Err(Mistyped(problem));
             }
@@ -216,7 +220,9 @@ impl EvaluateArgs {
 
     fn evaluate(
         &self,
-        trained: &Trained,
+        Opened {
+            trained, features, ..
+        }: &Opened<'_>,
         device: &str,
         prepared: &mut Prepared,
         quiet: bool,
@@ -228,11 +234,6 @@ impl EvaluateArgs {
             Measure::Anomalies,
             Measure::Likelihood,
         ];
-        let features = if self.measures(Measure::Quality) {
-            Some(self.features(trained)?)
-        } else {
-            None
-        };
         let data = if needs_data.iter().any(|&what| self.measures(what)) {
             Some(prepared.of_run(trained, self.num, self.data_dir.as_deref(), quiet)?)
         } else {
@@ -275,7 +276,7 @@ impl EvaluateArgs {
             return Ok(evaluation);
         };
         if let Some(features) = features {
-            self.judge(&mut evaluation, trained, &features, &data, quiet)?;
+            self.judge(&mut evaluation, trained, features, &data, quiet)?;
         }
         if self.measures(Measure::Recognition) {
             evaluation.recognition = self.recognition(trained, &data, quiet)?;

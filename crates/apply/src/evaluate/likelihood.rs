@@ -109,7 +109,7 @@ pub enum LikelihoodError {
     OfImage(#[from] NotFinite),
 }
 
-/// Gradients that [`likelihood`] takes: those that find the path are about as many.
+/// About as many gradients as [`likelihood`] takes: how many of them find the path shows as it does.
 pub fn likelihood_gradients(options: &LikelihoodOptions) -> u64 {
     const PATH: usize = 64 * 60 * 10;
     let steps = options.chains * (2 * options.temperatures + options.settling);

@@ -192,11 +192,6 @@ impl Reference {
         })
     }
 
-    /// The data.
-    pub fn data(&self) -> &DataToJudge {
-        &self.data
-    }
-
     /// Judge `samples`, bytes `[n, channels, height, width]` of the data's shape, by the same `features`: as
     /// many of them, from the first on, as there are images in either set of the data. `class_names_of_data` are
     /// those of the data.
