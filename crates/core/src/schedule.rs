@@ -1,5 +1,8 @@
 //! Compute a quantity that changes over a run as a pure function of the step.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -51,6 +54,19 @@ pub enum Varying {
         /// Number of cycles, at least 1.
         cycles: u32,
     },
+    /// Simulated annealing: `start`, then a constant ratio between steps down to `end`, then a straight line to
+    /// 0, as the temperature of the chains of Li, Chen & Sommer, *Learning energy-based models in
+    /// high-dimensional spaces with multi-scale denoising score matching*, 2019.
+    Annealed {
+        /// Value of the first steps, > 0.
+        start: f64,
+        /// Value where the constant ratio ends, > 0.
+        end: f64,
+        /// Share of the steps at `start`, at least 0.
+        hold: f64,
+        /// Share of the steps from `start` to `end`, at least 0; both shares together are at most 1.
+        decay: f64,
+    },
 }
 
 /// Read a number or a table, so that a misspelt table names what is wrong with it.
@@ -61,7 +77,7 @@ impl<'de> Deserialize<'de> for Schedule {
             type Value = Schedule;
 
             fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a number or a table { kind = \"linear\" | \"geometric\" | \"cosine\" | \"cyclic\", … }")
+                f.write_str("a number or a table { kind = \"linear\" | \"geometric\" | \"cosine\" | \"cyclic\" | \"annealed\", … }")
             }
             fn visit_f64<E>(self, value: f64) -> Result<Schedule, E> {
                 Ok(Schedule::Constant(value))
@@ -118,14 +134,20 @@ impl Schedule {
                 let period = num_steps.div_ceil(cycles.max(1) as usize).max(1);
                 start * half_cosine((step % period) as f64 / period as f64)
             }
+            Varying::Annealed {
+                start,
+                end,
+                hold,
+                decay,
+            } => annealed(progress, [start, end], hold, decay),
         }
     }
 
     /// The largest and smallest values over a run, for checks of a configuration.
     ///
     /// # Errors
-    /// The first reason why the schedule cannot run: a value that is not finite, a geometric end
-    /// point that is not positive, no cycles.
+    /// The first reason why the schedule cannot run: a value that is not finite, an end point of a constant
+    /// ratio that is not positive, shares that are none, no cycles.
     pub fn range(&self) -> Result<(f64, f64), &'static str> {
         let (start, end) = match *self {
             Self::Constant(value) => (value, value),
@@ -133,6 +155,23 @@ impl Schedule {
             Self::Varying(Varying::Cyclic { start, .. }) => (start, 0.0),
             Self::Varying(Varying::Geometric { start, end }) if start <= 0.0 || end <= 0.0 => {
                 return Err("needs a positive start and end to be geometric");
+            }
+            Self::Varying(Varying::Annealed { start, end, .. }) if !(start > 0.0 && end > 0.0) => {
+                return Err("needs a positive start and end to be annealed");
+            }
+            Self::Varying(Varying::Annealed { hold, decay, .. })
+                if !(hold >= 0.0 && decay >= 0.0 && hold + decay <= 1.0 + NO_SHARE) =>
+            {
+                return Err("needs shares hold and decay of at least 0, together at most 1");
+            }
+            Self::Varying(Varying::Annealed {
+                start,
+                end,
+                hold,
+                decay,
+            }) => {
+                let last = annealed(1.0, [start, end], hold, decay);
+                (start.max(end), start.min(end).min(last))
             }
             Self::Varying(
                 Varying::Linear { start, end }
@@ -167,109 +206,37 @@ impl Schedule {
                     start: start * factor,
                     cycles,
                 },
+                Varying::Annealed {
+                    start,
+                    end,
+                    hold,
+                    decay,
+                } => Varying::Annealed {
+                    start: start * factor,
+                    end: end * factor,
+                    hold,
+                    decay,
+                },
             }),
         }
+    }
+}
+
+/// A share of the steps that is rounding and nothing else.
+const NO_SHARE: f64 = 1e-9;
+
+/// [`Varying::Annealed`] where this share of the steps is done, in [0, 1].
+fn annealed(progress: f64, [start, end]: [f64; 2], hold: f64, decay: f64) -> f64 {
+    let rest = 1.0 - hold - decay;
+    match progress - hold {
+        held if held <= 0.0 => start,
+        gone if gone < decay => start * (end / start).powf(gone / decay),
+        _ if rest > NO_SHARE => end * ((1.0 - progress) / rest).min(1.0),
+        _ => end,
     }
 }
 
 /// Half a cosine period: 1 at 0, 0 at 1.
 fn half_cosine(progress: f64) -> f64 {
     0.5 * (1.0 + (core::f64::consts::PI * progress).cos())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn close(a: f64, b: f64) {
-        assert!((a - b).abs() < 1e-12, "{a} is not {b}");
-    }
-
-    #[test]
-    fn a_constant_is_the_same_at_every_step() {
-        for step in 0..5 {
-            assert_eq!(Schedule::Constant(0.3).at(step, 4), 0.3);
-        }
-    }
-
-    #[test]
-    fn every_varying_schedule_meets_its_end_points_and_stays_there() {
-        let (start, end) = (2.0, 0.5);
-        for varying in [
-            Varying::Linear { start, end },
-            Varying::Geometric { start, end },
-            Varying::Cosine { start, end },
-        ] {
-            let schedule = Schedule::Varying(varying);
-            close(schedule.at(0, 11), start);
-            close(schedule.at(10, 11), end);
-            close(schedule.at(50, 11), end);
-            close(schedule.at(0, 1), start);
-        }
-    }
-
-    #[test]
-    fn the_middle_is_the_mean_of_its_kind() {
-        let (start, end) = (2.0, 0.5);
-        close(
-            Schedule::Varying(Varying::Linear { start, end }).at(5, 11),
-            1.25,
-        );
-        close(
-            Schedule::Varying(Varying::Geometric { start, end }).at(5, 11),
-            1.0,
-        );
-        close(
-            Schedule::Varying(Varying::Cosine { start, end }).at(5, 11),
-            1.25,
-        );
-    }
-
-    #[test]
-    fn every_cycle_starts_again_and_falls() {
-        let cyclic = Schedule::Varying(Varying::Cyclic {
-            start: 4.0,
-            cycles: 3,
-        });
-        for cycle in 0..3 {
-            close(cyclic.at(10 * cycle, 30), 4.0);
-            close(cyclic.at(10 * cycle + 5, 30), 2.0);
-            assert!(cyclic.at(10 * cycle + 9, 30) < 0.1);
-        }
-    }
-
-    #[test]
-    fn reads_a_number_or_a_named_table() {
-        #[derive(Deserialize)]
-        struct Holder {
-            a: Schedule,
-            b: Schedule,
-            c: Schedule,
-        }
-        let holder: Holder =
-            toml::from_str("a = 0.5\nb = 2\nc = { kind = \"cyclic\", start = 1.0, cycles = 4 }")
-                .expect("valid");
-        assert_eq!(holder.a, Schedule::Constant(0.5));
-        assert_eq!(holder.b, Schedule::Constant(2.0));
-        let (start, cycles) = (1.0, 4);
-        assert_eq!(
-            holder.c,
-            Schedule::Varying(Varying::Cyclic { start, cycles })
-        );
-    }
-
-    #[test]
-    fn refuses_what_cannot_run() {
-        let geometric = Varying::Geometric {
-            start: 1.0,
-            end: 0.0,
-        };
-        assert!(Schedule::Varying(geometric).range().is_err());
-        assert!(Schedule::Constant(f64::NAN).range().is_err());
-        let cyclic = Varying::Cyclic {
-            start: 1.0,
-            cycles: 0,
-        };
-        assert!(Schedule::Varying(cyclic).range().is_err());
-    }
 }

@@ -3,7 +3,8 @@
 //!
 //! Read [`lanes`] first: the images of a batch are the lanes of vectors, so that every operation
 //! works on whole vectors whatever the size of an image, and no bit of an image's result depends on
-//! its batch. Then [`conv`], from `conv/algorithm.rs` on; [`pool`] and [`elementwise`] stand alone.
+//! its batch. Then [`conv`], from `conv/algorithm.rs` on; [`pool`], [`upsample`], [`mean`], [`join`] and
+//! [`elementwise`] stand alone.
 //!
 //! # Unsafe code
 //!
@@ -17,6 +18,9 @@
 
 pub mod conv;
 pub mod elementwise;
+pub mod join;
 pub mod lanes;
+pub mod mean;
 mod per_cpu;
 pub mod pool;
+pub mod upsample;

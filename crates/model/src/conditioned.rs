@@ -1,44 +1,108 @@
-//! Give every image of an energy its class.
+//! Give every image of an energy its class, its noise level, or both.
 
 use core::ops::Range;
 
 use burn::tensor::{Int, Tensor};
 use ebm_core::{Energy, energy_and_gradient};
 
-use crate::energy::EnergyModel;
+use crate::energy::{EnergyContext, EnergyModel, energy_in};
 
-/// E(·, y) of a frozen network, one class per row of the batch. A model without classes ignores them.
+/// The energy of a frozen network that is given one class per row of the batch, one noise level per row,
+/// or both. Without classes it is the free energy of a model with classes, without levels that at level
+/// 0. A model ignores what it has none of.
 #[derive(Clone, Debug)]
 pub struct Conditioned<'a, M> {
     model: &'a M,
     /// `[batch]`.
-    classes: Tensor<1, Int>,
+    classes: Option<Tensor<1, Int>>,
+    /// `[batch]`.
+    levels: Option<Tensor<1, Int>>,
 }
 
 impl<'a, M: EnergyModel> Conditioned<'a, M> {
+    /// E(·, y).
+    ///
     /// # Shapes
     /// - `classes`: `[batch]`
-    pub(crate) fn new(model: &'a M, classes: Tensor<1, Int>) -> Self {
-        Self { model, classes }
+    pub(crate) fn given(model: &'a M, classes: Tensor<1, Int>) -> Self {
+        Self {
+            model,
+            classes: Some(classes),
+            levels: None,
+        }
+    }
+
+    /// The energy at the noise level of every image.
+    ///
+    /// # Shapes
+    /// - `levels`: `[batch]`
+    pub(crate) fn leveled(model: &'a M, levels: Tensor<1, Int>) -> Self {
+        Self {
+            model,
+            classes: None,
+            levels: Some(levels),
+        }
+    }
+
+    /// The same energy at the noise level of every image.
+    ///
+    /// # Shapes
+    /// - `levels`: `[batch]`, each below [`EnergyModel::num_levels`]
+    pub fn at_levels(self, levels: Tensor<1, Int>) -> Self {
+        Self {
+            levels: Some(levels),
+            ..self
+        }
+    }
+
+    /// What the model takes of classes and levels.
+    fn context(&self) -> EnergyContext<'_> {
+        let model = self.model;
+        EnergyContext {
+            classes: self.classes.as_ref().filter(|_| model.num_classes() > 0),
+            levels: self.levels.as_ref().filter(|_| model.num_levels() > 0),
+            dropout: None,
+        }
     }
 }
 
 impl<M: EnergyModel + Sync> Energy<4> for Conditioned<'_, M> {
     fn energies(&self, x: Tensor<4>) -> Tensor<1> {
-        self.model.energy_given(x, &self.classes)
+        match self.context() {
+            // What a model may compute for all classes at once.
+            EnergyContext {
+                classes: None,
+                levels: None,
+                ..
+            } => self.model.energy(x),
+            context => energy_in(self.model, x, context),
+        }
     }
 
     fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
-        let fused = (self.model).fused_energy_and_gradient(&x, Some(&self.classes));
+        let context = self.context();
+        let fused = match context.levels {
+            Some(_) => None, // no such kernel takes levels
+            None => self.model.fused_energy_and_gradient(&x, context.classes),
+        };
         fused.unwrap_or_else(|| energy_and_gradient(x, &|x| self.energies(x)))
     }
 
     fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Energy<4> + '_>> {
-        if self.model.num_classes() == 0 {
+        let EnergyContext {
+            classes, levels, ..
+        } = self.context();
+        if classes.is_none() && levels.is_none() {
             return None;
         }
-        let classes = self.classes.clone().narrow(0, rows.start, rows.len());
-        Some(Box::new(Conditioned::new(self.model, classes)))
+        let of_rows = |all: Option<&Tensor<1, Int>>| {
+            all.map(|all| all.clone().narrow(0, rows.start, rows.len()))
+        };
+        Some(Box::new(Self {
+            model: self.model,
+            classes: of_rows(classes),
+            levels: of_rows(levels),
+        }))
     }
 }
 

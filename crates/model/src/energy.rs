@@ -4,13 +4,15 @@ use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor};
 
 use crate::layers::NormedWeight;
-use crate::ops::{Factors, assert_class_per_image};
+use crate::ops::{Factors, assert_class_per_image, assert_level_per_image};
 
 /// What an energy depends on besides the images.
 #[derive(Clone, Copy, Default)]
 pub struct EnergyContext<'a> {
     /// The class of every image, `[batch]`, for a model with classes.
     pub classes: Option<&'a Tensor<1, Int>>,
+    /// The noise level of every image, `[batch]`, for a model with levels; level 0 for all where absent.
+    pub levels: Option<&'a Tensor<1, Int>>,
     /// Factors of a layer's output while training, for models with dropout.
     pub dropout: Option<&'a DropoutMask<'a>>,
 }
@@ -38,12 +40,31 @@ impl EnergyContext<'_> {
         assert_class_per_image(classes.dims()[0], batch);
         self
     }
+
+    /// The context of a model with `num_levels` noise levels for `batch` images: its levels are one for
+    /// each image, or none where it has none or the model has no levels.
+    ///
+    /// # Panics
+    /// If the model has levels, and the context another number than there are images.
+    pub fn checked_levels(self, num_levels: usize, batch: usize) -> Self {
+        let levels = self.levels.filter(|_| num_levels > 0);
+        if let Some(levels) = levels {
+            assert_level_per_image(levels.dims()[0], batch);
+        }
+        Self { levels, ..self }
+    }
 }
 
 /// An energy function of images, p(x) ∝ exp(−E(x)).
 pub trait EnergyModel: Module {
     /// Classes that the energy may be given; 0 for a model without classes.
     fn num_classes(&self) -> usize {
+        0
+    }
+
+    /// Noise levels that the energy may be given; 0 for a model without. Level 0 is the least noisy: an
+    /// energy that is given no level is the one at this level.
+    fn num_levels(&self) -> usize {
         0
     }
 
@@ -54,7 +75,8 @@ pub trait EnergyModel: Module {
     /// - returns: `[batch]`
     ///
     /// # Panics
-    /// If the model has classes and the context does not have one for each image.
+    /// If the model has classes and the context does not have one for each image, or the model has levels
+    /// and the context another number of them than there are images.
     fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1>;
 
     /// E(x, y) of every image under its class. A model without classes ignores them.
@@ -67,8 +89,11 @@ pub trait EnergyModel: Module {
     /// If the model has classes and `y` is not as long as the batch.
     fn energy_given(&self, x: Tensor<4>, y: &Tensor<1, Int>) -> Tensor<1> {
         let classes = (self.num_classes() > 0).then_some(y);
-        let dropout = None;
-        self.energy_with(x, EnergyContext { classes, dropout })
+        let context = EnergyContext {
+            classes,
+            ..EnergyContext::default()
+        };
+        self.energy_with(x, context)
     }
 
     /// The energy of every image and its gradient with respect to the image, where the device has one
@@ -110,7 +135,7 @@ pub trait EnergyModel: Module {
     /// - `x`: `[batch, channels, height, width]`
     /// - returns: `[batch, classes]`
     fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
-        one_class_at_a_time(self, x)
+        one_class_at_a_time(self, x, EnergyContext::default())
     }
 
     /// The same energy with everything that depends on the weights alone computed once: spectral norm
@@ -128,12 +153,34 @@ pub trait EnergyModel: Module {
     }
 }
 
+/// E(x) of every image in a context, whose classes may be missing: the free energy of a model with
+/// classes, then.
+pub(crate) fn energy_in<M: EnergyModel>(
+    model: &M,
+    x: Tensor<4>,
+    context: EnergyContext<'_>,
+) -> Tensor<1> {
+    if model.num_classes() == 0 || context.classes.is_some() {
+        model.energy_with(x, context)
+    } else {
+        free_energy(one_class_at_a_time(model, x, context))
+    }
+}
+
 /// E(x, y) of every image under every class, each class by itself, `[batch, classes]`.
-pub(crate) fn one_class_at_a_time<M: EnergyModel>(model: &M, x: Tensor<4>) -> Tensor<2> {
+pub(crate) fn one_class_at_a_time<M: EnergyModel>(
+    model: &M,
+    x: Tensor<4>,
+    context: EnergyContext<'_>,
+) -> Tensor<2> {
     let (batch, device) = (x.dims()[0], x.device().inner());
     let energies = (0..model.num_classes() as i32).map(|class| {
         let y = Tensor::<1, Int>::full([batch], class, (&device, DType::I32));
-        model.energy_given(x.clone(), &y).unsqueeze_dim::<2>(1)
+        let context = EnergyContext {
+            classes: Some(&y),
+            ..context
+        };
+        model.energy_with(x.clone(), context).unsqueeze_dim::<2>(1)
     });
     Tensor::cat(energies.collect(), 1)
 }
@@ -165,7 +212,7 @@ mod tests {
     fn context_of(classes: &Tensor<1, Int>) -> EnergyContext<'_> {
         EnergyContext {
             classes: Some(classes),
-            dropout: None,
+            ..EnergyContext::default()
         }
     }
 
@@ -174,6 +221,27 @@ mod tests {
         let classes = Tensor::from_ints([1, 0], &Device::flex());
         let context = context_of(&classes).checked(0, 3);
         assert!(context.classes.is_none());
+    }
+
+    fn levels_of(levels: &Tensor<1, Int>) -> EnergyContext<'_> {
+        EnergyContext {
+            levels: Some(levels),
+            ..EnergyContext::default()
+        }
+    }
+
+    #[test]
+    fn a_model_without_levels_ignores_them() {
+        let levels = Tensor::from_ints([1, 0], &Device::flex());
+        assert!(levels_of(&levels).checked_levels(0, 3).levels.is_none());
+        assert!(levels_of(&levels).checked_levels(2, 2).levels.is_some());
+    }
+
+    #[test]
+    #[should_panic = "expected a noise level for each of 3 images, got 2"]
+    fn refuses_fewer_levels_than_images() {
+        let levels = Tensor::from_ints([1, 0], &Device::flex());
+        levels_of(&levels).checked_levels(4, 3);
     }
 
     #[test]

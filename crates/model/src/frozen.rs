@@ -61,7 +61,17 @@ impl<M: EnergyModel> Frozen<M> {
     /// # Shapes
     /// - `classes`: `[batch]`
     pub fn given(&self, classes: Tensor<1, Int>) -> Conditioned<'_, M> {
-        Conditioned::new(&self.0, classes)
+        Conditioned::given(&self.0, classes)
+    }
+
+    /// The energy at the noise level of every image; with
+    /// [`given`](Self::given)`(classes).`[`at_levels`](Conditioned::at_levels)`(levels)` that of its class
+    /// at this level. A model without levels ignores them.
+    ///
+    /// # Shapes
+    /// - `levels`: `[batch]`, each below [`EnergyModel::num_levels`]
+    pub fn at_levels(&self, levels: Tensor<1, Int>) -> Conditioned<'_, M> {
+        Conditioned::leveled(&self.0, levels)
     }
 
     /// A copy on another device, its weights constants of f32.

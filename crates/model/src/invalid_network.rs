@@ -1,5 +1,6 @@
 //! Say why a network cannot be built.
 
+use ebm_core::ImageShape;
 use thiserror::Error;
 
 /// A network that cannot be built.
@@ -27,4 +28,63 @@ pub enum InvalidNetwork {
         /// The setting that is zero.
         what: &'static str,
     },
+    /// Images whose sides cannot be halved without a rest as often as the network halves them.
+    #[error(
+        "images of {height}×{width} cannot be halved {halvings} times and doubled back: use images with sides divisible by {}, or fewer stages",
+        1 << halvings
+    )]
+    NotDivisible {
+        /// Height of the images.
+        height: usize,
+        /// Width of the images.
+        width: usize,
+        /// Times that the network halves them.
+        halvings: usize,
+    },
+    /// Images of which nothing is left where the network has halved them.
+    #[error(
+        "images of {height}×{width} cannot be halved {halvings} times; use larger images, or fewer stages"
+    )]
+    TooSmall {
+        /// Height of the images.
+        height: usize,
+        /// Width of the images.
+        width: usize,
+        /// Times that the network halves them.
+        halvings: usize,
+    },
+}
+
+impl InvalidNetwork {
+    /// Check that images can be halved so often, and doubled back to their size.
+    pub(crate) fn check_divisible(shape: ImageShape, halvings: usize) -> Result<(), Self> {
+        Self::check_large_enough(shape, halvings)?;
+        let ImageShape { height, width, .. } = shape;
+        let divisor = 1 << halvings;
+        if height.is_multiple_of(divisor) && width.is_multiple_of(divisor) {
+            return Ok(());
+        }
+        Err(Self::NotDivisible {
+            height,
+            width,
+            halvings,
+        })
+    }
+
+    /// Check that pixels are left of images that are halved so often.
+    pub(crate) fn check_large_enough(shape: ImageShape, halvings: usize) -> Result<(), Self> {
+        let ImageShape { height, width, .. } = shape;
+        let is_left = |side: usize| {
+            let rest = side.checked_shr(halvings as u32);
+            rest.is_some_and(|rest| rest > 0)
+        };
+        if is_left(height) && is_left(width) {
+            return Ok(());
+        }
+        Err(Self::TooSmall {
+            height,
+            width,
+            halvings,
+        })
+    }
 }

@@ -15,8 +15,10 @@
 //!
 //! Reading order: `energy` (what every model does) → `frozen` (a network that no longer changes, the
 //! form in which samplers use it), `conditioned` and `sum` (energies made from others) → `conv_net`
-//! (strided convolutions) and `res_net` (residual blocks), between which `network` chooses → `layers`
-//! (what the networks are made of) → `ops` (their operations, with kernels for CPU and GPU).
+//! (strided convolutions), `res_net` (residual blocks), `unet` (a network from images to images, and heads
+//! that make an energy of it) and `pooled_net` (averages of several scales), among which `network`
+//! chooses → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
+//! GPU).
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
 
 mod conditioned;
@@ -27,11 +29,13 @@ mod invalid_network;
 mod layers;
 mod network;
 mod ops;
+mod pooled_net;
 mod precision;
 mod res_net;
 mod sum;
 #[cfg(test)]
 mod testing;
+mod unet;
 mod work;
 
 pub use conditioned::Conditioned;
@@ -43,7 +47,9 @@ pub use invalid_network::InvalidNetwork;
 pub use layers::{Initialization, NormedWeight};
 pub use network::{Network, NetworkConfig};
 pub use ops::{Activation, Factors};
+pub use pooled_net::{PooledNet, PooledNetConfig};
 pub use precision::{Precision, UnknownPrecision, UnsupportedPrecision};
 pub use res_net::{ResNet, ResNetConfig, Stage};
 pub use sum::Sum;
+pub use unet::{Head, UNet, UNetConfig};
 pub use work::Work;

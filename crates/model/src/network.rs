@@ -11,7 +11,9 @@ use crate::energy::{EnergyContext, EnergyModel};
 use crate::invalid_network::InvalidNetwork;
 use crate::layers::NormedWeight;
 use crate::ops::Factors;
+use crate::pooled_net::{PooledNet, PooledNetConfig};
 use crate::res_net::{ResNet, ResNetConfig};
+use crate::unet::{UNet, UNetConfig};
 use crate::work::Work;
 
 /// A network of one of the families.
@@ -22,6 +24,10 @@ pub enum Network {
     Conv(ConvNet),
     /// Residual blocks.
     Res(ResNet),
+    /// A U-Net.
+    UNet(UNet),
+    /// Averages of several scales.
+    Pooled(PooledNet),
 }
 
 /// The table from which a [`Network`] is made.
@@ -32,6 +38,11 @@ pub enum NetworkConfig {
     Conv(ConvNetConfig),
     /// Residual blocks.
     Res(ResNetConfig),
+    /// A U-Net.
+    #[serde(rename = "unet")]
+    UNet(UNetConfig),
+    /// Averages of several scales.
+    Pooled(PooledNetConfig),
 }
 
 impl NetworkConfig {
@@ -49,6 +60,8 @@ impl NetworkConfig {
         match self {
             Self::Conv(config) => config.init(shape, rng, device).map(Network::Conv),
             Self::Res(config) => config.init(shape, rng, device).map(Network::Res),
+            Self::UNet(config) => config.init(shape, rng, device).map(Network::UNet),
+            Self::Pooled(config) => config.init(shape, rng, device).map(Network::Pooled),
         }
     }
 }
@@ -59,6 +72,8 @@ impl Network {
         match self {
             Self::Conv(net) => net.work(shape),
             Self::Res(net) => net.work(shape),
+            Self::UNet(net) => net.work(shape),
+            Self::Pooled(net) => net.work(shape),
         }
     }
 
@@ -67,6 +82,8 @@ impl Network {
         match self {
             Self::Conv(net) => net.dtype(),
             Self::Res(net) => net.dtype(),
+            Self::UNet(net) => net.dtype(),
+            Self::Pooled(net) => net.dtype(),
         }
     }
 }
@@ -76,6 +93,17 @@ impl EnergyModel for Network {
         match self {
             Self::Conv(net) => net.num_classes(),
             Self::Res(net) => net.num_classes(),
+            Self::UNet(net) => net.num_classes(),
+            Self::Pooled(net) => net.num_classes(),
+        }
+    }
+
+    fn num_levels(&self) -> usize {
+        match self {
+            Self::Conv(net) => net.num_levels(),
+            Self::Res(net) => net.num_levels(),
+            Self::UNet(net) => net.num_levels(),
+            Self::Pooled(net) => net.num_levels(),
         }
     }
 
@@ -86,6 +114,8 @@ impl EnergyModel for Network {
         let energies = match self {
             Self::Conv(net) => net.energy_with(x, context),
             Self::Res(net) => net.energy_with(x, context),
+            Self::UNet(net) => net.energy_with(x, context),
+            Self::Pooled(net) => net.energy_with(x, context),
         };
         energies.cast(image_dtype)
     }
@@ -96,6 +126,8 @@ impl EnergyModel for Network {
         let energies = match self {
             Self::Conv(net) => net.energies_by_class(x),
             Self::Res(net) => net.energies_by_class(x),
+            Self::UNet(net) => net.energies_by_class(x),
+            Self::Pooled(net) => net.energies_by_class(x),
         };
         energies.cast(image_dtype)
     }
@@ -108,6 +140,8 @@ impl EnergyModel for Network {
         match self {
             Self::Conv(net) => net.fused_energy_and_gradient(x, y),
             Self::Res(net) => net.fused_energy_and_gradient(x, y),
+            Self::UNet(net) => net.fused_energy_and_gradient(x, y),
+            Self::Pooled(net) => net.fused_energy_and_gradient(x, y),
         }
     }
 
@@ -115,6 +149,8 @@ impl EnergyModel for Network {
         match self {
             Self::Conv(net) => Self::Conv(net.fold(factors)),
             Self::Res(net) => Self::Res(net.fold(factors)),
+            Self::UNet(net) => Self::UNet(net.fold(factors)),
+            Self::Pooled(net) => Self::Pooled(net.fold(factors)),
         }
     }
 
@@ -122,6 +158,8 @@ impl EnergyModel for Network {
         match self {
             Self::Conv(net) => net.spectral_norms(),
             Self::Res(net) => net.spectral_norms(),
+            Self::UNet(net) => net.spectral_norms(),
+            Self::Pooled(net) => net.spectral_norms(),
         }
     }
 }

@@ -4,8 +4,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, energy_and_gradient, index_tensor, pieces_of};
 use ebm_model::{
-    Activation, ConvNetConfig, EnergyModel, Frozen, ImageShape, Network, NetworkConfig,
-    ResNetConfig,
+    Activation, ConvNetConfig, EnergyModel, Frozen, Head, ImageShape, Network, NetworkConfig,
+    PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 const MNIST: ImageShape = ImageShape::new(1, 28, 28);
@@ -39,7 +39,36 @@ fn networks() -> Vec<(&'static str, NetworkConfig)> {
                 ..ResNetConfig::resnet32_large_with_filters(4, 0)
             }),
         ),
+        ("unet", NetworkConfig::UNet(unet(&[4, 8, 8], Head::Dot))),
+        (
+            "unet with attention and spectral norm",
+            NetworkConfig::UNet(UNetConfig {
+                blocks: 2,
+                attention: true,
+                spectral_norm: true,
+                energy_scale: 0.5,
+                ..unet(&[4, 8, 8], Head::HalfSquared)
+            }),
+        ),
+        ("pooled", NetworkConfig::Pooled(pooled())),
     ]
+}
+
+fn unet(widths: &[usize], head: Head) -> UNetConfig {
+    UNetConfig {
+        widths: widths.to_vec(),
+        head,
+        ..UNetConfig::default()
+    }
+}
+
+fn pooled() -> PooledNetConfig {
+    PooledNetConfig {
+        widths: vec![4, 16, 16],
+        hidden: 8,
+        energy_scale: 2.0,
+        ..PooledNetConfig::default()
+    }
 }
 
 /// A network as its table makes it.
@@ -87,6 +116,16 @@ fn pixels(batch: usize, shape: ImageShape) -> Vec<f64> {
     (0..pixels)
         .map(|i| (i * 7_919 % 1_009) as f64 / 1_009.0)
         .collect()
+}
+
+/// [`pixels`] for a test of sums over all pixels: those of 2x − 1, in the heads of U-Nets, would cancel
+/// but for rounding, so theirs are dark.
+fn pixels_for(config: &NetworkConfig, batch: usize) -> Vec<f64> {
+    let pixels = pixels(batch, MNIST);
+    match config {
+        NetworkConfig::UNet(_) => pixels.into_iter().map(|x| x * x).collect(),
+        _ => pixels,
+    }
 }
 
 fn images(values: Vec<f64>, shape: ImageShape, dtype: DType) -> Tensor<4> {
@@ -145,7 +184,7 @@ fn the_kernels_in_single_precision_agree_with_burns_operations_in_double() {
         let net = build(&config, MNIST);
         let single = tracked(&net);
         let double = tracked(&in_double_precision(&net));
-        let at = pixels(batch, MNIST);
+        let at = pixels_for(&config, batch);
         let ours = all_gradients(&single, images(at.clone(), MNIST, DType::F32));
         let burns = all_gradients(&double, images(at, MNIST, DType::F64));
         assert_eq!(ours.len(), burns.len());
@@ -185,7 +224,7 @@ fn assert_computes_as_the_cpu(device: &Device, tolerance: f32) {
     let of_gradients = 10.0 * f64::from(tolerance);
     for (name, config) in all_networks() {
         let net = build(&config, MNIST);
-        let x = images(pixels(3, MNIST), MNIST, DType::F32);
+        let x = images(pixels_for(&config, 3), MNIST, DType::F32);
         let expected = all_gradients(&tracked(&net), x.clone());
         let energies = floats(net.energy(x.clone()));
         let net = net.on_device(device);
@@ -235,6 +274,21 @@ fn all_networks() -> Vec<(&'static str, NetworkConfig)> {
     let mut all = networks();
     all.push(("conditional uva", NetworkConfig::Conv(uva)));
     all.push(("conditional resnet32", NetworkConfig::Res(resnet)));
+    let pooled_unet = UNetConfig {
+        num_classes: 2,
+        levels: 3,
+        ..unet(&[16, 16], Head::Pooled)
+    };
+    all.push((
+        "conditional unet with levels, pooled",
+        NetworkConfig::UNet(pooled_unet),
+    ));
+    let pooled = PooledNetConfig {
+        num_classes: 3,
+        spectral_norm: true,
+        ..pooled()
+    };
+    all.push(("conditional pooled", NetworkConfig::Pooled(pooled)));
     all
 }
 
@@ -312,6 +366,15 @@ fn a_class_changes_the_energy_and_the_free_energy_sums_over_all() {
     for config in [
         NetworkConfig::Conv(conv),
         NetworkConfig::Res(ResNetConfig::resnet32_with_filters(4, classes)),
+        NetworkConfig::UNet(UNetConfig {
+            num_classes: classes,
+            levels: 2,
+            ..unet(&[4, 8], Head::Dot)
+        }),
+        NetworkConfig::Pooled(PooledNetConfig {
+            num_classes: classes,
+            ..pooled()
+        }),
     ] {
         let net = build(&config, MNIST);
         assert_eq!(net.num_classes(), classes);
@@ -346,6 +409,15 @@ fn a_convolutional_network_refuses_one_class_for_all_images() {
 fn a_residual_network_refuses_one_class_for_all_images() {
     let config = ResNetConfig::resnet32_with_filters(4, 4);
     refuses_a_short_batch_of_classes(&NetworkConfig::Res(config));
+}
+
+#[test]
+#[should_panic = "expected a class for each of 3 images, got 1"]
+fn a_unet_refuses_one_class_for_all_images() {
+    refuses_a_short_batch_of_classes(&NetworkConfig::UNet(UNetConfig {
+        num_classes: 4,
+        ..unet(&[4, 8], Head::Dot)
+    }));
 }
 
 fn refuses_a_short_batch_of_classes(config: &NetworkConfig) {

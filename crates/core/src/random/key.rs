@@ -38,6 +38,10 @@ pub enum Stream {
     DataExamples = 14,
     /// How far images of the data are moved.
     DataShift = 15,
+    /// Noise that an objective mixes with the data, or adds to them.
+    ObjectiveNoise = 16,
+    /// How much of it.
+    ObjectiveLevel = 17,
 }
 
 /// Seeds of the attempts after the first are drawn from a counter that no stream uses.

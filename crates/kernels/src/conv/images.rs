@@ -35,6 +35,15 @@ impl Order {
             Self::Lanes => [height, width, channels * lanes_for(batch)],
         }
     }
+
+    /// Elements of the runs in which the channels of a batch follow each other in memory: a run is an
+    /// image in planes, and a pixel of the whole batch in lanes.
+    pub fn run(self, [batch, channels, height, width]: [usize; 4]) -> usize {
+        match self {
+            Self::Planes => channels * height * width,
+            Self::Lanes => channels * lanes_for(batch),
+        }
+    }
 }
 
 /// A batch of images in either order; lanes without an image hold zeros.

@@ -139,7 +139,7 @@ impl EnergyModel for ConvNet {
         if self.class_head {
             self.energies_of_features(self.features(x))
         } else {
-            one_class_at_a_time(self, x)
+            one_class_at_a_time(self, x, EnergyContext::default())
         }
     }
 
@@ -154,7 +154,7 @@ impl EnergyModel for ConvNet {
         }
         let context = EnergyContext {
             classes: y,
-            dropout: None,
+            ..EnergyContext::default()
         };
         let context = context.checked(self.num_classes, x.dims()[0]);
         let net = self.resident(x)?;

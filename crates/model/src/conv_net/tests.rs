@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use super::{ConvLayer, ConvNet, ConvNetConfig, Padding};
-use crate::energy::EnergyModel;
+use crate::energy::{EnergyContext, EnergyModel, one_class_at_a_time};
 use crate::layers::Initialization;
 use crate::ops::Activation;
 
@@ -151,7 +151,7 @@ fn a_class_head_gives_the_energies_of_all_classes_at_once() {
     let x = Tensor::<1>::from_floats(pixels.as_slice(), &Device::flex()).reshape([2, 1, 28, 28]);
     let at_once = net.energies_by_class(x.clone());
     assert_eq!(at_once.dims(), [2, 3]);
-    let one_by_one = crate::energy::one_class_at_a_time(&net, x.clone());
+    let one_by_one = one_class_at_a_time(&net, x.clone(), EnergyContext::default());
     assert_eq!(at_once.clone().into_data(), one_by_one.into_data());
     let features = net.features(x);
     assert_eq!(features.dims(), [2, 16]);

@@ -71,7 +71,7 @@ impl ClassGain {
 }
 
 /// The row of each image's class, `[batch, channels]`; the only row where there are no classes.
-fn rows(table: &Param<Tensor<2>>, y: Option<&Tensor<1, Int>>) -> Tensor<2> {
+pub(super) fn rows(table: &Param<Tensor<2>>, y: Option<&Tensor<1, Int>>) -> Tensor<2> {
     let table = table.val();
     match y {
         Some(y) => table.select(0, y.clone()),
@@ -87,7 +87,7 @@ fn rows(table: &Param<Tensor<2>>, y: Option<&Tensor<1, Int>>) -> Tensor<2> {
 }
 
 /// `[batch, channels]` to `[batch, channels, 1, 1]`.
-fn as_channels(rows: Tensor<2>) -> Tensor<4> {
+pub(super) fn as_channels(rows: Tensor<2>) -> Tensor<4> {
     let [batch, channels] = rows.dims();
     rows.reshape([batch, channels, 1, 1])
 }

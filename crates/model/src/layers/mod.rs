@@ -1,10 +1,11 @@
 //! The layers that every network is made of: weights with or without spectral norm, class
-//! conditioning, attention.
+//! and noise-level conditioning, attention.
 
 mod attention;
 mod conditioning;
 mod conv;
 mod dense;
+mod embedding;
 mod initialization;
 mod spectral_norm;
 
@@ -12,6 +13,7 @@ pub(crate) use attention::Attention;
 pub(crate) use conditioning::{ClassGain, InputBias};
 pub(crate) use conv::{Conv, ConvSpec};
 pub(crate) use dense::Dense;
+pub(crate) use embedding::Embedding;
 pub use initialization::Initialization;
 pub(crate) use spectral_norm::Bound;
 pub use spectral_norm::NormedWeight;

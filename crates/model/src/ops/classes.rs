@@ -1,4 +1,4 @@
-//! Refuse classes that are not one for each image, alike on every device.
+//! Refuse classes and noise levels that are not one for each image, alike on every device.
 
 /// # Panics
 /// If there are not as many classes as images.
@@ -6,5 +6,14 @@ pub(crate) fn assert_class_per_image(classes: usize, images: usize) {
     assert!(
         classes == images,
         "expected a class for each of {images} images, got {classes}"
+    );
+}
+
+/// # Panics
+/// If there are not as many noise levels as images.
+pub(crate) fn assert_level_per_image(levels: usize, images: usize) {
+    assert!(
+        levels == images,
+        "expected a noise level for each of {images} images, got {levels}"
     );
 }

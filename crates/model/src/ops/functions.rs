@@ -75,6 +75,48 @@ pub(crate) fn halve(x: Tensor<4>) -> Tensor<4> {
     }
 }
 
+/// Every pixel as a block of 2×2 (nearest neighbours).
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, returns `[batch, channels, 2 · height, 2 · width]`
+pub(crate) fn double(x: Tensor<4>) -> Tensor<4> {
+    if has_kernels(&x) {
+        return Tensor::from_dispatch(Dispatch::energy_double(x.into_dispatch()));
+    }
+    let [batch, channels, height, width] = x.dims();
+    // A product, as views that repeat elements are not read alike by all kernels.
+    let block = Tensor::<6>::ones([1, 1, 1, 2, 1, 2], (&x.device().inner(), x.dtype()));
+    let apart: Tensor<6> = x.reshape([batch, channels, height, 1, width, 1]);
+    (apart * block).reshape([batch, channels, 2 * height, 2 * width])
+}
+
+/// The average of all pixels.
+///
+/// # Shapes
+/// - `x`: `[batch, channels, height, width]`, returns `[batch, channels, 1, 1]`
+pub(crate) fn space_mean(x: Tensor<4>) -> Tensor<4> {
+    if has_kernels(&x) {
+        return Tensor::from_dispatch(Dispatch::energy_mean(x.into_dispatch()));
+    }
+    let [batch, channels, ..] = x.dims();
+    let pixels: Tensor<3> = x.flatten(2, 3);
+    pixels.mean_dim(2).reshape([batch, channels, 1, 1])
+}
+
+/// The channels of x, and after them those of y.
+///
+/// # Shapes
+/// - `x`, `y`: `[batch, channels, height, width]`, each with channels of its own
+/// - returns `[batch, all channels, height, width]`
+pub(crate) fn join(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
+    if has_kernels(&x) {
+        let (x, y) = (x.into_dispatch(), y.into_dispatch());
+        Tensor::from_dispatch(Dispatch::energy_join(x, y))
+    } else {
+        Tensor::cat(vec![x, y], 1)
+    }
+}
+
 /// x + y.
 ///
 /// # Shapes

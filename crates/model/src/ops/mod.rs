@@ -20,11 +20,15 @@ mod geometry;
 mod gpu;
 mod layouts;
 mod tape;
+#[cfg(test)]
+mod tests;
 
 pub use activation::Activation;
-pub(crate) use classes::assert_class_per_image;
+pub(crate) use classes::{assert_class_per_image, assert_level_per_image};
 pub use ebm_kernels::conv::Factors;
-pub(crate) use functions::{add, conv2d, dense, dense_of_images, fork, halve, scale, shift};
+pub(crate) use functions::{
+    add, conv2d, dense, dense_of_images, double, fork, halve, join, scale, shift, space_mean,
+};
 pub(crate) use geometry::ConvGeometry;
 #[cfg(feature = "wgpu")]
 pub(crate) use gpu::conv::has_bf16_units;

@@ -224,8 +224,8 @@ mod tests {
             Tensor::zeros(shape, &Device::flex())
         };
         let context = EnergyContext {
-            classes: None,
             dropout: Some(&zero),
+            ..EnergyContext::default()
         };
         let expected = Activation::LeakyRelu.forward(image());
         assert_eq!(

@@ -12,11 +12,11 @@ use burn_flex::FlexTensor;
 
 use super::backward::{
     AddBackward, BranchBackward, Branches, ConvBackward, ConvState, ElementwiseBackward,
-    ForkBackward, HalveBackward, ScaleBackward, ShiftBackward,
+    ForkBackward, JoinBackward, ResizeBackward, ScaleBackward, ShiftBackward,
 };
-use super::elements;
 use super::energy_ops::{ConvOperands, EnergyOps};
 use super::host::Host;
+use super::{elements, space};
 use crate::ops::geometry::ConvGeometry;
 use crate::ops::layouts::Layouts;
 use crate::ops::tape::record;
@@ -56,9 +56,21 @@ impl<B: Host, C: CheckpointStrategy> EnergyOps for Autodiff<B, C> {
     }
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        on_tape::<B, C, _, 1>([x], HalveBackward, |[x]| {
-            let shape = x.layout().shape().dims();
-            (shape, Flex::energy_halve(x))
+        resized::<B, C>(x, space::halve, space::halve_gradient)
+    }
+
+    fn energy_double(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        resized::<B, C>(x, space::double, space::double_gradient)
+    }
+
+    fn energy_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        resized::<B, C>(x, space::mean, space::mean_gradient)
+    }
+
+    fn energy_join(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        on_tape::<B, C, _, 2>([x, y], JoinBackward, |[x, y]| {
+            let [_, channels, ..] = x.layout().shape().dims::<4>();
+            (channels, Flex::energy_join(x, y))
         })
     }
 
@@ -90,6 +102,18 @@ impl<B: Host, C: CheckpointStrategy> EnergyOps for Autodiff<B, C> {
             (rows, Flex::energy_shift(x, biases))
         })
     }
+}
+
+/// Images of other sides, recorded, with the gradient of their input from that of the result and the
+/// input's shape.
+fn resized<B: Host, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    forward: fn(FlexTensor) -> FlexTensor,
+    gradient: fn(FlexTensor, [usize; 4]) -> FlexTensor,
+) -> FloatTensor<Autodiff<B, C>> {
+    on_tape::<B, C, _, 1>([x], ResizeBackward(gradient), |[x]| {
+        (x.layout().shape().dims(), forward(x))
+    })
 }
 
 /// An operation on tensors of flex, recorded: `forward` returns what the backward pass keeps, and the

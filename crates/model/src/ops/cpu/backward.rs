@@ -10,7 +10,7 @@ use burn_flex::FlexTensor;
 
 use super::energy_ops::EnergyOps;
 use super::host::Host;
-use super::{channels, convolve, elements};
+use super::{channels, convolve};
 use crate::ops::geometry::ConvGeometry;
 use crate::ops::layouts::Layouts;
 
@@ -85,11 +85,12 @@ impl<B: Host> Backward<B, 1> for ElementwiseBackward {
     }
 }
 
-/// Keeps the shape of the input alone.
+/// Keeps the shape of the input alone; the input's gradient is the given function of the output's
+/// gradient and that shape.
 #[derive(Debug)]
-pub(super) struct HalveBackward;
+pub(super) struct ResizeBackward(pub(super) fn(FlexTensor, [usize; 4]) -> FlexTensor);
 
-impl<B: Host> Backward<B, 1> for HalveBackward {
+impl<B: Host> Backward<B, 1> for ResizeBackward {
     type State = [usize; 4];
 
     fn backward(
@@ -99,8 +100,33 @@ impl<B: Host> Backward<B, 1> for HalveBackward {
         _checkpointer: &mut Checkpointer,
     ) {
         unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
-            B::from_flex(elements::halve_gradient(B::to_flex(gradient), ops.state))
+            B::from_flex((self.0)(B::to_flex(gradient), ops.state))
         });
+    }
+}
+
+/// Keeps the number of channels of the first input.
+#[derive(Debug)]
+pub(super) struct JoinBackward;
+
+impl<B: Host> Backward<B, 2> for JoinBackward {
+    type State = usize;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = B::to_flex(gradients.consume::<B>(&ops.node));
+        let [_, channels, ..] = gradient.layout().shape().dims::<4>();
+        let parts = [0..ops.state, ops.state..channels];
+        for (node, part) in ops.parents.into_iter().zip(parts) {
+            if let Some(node) = node {
+                let of_part = channels::take(gradient.clone(), part);
+                gradients.register::<B>(node.id, B::from_flex(of_part));
+            }
+        }
     }
 }
 

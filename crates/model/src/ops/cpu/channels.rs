@@ -1,11 +1,41 @@
-//! Scale and shift the channels of flex tensors, and sum over them for the gradients.
+//! Scale, shift and join the channels of flex tensors, and sum over them for the gradients.
+
+use std::ops::Range;
 
 use burn_flex::FlexTensor;
 use ebm_kernels::conv::Order;
-use ebm_kernels::elementwise;
 use ebm_kernels::lanes::{collect, lanes_for};
+use ebm_kernels::{elementwise, join};
 
-use super::order::{contiguous, in_order, order_of, spread_out, tensor, values, values_mut};
+use super::order::{
+    contiguous, in_order, order_of, spread_out, tensor, tensor_in, values, values_mut,
+};
+
+/// The channels of `x`, and after them those of `y`.
+pub(super) fn join(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+    let order = order_of(&x);
+    let [x, y] = [x, y].map(|tensor| in_order(tensor, order));
+    let shapes = [&x, &y].map(|tensor| tensor.layout().shape().dims());
+    let [[batch, x_channels, height, width], [_, y_channels, ..]] = shapes;
+    let out = [batch, x_channels + y_channels, height, width];
+    let mut joined = vec![0.0; order.len(out)];
+    let lens = shapes.map(|shape| order.run(shape));
+    join::join(values(&x), values(&y), lens, &mut joined);
+    tensor_in(order, joined, out)
+}
+
+/// Some channels of `x`.
+pub(super) fn take(x: FlexTensor, some: Range<usize>) -> FlexTensor {
+    let order = order_of(&x);
+    let x = in_order(x, order);
+    let shape @ [batch, _, height, width] = x.layout().shape().dims();
+    let out = [batch, some.len(), height, width];
+    let mut taken = vec![0.0; order.len(out)];
+    let [before, until] =
+        [some.start, some.end].map(|channels| order.run([batch, channels, height, width]));
+    join::take(values(&x), order.run(shape), before..until, &mut taken);
+    tensor_in(order, taken, out)
+}
 
 /// `x` with a kernel applied to each channel of each image and its element of `rows`,
 /// `[batch or 1, channels, 1, 1]`.

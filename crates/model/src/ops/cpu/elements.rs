@@ -1,10 +1,10 @@
-//! Apply kernels to the elements of flex tensors, and to their 2×2 pixels.
+//! Apply kernels to the elements of flex tensors.
 
 use burn_flex::{FlexTensor, Layout};
-use ebm_kernels::{elementwise, pool};
+use ebm_kernels::elementwise;
 use rayon::prelude::*;
 
-use super::order::{in_order, order_of, tensor, tensor_in, values, values_mut};
+use super::order::{in_order, order_of, tensor, values, values_mut};
 
 /// Elements of a task of the thread pool.
 const TASK_ELEMENTS: usize = 1 << 16;
@@ -52,24 +52,4 @@ pub(super) fn swish_gradient(x: FlexTensor, gradient: FlexTensor) -> FlexTensor 
 /// The gradient of leaky ReLU where its result is `y`.
 pub(super) fn leaky_relu_gradient(y: FlexTensor, gradient: FlexTensor) -> FlexTensor {
     map_with(y, gradient, elementwise::leaky_relu_gradient)
-}
-
-/// The average of every 2×2 pixels.
-pub(super) fn halve(x: FlexTensor) -> FlexTensor {
-    let order = order_of(&x);
-    let x = in_order(x, order);
-    let shape @ [batch, channels, height, width] = x.layout().shape().dims();
-    let out = [batch, channels, height / 2, width / 2];
-    let mut y = vec![0.0; order.len(out)];
-    pool::halve(values(&x), order.plane(shape), &mut y);
-    tensor_in(order, y, out)
-}
-
-/// The gradient of the input, of `shape`, of a 2×2 average.
-pub(super) fn halve_gradient(gradient: FlexTensor, shape: [usize; 4]) -> FlexTensor {
-    let order = order_of(&gradient);
-    let gradient = in_order(gradient, order);
-    let mut out = vec![0.0; order.len(shape)];
-    pool::halve_gradient(values(&gradient), order.plane(shape), &mut out);
-    tensor_in(order, out, shape)
 }

@@ -38,6 +38,15 @@ pub(crate) trait EnergyOps: Backend {
     /// The average of every 2×2 pixels.
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// Every pixel as a block of 2×2.
+    fn energy_double(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The average of all pixels, `[batch, channels, 1, 1]`.
+    fn energy_mean(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The channels of x, and after them those of y.
+    fn energy_join(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// x + y, of the same shape.
     fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
 

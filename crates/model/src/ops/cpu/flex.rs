@@ -7,7 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use ebm_kernels::elementwise;
 
 use super::energy_ops::{ConvOperands, EnergyOps};
-use super::{channels, convolve, elements};
+use super::{channels, convolve, elements, space};
 use crate::ops::geometry::ConvGeometry;
 use crate::ops::layouts::Layouts;
 
@@ -30,7 +30,19 @@ impl EnergyOps for Flex {
     }
 
     fn energy_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        elements::halve(x)
+        space::halve(x)
+    }
+
+    fn energy_double(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        space::double(x)
+    }
+
+    fn energy_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        space::mean(x)
+    }
+
+    fn energy_join(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        channels::join(x, y)
     }
 
     fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -84,6 +84,18 @@ mod ndarray {
             Self::from_flex(Flex::energy_halve(Self::to_flex(x)))
         }
 
+        fn energy_double(x: FloatTensor<Self>) -> FloatTensor<Self> {
+            Self::from_flex(Flex::energy_double(Self::to_flex(x)))
+        }
+
+        fn energy_mean(x: FloatTensor<Self>) -> FloatTensor<Self> {
+            Self::from_flex(Flex::energy_mean(Self::to_flex(x)))
+        }
+
+        fn energy_join(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+            Self::from_flex(Flex::energy_join(Self::to_flex(x), Self::to_flex(y)))
+        }
+
         fn energy_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
             Self::from_flex(Flex::energy_add(Self::to_flex(x), Self::to_flex(y)))
         }

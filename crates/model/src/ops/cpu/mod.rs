@@ -2,7 +2,7 @@
 //!
 //! `energy_ops` names the operations; `flex` runs them on tensors of flex, `host` on those of other
 //! backends of the CPU, `autodiff` and `backward` put them on the tape. The kernels are called in
-//! `convolve`, `channels` and `elements`, on tensors whose layout `order` knows.
+//! `convolve`, `channels`, `elements` and `space`, on tensors whose layout `order` knows.
 
 mod autodiff;
 mod backward;
@@ -13,5 +13,6 @@ mod energy_ops;
 mod flex;
 mod host;
 mod order;
+mod space;
 
 pub(super) use energy_ops::{ConvOperands, EnergyOps};

@@ -11,6 +11,9 @@ use super::tiled;
 use crate::ops::geometry::ConvGeometry;
 use crate::ops::layouts::Layouts;
 
+/// Channels that a convolution to one has on the tape.
+const FEW: usize = 8;
+
 /// A convolution, as [`conv2d`](crate::ops::conv2d).
 pub(in crate::ops) fn conv2d(
     x: Tensor<4>,
@@ -20,6 +23,9 @@ pub(in crate::ops) fn conv2d(
     geometry: ConvGeometry,
 ) -> Tensor<4> {
     let weight = if weight.is_autodiff() {
+        if weight.dims()[0] == 1 {
+            return of_one_channel(x, weight, bias, layouts, geometry);
+        }
         weight
     } else {
         // Constants are laid out once, as the kernels read them.
@@ -52,6 +58,30 @@ pub(in crate::ops) fn conv2d(
     ));
     match tracked {
         Some(bias) => y + bias.reshape([1, -1, 1, 1]),
+        None => y,
+    }
+}
+
+/// A convolution to one channel, with weights on the tape, as the first of [`FEW`] channels, the others of zeros, as
+/// a tile has as many anyway. What is left is copied: Burn's fused operations misread images of one channel that
+/// lie as a convolution leaves them.
+fn of_one_channel(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    layouts: &Layouts,
+    geometry: ConvGeometry,
+) -> Tensor<4> {
+    let [_, channels, height, width] = weight.dims();
+    let others = [FEW - 1, channels, height, width];
+    let others = Tensor::zeros(others, (&weight.device(), weight.dtype()));
+    let weight = Tensor::cat(vec![weight, others], 0);
+    let y = conv2d(x, weight, None, layouts, geometry).narrow(1, 0, 1);
+    let [batch, _, rows, columns] = y.dims();
+    let y: Tensor<2> = y.reshape([batch, rows * columns]);
+    let y = y.reshape([batch, 1, rows, columns]);
+    match bias {
+        Some(bias) => y + bias.reshape([1, 1, 1, 1]),
         None => y,
     }
 }
