@@ -1,4 +1,5 @@
-//! Start chains outside training: from noise, with random numbers of their own, their step size adapted.
+//! Start chains outside training: from the noise of their method, with random numbers of their own, their step
+//! size adapted.
 
 use core::ops::Range;
 
@@ -12,7 +13,7 @@ use crate::sampler::{LangevinConfig, Sampler, StepCounter, adapted_by};
 use crate::step::Noise;
 
 /// Keys of [`Stream::Sample`]: starts, chains at each [`Stage`], and the first of those of [`warm_up`].
-/// 2 chooses chains of a buffer.
+/// 2 chooses chains of a buffer, and 2000 to 2099 are of the levels of a ladder.
 const START: u32 = 0;
 const CHAINS: u32 = 1;
 const BURN_IN: u32 = 3;
@@ -40,8 +41,45 @@ const LAST_GAIN: f64 = 0.1;
 /// The most times that a step size is doubled or halved before that.
 const MOST_DOUBLINGS: u32 = 60;
 
-/// Uniform noise from which chains start, `[num, channels, height, width]`: a function of the
-/// seed.
+/// Mean and standard deviation of the noise from which a flow and a ladder start: N(0, I) in [−1, 1].
+const NORMAL_MEAN: f64 = 0.5;
+const NORMAL_STD: f32 = 0.5;
+
+/// Where chains start outside training, `[chains, channels, height, width]`: N(½, ¼I), not clipped, for `euler`
+/// and `heun`, whose [flow](crate#a-flow) starts there, and [uniform noise](noise_images_of) for all others.
+pub fn starts_of(
+    langevin: &LangevinConfig,
+    chains: Range<u32>,
+    shape: ImageShape,
+    seed: u64,
+    device: &Device,
+) -> Tensor<4> {
+    if langevin.method.is_flow() {
+        normal_images_of(chains, shape, seed, device)
+    } else {
+        noise_images_of(chains, shape, seed, device)
+    }
+}
+
+/// N(½, ¼I), not clipped, `[chains, channels, height, width]`: where a [flow](crate#a-flow) and a
+/// [ladder](crate#a-ladder) start.
+pub fn normal_images_of(
+    chains: Range<u32>,
+    shape: ImageShape,
+    seed: u64,
+    device: &Device,
+) -> Tensor<4> {
+    let noise = Noise {
+        key: NoiseKey::new(seed, Stream::Sample, START),
+        distribution: Distribution::Normal,
+        scale: NORMAL_STD,
+    };
+    let ids: Vec<u32> = chains.collect();
+    let means = Tensor::full(shape.batch(ids.len()), NORMAL_MEAN, device);
+    perturb(means, &index_tensor(&ids, device), noise)
+}
+
+/// Uniform noise, `[num, channels, height, width]`: a function of the seed.
 pub fn noise_images(num: usize, shape: ImageShape, seed: u64, device: &Device) -> Tensor<4> {
     noise_images_of(0..num as u32, shape, seed, device)
 }
@@ -64,14 +102,15 @@ pub fn noise_images_of(
     perturb(zeros, &index_tensor(&ids, device), noise)
 }
 
-/// A run's sampler outside training: `steps` steps, with the random numbers of their stage.
+/// A run's sampler outside training: `steps` steps, with the random numbers of their stage, and in the end
+/// the denoising of its configuration, where it has one, but for a burn-in, which is not the end.
 pub fn sampler_outside_training(
     langevin: &LangevinConfig,
     steps: usize,
     seed: u64,
     stage: Stage,
 ) -> Sampler {
-    let stage = match stage {
+    let number = match stage {
         Stage::BurnIn => BURN_IN,
         Stage::Chains => CHAINS,
         Stage::Second => SECOND,
@@ -80,7 +119,8 @@ pub fn sampler_outside_training(
         num_steps: steps,
         ..langevin.clone()
     };
-    Sampler::new(config, NoiseKey::new(seed, Stream::Sample, stage))
+    Sampler::new(config, NoiseKey::new(seed, Stream::Sample, number))
+        .with_final_denoising(stage != Stage::BurnIn)
 }
 
 /// Gradients of a chain that [`warm_up`] takes, but for the few that find the order of magnitude.

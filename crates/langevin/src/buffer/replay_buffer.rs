@@ -112,6 +112,13 @@ impl ReplayBuffer {
         }
     }
 
+    /// The same chains, of a buffer with other settings; `None` where it keeps more or fewer of them, or other
+    /// pixels.
+    pub fn with_settings(self, config: BufferConfig) -> Option<Self> {
+        let is_like = (config.capacity, config.range) == (self.config.capacity, self.config.range);
+        is_like.then_some(Self { config, ..self })
+    }
+
     /// Replace the chains of fewer than `rounds` rounds of sampling by uniform noise of `key`; their
     /// labels stay. Reads the device.
     pub fn restart_young(&mut self, rounds: u32, key: StepKey) {

@@ -7,7 +7,7 @@ use super::config::LangevinConfig;
 use crate::step::Descent;
 
 /// What moves a batch of chains. The algorithms ([`sgld`](super::sgld), [`mala`](super::mala),
-/// [`hmc`](super::hmc)) are functions of it and of a state.
+/// [`hmc`](super::hmc), [`euler`](super::euler), [`heun`](super::heun)) are functions of it and of a state.
 pub struct Dynamics<'a, const D: usize> {
     pub(super) config: &'a LangevinConfig,
     key: NoiseKey,
@@ -37,7 +37,7 @@ impl<'a, const D: usize> Dynamics<'a, D> {
         }
     }
 
-    /// Multiply every step size by `scale`.
+    /// Multiply the step size η by `scale`.
     pub fn with_step_scale(mut self, scale: f64) -> Self {
         self.step_scale = scale;
         self

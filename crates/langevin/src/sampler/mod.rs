@@ -1,12 +1,20 @@
 //! Run chains: the loop over steps of any algorithm, spread over the pieces of a batch.
 
 mod adaptation;
+mod chain_run;
 mod config;
+mod conversion;
+mod denoise;
 mod dynamics;
+pub mod euler;
+mod flow;
+pub mod heun;
 pub mod hmc;
 pub mod mala;
+mod method;
 mod metropolis;
 pub mod sgld;
+mod validate;
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -15,14 +23,16 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, chain_pieces, each_piece, pieces_of};
 
-use crate::stats::{ChainStats, StatsRecorder};
-use crate::step::Descent;
+use crate::stats::StatsRecorder;
+use chain_run::join;
 use dynamics::{Algorithm, StepRequest};
 
 pub(crate) use adaptation::adapted_by;
 pub use adaptation::adapted_scale;
-pub use config::{LangevinConfig, Method};
+pub use chain_run::{ChainRun, LastStep};
+pub use config::LangevinConfig;
 pub use dynamics::Dynamics;
+pub use method::Method;
 
 /// The sampler: a configuration and the random numbers it uses.
 #[derive(Clone, Debug)]
@@ -32,6 +42,7 @@ pub struct Sampler {
     step_scale: f64,
     recorded: Recorded,
     keep_last_step: bool,
+    denoises: bool,
     trajectory_every: Option<usize>,
     piece_size: Option<usize>,
     counter: Option<StepCounter>,
@@ -62,19 +73,6 @@ struct Recorded {
     steps: bool,
 }
 
-/// What a run leaves behind.
-#[derive(Clone, Debug)]
-pub struct ChainRun<const D: usize> {
-    /// The chains after the last step.
-    pub x: Tensor<D>,
-    /// What the chains did, where asked for.
-    pub stats: Option<ChainStats>,
-    /// The chains at the start and after every n-th step, where asked for.
-    pub trajectory: Vec<Tensor<D>>,
-    /// The last step of `sgld`, where asked for.
-    pub last_step: Option<LastStep<D>>,
-}
-
 impl Sampler {
     /// A sampler that draws its random numbers from `key`.
     pub fn new(config: LangevinConfig, key: NoiseKey) -> Self {
@@ -84,25 +82,26 @@ impl Sampler {
             step_scale: 1.0,
             recorded: Recorded::default(),
             keep_last_step: false,
+            denoises: false,
             trajectory_every: None,
             piece_size: None,
             counter: None,
         }
     }
 
-    /// Multiply every step size by `scale`: what [`adapted_scale`] has found.
+    /// Multiply the step size η by `scale`: what [`adapted_scale`] has found.
     pub fn with_step_scale(mut self, scale: f64) -> Self {
         self.step_scale = scale;
         self
     }
 
-    /// Record [`ChainStats`]: two more energies a run, and some sums a step.
+    /// Record [`ChainStats`](crate::ChainStats): two more energies a run, and some sums a step.
     pub fn with_stats(mut self, record: bool) -> Self {
         self.recorded.steps = record;
         self
     }
 
-    /// Record the energies and final pixels of [`ChainStats`] alone: nothing in a step.
+    /// Record the energies and final pixels of [`ChainStats`](crate::ChainStats) alone: nothing in a step.
     pub fn with_energies(mut self, record: bool) -> Self {
         self.recorded.ends = record;
         self
@@ -114,7 +113,14 @@ impl Sampler {
         self
     }
 
-    /// Keep the start and every `steps`-th state.
+    /// End with the denoising of [`LangevinConfig::final_denoise_std`], where the configuration has it: for
+    /// samples, not for chains that go on.
+    pub fn with_final_denoising(mut self, denoise: bool) -> Self {
+        self.denoises = denoise;
+        self
+    }
+
+    /// Keep the start and every `steps`-th state, before any final denoising.
     pub fn with_trajectory(mut self, steps: usize) -> Self {
         self.trajectory_every = Some(steps.max(1));
         self
@@ -183,6 +189,8 @@ impl Sampler {
             Method::Sgld => self.follow::<D, sgld::Sgld>(&dynamics, x),
             Method::Mala => self.follow::<D, mala::Mala>(&dynamics, x),
             Method::Hmc => self.follow::<D, hmc::Hmc>(&dynamics, x),
+            Method::Euler => self.follow::<D, euler::Euler>(&dynamics, x),
+            Method::Heun => self.follow::<D, heun::Heun>(&dynamics, x),
         }
     }
 
@@ -230,7 +238,13 @@ impl Sampler {
                 counter.add(gradients_per_step);
             }
         }
-        let x = A::position(&state).clone();
+        let mut x = A::position(&state).clone();
+        if let Some(std) = self.config.final_denoise_std.filter(|_| self.denoises) {
+            x = denoise::denoised(dynamics, x, std);
+            if let Some(counter) = &self.counter {
+                counter.add(x.dims()[0]);
+            }
+        }
         let end = |stats: StatsRecorder| {
             stats.finish(dynamics.energy.energies(x.clone()), &x, self.config.clip())
         };
@@ -240,40 +254,5 @@ impl Sampler {
             trajectory,
             last_step,
         }
-    }
-}
-
-/// The last step of `sgld`: x = clip(from − η·clamp(∇E(from)/T)).
-#[derive(Clone, Debug)]
-pub struct LastStep<const D: usize> {
-    /// Where it took the gradient: where it started, its noise included, `[batch, ..]`.
-    pub from: Tensor<D>,
-    /// How far it went, and what bounded it.
-    pub descent: Descent,
-}
-
-/// The runs of consecutive pieces as the run of the whole batch.
-fn join<const D: usize>(pieces: Vec<ChainRun<D>>) -> ChainRun<D> {
-    let frames = pieces.first().map_or(0, |piece| piece.trajectory.len());
-    let trajectory = (0..frames)
-        .map(|frame| {
-            let pieces = pieces.iter().map(|piece| piece.trajectory[frame].clone());
-            Tensor::cat(pieces.collect(), 0)
-        })
-        .collect();
-    let starts: Option<Vec<_>> = pieces.iter().map(|piece| piece.last_step.clone()).collect();
-    let last_step = starts.map(|starts| LastStep {
-        descent: starts[0].descent,
-        from: Tensor::cat(starts.into_iter().map(|start| start.from).collect(), 0),
-    });
-    let (xs, stats): (Vec<_>, Vec<_>) = pieces
-        .into_iter()
-        .map(|piece| (piece.x, piece.stats))
-        .unzip();
-    ChainRun {
-        x: Tensor::cat(xs, 0),
-        stats: ChainStats::join(stats.into_iter().flatten().collect()),
-        trajectory,
-        last_step,
     }
 }

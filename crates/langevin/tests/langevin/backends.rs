@@ -5,8 +5,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::{Distribution, NoiseKey, Schedule, Shard, StepKey, Stream, index_tensor};
 use ebm_langevin::{
-    Augmentation, BufferConfig, Descent, LangevinConfig, Noise, ReplayBuffer, Sampler, descend,
-    perturb, reference,
+    Augmentation, BufferConfig, Descent, LangevinConfig, Method, Noise, ReplayBuffer, Sampler,
+    descend, perturb, reference,
 };
 
 /// The backends of the CPU that are compiled in.
@@ -137,6 +137,27 @@ fn every_backend_runs_the_same_chains(devices: &[(String, Device)]) {
     }
 }
 
+fn every_backend_follows_the_same_flow(devices: &[(String, Device)]) {
+    let energy = |x: Tensor<4>| -> Tensor<1> {
+        let far: Tensor<2> = (x - 0.4).powi_scalar(2).flatten(1, 3);
+        far.sum_dim(1).squeeze_dim::<1>(1) * 0.3
+    };
+    for method in [Method::Euler, Method::Heun] {
+        // Noise in the second half; steps from t = 1 on are clipped.
+        let config = LangevinConfig::new(10)
+            .with_method(method)
+            .with_flow_time(1.25)
+            .with_flow_temperature(1e-3)
+            .with_flow_heated_from(0.625);
+        let sampler = Sampler::new(config, NoiseKey::new(5, Stream::Langevin, 1));
+        let run = |device: &Device| sampler.run(image(device, 1.5), &IDS, &energy).x;
+        let expected = values(run(&Device::flex()));
+        for (name, device) in devices {
+            assert_close(&format!("{name}, {method}"), run(device), &expected);
+        }
+    }
+}
+
 fn every_backend_keeps_the_same_bytes(devices: &[(String, Device)]) {
     let config = BufferConfig {
         capacity: 20,
@@ -239,6 +260,7 @@ checks!(
     every_backend_takes_the_same_step,
     a_kernel_leaves_its_inputs_as_they_were_and_takes_views,
     every_backend_runs_the_same_chains,
+    every_backend_follows_the_same_flow,
     every_backend_keeps_the_same_bytes,
     every_backend_augments_alike,
 );

@@ -38,7 +38,8 @@ fn run(
     run.x.into_data().iter::<f64>().collect()
 }
 
-fn moments(values: &[f64]) -> (f64, f64) {
+/// Mean and variance.
+pub fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
@@ -186,8 +187,28 @@ fn a_recipe_for_minus_one_to_one_follows_the_same_trajectory_in_zero_to_one() {
     }
 }
 
+#[test]
+fn a_flow_for_minus_one_to_one_is_followed_under_a_quarter_of_its_energy_in_the_same_time() {
+    for method in [Method::Euler, Method::Heun] {
+        assert_same_trajectory(LangevinConfig {
+            method,
+            num_steps: 5,
+            flow_time: 1.25,
+            flow_temperature: 0.05,
+            flow_heated_from: 0.5,
+            bounds: Some([-1.0, 1.0]),
+            ..LangevinConfig::default()
+        });
+    }
+}
+
 #[track_caller]
 fn assert_same_trajectory(published: LangevinConfig) {
+    let quarter = if published.method.is_flow() {
+        0.25
+    } else {
+        1.0
+    };
     let ids: Vec<u32> = (0..64).collect();
     let u = |u: Tensor<2>| -> Tensor<1> {
         (u.clone() - 0.2)
@@ -198,7 +219,9 @@ fn assert_same_trajectory(published: LangevinConfig) {
     let start = Tensor::<2>::full([64, 9], 0.9, &Device::flex());
     let there = sampler(published.clone()).run(start.clone(), &ids, &u).x;
     let here = sampler(published.from_minus_one_to_one())
-        .run((start + 1.0) / 2.0, &ids, &|x: Tensor<2>| u(x * 2.0 - 1.0))
+        .run((start + 1.0) / 2.0, &ids, &|x: Tensor<2>| {
+            u(x * 2.0 - 1.0) * quarter
+        })
         .x;
     let difference = (here * 2.0 - 1.0 - there).abs().max().into_scalar::<f32>();
     assert!(difference < 2e-6, "{difference}");

@@ -3,6 +3,9 @@
 
 mod backends;
 mod buffer;
+mod constraint;
+mod flow;
+mod ladder;
 mod laws;
 mod metropolis;
 mod sampler;

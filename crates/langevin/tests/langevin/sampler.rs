@@ -2,7 +2,10 @@
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::{Energy, NoiseKey, Schedule, Stream, each_piece, pieces_of};
-use ebm_langevin::{ChainRun, ChainStats, Dynamics, LangevinConfig, Sampler, sgld};
+use ebm_langevin::{
+    ChainRun, ChainStats, Dynamics, LangevinConfig, Sampler, Stage, StepCounter,
+    sampler_outside_training, sgld,
+};
 
 fn bowl(x: Tensor<4>) -> Tensor<1> {
     let far: Tensor<2> = (x - 0.5).powi_scalar(2).flatten(1, 3);
@@ -232,4 +235,58 @@ fn the_last_step_leads_from_where_it_says_to_the_end() {
         let error = (run.x - expected).abs().max().into_scalar::<f32>();
         assert!(error < 1e-6, "{error}");
     }
+}
+
+#[test]
+fn samples_end_with_their_noise_taken_off_and_chains_that_go_on_do_not() {
+    let ids: Vec<u32> = (0..13).collect();
+    let config = config(5, 0.05).with_final_denoise_std(0.5);
+    let run = |sampler: Sampler| {
+        let counter = StepCounter::default();
+        let sampler = sampler.with_counter(counter.clone()).with_energies(true);
+        let run = sampler.with_trajectory(5).run(start(13), &ids, &bowl);
+        (run, counter.gradients())
+    };
+    let outside = |stage| sampler_outside_training(&config, 5, 3, stage).with_piece_size(4);
+    for stage in [Stage::Chains, Stage::Second] {
+        let (before, gradients) = run(outside(stage).with_final_denoising(false));
+        assert_eq!(gradients, 13 * 5);
+        let (denoised, gradients) = run(outside(stage));
+        assert_eq!(gradients, 13 * config.gradients_of_sample(5) as u64);
+        assert_eq!(gradients, 13 * (5 + 1));
+        // x − σ₀²∇E, ∇E = 2(x − ½) and σ₀² = ¼, is half as far from the middle.
+        let expected = (before.x.clone() - 0.5) / 2.0 + 0.5;
+        let error = (denoised.x.clone() - expected).abs().max();
+        assert!(error.into_scalar::<f32>() < 1e-6);
+        // The trajectory ends before it, the energies after it.
+        let last = denoised.trajectory[1].clone();
+        assert_eq!(pixels(last), pixels(before.x));
+        let after = floats(bowl(denoised.x));
+        assert_eq!(values(denoised.stats)[1], after);
+    }
+    let burnt_in = run(outside(Stage::BurnIn)).1;
+    let training = run(Sampler::new(config.clone(), key())).1;
+    assert_eq!([burnt_in, training], [13 * 5; 2]);
+}
+
+fn floats(energies: Tensor<1>) -> Vec<f32> {
+    energies.into_data().iter::<f32>().collect()
+}
+
+#[test]
+fn what_is_taken_off_is_clipped_and_in_pieces_gives_the_bits_of_the_whole() {
+    let ids: Vec<u32> = (0..13).collect();
+    let config = config(3, 0.05)
+        .with_final_denoise_std(3.0)
+        .with_margin(0.25);
+    let run = |size: usize| {
+        let sampler = sampler_outside_training(&config, 3, 3, Stage::Chains);
+        let run = sampler.with_piece_size(size).run(start(13), &ids, &bowl);
+        pixels(run.x)
+    };
+    let whole = run(13);
+    assert_eq!(whole, run(4));
+    // Nine times the gradient leads beyond the bounds, to the other side.
+    let at_bounds = whole.iter().filter(|x| [-0.25, 1.25].contains(*x)).count();
+    assert!(at_bounds > whole.len() / 2, "{at_bounds}");
 }
