@@ -43,6 +43,7 @@ impl Dropout {
         let context = EnergyContext {
             classes: (model.num_classes() > 0).then_some(y),
             dropout: if self.prob > 0.0 { Some(&mask) } else { None },
+            ..EnergyContext::default()
         };
         model.energy_with(x, context)
     }

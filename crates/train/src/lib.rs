@@ -42,15 +42,18 @@ mod trainer;
 mod watch;
 
 pub use config::{
-    Config, ConfigError, Key, ModelConfig, NetworkName, OnDivergence, OutputConfig, RollbackConfig,
-    initial_model, preset,
+    Config, ConfigError, Generative, Key, ModelConfig, NetworkName, ObjectiveConfig, ObjectiveKind,
+    OnDivergence, OutputConfig, Phase, RollbackConfig, Settings, initial_model, preset,
 };
 pub use directional::directional_derivative;
 pub use error::TrainError;
 pub use objective::contrastive::{
     ChainState, Contrastive, EnergyL2, KlConfig, LastStepTerm, Loss, LossConfig, LossKind, loss,
 };
-pub use objective::{Classification, Contrasted, Gradient, Objective, StepContext};
+pub use objective::{
+    AnyObjective, AnyState, Classification, Contrasted, Coupling, Denoising, DenoisingError, Flow,
+    FlowContrast, Gradient, Jem, NoiseSpacing, Objective, Recovery, StepContext,
+};
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
     Estimate, JudgeError, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir,

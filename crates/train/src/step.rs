@@ -15,7 +15,9 @@ use crate::state::TrainState;
 /// How gradients become weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepConfig {
-    /// Updates of the weights in a whole run, over which the learning rate is scheduled.
+    /// The iteration with which the schedule of the learning rate begins, and its warm-up.
+    pub start: usize,
+    /// Updates of the weights in a whole run, at whose end the schedule of the learning rate ends.
     pub iterations: usize,
     /// Learning rate.
     pub lr: Schedule,
@@ -30,6 +32,7 @@ pub struct StepConfig {
 impl Default for StepConfig {
     fn default() -> Self {
         Self {
+            start: 0,
             iterations: 10_000,
             lr: Schedule::Constant(1e-4),
             lr_factor: RollbackConfig::default().lr_factor,
@@ -43,8 +46,12 @@ impl StepConfig {
     /// Learning rate of an iteration of an attempt, warm-up included.
     pub fn lr_at(&self, iteration: u64, attempt: u32) -> f64 {
         let warmup = self.optimizer.warmup as f64;
-        let warmed = ((iteration + 1) as f64 / warmup.max(1.0)).min(1.0);
-        let lr = warmed * self.lr.at(iteration as usize, self.iterations);
+        let since = (iteration as usize).saturating_sub(self.start);
+        let warmed = ((since + 1) as f64 / warmup.max(1.0)).min(1.0);
+        let lr = warmed
+            * self
+                .lr
+                .at(since, self.iterations.saturating_sub(self.start));
         (0..attempt).fold(lr, |lr, _| lr * self.lr_factor)
     }
 

@@ -40,6 +40,9 @@ impl Config {
         let mut keys = Vec::new();
         walk("", &schema(), &mut keys);
         let written = written_order();
+        for key in &mut keys {
+            key.is_optional |= !written.contains(&key.name);
+        }
         keys.sort_by_cached_key(|key| {
             let place = |name: &str| written.iter().position(|written| written == name);
             (place(key.section()), place(&key.name).unwrap_or(usize::MAX))
@@ -87,19 +90,17 @@ fn key(name: String, schema: &Value) -> Key {
     // An optional choice is one of its values or null.
     let alternatives = schema["anyOf"].as_array();
     let value = alternatives.map_or(schema, |alternatives| &alternatives[0]);
-    let items = if has_type(value, "array") {
-        &value["items"]
-    } else {
-        value
-    };
+    let is_list = has_type(value, "array");
+    let items = if is_list { &value["items"] } else { value };
     let choices = choices(items);
     Key {
         name,
         meaning: first_paragraph(schema),
-        values: match () {
-            () if !std::ptr::eq(items, value) => format!("list of {}", names(&choices, "and")),
-            () if !choices.is_empty() => names(&choices, "or"),
-            () => in_words(value),
+        values: match (is_list, choices.is_empty()) {
+            (true, false) => format!("list of {}", names(&choices, "and")),
+            (true, true) => list_in_words(items),
+            (false, false) => names(&choices, "or"),
+            (false, true) => in_words(value),
         },
         choices,
         is_optional: alternatives.is_some() || has_type(schema, "null"),
@@ -139,34 +140,50 @@ fn first_paragraph(schema: &Value) -> String {
 }
 
 fn in_words(schema: &Value) -> String {
-    let kind = if has_type(schema, "boolean") {
-        return "true or false".to_owned();
-    } else if has_type(schema, "string") {
-        return "text".to_owned();
-    } else if has_type(schema, "integer") {
-        "whole number"
-    } else if has_type(schema, "object") {
-        "number or schedule"
-    } else {
-        "number"
-    };
+    format!("{}{}", kind(schema), range(schema))
+}
+
+/// A list of values of this schema, or of tables of keys.
+fn list_in_words(items: &Value) -> String {
+    if let Some(properties) = items["properties"].as_object() {
+        let names: Vec<_> = properties.keys().map(String::as_str).collect();
+        return format!("list of tables of {}", names.join(" and "));
+    }
+    match range(items).trim_start_matches(',').trim_start() {
+        "" => format!("list of {}s", kind(items)),
+        range => format!("list of {}s, each {range}", kind(items)),
+    }
+}
+
+fn kind(schema: &Value) -> &'static str {
+    match () {
+        () if has_type(schema, "boolean") => "true or false",
+        () if has_type(schema, "string") => "text",
+        () if has_type(schema, "integer") => "whole number",
+        () if has_type(schema, "object") => "number or schedule",
+        () => "number",
+    }
+}
+
+/// What follows the kind of a value: its bounds.
+fn range(schema: &Value) -> String {
     let bound = |name: &str| schema.get(name).map(Value::to_string);
     match (
         bound("minimum"),
         bound("maximum"),
         bound("exclusiveMinimum"),
     ) {
-        (Some(low), Some(high), _) => format!("{kind} from {low} to {high}"),
+        (Some(low), Some(high), _) => format!(" from {low} to {high}"),
         (Some(low), None, _) => match bound("exclusiveMaximum") {
-            Some(high) => format!("{kind} from {low} to below {high}"),
-            None => format!("{kind}, at least {low}"),
+            Some(high) => format!(" from {low} to below {high}"),
+            None => format!(", at least {low}"),
         },
-        (None, Some(high), Some(low)) => format!("{kind} above {low}, at most {high}"),
+        (None, Some(high), Some(low)) => format!(" above {low}, at most {high}"),
         (None, None, Some(low)) => match bound("exclusiveMaximum") {
-            Some(high) => format!("{kind} between {low} and {high}, not equal to either"),
-            None => format!("{kind} above {low}"),
+            Some(high) => format!(" between {low} and {high}, not equal to either"),
+            None => format!(" above {low}"),
         },
-        _ => kind.to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -204,6 +221,8 @@ mod tests {
             ("rollback.lr_factor", "number above 0, at most 1"),
             ("model.plain", "true or false"),
             ("model.activation", "swish or leaky-relu"),
+            ("model.head", "dot, half-squared or pooled"),
+            ("model.widths", "list of whole numbers, each at least 1"),
             ("buffer.augment", "list of crop, flip, color and grey"),
             ("data.dir", "text"),
         ] {

@@ -1,9 +1,11 @@
-//! Name the networks, and what may be changed about them.
+//! Name what may be changed about a network, and refuse what it does not have.
 
 use ebm_core::Invalid;
-use ebm_model::{Activation, ConvNetConfig, NetworkConfig, ResNetConfig};
+use ebm_model::{Activation, Head};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::network_name::{Family, NetworkName, Owners};
 
 /// Changes to the published architecture.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -11,20 +13,41 @@ use serde::{Deserialize, Serialize};
 pub struct ModelConfig {
     /// The architecture.
     pub network: NetworkName,
-    /// Filters of the first layer, the others in proportion; absent for the published ones.
+    /// Filters of the first layer, the others in proportion; absent for the published ones. `unet` and
+    /// `pooled` have `widths` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub filters: Option<usize>,
+    /// Channels of each stage of `unet` and `pooled`, the first at the images' size, each next one at
+    /// half of it; absent for 32, 64 and 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = 1)))]
+    pub widths: Option<Vec<usize>>,
+    /// Residual blocks of each stage of `unet` on the way down; absent for 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub blocks: Option<usize>,
+    /// What makes an energy of `unet`, a network f of c = 2x − 1; absent for `dot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+    /// A constant by which the energy of `unet` and `pooled` is multiplied; absent for 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub energy_scale: Option<f64>,
     /// Nonlinearity; absent for the published one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
     /// Whether the energy is given the class, E(x, y).
     pub conditional: bool,
+    /// Whether the class chooses an output of the last layer of `uva`, `mnist` or `dsprites`, so that all classes
+    /// cost as much as one, instead of acting on the layers before it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub class_head: bool,
     /// Whether weights are under spectral norm; absent for the published network's way, and none
     /// where `plain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spectral_norm: Option<bool>,
-    /// Whether residual networks have self-attention.
+    /// Whether residual networks and `unet` have self-attention.
     pub attention: bool,
     /// Probability with which the elements between a residual block's convolutions are dropped while
     /// training; absent for the published one.
@@ -44,8 +67,13 @@ impl Default for ModelConfig {
         Self {
             network: NetworkName::Uva,
             filters: None,
+            widths: None,
+            blocks: None,
+            head: None,
+            energy_scale: None,
             activation: None,
             conditional: false,
+            class_head: false,
             spectral_norm: None,
             attention: false,
             dropout: None,
@@ -55,137 +83,168 @@ impl Default for ModelConfig {
     }
 }
 
-/// The architectures, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetworkName {
-    /// The 77k-parameter network of the UvA tutorial.
-    Uva,
-    /// IGEBM's MnistNet.
-    Mnist,
-    /// IGEBM's DspritesNet.
-    Dsprites,
-    /// IGEBM's ResNet32.
-    #[serde(rename = "resnet32")]
-    ResNet32,
-    /// IGEBM's ResNet32Large.
-    #[serde(rename = "resnet32-large")]
-    ResNet32Large,
-    /// IGEBM's ResNet32Wider.
-    #[serde(rename = "resnet32-wider")]
-    ResNet32Wider,
-    /// IGEBM's ResNet128.
-    #[serde(rename = "resnet128")]
-    ResNet128,
-}
-
-impl NetworkName {
-    /// Filters of the first layer in the published network; for ResNet32Wider those of CIFAR-10.
-    fn published_filters(self) -> usize {
-        match self {
-            Self::Uva => 16,
-            Self::Mnist | Self::Dsprites | Self::ResNet128 => 64,
-            Self::ResNet32 | Self::ResNet32Large => 128,
-            Self::ResNet32Wider => 192,
-        }
-    }
-
-    fn is_residual(self) -> bool {
-        !matches!(self, Self::Uva | Self::Mnist | Self::Dsprites)
-    }
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl ModelConfig {
-    /// The table from which the network is built, for data of `num_classes` classes.
-    pub fn network(&self, num_classes: usize) -> NetworkConfig {
-        let filters = self.filters.unwrap_or(self.network.published_filters());
-        let classes = if self.conditional { num_classes } else { 0 };
-        let residual = match self.network {
-            NetworkName::Uva => {
-                return self.conv(ConvNetConfig::uva_with_filters(filters), classes);
-            }
-            NetworkName::Mnist => {
-                return self.conv(ConvNetConfig::mnist_with_filters(filters), classes);
-            }
-            NetworkName::Dsprites => {
-                return self.conv(ConvNetConfig::dsprites_with_filters(filters), classes);
-            }
-            NetworkName::ResNet32 => ResNetConfig::resnet32_with_filters(filters, classes),
-            NetworkName::ResNet32Large => {
-                ResNetConfig::resnet32_large_with_filters(filters, classes)
-            }
-            NetworkName::ResNet32Wider => {
-                ResNetConfig::resnet32_wider_with_filters(filters, classes)
-            }
-            NetworkName::ResNet128 => ResNetConfig::resnet128_with_filters(filters, classes)
-                .with_activation(Activation::Swish),
-        };
-        NetworkConfig::Res(ResNetConfig {
-            activation: self.activation.unwrap_or(residual.activation),
-            spectral_norm: self.spectral_norm.unwrap_or(!self.plain),
-            attention: self.attention,
-            plain: self.plain,
-            ..residual
-        })
-    }
-
-    fn conv(&self, net: ConvNetConfig, num_classes: usize) -> NetworkConfig {
-        NetworkConfig::Conv(ConvNetConfig {
-            activation: self.activation.unwrap_or(net.activation),
-            spectral_norm: self
-                .spectral_norm
-                .unwrap_or(net.spectral_norm && !self.plain),
-            centered_input: self.centered_input.unwrap_or(net.centered_input),
-            num_classes,
-            ..net
-        })
-    }
-
-    /// Whether weights are under spectral norm.
-    pub fn has_spectral_norm(&self) -> bool {
-        match self.network(0) {
-            NetworkConfig::Conv(net) => net.spectral_norm,
-            NetworkConfig::Res(net) => net.spectral_norm,
-        }
-    }
-
-    /// Probability with which an element is dropped while training, in [0, 1).
-    pub fn dropout_prob(&self) -> f64 {
-        let published = match self.network {
-            NetworkName::ResNet32Large | NetworkName::ResNet32Wider | NetworkName::ResNet128 => 0.5,
-            _ => 0.0,
-        };
-        self.dropout.unwrap_or(published)
-    }
-
+    /// Check that the values make a network, and that it has the keys that are set.
+    ///
+    /// # Errors
+    /// Names the first key for which this is not so.
     pub(super) fn validate(&self) -> Result<(), Invalid> {
+        self.validate_values()?;
+        self.validate_keys()?;
+        if self.class_head && !self.conditional {
+            return Err(Invalid::new("class_head", "needs model.conditional = true"));
+        }
+        if self.plain && self.conditional {
+            return Err(Invalid::new(
+                "plain",
+                "leaves out what a class acts on; set model.conditional = false or model.plain = false",
+            ));
+        }
+        Ok(())
+    }
+
+    fn validate_values(&self) -> Result<(), Invalid> {
         if let Some(dropout) = self.dropout.filter(|p| !(0.0..1.0).contains(p)) {
             let problem = format!("must be in [0, 1), got {dropout}");
             return Err(Invalid::new("dropout", problem));
         }
-        if self.filters == Some(0) {
-            return Err(Invalid::new("filters", "must be at least 1, got 0"));
+        for (key, value) in [("filters", self.filters), ("blocks", self.blocks)] {
+            if value == Some(0) {
+                return Err(Invalid::new(key, "must be at least 1, got 0"));
+            }
         }
-        let residual_only = [
-            ("attention", self.attention),
-            ("dropout", self.dropout.is_some_and(|p| p > 0.0)),
+        let is_unusable = |widths: &&Vec<usize>| widths.is_empty() || widths.contains(&0);
+        if let Some(widths) = self.widths.as_ref().filter(is_unusable) {
+            let problem = format!("must be a list of numbers of at least 1, got {widths:?}");
+            return Err(Invalid::new("widths", problem));
+        }
+        let is_unusable = |scale: &f64| !(*scale > 0.0 && scale.is_finite());
+        if let Some(scale) = self.energy_scale.filter(is_unusable) {
+            let problem = format!("must be above 0, got {scale}");
+            return Err(Invalid::new("energy_scale", problem));
+        }
+        Ok(())
+    }
+
+    /// Refuse what the network does not have.
+    fn validate_keys(&self) -> Result<(), Invalid> {
+        let keys = [
+            ("filters", self.filters.is_some(), Owners::PUBLISHED),
+            ("widths", self.widths.is_some(), Owners::STAGED),
+            ("blocks", self.blocks.is_some(), Owners::UNET),
+            ("head", self.head.is_some(), Owners::UNET),
+            ("energy_scale", self.energy_scale.is_some(), Owners::STAGED),
+            ("class_head", self.class_head, Owners::STRIDED),
+            ("attention", self.attention, Owners::ATTENTIVE),
+            (
+                "dropout",
+                self.dropout.is_some_and(|p| p > 0.0),
+                Owners::RESIDUAL,
+            ),
+            ("plain", self.plain, Owners::PUBLISHED),
         ];
-        let refused = residual_only.iter().find(|(_, asked)| *asked);
-        match refused {
-            Some((key, _)) if !self.network.is_residual() => {
-                Err(Invalid::new(*key, "is for residual networks; leave it out"))
-            }
-            _ if self.network.is_residual() && self.centered_input == Some(true) => {
-                Err(Invalid::new(
-                    "centered_input",
-                    "is not for residual networks; leave it out",
-                ))
-            }
-            _ if self.plain && self.conditional => Err(Invalid::new(
-                "plain",
-                "leaves out what a class acts on; set model.conditional = false or model.plain = false",
-            )),
-            _ => Ok(()),
+        let family = self.network.family();
+        let refused = |(_, asked, owners): &&(_, bool, Owners)| *asked && !owners.has(family);
+        if let Some((key, _, owners)) = keys.iter().find(refused) {
+            let problem = format!("is for {}; leave it out", owners.in_words);
+            return Err(Invalid::new(*key, problem));
+        }
+        let problem = match (family, self.centered_input) {
+            (Family::Residual, Some(true)) => "is not for residual networks; leave it out",
+            (Family::UNet, Some(false)) => "cannot be false for unet; leave it out",
+            _ => return Ok(()),
+        };
+        Err(Invalid::new("centered_input", problem))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    /// Why these keys of a model are refused.
+    fn refused(assignments: &[&str]) -> String {
+        let assignments: Vec<String> = assignments.iter().map(|it| format!("model.{it}")).collect();
+        let error = Config::resolve("mnist-uva", None, &assignments).expect_err("refused");
+        error.to_string()
+    }
+
+    #[test]
+    fn keys_that_the_network_does_not_have_are_refused() {
+        for (network, assignment, problem) in [
+            (
+                "unet",
+                "filters=4",
+                "is for uva, mnist, dsprites and residual networks",
+            ),
+            (
+                "pooled",
+                "filters=4",
+                "is for uva, mnist, dsprites and residual networks",
+            ),
+            ("uva", "widths=[4]", "is for unet and pooled"),
+            ("uva", "class_head=true", "needs model.conditional = true"),
+            (
+                "resnet32",
+                "class_head=true",
+                "is for uva, mnist and dsprites",
+            ),
+            ("resnet32", "energy_scale=2.0", "is for unet and pooled"),
+            ("pooled", "blocks=2", "is for unet; leave it out"),
+            ("pooled", "head=dot", "is for unet; leave it out"),
+            (
+                "pooled",
+                "attention=true",
+                "is for residual networks and unet",
+            ),
+            (
+                "unet",
+                "dropout=0.5",
+                "is for residual networks; leave it out",
+            ),
+            (
+                "unet",
+                "plain=true",
+                "is for uva, mnist, dsprites and residual networks",
+            ),
+            (
+                "resnet32",
+                "centered_input=true",
+                "is not for residual networks",
+            ),
+            ("unet", "centered_input=false", "cannot be false for unet"),
+        ] {
+            let network = format!("network={network}");
+            let message = refused(&[&network, assignment]);
+            let key = assignment.split('=').next().unwrap_or_default();
+            let expected = format!("`model.{key}` {problem}");
+            assert!(message.contains(&expected), "{assignment}: {message}");
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_network_are_refused() {
+        for (assignment, problem) in [
+            (
+                "widths=[]",
+                "must be a list of numbers of at least 1, got []",
+            ),
+            (
+                "widths=[16, 0]",
+                "must be a list of numbers of at least 1, got [16, 0]",
+            ),
+            ("widths=16", "expected a list"),
+            ("blocks=0", "must be at least 1, got 0"),
+            ("energy_scale=0", "must be above 0, got 0"),
+            ("energy_scale=inf", "must be above 0, got inf"),
+            ("head=sum", "unknown value `sum`, expected one of"),
+        ] {
+            let message = refused(&["network=unet", assignment]);
+            assert!(message.contains(problem), "{assignment}: {message}");
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct OutputConfig {
     /// Images in a sample grid.
     #[schemars(range(min = 1))]
     pub num_samples: usize,
-    /// Langevin steps from noise to a sample.
+    /// Langevin steps from noise to a sample; of `recovery`, steps at each of its levels.
     #[schemars(range(min = 1, max = 16777215))]
     pub sample_steps: usize,
     /// Iterations between evaluations of fresh samples, by their Fréchet distance to data that are not

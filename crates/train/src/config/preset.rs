@@ -34,6 +34,8 @@ presets!(
     "digits-conditional",
     "mnist-uva",
     "mnist",
+    "mnist-flow",
+    "mnist-recovery",
     "igebm-mnist-conditional",
     "igebm-cifar10",
     "igebm-cifar10-conditional",

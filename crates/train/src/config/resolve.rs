@@ -21,7 +21,9 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let origin = format!("preset `{preset}`");
         let table = parse_table(preset::text(preset)?, &origin)?;
-        Self::laid_over(table, &origin, file, overrides)
+        let config = Self::laid_over(table, &origin, file, overrides)?;
+        config.validate()?;
+        Ok(config)
     }
 
     /// This configuration with a file and `key=value` overrides laid over it, validated.
@@ -33,15 +35,23 @@ impl Config {
         file: Option<&Path>,
         overrides: &[String],
     ) -> Result<Self, ConfigError> {
-        let origin = "the run's configuration";
-        Self::laid_over(
-            parse_table(&self.to_toml(), origin)?,
-            origin,
-            file,
-            overrides,
-        )
+        let config = self.unvalidated_over(file, overrides)?;
+        config.validate()?;
+        Ok(config)
     }
 
+    /// [`resolve_over`](Self::resolve_over) without validation.
+    pub(super) fn unvalidated_over(
+        &self,
+        file: Option<&Path>,
+        overrides: &[String],
+    ) -> Result<Self, ConfigError> {
+        let origin = "the run's configuration";
+        let table = parse_table(&self.to_toml(), origin)?;
+        Self::laid_over(table, origin, file, overrides)
+    }
+
+    /// A configuration with others laid over it, not validated.
     fn laid_over(
         mut table: Table,
         base: &str,
@@ -63,28 +73,7 @@ impl Config {
             apply_override(&mut table, assignment, &origin)?;
             deserialize(table.clone(), &origin)?;
         }
-        let config = deserialize(table, base)?;
-        config.validate()?;
-        Ok(config)
-    }
-
-    /// This configuration with `key=value` overrides of the sampler, validated. Where they choose a method
-    /// that accepts or rejects in place of `sgld`, the other keys are what that needs to sample the same
-    /// density ([`metropolis_corrected`](ebm_langevin::LangevinConfig::metropolis_corrected)), unless they
-    /// are set, too.
-    ///
-    /// # Errors
-    /// Names the assignment that is wrong, or a key outside `[langevin]`.
-    pub fn with_sampler_overrides(&self, overrides: &[String]) -> Result<Self, ConfigError> {
-        let is_of_sampler = |assignment: &String| assignment.trim_start().starts_with("langevin.");
-        if let Some(other) = overrides.iter().find(|it| !is_of_sampler(it)) {
-            let problem = "only keys of langevin can be changed here".into();
-            return Err(malformed(&format!("`{other}`"), problem));
-        }
-        let chosen = self.resolve_over(None, overrides)?.langevin.method;
-        let mut base = self.clone();
-        base.langevin = self.langevin.metropolis_corrected(chosen);
-        base.resolve_over(None, overrides)
+        deserialize(table, base)
     }
 
     /// The configuration that a run directory or checkpoint holds.
@@ -109,7 +98,7 @@ fn deserialize(table: Table, origin: &str) -> Result<Config, ConfigError> {
         .map_err(|error| malformed(origin, error.to_string()))
 }
 
-fn malformed(origin: &str, problem: String) -> ConfigError {
+pub(super) fn malformed(origin: &str, problem: String) -> ConfigError {
     ConfigError::Malformed {
         origin: origin.to_owned(),
         problem: in_plain_words(problem.trim().replace('\n', " ")),
@@ -126,7 +115,7 @@ fn in_plain_words(mut message: String) -> String {
         ("expected path string", "expected a text"),
         (
             "expected a sequence",
-            "expected a list, as in [\"crop\", \"flip\"]",
+            "expected a list, as in [32, 64] or [\"crop\", \"flip\"]",
         ),
         ("unknown field", "unknown key"),
         ("unknown variant", "unknown value"),
@@ -240,7 +229,7 @@ mod tests {
     use ebm_core::{Schedule, Varying};
 
     use super::*;
-    use crate::objective::contrastive::LossKind;
+    use crate::config::ObjectiveKind;
 
     fn with_file(text: &str) -> Config {
         let dir = tempfile::tempdir().expect("a folder");
@@ -262,7 +251,7 @@ mod tests {
         let over = parse_table("[objective]\nkind = \"softplus\"", "").expect("TOML");
         merge(&mut table, over);
         let config = deserialize(table, "").expect("a configuration");
-        assert_eq!(config.objective.kind, LossKind::Softplus);
+        assert_eq!(config.objective.kind, ObjectiveKind::Softplus);
         assert_eq!(config.objective.sharpness, 4.0);
     }
 

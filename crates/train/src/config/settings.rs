@@ -9,9 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::ModelConfig;
+use super::objective::{Generative, ObjectiveConfig, ObjectiveKind};
 use super::output::OutputConfig;
+use super::phases::Phase;
 use super::rollback::{OnDivergence, RollbackConfig};
-use crate::objective::contrastive::{Contrastive, EnergyL2, KlConfig, LossConfig};
+use crate::objective::contrastive::{Contrastive, EnergyL2, KlConfig};
+use crate::objective::{AnyObjective, Classification, Jem};
 use crate::optimizer::OptimizerConfig;
 use crate::step::StepConfig;
 
@@ -54,7 +57,7 @@ pub struct Config {
     /// The network.
     pub model: ModelConfig,
     /// What is minimised.
-    pub objective: LossConfig,
+    pub objective: ObjectiveConfig,
     /// The gradient through the sampler.
     pub kl: KlConfig,
     /// How chains move.
@@ -69,6 +72,9 @@ pub struct Config {
     pub rollback: RollbackConfig,
     /// What is written, and how often.
     pub output: OutputConfig,
+    /// Parts of the run, from its beginning, that differ from the other settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
 }
 
 impl Default for Config {
@@ -86,7 +92,7 @@ impl Default for Config {
             ema_decay: step.ema_decay,
             on_divergence: OnDivergence::default(),
             model: ModelConfig::default(),
-            objective: LossConfig::default(),
+            objective: ObjectiveConfig::default(),
             kl: KlConfig::default(),
             langevin: LangevinConfig::default(),
             buffer: BufferConfig::default(),
@@ -94,6 +100,7 @@ impl Default for Config {
             optimizer: OptimizerConfig::default(),
             rollback: RollbackConfig::default(),
             output: OutputConfig::default(),
+            phases: Vec::new(),
         }
     }
 }
@@ -107,6 +114,7 @@ impl Config {
     /// How steps are taken.
     pub fn step(&self) -> StepConfig {
         StepConfig {
+            start: 0,
             iterations: self.iterations,
             lr: self.lr,
             lr_factor: self.rollback.lr_factor,
@@ -116,9 +124,41 @@ impl Config {
     }
 
     /// What is minimised.
-    pub fn contrastive(&self) -> Contrastive {
+    pub fn objective(&self) -> AnyObjective {
+        let classification = Classification {
+            micro_batch: self.micro_batch,
+        };
+        let flow = || AnyObjective::Flow(self.objective.flow(&self.langevin, self.micro_batch));
+        let denoising = || AnyObjective::Denoising(self.objective.denoising(self.micro_batch));
+        let contrastive = || AnyObjective::Contrastive(self.contrastive());
+        match self.objective.kind {
+            ObjectiveKind::Cd | ObjectiveKind::Logsumexp | ObjectiveKind::Softplus => contrastive(),
+            ObjectiveKind::Flow => flow(),
+            ObjectiveKind::Denoising => denoising(),
+            ObjectiveKind::Recovery => {
+                let (langevin, micro_batch) = (&self.langevin, self.micro_batch);
+                let recovery = self
+                    .objective
+                    .recovery(langevin, self.precision, micro_batch);
+                AnyObjective::Recovery(recovery)
+            }
+            ObjectiveKind::Classification => AnyObjective::Classification(classification),
+            ObjectiveKind::Jem => AnyObjective::Jem(Box::new(Jem {
+                generative: match self.objective.generative {
+                    Generative::Cd => contrastive(),
+                    Generative::Flow => flow(),
+                    Generative::Denoising => denoising(),
+                },
+                classification,
+                weight: self.objective.classification_weight,
+            })),
+        }
+    }
+
+    fn contrastive(&self) -> Contrastive {
         Contrastive {
-            loss: self.objective.clone(),
+            loss: self.objective.loss(),
+            marginal: self.objective.is_marginal(),
             energy_l2: EnergyL2 {
                 data: self.energy_l2,
                 samples: self.sample_energy_l2.unwrap_or(self.energy_l2),
@@ -141,9 +181,13 @@ impl Config {
             .with_margin(self.langevin.margin)
     }
 
-    /// Image-steps of an iteration: one forward pass and one input gradient of one image each.
+    /// Image-steps of an iteration: one forward pass and one input gradient of one image each, in chains. Of an
+    /// objective without chains, its images.
     pub fn image_steps(&self) -> usize {
-        self.batch_size * self.langevin.num_steps
+        match self.objective.has_chains() {
+            true => self.batch_size * self.langevin.num_steps,
+            false => self.batch_size,
+        }
     }
 
     /// Check that a run is possible.
@@ -174,11 +218,34 @@ impl Config {
         self.output.validate().map_err(within("output"))?;
         self.model.validate().map_err(within("model"))?;
         self.objective.validate().map_err(within("objective"))?;
+        self.validate_objective()?;
         self.validate_kl().map_err(within("kl"))?;
         self.langevin.validate().map_err(within("langevin"))?;
         self.rollback.validate().map_err(within("rollback"))?;
         let buffer = self.buffer.validate(self.batch_size);
-        buffer.map_err(within("buffer"))
+        buffer.map_err(within("buffer"))?;
+        if !self.phases.is_empty() {
+            self.parts()?;
+        }
+        Ok(())
+    }
+
+    /// Refuse what an objective cannot have.
+    fn validate_objective(&self) -> Result<(), Invalid> {
+        let problem = |key, problem: &str| Err(Invalid::new(key, problem));
+        let is_plain_contrast = self.objective.has_buffer() && !self.objective.is_marginal();
+        if self.objective.needs_classes() && !self.model.conditional {
+            let needed = "of this kind needs model.conditional = true";
+            return problem("objective.kind", needed);
+        }
+        if !is_plain_contrast && self.model.dropout_prob() > 0.0 {
+            let needed = "above 0 is for contrastive divergence alone; set model.dropout = 0";
+            return problem("model.dropout", needed);
+        }
+        if !is_plain_contrast && self.kl.weight > 0.0 {
+            return problem("kl.weight", "above 0 is for contrastive divergence alone");
+        }
+        self.validate_recovery()
     }
 
     fn validate_kl(&self) -> Result<(), Invalid> {
@@ -215,7 +282,7 @@ pub fn initial_model(
         return Err(Invalid::new("model.conditional", problem));
     }
     let mut rng = PhiloxRng::new(NoiseKey::new(config.seed, Stream::Weights, 0), 0);
-    let net = config.model.network(num_classes);
+    let net = config.model.network(num_classes, config.num_levels());
     let net = net.init(shape, &mut rng, device);
     net.map_err(|error| Invalid::new("model", error.to_string()))
 }

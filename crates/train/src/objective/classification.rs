@@ -31,7 +31,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
         Ok(())
     }
 
-    /// Tells `accuracy`, the share of the batch whose class has the least energy.
+    /// Tells `loss`, and `accuracy`, the share of the batch whose class has the least energy.
     ///
     /// # Panics
     /// If the model has no classes.
@@ -54,7 +54,11 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
         let is_normed = !model.clone().spectral_norms().is_empty();
         let terms = if step.record {
             let by_class = frozen.energies_by_class(batch.images.clone());
-            vec![("accuracy", accuracy(by_class, &batch.labels))]
+            let accuracy = accuracy(by_class, &batch.labels);
+            vec![
+                ("loss", found.energies.clone().mean()),
+                ("accuracy", accuracy),
+            ]
         } else {
             Vec::new()
         };

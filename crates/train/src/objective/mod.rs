@@ -1,17 +1,35 @@
 //! Say what a training objective is: what gives the gradient of a step, and what it remembers.
 
+mod any;
 mod classification;
 pub mod contrastive;
+mod coupling;
+mod denoising;
+mod flow;
+#[cfg(test)]
+mod gaussian;
+mod jem;
+mod recovery;
+mod regression;
+#[cfg(test)]
+mod tests;
 
 use burn::tensor::{Device, Tensor};
-use ebm_core::{Shard, StepKey};
+use ebm_core::{DeviceKind, MAX_CHAINS_OF_PIECE, Shard, StepKey};
 use ebm_data::Batch;
+use ebm_langevin::Sampler;
 use ebm_model::EnergyModel;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::state::{DataSummary, Persist};
 
+pub use any::{AnyObjective, AnyState};
 pub use classification::Classification;
+pub use coupling::Coupling;
+pub use denoising::{Denoising, DenoisingError, NoiseSpacing};
+pub use flow::{Flow, FlowContrast};
+pub use jem::Jem;
+pub use recovery::Recovery;
 
 /// What an objective gives.
 #[derive(Clone, Debug)]
@@ -79,4 +97,15 @@ pub trait Objective<M: EnergyModel> {
         batch: &Batch,
         step: &StepContext,
     ) -> Gradient;
+}
+
+/// A sampler that moves no more chains at a time than `micro_batch` allows.
+fn in_pieces(sampler: Sampler, micro_batch: Option<usize>, device: &Device) -> Sampler {
+    match micro_batch {
+        Some(most) if DeviceKind::is_cpu(device) => {
+            sampler.with_piece_size(most.min(MAX_CHAINS_OF_PIECE))
+        }
+        Some(most) => sampler.with_piece_size(most),
+        None => sampler,
+    }
 }

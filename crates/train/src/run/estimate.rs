@@ -12,7 +12,7 @@ use super::open::new_state;
 use super::process_memory;
 use crate::config::Config;
 use crate::error::TrainError;
-use crate::objective::contrastive::Contrastive;
+use crate::objective::AnyObjective;
 use crate::trainer::Trainer;
 
 /// Iterations before the clock starts, and on the clock.
@@ -39,13 +39,60 @@ pub struct Estimate {
     pub scaled_from: Option<usize>,
 }
 
-/// Run a few iterations and write nothing. Where those would take long, run a few small ones, with few
-/// images and one or two Langevin steps, and take the cost for an update's plus one proportional to
-/// both.
+/// Run a few iterations of every part of a run, and write nothing.
 ///
 /// # Errors
 /// Where the network does not fit the data.
 pub fn measure(
+    config: &Config,
+    dataset: &Dataset,
+    device: &Device,
+) -> Result<Estimate, TrainError> {
+    let parts = config.parts()?;
+    let reached = parts
+        .iter()
+        .filter(|part| part.iterations.start < config.iterations as u64);
+    let measured: Result<Vec<_>, TrainError> = reached
+        .map(|part| {
+            let end = part.iterations.end.min(config.iterations as u64);
+            let iterations = end.saturating_sub(part.iterations.start);
+            let estimate = measure_part(&part.config, dataset, device)?;
+            Ok((iterations as f64, estimate))
+        })
+        .collect();
+    Ok(mean_of(measured?))
+}
+
+/// The estimate of a whole run, of those of its parts with their iterations.
+fn mean_of(parts: Vec<(f64, Estimate)>) -> Estimate {
+    let total: f64 = parts.iter().map(|(iterations, _)| iterations).sum();
+    let mean = |of: &dyn Fn(&Estimate) -> f64| {
+        let parts = parts.iter();
+        parts
+            .map(|(iterations, part)| iterations / total * of(part))
+            .sum()
+    };
+    let ends = |end: usize| {
+        let is_whole = parts
+            .iter()
+            .all(|(_, part)| part.fastest_and_slowest.is_some());
+        is_whole.then(|| mean(&|part| part.fastest_and_slowest.map_or(0.0, |ends| ends[end])))
+    };
+    let all = || parts.iter().map(|(_, part)| part);
+    Estimate {
+        s_per_iteration: mean(&|part| part.s_per_iteration),
+        fastest_and_slowest: ends(0)
+            .zip(ends(1))
+            .map(|(fastest, slowest)| [fastest, slowest]),
+        parameters: all().map(|part| part.parameters).max().unwrap_or(0),
+        peak_memory: all().filter_map(|part| part.peak_memory).max(),
+        scaled_from: all().filter_map(|part| part.scaled_from).max(),
+    }
+}
+
+/// Run a few iterations. Where those would take long, run a few small ones, with few images and one or two
+/// Langevin steps, and take the cost for an update's plus one proportional to both.
+fn measure_part(
     config: &Config,
     dataset: &Dataset,
     device: &Device,
@@ -105,7 +152,7 @@ impl Projection {
 
 /// Times iterations of configurations that differ in batch size and steps alone.
 struct Stopwatch<'a> {
-    trainer: Trainer<Network, Contrastive>,
+    trainer: Trainer<Network, AnyObjective>,
     images: &'a Images,
     device: &'a Device,
 }
@@ -114,7 +161,7 @@ impl<'a> Stopwatch<'a> {
     fn new(config: &Config, images: &'a Images, device: &'a Device) -> Result<Self, TrainError> {
         config.precision.check(device)?;
         let state = new_state(config, images.into(), device)?;
-        let trainer = Trainer::from_state(state, config.contrastive(), config.seed);
+        let trainer = Trainer::from_state(state, config.objective(), config.seed);
         Ok(Self {
             trainer: trainer.with_config(config.step()),
             images,
@@ -129,7 +176,7 @@ impl<'a> Stopwatch<'a> {
 
     /// Seconds of `measured` iterations, the fastest first, after some that are slow and tell nothing.
     fn sorted_seconds(&mut self, config: &Config, measured: usize) -> Vec<f64> {
-        self.trainer.objective = config.contrastive();
+        self.trainer.objective = config.objective();
         let (batches, seed) = (config.batches(), config.seed);
         let mut batches = Batches::new(self.images, batches, seed, self.device);
         let mut seconds = Vec::new();

@@ -4,10 +4,12 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 /// What a line for people shows, by the names that people read.
-const SHOWN: [(&str, &str); 10] = [
+const SHOWN: [(&str, &str); 12] = [
     ("e_pos", "E data"),
     ("e_neg", "E samples"),
     ("loss", "loss"),
+    ("unexplained", "unexplained"),
+    ("accuracy", "accuracy"),
     ("weight_grad_norm", "weight-grad"),
     ("pixel_grad_norm_mean", "pixel-grad"),
     ("clamped_share", "clamped"),
@@ -32,7 +34,7 @@ pub struct Metrics {
 /// How fast a run goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Speed {
-    /// Langevin steps of one image per second, training included.
+    /// Langevin steps of one image per second, training included; images, where training takes none.
     pub image_steps_per_s: f64,
     /// Seconds per iteration.
     pub s_per_iteration: f64,

@@ -6,8 +6,7 @@ use ebm_model::Network;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{Config, initial_model};
-use crate::objective::Objective;
-use crate::objective::contrastive::ChainState;
+use crate::objective::{AnyState, Objective};
 use crate::state::{DataSummary, TrainState};
 use crate::watch::Watch;
 
@@ -19,12 +18,13 @@ pub fn new_state(
     config: &Config,
     data: DataSummary,
     device: &Device,
-) -> Result<TrainState<Network, ChainState>, Invalid> {
+) -> Result<TrainState<Network, AnyState>, Invalid> {
     let autodiff = device.clone().autodiff();
     let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
-    let objective = config.contrastive();
-    let chains = Objective::<Network>::init(&objective, &data, config.seed, Shard::WHOLE, device);
-    Ok(TrainState::new(model, chains, data, device))
+    let objective = config.settings_at(0).config.objective();
+    let of_objective =
+        Objective::<Network>::init(&objective, &data, config.seed, Shard::WHOLE, device);
+    Ok(TrainState::new(model, of_objective, data, device))
 }
 
 /// The state that a checkpoint holds. `device` without autodiff.
@@ -35,14 +35,16 @@ pub fn load_state(
     config: &Config,
     checkpoint: &Checkpoint,
     device: &Device,
-) -> Result<TrainState<Network, ChainState>, CheckpointError> {
+) -> Result<TrainState<Network, AnyState>, CheckpointError> {
     let data = DataSummary::of_checkpoint(checkpoint)?;
     let autodiff = device.clone().autodiff();
     let model = initial_model(config, data.shape, data.num_classes(), &autodiff)
         .map_err(|invalid| checkpoint.invalid("config.toml", invalid.to_string()))?;
-    let objective = config.contrastive();
-    let chains = Objective::<Network>::load(&objective, &data, checkpoint, device)?;
-    let mut state = TrainState::load(model, chains, checkpoint, device)?;
+    // The objective of the last iteration that was done is the one that remembers something.
+    let done = config.settings_at(checkpoint.step.saturating_sub(1));
+    let objective = done.config.objective();
+    let of_objective = Objective::<Network>::load(&objective, &data, checkpoint, device)?;
+    let mut state = TrainState::load(model, of_objective, checkpoint, device)?;
     if is_of_another_recipe(config, checkpoint) {
         state.watch = Watch::default(); // what it has seen may be what was mended
     }

@@ -49,10 +49,14 @@ impl Run<'_> {
         state.attempt = rollback.attempt;
         state.rollbacks = before.rollbacks.clone();
         state.rollbacks.push(rollback.clone());
+        self.part = config.settings_at(state.iteration.saturating_sub(1));
+        self.trainer.objective = self.part.config.objective();
+        self.trainer.config = self.part.step();
         self.trainer.state = state;
         let key = self.trainer.key();
-        let buffer = &mut self.trainer.state.objective_state.buffer;
-        buffer.restart_young(YOUNG, key);
+        if let Some(chains) = self.trainer.state.objective_state.chains_mut() {
+            chains.buffer.restart_young(YOUNG, key);
+        }
         self.unread.clear();
         self.pace.go_back(rollback.to);
         let run_dir = self.dir.path().to_owned();

@@ -7,7 +7,8 @@ use ebm_core::pixels::pixel_of_byte;
 use ebm_core::{Energy, ImageShape, index_tensor};
 use ebm_data::{Dataset, Images};
 use ebm_langevin::{
-    LangevinConfig, Stage, labels_in_turn, noise_images_of, sampler_outside_training, to_bytes,
+    Ladder, LangevinConfig, Stage, labels_in_turn, noise_images_of, normal_images_of,
+    sampler_of_level, sampler_outside_training, starts_of, to_bytes,
 };
 use ebm_model::{EnergyModel, Frozen};
 
@@ -16,6 +17,8 @@ use super::distance::distance_share;
 /// How samples are drawn.
 pub(super) struct Drawing<'a> {
     pub(super) langevin: &'a LangevinConfig,
+    /// The noise levels that chains come down, `steps` at each, where the energy has them.
+    pub(super) ladder: Option<Ladder>,
     pub(super) step_scale: f64,
     pub(super) num: usize,
     pub(super) steps: usize,
@@ -23,7 +26,7 @@ pub(super) struct Drawing<'a> {
     pub(super) device: &'a Device,
 }
 
-/// Samples of the classes in turn, with the noise that they started from and data beside them; each
+/// Samples of the classes in turn, with data and uniform noise beside them; each
 /// `[num, channels, height, width]` in bytes.
 pub(super) struct Drawn {
     pub(super) samples: Vec<u8>,
@@ -38,7 +41,9 @@ impl Drawing<'_> {
     /// Draw samples; the images beside them are of the same classes where the model has classes.
     pub(super) fn draw<M: EnergyModel + Sync>(&self, model: &Frozen<M>, data: &Images) -> Drawn {
         let labels = labels_in_turn(self.num, model.num_classes());
-        let [start, x] = self.chains(model, 0..self.num, &labels, data.shape);
+        let x = self.chains(model, 0..self.num, &labels, data.shape);
+        // Uniform whatever the chains start from, so that distances of all runs are on one scale.
+        let noise = noise_images_of(0..self.num as u32, data.shape, self.seed, self.device);
         let beside = if model.num_classes() > 0 {
             data.of_classes(&labels)
         } else {
@@ -48,7 +53,7 @@ impl Drawing<'_> {
             is_finite: is_finite(&x),
             samples: to_bytes(x),
             data: data.gather(&beside),
-            noise: to_bytes(start),
+            noise: to_bytes(noise),
             labels,
         }
     }
@@ -67,7 +72,7 @@ impl Drawing<'_> {
         for labels in labels.chunks(at_once) {
             let ids = first..first + labels.len();
             first = ids.end;
-            let [_, x] = self.chains(model, ids, labels, shape);
+            let x = self.chains(model, ids, labels, shape);
             if !is_finite(&x) {
                 return None;
             }
@@ -76,23 +81,45 @@ impl Drawing<'_> {
         Some(samples)
     }
 
-    /// The noise from which chains of these numbers start, and the chains after their steps, each
-    /// `[chains, channels, height, width]`. `labels` are theirs.
+    /// Chains of these numbers after their steps, `[chains, channels, height, width]`. `labels` are theirs.
     fn chains<M: EnergyModel + Sync>(
         &self,
         model: &Frozen<M>,
         numbers: Range<usize>,
         labels: &[u32],
         shape: ImageShape,
-    ) -> [Tensor<4>; 2] {
+    ) -> Tensor<4> {
         let numbers = numbers.start as u32..numbers.end as u32;
-        let start = noise_images_of(numbers.clone(), shape, self.seed, self.device);
-        let sampler = sampler_outside_training(self.langevin, self.steps, self.seed, Stage::Chains)
+        let (langevin, seed) = (self.langevin, self.seed);
+        if let Some(ladder) = &self.ladder {
+            return self.down(ladder, model, numbers, labels, shape);
+        }
+        let start = starts_of(langevin, numbers.clone(), shape, seed, self.device);
+        let sampler = sampler_outside_training(langevin, self.steps, seed, Stage::Chains)
             .with_step_scale(self.step_scale);
         let energy = model.given(index_tensor(labels, self.device));
         let ids: Vec<u32> = numbers.collect();
-        let run = sampler.run(start.clone(), &ids, &energy);
-        [start, run.x]
+        sampler.run(start, &ids, &energy).x
+    }
+
+    /// [`chains`](Self::chains) that have come down all levels; not clipped, which their bytes are.
+    fn down<M: EnergyModel + Sync>(
+        &self,
+        ladder: &Ladder,
+        model: &Frozen<M>,
+        numbers: Range<u32>,
+        labels: &[u32],
+        shape: ImageShape,
+    ) -> Tensor<4> {
+        let start = normal_images_of(numbers.clone(), shape, self.seed, self.device);
+        let ids: Vec<u32> = numbers.collect();
+        let given = model.given(index_tensor(labels, self.device));
+        let energy_at = |level| {
+            let levels = index_tensor(&vec![level; ids.len()], self.device);
+            given.clone().at_levels(levels)
+        };
+        let sampler_at = |level| sampler_of_level(self.steps, self.seed, level);
+        ladder.descend(start, &ids, sampler_at, energy_at).x
     }
 
     /// What tells whether the model works: mean energies of as many training and test images as there

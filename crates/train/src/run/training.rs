@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::pixels::pixel_of_byte;
 use ebm_core::{DeviceKind, Shard};
 use ebm_data::{Batches, Dataset, Images};
 use ebm_model::{EnergyModel, Network};
@@ -18,12 +19,13 @@ use super::pace::Pace;
 use super::samples::{Drawing, Drawn};
 use super::unread::Unread;
 use crate::checkpoint;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::error::TrainError;
-use crate::objective::contrastive::{ChainState, Contrastive};
+use crate::objective::{AnyObjective, AnyState};
 use crate::state::TrainState;
 use crate::step::StepInfo;
 use crate::trainer::Trainer;
+use crate::watch::Watch;
 
 /// Where a run writes.
 #[derive(Clone, Debug)]
@@ -67,8 +69,10 @@ pub enum Outcome {
 /// A run: a trainer, its data, and the directory it writes to, which no other process does.
 pub struct Run<'a> {
     pub(super) config: &'a Config,
+    /// The settings of the iteration that was done last.
+    pub(super) part: Settings,
     pub(super) dataset: &'a Dataset,
-    pub(super) trainer: Trainer<Network, Contrastive>,
+    pub(super) trainer: Trainer<Network, AnyObjective>,
     pub(super) device: Device,
     device_name: String,
     pub(super) dir: RunDir,
@@ -89,12 +93,16 @@ impl<'a> Run<'a> {
         device: &Device,
         options: &RunOptions,
     ) -> Result<Self, TrainError> {
-        config.precision.check(device)?;
+        for part in config.parts()? {
+            part.config.precision.check(device)?;
+        }
         let dir = RunDir::open(&options.dir, config, options.force)?;
         let state = open_state(config, &dataset.train, device, dir.path())?;
-        let trainer = Trainer::from_state(state, config.contrastive(), config.seed);
-        let trainer = trainer.with_config(config.step());
+        let part = config.settings_at(state.iteration.saturating_sub(1));
+        let trainer = Trainer::from_state(state, part.config.objective(), config.seed);
+        let trainer = trainer.with_config(part.step());
         Ok(Self {
+            part,
             pace: Pace::new(trainer.state.iteration),
             config,
             dataset,
@@ -108,7 +116,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the run remembers.
-    pub fn state(&self) -> &TrainState<Network, ChainState> {
+    pub fn state(&self) -> &TrainState<Network, AnyState> {
         &self.trainer.state
     }
 
@@ -147,13 +155,18 @@ impl<'a> Run<'a> {
         let mut observers = Observers::new(observers);
         let (total, device) = (self.config.iterations as u64, self.device.clone());
         let (data, seed) = (&self.dataset.train, self.config.seed);
-        let mut batches = Batches::new(data, self.config.batches(), seed, &device);
+        let batches_of = |part: &Settings| Batches::new(data, part.config.batches(), seed, &device);
+        let mut batches = (self.part.iterations.clone(), batches_of(&self.part));
         self.pace = Pace::new(self.iteration());
         let mut saved = self
             .latest_checkpoint()?
             .map(|path| (self.iteration(), path));
         while self.iteration() < total && !stop.load(Ordering::Relaxed) {
-            let path = match self.iterate(&mut batches, &mut observers) {
+            self.enter_part();
+            if batches.0 != self.part.iterations {
+                batches = (self.part.iterations.clone(), batches_of(&self.part));
+            }
+            let path = match self.iterate(&mut batches.1, &mut observers) {
                 Ok(path) => path,
                 Err(error) => Some(self.go_back(error, &mut observers)?),
             };
@@ -176,6 +189,26 @@ impl<'a> Run<'a> {
         } else {
             Outcome::Finished { checkpoint }
         })
+    }
+
+    /// Take on the settings of the next iteration where they are others than those of the last one.
+    fn enter_part(&mut self) {
+        let next = self.iteration();
+        if self.part.iterations.contains(&next) {
+            return;
+        }
+        self.part = self.config.settings_at(next);
+        let (config, state) = (&self.part.config, &mut self.trainer.state);
+        let objective = config.objective();
+        // What is remembered is of the part before.
+        if next == self.part.iterations.start {
+            let before = core::mem::replace(&mut state.objective_state, AnyState::Nothing);
+            state.objective_state =
+                objective.take_over::<Network>(before, &state.data, config.seed, &self.device);
+            state.watch = Watch::default();
+        }
+        self.trainer.objective = objective;
+        self.trainer.config = self.part.step();
     }
 
     /// One iteration and what is due after it; the checkpoint, where one was.
@@ -250,7 +283,7 @@ impl<'a> Run<'a> {
         Ok(due.metrics.then(|| Metrics {
             iteration,
             terms,
-            speed: self.pace.speed(iteration, self.config),
+            speed: self.pace.speed(iteration, &self.part.config),
         }))
     }
 
@@ -268,8 +301,9 @@ impl<'a> Run<'a> {
     /// How `num` samples are drawn.
     pub(super) fn drawing(&self, num: usize) -> Drawing<'_> {
         Drawing {
-            langevin: &self.config.langevin,
-            step_scale: self.state().objective_state.step_scale,
+            langevin: &self.part.config.langevin,
+            ladder: self.part.config.objective.ladder(),
+            step_scale: self.state().objective_state.step_scale(),
             num,
             steps: self.config.output.sample_steps,
             seed: self.config.seed,
@@ -311,17 +345,31 @@ impl<'a> Run<'a> {
         let state = self.state();
         let scale = guard::refuse_unless_finite(
             "the multiplier of the sampler's step size",
-            state.objective_state.step_scale,
+            state.objective_state.step_scale(),
             state.iteration,
         );
         scale.map_err(|divergence| self.diverged(divergence))?;
-        let buffer = &state.objective_state.buffer;
-        let few: Vec<u32> = (0..buffer.capacity().min(8) as u32).collect();
-        let images = buffer.peek(&few, self.config.seed);
         let models = [state.last_model(), state.ema_model()];
-        let found =
-            guard::refuse_bad_weights(models, &images, &buffer.labels(&few), state.iteration);
+        let (images, labels) = self.some_images();
+        let found = guard::refuse_bad_weights(models, &images, &labels, state.iteration);
         found.map_err(|divergence| self.diverged(divergence))
+    }
+
+    /// Images that the energy has to be finite at, with their classes: of chains, or where there are none of the
+    /// data.
+    fn some_images(&self) -> (Tensor<4>, Vec<u32>) {
+        const FEW: usize = 8;
+        if let Some(chains) = self.state().objective_state.chains() {
+            let few: Vec<u32> = (0..chains.buffer.capacity().min(FEW) as u32).collect();
+            let images = chains.buffer.peek(&few, self.config.seed);
+            return (images, chains.buffer.labels(&few));
+        }
+        let data = &self.dataset.train;
+        let few = data.spread(FEW.min(data.len()));
+        let labels = few.iter().map(|&index| data.labels[index]).collect();
+        let pixels: Vec<f32> = data.gather(&few).into_iter().map(pixel_of_byte).collect();
+        let pixels = TensorData::new(pixels, data.shape.batch(few.len()));
+        (Tensor::from_data(pixels, &self.device), labels)
     }
 
     pub(super) fn latest_checkpoint(&self) -> Result<Option<PathBuf>, TrainError> {
@@ -373,7 +421,7 @@ fn open_state(
     images: &Images,
     device: &Device,
     run_dir: &Path,
-) -> Result<TrainState<Network, ChainState>, TrainError> {
+) -> Result<TrainState<Network, AnyState>, TrainError> {
     let Some(path) = checkpoint::latest(run_dir)? else {
         return Ok(new_state(config, images.into(), device)?);
     };

@@ -9,7 +9,7 @@ use ebm_model::{EnergyModel, Network};
 
 use crate::checkpoint;
 use crate::config::Config;
-use crate::objective::contrastive::Contrastive;
+use crate::objective::AnyObjective;
 use crate::parameters;
 use crate::run::{load_state, new_state};
 use crate::trainer::Trainer;
@@ -52,9 +52,9 @@ fn largest_norm(mut model: Network) -> f64 {
     values.fold(0.0, f64::max)
 }
 
-fn trainer(config: &Config, data: &Images) -> Trainer<Network, Contrastive> {
+fn trainer(config: &Config, data: &Images) -> Trainer<Network, AnyObjective> {
     let state = new_state(config, data.into(), &Device::flex()).expect("fits");
-    Trainer::from_state(state, config.contrastive(), config.seed).with_config(config.step())
+    Trainer::from_state(state, config.objective(), config.seed).with_config(config.step())
 }
 
 #[test]
@@ -128,7 +128,8 @@ fn a_state_comes_back_bit_for_bit() {
     }
     let state = trainer.state;
     assert_ne!(
-        state.objective_state.step_scale, 1.0,
+        state.objective_state.step_scale(),
+        1.0,
         "the step size adapts"
     );
     let dir = tempfile::tempdir().expect("a folder");
@@ -137,4 +138,37 @@ fn a_state_comes_back_bit_for_bit() {
     let loaded = load_state(&config, &checkpoint, &device).expect("fits");
     assert_eq!(loaded.to_files(), state.to_files());
     assert_eq!((loaded.attempt, loaded.iteration), (3, 4));
+}
+
+#[test]
+fn networks_of_stages_train_and_come_back_bit_for_bit() {
+    for network in ["model.network=unet", "model.network=pooled"] {
+        let overrides = [
+            network,
+            "model.widths=[4, 6]",
+            "batch_size=8",
+            "langevin.num_steps=2",
+            "buffer.capacity=16",
+            "data.train_images=48",
+            "data.image_size=16",
+        ];
+        let config = Config::resolve("digits-conditional", None, &overrides.map(String::from));
+        let config = config.expect("resolves");
+        let data = ebm_data::load(&config.data, 1).expect("drawn").train;
+        let device = Device::flex();
+        let mut trainer = trainer(&config, &data);
+        let mut batches = Batches::new(&data, config.batches(), config.seed, &device);
+        let before = parameters::flatten(&trainer.state.model);
+        for _ in 0..3 {
+            trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
+        }
+        let state = trainer.state;
+        let moved = (parameters::flatten(&state.model) - before).abs().max();
+        assert!(moved.into_scalar::<f32>() > 0.0, "{network} has learned");
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = checkpoint::write(dir.path(), 3, &state.to_files(), 1).expect("written");
+        let checkpoint = checkpoint::read(&path).expect("read");
+        let loaded = load_state(&config, &checkpoint, &device).expect("fits");
+        assert_eq!(loaded.to_files(), state.to_files(), "{network}");
+    }
 }

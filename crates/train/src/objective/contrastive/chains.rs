@@ -74,6 +74,12 @@ impl ChainState {
         }
     }
 
+    /// The same chains under other settings, where those allow it.
+    pub(super) fn under(self, objective: &Contrastive) -> Option<Self> {
+        let buffer = self.buffer.with_settings(objective.buffer_config())?;
+        Some(Self { buffer, ..self })
+    }
+
     /// The chains that a checkpoint holds.
     ///
     /// # Errors

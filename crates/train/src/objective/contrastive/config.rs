@@ -3,6 +3,7 @@
 use ebm_langevin::{BufferConfig, LangevinConfig};
 use ebm_model::Precision;
 
+use super::chains::ChainState;
 use super::kl::KlConfig;
 use super::loss::{EnergyL2, LossConfig, LossKind};
 
@@ -15,6 +16,9 @@ pub struct Contrastive {
     pub energy_l2: EnergyL2,
     /// The gradient through the sampler.
     pub kl: KlConfig,
+    /// Whether data and chains are under E(x), the classes summed out, instead of E(x, y). Without dropout and
+    /// the gradient through the sampler.
+    pub marginal: bool,
     /// How chains move.
     pub langevin: LangevinConfig,
     /// How chains persist.
@@ -33,6 +37,7 @@ impl Default for Contrastive {
             loss: LossConfig::default(),
             energy_l2: 0.1.into(),
             kl: KlConfig::default(),
+            marginal: false,
             langevin: LangevinConfig::default(),
             buffer: BufferConfig::default(),
             precision: Precision::default(),
@@ -47,6 +52,11 @@ impl Contrastive {
     pub(super) fn buffer_config(&self) -> BufferConfig {
         let range = self.langevin.clip().unwrap_or([0.0, 1.0]);
         self.buffer.clone().with_range(range)
+    }
+
+    /// Chains of other settings, to go on under these; `None` where the buffers differ.
+    pub(crate) fn take_over(&self, chains: ChainState) -> Option<ChainState> {
+        chains.under(self)
     }
 
     /// The lowest mean energy of data at which the penalty holds them, whatever the samples: −slope/2α, with

@@ -106,6 +106,9 @@ impl Contrastive {
         let energy = |model: &M, some: Range<usize>| {
             let x = images.clone().narrow(0, some.start, some.len());
             let y = classes.clone().narrow(0, some.start, some.len());
+            if self.marginal {
+                return model.energy(x);
+            }
             dropout.energy(model, x, &y, &places[some])
         };
         let total = |energies: Tensor<1>| self.loss_of(&energies).total();

@@ -1,13 +1,9 @@
 //! State the losses that contrast energies of data with those of samples.
 
 use burn::tensor::{Tensor, activation};
-use ebm_core::Invalid;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// How energies of data and of samples become a loss (Du & Mordatch 2019, released code).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LossKind {
     /// mean E₊ − mean E₋.
     #[default]
@@ -25,15 +21,13 @@ impl LossKind {
     }
 }
 
-/// The `[objective]` section of a configuration.
-#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// How energies become a loss, and how sharply.
+#[derive(Clone, Debug, PartialEq)]
 pub struct LossConfig {
     /// How energies are contrasted.
     pub kind: LossKind,
-    /// How strongly differences of energies count in `logsumexp` and `softplus`: T, which multiplies
+    /// How strongly differences of energies count in `Logsumexp` and `Softplus`: T > 0, which multiplies
     /// energies.
-    #[schemars(extend("exclusiveMinimum" = 0))]
     pub sharpness: f64,
 }
 
@@ -42,19 +36,6 @@ impl Default for LossConfig {
         Self {
             kind: LossKind::Cd,
             sharpness: 1.0,
-        }
-    }
-}
-
-impl LossConfig {
-    /// Check that a loss can be computed.
-    ///
-    /// # Errors
-    /// Names the first key with an impossible value.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        match self.sharpness {
-            sharpness if sharpness > 0.0 && sharpness.is_finite() => Ok(()),
-            got => Err(Invalid::new("sharpness", format!("must be > 0, got {got}"))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Draw chains from the buffer, run them, and take the KL term of their last step.
 
 use burn::tensor::{Device, Int, Tensor};
-use ebm_core::{DeviceKind, MAX_CHAINS_OF_PIECE, Stream, index_tensor};
+use ebm_core::{Energy, Stream, index_tensor};
 use ebm_data::Batch;
 use ebm_langevin::{ChainRun, Chains, LastStep, RestartData, Sampler, adapted_scale};
 use ebm_model::{EnergyModel, Frozen};
@@ -9,7 +9,7 @@ use ebm_model::{EnergyModel, Frozen};
 use super::chains::ChainState;
 use super::config::Contrastive;
 use super::kl::LastStepTerm;
-use crate::objective::StepContext;
+use crate::objective::{StepContext, in_pieces};
 
 /// Samples of a step, and the chains that led to them.
 pub(super) struct Sampled {
@@ -37,9 +37,10 @@ impl Contrastive {
         let chains = state.buffer.draw(size, step.key, step.shard, Some(restart));
         let classes = index_tensor(&chains.labels, &device); // [batch]
         let rounded = frozen.rounded(self.precision);
-        let energy = rounded.given(classes.clone());
+        let given = rounded.given(classes.clone());
+        let energy: &dyn Energy<4> = if self.marginal { &rounded } else { &given };
         let sampler = self.sampler(state.step_scale, step, &device);
-        let run = sampler.run(chains.x.clone(), &chains.ids, &energy);
+        let run = sampler.run(chains.x.clone(), &chains.ids, energy);
         if let Some(target) = self.langevin.target_acceptance {
             let acceptance = run.stats.as_ref().and_then(|stats| stats.mean_acceptance());
             let acceptance = acceptance.unwrap_or(f64::NAN);
@@ -78,12 +79,6 @@ impl Contrastive {
             .with_stats(step.record || self.langevin.target_acceptance.is_some())
             .with_step_scale(step_scale)
             .with_last_step(self.kl.weight > 0.0);
-        match self.micro_batch {
-            Some(most) if DeviceKind::is_cpu(device) => {
-                sampler.with_piece_size(most.min(MAX_CHAINS_OF_PIECE))
-            }
-            Some(most) => sampler.with_piece_size(most),
-            None => sampler,
-        }
+        in_pieces(sampler, self.micro_batch, device)
     }
 }

@@ -1,0 +1,183 @@
+//! Make the table of a network from what a configuration changes about it.
+
+use ebm_model::{
+    Activation, ConvNetConfig, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
+};
+
+use super::model::ModelConfig;
+use super::network_name::NetworkName;
+
+impl ModelConfig {
+    /// The table from which the network is built, for data of `num_classes` classes and an objective of
+    /// `num_levels` noise levels, 0 for none. Only `unet` is given levels.
+    pub fn network(&self, num_classes: usize, num_levels: usize) -> NetworkConfig {
+        let classes = if self.conditional { num_classes } else { 0 };
+        let filters = || self.filters.unwrap_or(self.network.published_filters());
+        match self.network {
+            NetworkName::Uva => self.conv(ConvNetConfig::uva_with_filters(filters()), classes),
+            NetworkName::Mnist => self.conv(ConvNetConfig::mnist_with_filters(filters()), classes),
+            NetworkName::Dsprites => {
+                self.conv(ConvNetConfig::dsprites_with_filters(filters()), classes)
+            }
+            NetworkName::ResNet32 => {
+                self.residual(ResNetConfig::resnet32_with_filters(filters(), classes))
+            }
+            NetworkName::ResNet32Large => self.residual(ResNetConfig::resnet32_large_with_filters(
+                filters(),
+                classes,
+            )),
+            NetworkName::ResNet32Wider => self.residual(ResNetConfig::resnet32_wider_with_filters(
+                filters(),
+                classes,
+            )),
+            NetworkName::ResNet128 => {
+                let net = ResNetConfig::resnet128_with_filters(filters(), classes);
+                self.residual(net.with_activation(Activation::Swish))
+            }
+            NetworkName::Unet => self.unet(UNetConfig::default(), classes, num_levels),
+            NetworkName::Pooled => self.pooled(PooledNetConfig::default(), classes),
+        }
+    }
+
+    fn conv(&self, net: ConvNetConfig, num_classes: usize) -> NetworkConfig {
+        NetworkConfig::Conv(ConvNetConfig {
+            activation: self.activation.unwrap_or(net.activation),
+            spectral_norm: self
+                .spectral_norm
+                .unwrap_or(net.spectral_norm && !self.plain),
+            centered_input: self.centered_input.unwrap_or(net.centered_input),
+            num_classes,
+            class_head: self.class_head,
+            ..net
+        })
+    }
+
+    fn residual(&self, net: ResNetConfig) -> NetworkConfig {
+        NetworkConfig::Res(ResNetConfig {
+            activation: self.activation.unwrap_or(net.activation),
+            spectral_norm: self.spectral_norm.unwrap_or(!self.plain),
+            attention: self.attention,
+            plain: self.plain,
+            ..net
+        })
+    }
+
+    fn unet(&self, net: UNetConfig, num_classes: usize, levels: usize) -> NetworkConfig {
+        NetworkConfig::UNet(UNetConfig {
+            widths: self.widths.clone().unwrap_or(net.widths),
+            blocks: self.blocks.unwrap_or(net.blocks),
+            head: self.head.unwrap_or(net.head),
+            activation: self.activation.unwrap_or(net.activation),
+            attention: self.attention,
+            levels,
+            energy_scale: self.energy_scale.unwrap_or(net.energy_scale),
+            spectral_norm: self.spectral_norm.unwrap_or(net.spectral_norm),
+            num_classes,
+        })
+    }
+
+    fn pooled(&self, net: PooledNetConfig, num_classes: usize) -> NetworkConfig {
+        NetworkConfig::Pooled(PooledNetConfig {
+            widths: self.widths.clone().unwrap_or(net.widths),
+            hidden: net.hidden,
+            activation: self.activation.unwrap_or(net.activation),
+            centered_input: self.centered_input.unwrap_or(net.centered_input),
+            energy_scale: self.energy_scale.unwrap_or(net.energy_scale),
+            spectral_norm: self.spectral_norm.unwrap_or(net.spectral_norm),
+            num_classes,
+        })
+    }
+
+    /// Whether weights are under spectral norm.
+    pub fn has_spectral_norm(&self) -> bool {
+        match self.network(0, 0) {
+            NetworkConfig::Conv(net) => net.spectral_norm,
+            NetworkConfig::Res(net) => net.spectral_norm,
+            NetworkConfig::UNet(net) => net.spectral_norm,
+            NetworkConfig::Pooled(net) => net.spectral_norm,
+        }
+    }
+
+    /// Probability with which an element is dropped while training, in [0, 1).
+    pub fn dropout_prob(&self) -> f64 {
+        let published = match self.network {
+            NetworkName::ResNet32Large | NetworkName::ResNet32Wider | NetworkName::ResNet128 => 0.5,
+            _ => 0.0,
+        };
+        self.dropout.unwrap_or(published)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebm_model::Head;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn model(assignments: &[&str]) -> ModelConfig {
+        let assignments: Vec<String> = assignments.iter().map(|it| format!("model.{it}")).collect();
+        let config = Config::resolve("mnist-uva", None, &assignments);
+        config.expect("resolves").model
+    }
+
+    #[test]
+    fn a_unet_is_made_of_its_keys_and_usual_values() {
+        let usual = model(&["network=unet"]);
+        let expected = UNetConfig::default();
+        assert_eq!(
+            (expected.widths.as_slice(), expected.blocks),
+            (&[32, 64, 64][..], 1)
+        );
+        assert_eq!(usual.network(10, 0), NetworkConfig::UNet(expected));
+        let set = [
+            "network=unet",
+            "widths=[16, 32]",
+            "blocks=2",
+            "head=half-squared",
+            "energy_scale=0.5",
+            "attention=true",
+            "spectral_norm=true",
+            "conditional=true",
+        ];
+        let expected = UNetConfig {
+            widths: vec![16, 32],
+            blocks: 2,
+            head: Head::HalfSquared,
+            activation: Activation::Swish,
+            attention: true,
+            levels: 0,
+            energy_scale: 0.5,
+            spectral_norm: true,
+            num_classes: 10,
+        };
+        let model = model(&set);
+        assert_eq!(model.network(10, 0), NetworkConfig::UNet(expected));
+        assert!(model.has_spectral_norm() && !usual.has_spectral_norm());
+    }
+
+    #[test]
+    fn a_pooled_network_is_made_of_its_keys_and_usual_values() {
+        let usual = model(&["network=pooled"]);
+        let expected = PooledNetConfig::default();
+        assert_eq!(
+            (expected.widths.as_slice(), expected.hidden),
+            (&[32, 64, 64][..], 128)
+        );
+        assert_eq!(usual.network(0, 0), NetworkConfig::Pooled(expected.clone()));
+        let set = [
+            "network=pooled",
+            "widths=[8]",
+            "energy_scale=2",
+            "centered_input=false",
+        ];
+        let model = model(&set);
+        let expected = PooledNetConfig {
+            widths: vec![8],
+            energy_scale: 2.0,
+            centered_input: false,
+            ..expected
+        };
+        assert_eq!(model.network(0, 0), NetworkConfig::Pooled(expected));
+    }
+}

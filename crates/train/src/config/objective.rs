@@ -1,0 +1,252 @@
+//! Name the objectives, and what may be set about them.
+
+use ebm_core::Invalid;
+use ebm_langevin::{Ladder, LangevinConfig};
+use ebm_model::Precision;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::objective::contrastive::{LossConfig, LossKind};
+use crate::objective::{
+    Coupling, Denoising, DenoisingError, Flow, FlowContrast, NoiseSpacing, Recovery,
+};
+
+/// The `[objective]` section of a configuration.
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ObjectiveConfig {
+    /// What is minimised.
+    pub kind: ObjectiveKind,
+    /// How strongly differences of energies count in `logsumexp` and `softplus`: T, which multiplies
+    /// energies.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub sharpness: f64,
+    /// Which noise of a batch `flow` pairs with which image.
+    pub coupling: Coupling,
+    /// λ: how much a contrast of energies counts beside `flow`, with chains of `langevin` that start half at data
+    /// and half at noise; 0 for none.
+    #[schemars(range(min = 0))]
+    pub contrast_weight: f64,
+    /// How far below 0 that contrast falls before it has no gradient.
+    #[schemars(range(min = 0))]
+    pub contrast_floor: f64,
+    /// The share of its samples, those of the highest energies, that is left out.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub contrast_trimmed: f64,
+    /// The least σ of the noise of `denoising`, for pixels in [0, 1].
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub noise_min: f64,
+    /// The greatest σ of the noise of `denoising`.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub noise_max: f64,
+    /// How σ is spread between the two.
+    pub noise_spacing: NoiseSpacing,
+    /// σ₀ of `denoising`: x − σ₀²∇E(x) denoises images whatever their noise. Absent for x − σ²∇E(x), where E
+    /// is −log p of data with noise σ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub noise_reference: Option<f64>,
+    /// In what `denoising` measures the error of a denoised image.
+    pub denoising_error: DenoisingError,
+    /// T: noise levels of `recovery`; the published schedule has 6, others are spread as it is.
+    #[schemars(range(min = 2, max = 100))]
+    pub recovery_levels: usize,
+    /// What `jem` learns p(x) by.
+    pub generative: Generative,
+    /// How much the cross-entropy of `jem` counts beside the other loss.
+    #[schemars(range(min = 0))]
+    pub classification_weight: f64,
+}
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectiveKind {
+    /// Contrastive divergence: mean E₊ − mean E₋ of data and chains.
+    #[default]
+    Cd,
+    /// The same with weights: mean E₊ − Σ wᵢE₋ᵢ with the constant weights w = softmax(−T·E₋): low energies count
+    /// most.
+    Logsumexp,
+    /// mean softplus(T·(E₊ − E₋)): pairs that are far apart already count little.
+    Softplus,
+    /// Flow matching: ½‖∇E(x_t) − (x₀ − x₁)‖² on straight paths from noise to data; needs no chains.
+    Flow,
+    /// Denoising score matching: ½‖σ∇E(x + σn) − n‖²; needs no chains.
+    Denoising,
+    /// Diffusion recovery likelihood: energies at noise levels, of chains that take one level of noise off data;
+    /// needs `unet`, which is given the level.
+    Recovery,
+    /// Cross-entropy of the classes, p(y | x) ∝ exp(−E(x, y)); nothing is learned of p(x).
+    Classification,
+    /// Cross-entropy of the classes and −log p(x), which `generative` learns.
+    Jem,
+}
+
+/// What learns p(x) beside the classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Generative {
+    /// Contrastive divergence.
+    #[default]
+    Cd,
+    /// Flow matching.
+    Flow,
+    /// Denoising score matching.
+    Denoising,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        let denoising = Denoising::default();
+        Self {
+            kind: ObjectiveKind::default(),
+            sharpness: LossConfig::default().sharpness,
+            coupling: Coupling::default(),
+            contrast_weight: 0.0,
+            contrast_floor: 0.02,
+            contrast_trimmed: 0.1,
+            noise_min: denoising.noise[0],
+            noise_max: denoising.noise[1],
+            noise_spacing: denoising.spacing,
+            noise_reference: denoising.reference,
+            denoising_error: denoising.error,
+            recovery_levels: 6,
+            generative: Generative::default(),
+            classification_weight: 1.0,
+        }
+    }
+}
+
+impl ObjectiveConfig {
+    /// How energies of data and chains become a loss.
+    pub(super) fn loss(&self) -> LossConfig {
+        LossConfig {
+            kind: match self.kind {
+                ObjectiveKind::Logsumexp => LossKind::Logsumexp,
+                ObjectiveKind::Softplus => LossKind::Softplus,
+                _ => LossKind::Cd,
+            },
+            sharpness: self.sharpness,
+        }
+    }
+
+    pub(super) fn flow(&self, langevin: &LangevinConfig, micro_batch: Option<usize>) -> Flow {
+        let contrast = self.has_flow_contrast().then(|| FlowContrast {
+            weight: self.contrast_weight,
+            floor: self.contrast_floor,
+            trimmed: self.contrast_trimmed,
+            langevin: langevin.clone(),
+        });
+        Flow {
+            coupling: self.coupling,
+            contrast,
+            marginal: self.is_marginal(),
+            micro_batch,
+        }
+    }
+
+    pub(super) fn denoising(&self, micro_batch: Option<usize>) -> Denoising {
+        Denoising {
+            noise: [self.noise_min, self.noise_max],
+            spacing: self.noise_spacing,
+            reference: self.noise_reference,
+            error: self.denoising_error,
+            marginal: self.is_marginal(),
+            micro_batch,
+        }
+    }
+
+    /// The noise levels of `recovery`; `None` for the other kinds.
+    pub fn ladder(&self) -> Option<Ladder> {
+        (self.kind == ObjectiveKind::Recovery).then(|| Ladder::new(self.recovery_levels))
+    }
+
+    pub(super) fn recovery(
+        &self,
+        langevin: &LangevinConfig,
+        precision: Precision,
+        micro_batch: Option<usize>,
+    ) -> Recovery {
+        Recovery {
+            ladder: Ladder::new(self.recovery_levels),
+            num_steps: langevin.num_steps,
+            precision,
+            micro_batch,
+        }
+    }
+
+    /// Whether E(x) is learned, the classes summed out, instead of E(x, y).
+    pub fn is_marginal(&self) -> bool {
+        self.kind == ObjectiveKind::Jem
+    }
+
+    /// Whether chains are drawn while it learns.
+    pub fn has_chains(&self) -> bool {
+        self.has_buffer() || self.has_flow_contrast() || self.kind == ObjectiveKind::Recovery
+    }
+
+    /// Whether its chains persist.
+    pub(super) fn has_buffer(&self) -> bool {
+        match self.kind {
+            ObjectiveKind::Cd | ObjectiveKind::Logsumexp | ObjectiveKind::Softplus => true,
+            ObjectiveKind::Jem => self.generative == Generative::Cd,
+            _ => false,
+        }
+    }
+
+    /// Whether a contrast is added to a flow.
+    fn has_flow_contrast(&self) -> bool {
+        let is_flow = match self.kind {
+            ObjectiveKind::Flow => true,
+            ObjectiveKind::Jem => self.generative == Generative::Flow,
+            _ => false,
+        };
+        is_flow && self.contrast_weight > 0.0
+    }
+
+    /// Whether it learns to tell classes apart.
+    pub(super) fn needs_classes(&self) -> bool {
+        matches!(
+            self.kind,
+            ObjectiveKind::Classification | ObjectiveKind::Jem
+        )
+    }
+
+    /// Check that a loss can be computed.
+    pub(super) fn validate(&self) -> Result<(), Invalid> {
+        for (key, value) in [
+            ("sharpness", self.sharpness),
+            ("noise_min", self.noise_min),
+            ("noise_max", self.noise_max),
+            ("noise_reference", self.noise_reference.unwrap_or(1.0)),
+        ] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Invalid::new(key, format!("must be > 0, got {value}")));
+            }
+        }
+        if self.noise_max < self.noise_min {
+            let problem = format!("must be at least noise_min, {}", self.noise_min);
+            return Err(Invalid::new("noise_max", problem));
+        }
+        let (levels, possible) = (self.recovery_levels, Ladder::FEWEST..=Ladder::MOST);
+        if !possible.contains(&levels) {
+            let problem = format!("must be from 2 to 100, got {levels}");
+            return Err(Invalid::new("recovery_levels", problem));
+        }
+        if !(0.0..1.0).contains(&self.contrast_trimmed) {
+            let problem = format!("must be in [0, 1), got {}", self.contrast_trimmed);
+            return Err(Invalid::new("contrast_trimmed", problem));
+        }
+        for (key, value) in [
+            ("contrast_weight", self.contrast_weight),
+            ("contrast_floor", self.contrast_floor),
+            ("classification_weight", self.classification_weight),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Invalid::new(key, format!("must be ≥ 0, got {value}")));
+            }
+        }
+        Ok(())
+    }
+}

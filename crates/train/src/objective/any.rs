@@ -1,0 +1,169 @@
+//! Choose among the objectives: what a run's configuration does.
+
+use burn::tensor::Device;
+use ebm_core::Shard;
+use ebm_data::Batch;
+use ebm_model::EnergyModel;
+
+use super::contrastive::{ChainState, Contrastive};
+use super::{Classification, Denoising, Flow, Gradient, Jem, Objective, Recovery, StepContext};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::state::{DataSummary, Persist};
+
+/// One of the objectives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyObjective {
+    /// Energies of data against energies of chains.
+    Contrastive(Contrastive),
+    /// ∇E against the velocity from data to noise.
+    Flow(Flow),
+    /// ∇E against the noise in data.
+    Denoising(Denoising),
+    /// Energies of data with noise against those of chains that take noise off.
+    Recovery(Recovery),
+    /// Energies of one class against those of the others.
+    Classification(Classification),
+    /// Classes, and one of the others.
+    Jem(Box<Jem<AnyObjective>>),
+}
+
+/// What it remembers.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one per run
+pub enum AnyState {
+    /// Nothing.
+    Nothing,
+    /// Chains.
+    Chains(ChainState),
+}
+
+impl AnyObjective {
+    /// The lowest mean energy of data at which a penalty holds them; −∞ where energies are not held against
+    /// each other.
+    pub(crate) fn lowest_of_data(&self) -> f64 {
+        let contrastive = self.contrastive();
+        contrastive.map_or(f64::NEG_INFINITY, Contrastive::lowest_of_data)
+    }
+
+    /// Whether it learns from chains that persist.
+    pub fn has_chains(&self) -> bool {
+        self.contrastive().is_some()
+    }
+}
+
+impl AnyObjective {
+    /// What it goes on from after another objective, or other settings of its own: chains go on where their
+    /// buffer can, and are new otherwise.
+    pub(crate) fn take_over<M: EnergyModel + Sync>(
+        &self,
+        before: AnyState,
+        data: &DataSummary,
+        seed: u64,
+        device: &Device,
+    ) -> AnyState {
+        let kept = match (self.contrastive(), before) {
+            (Some(contrastive), AnyState::Chains(chains)) => contrastive.take_over(chains),
+            _ => None,
+        };
+        kept.map_or_else(
+            || Objective::<M>::init(self, data, seed, Shard::WHOLE, device),
+            AnyState::Chains,
+        )
+    }
+
+    /// What learns from chains.
+    fn contrastive(&self) -> Option<&Contrastive> {
+        match self {
+            Self::Contrastive(contrastive) => Some(contrastive),
+            Self::Jem(jem) => jem.generative.contrastive(),
+            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
+                None
+            }
+        }
+    }
+}
+
+impl AnyState {
+    /// Its chains, if it has any.
+    pub fn chains(&self) -> Option<&ChainState> {
+        match self {
+            Self::Nothing => None,
+            Self::Chains(chains) => Some(chains),
+        }
+    }
+
+    /// Its chains, to change them.
+    pub fn chains_mut(&mut self) -> Option<&mut ChainState> {
+        match self {
+            Self::Nothing => None,
+            Self::Chains(chains) => Some(chains),
+        }
+    }
+
+    /// Multiplier of the sampler's step size: 1 unless it adapts.
+    pub fn step_scale(&self) -> f64 {
+        self.chains().map_or(1.0, |chains| chains.step_scale)
+    }
+}
+
+impl Persist for AnyState {
+    fn to_files(&self) -> Vec<(&'static str, Vec<u8>)> {
+        self.chains().map_or_else(Vec::new, Persist::to_files)
+    }
+}
+
+impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
+    type State = AnyState;
+
+    fn init(&self, data: &DataSummary, seed: u64, shard: Shard, device: &Device) -> AnyState {
+        match self {
+            Self::Contrastive(it) => {
+                let chains = Objective::<M>::init(it, data, seed, shard, device);
+                AnyState::Chains(chains)
+            }
+            Self::Jem(it) => Objective::<M>::init(&**it, data, seed, shard, device),
+            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
+                AnyState::Nothing
+            }
+        }
+    }
+
+    fn load(
+        &self,
+        data: &DataSummary,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<AnyState, CheckpointError> {
+        match self {
+            Self::Contrastive(it) => {
+                Objective::<M>::load(it, data, checkpoint, device).map(AnyState::Chains)
+            }
+            Self::Jem(it) => Objective::<M>::load(&**it, data, checkpoint, device),
+            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
+                Ok(AnyState::Nothing)
+            }
+        }
+    }
+
+    /// # Panics
+    /// If the state is of another objective, which has no chains.
+    fn gradient(
+        &self,
+        state: &mut AnyState,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
+        match self {
+            Self::Contrastive(it) => {
+                let chains = state.chains_mut().expect("a state with chains");
+                it.gradient(chains, model, batch, step)
+            }
+            Self::Flow(it) => it.gradient(&mut (), model, batch, step),
+            Self::Denoising(it) => it.gradient(&mut (), model, batch, step),
+            Self::Recovery(it) => it.gradient(&mut (), model, batch, step),
+            Self::Classification(it) => it.gradient(&mut (), model, batch, step),
+            Self::Jem(it) => it.gradient(state, model, batch, step),
+        }
+    }
+}

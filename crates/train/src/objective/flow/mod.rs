@@ -1,0 +1,119 @@
+//! Learn a flow from noise to data whose velocity is −∇E: flow matching on a scalar.
+//!
+//! Straight paths x_t = (1 − t)·x₀ + t·x₁ from noise x₀ to data x₁ (Lipman et al. 2023), all times under one
+//! energy (Balcerak et al., *Energy matching*, 2025, the warm-up phase). There pixels are in [−1, 1] and
+//! x₀ ~ N(0, I); in [0, 1] that is x₀ ~ N(½, ¼I), and time stays what it is.
+
+mod contrast;
+
+use burn::tensor::{Device, Int, Tensor};
+use ebm_core::{Distribution, Shard, StepKey, Stream, index_tensor};
+use ebm_data::Batch;
+use ebm_langevin::{Noise, perturb};
+use ebm_model::EnergyModel;
+
+use super::coupling::{Coupling, at_places};
+use super::regression::{Field, for_each_image, regress};
+use super::{Gradient, Objective, StepContext};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::state::DataSummary;
+
+pub use contrast::FlowContrast;
+
+/// Mean of ½‖∇E(x_t) − (x₀ − x₁)‖² over images, pixels, noise and times.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flow {
+    /// Which noise is paired with which image.
+    pub coupling: Coupling,
+    /// A contrast of data with samples that is added to it.
+    pub contrast: Option<FlowContrast>,
+    /// Whether it is E(x) that is learned, its classes summed out, instead of E(x, y).
+    pub marginal: bool,
+    /// The most images for which a tape is held at a time; `None` for all.
+    pub micro_batch: Option<usize>,
+}
+
+impl<M: EnergyModel + Sync> Objective<M> for Flow {
+    type State = ();
+
+    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
+
+    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
+    /// Tells `unexplained`, the share of the mean square velocity that −∇E leaves. Paths cross, so that it is
+    /// above 0 for the best energy, too.
+    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+        let device = batch.images.device();
+        let places = step.shard.places(batch.labels.len());
+        let ids = index_tensor(&places, &device);
+        let noise = noise_at_start(&batch.images, &ids, step.key);
+        let partners = self.coupling.partners(&noise, &batch.images);
+        let (data, labels) = match partners {
+            Some(partners) => (
+                at_places(batch.images.clone(), &partners),
+                partners
+                    .iter()
+                    .map(|&at| batch.labels[at as usize])
+                    .collect(),
+            ),
+            None => (batch.images.clone(), batch.labels.clone()),
+        };
+        let t = for_each_image(times(&ids, step.key), &noise);
+        let field = Field {
+            x: noise.clone() + (data.clone() - noise.clone()) * t,
+            weights: Tensor::ones([labels.len()], &device),
+            classes: (!self.marginal).then(|| index_tensor(&labels, &device)),
+            gradient: noise - data,
+        };
+        let flow = regress(model, &field, self.micro_batch, step.record);
+        match &self.contrast {
+            None => flow,
+            Some(contrast) => {
+                let (is_marginal, micro_batch) = (self.marginal, self.micro_batch);
+                let contrast = contrast.gradient(model, batch, step, is_marginal, micro_batch);
+                sum(flow, contrast)
+            }
+        }
+    }
+}
+
+/// Both losses, their gradients and their terms.
+fn sum(flow: Gradient, contrast: Gradient) -> Gradient {
+    let loss = flow.loss + contrast.loss;
+    let mut terms = flow.terms;
+    for (name, value) in &mut terms {
+        if *name == "loss" {
+            *value = loss.clone();
+        }
+    }
+    terms.extend(contrast.terms);
+    Gradient {
+        flat: flow.flat + contrast.flat,
+        loss,
+        contrasted: None,
+        terms,
+    }
+}
+
+/// x₀ ~ N(½, ¼I), of the shape of `images`.
+fn noise_at_start(images: &Tensor<4>, ids: &Tensor<1, Int>, key: StepKey) -> Tensor<4> {
+    let normal = Noise {
+        key: key.stream(Stream::ObjectiveNoise),
+        distribution: Distribution::Normal,
+        scale: 0.5,
+    };
+    perturb(images.full_like(0.5), ids, normal)
+}
+
+/// t ~ U(0, 1) of every image, `[batch]`.
+fn times(ids: &Tensor<1, Int>, key: StepKey) -> Tensor<1> {
+    let uniform = Noise {
+        key: key.stream(Stream::ObjectiveLevel),
+        distribution: Distribution::Uniform,
+        scale: 1.0,
+    };
+    let zeros = Tensor::<2>::zeros([ids.dims()[0], 1], &ids.device());
+    perturb(zeros, ids, uniform).squeeze_dim(1)
+}

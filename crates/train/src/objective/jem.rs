@@ -1,0 +1,74 @@
+//! Learn classes and images with one energy: −log p(x) and cross-entropy of p(y | x).
+//!
+//! Grathwohl et al., *Your classifier is secretly an energy based model* (2020), eq. 6:
+//! log p(x, y) = log p(x) + log p(y | x), each with the estimator that suits it.
+
+use burn::tensor::Device;
+use ebm_core::Shard;
+use ebm_data::Batch;
+use ebm_model::EnergyModel;
+
+use super::{Classification, Gradient, Objective, StepContext};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::state::DataSummary;
+
+/// The loss of a generative objective, and cross-entropy with a weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jem<O> {
+    /// What learns p(x).
+    pub generative: O,
+    /// What learns p(y | x).
+    pub classification: Classification,
+    /// How much the cross-entropy counts beside the other loss.
+    pub weight: f64,
+}
+
+impl<M: EnergyModel + Sync, O: Objective<M>> Objective<M> for Jem<O> {
+    type State = O::State;
+
+    fn init(&self, data: &DataSummary, seed: u64, shard: Shard, device: &Device) -> O::State {
+        self.generative.init(data, seed, shard, device)
+    }
+
+    fn load(
+        &self,
+        data: &DataSummary,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<O::State, CheckpointError> {
+        self.generative.load(data, checkpoint, device)
+    }
+
+    /// Tells what the generative objective does, with the loss of both, `cross_entropy` and `accuracy`.
+    ///
+    /// # Panics
+    /// If the model has no classes.
+    fn gradient(
+        &self,
+        state: &mut O::State,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
+        let of_images = self.generative.gradient(state, model, batch, step);
+        let of_classes = self.classification.gradient(&mut (), model, batch, step);
+        let loss = of_images.loss + of_classes.loss.clone() * self.weight;
+        let mut terms = of_images.terms;
+        if step.record {
+            for (name, value) in &mut terms {
+                if *name == "loss" {
+                    *value = loss.clone();
+                }
+            }
+            terms.push(("cross_entropy", of_classes.loss));
+            let accuracy = of_classes.terms.into_iter();
+            terms.extend(accuracy.filter(|(name, _)| *name == "accuracy"));
+        }
+        Gradient {
+            flat: of_images.flat + of_classes.flat * self.weight,
+            loss,
+            contrasted: of_images.contrasted,
+            terms,
+        }
+    }
+}

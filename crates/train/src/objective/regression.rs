@@ -1,0 +1,133 @@
+//! Fit ∇E to a vector field, on a tape of first order.
+
+use core::ops::Range;
+
+use burn::tensor::{Int, Tensor};
+use ebm_core::rows::{one_per_row, row_sums};
+use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
+use ebm_model::{EnergyModel, Frozen};
+
+use super::Gradient;
+use crate::directional::directional_derivative;
+use crate::gradient::{Batched, through_folding};
+
+/// Root mean square of the displacement of a pixel over which an energy is differentiated: the error of the
+/// gradient is least there, 1e-4 to 6e-3 of it, for energies of any scale.
+const DISPLACEMENT: f64 = 1.5e-3;
+
+/// What ∇E is to be at some images.
+pub(super) struct Field {
+    /// x: where, `[batch, channels, height, width]`.
+    pub(super) x: Tensor<4>,
+    /// v: what ∇E(x) is to be, `[batch, channels, height, width]`.
+    pub(super) gradient: Tensor<4>,
+    /// w: how much each image counts, `[batch]`.
+    pub(super) weights: Tensor<1>,
+    /// The classes under which E is taken, `[batch]`; `None` for E(x) itself.
+    pub(super) classes: Option<Tensor<1, Int>>,
+}
+
+/// The gradient of the mean of ½·w·‖∇E(x) − v‖² over images and pixels with respect to the weights.
+///
+/// With r = ∇E(x) − v held constant it is that of w·r·∇E(x), a directional derivative. Tells `unexplained`, the
+/// share of w·‖v‖² that is left, and `energy`, the mean of E(x).
+pub(super) fn regress<M: EnergyModel + Sync>(
+    model: &M,
+    field: &Field,
+    micro_batch: Option<usize>,
+    record: bool,
+) -> Gradient {
+    let tracked = Frozen::tracked(model);
+    let frozen = tracked.valid();
+    let (energies, gradients) = energies_and_gradients(&frozen, field, micro_batch);
+    let residual = gradients - field.gradient.clone(); // [batch, channels, height, width]
+    let [batch, channels, height, width] = residual.dims();
+    let per_image = field.weights.clone() / (channels * height * width) as f64; // [batch]
+    let batched = Batched {
+        model: &frozen,
+        device: residual.device(),
+        images: batch,
+        micro_batch,
+        energy: |model: &M, some: Range<usize>| {
+            let [x, residual] =
+                [&field.x, &residual].map(|all| all.clone().narrow(0, some.start, some.len()));
+            let classes = field.classes_of(some.clone());
+            let energy = |x| energy_under(model, x, classes.as_ref());
+            let slope = directional_derivative(energy, x, residual, DISPLACEMENT);
+            slope * per_image.clone().narrow(0, some.start, some.len())
+        },
+    };
+    let of_frozen = batched.separable_gradient(Tensor::mean).gradient;
+    let is_normed = !model.clone().spectral_norms().is_empty();
+    let weighted = |field: Tensor<4>| (row_sums(field.square()) * per_image.clone()).mean(); // [1]
+    let left = weighted(residual.clone());
+    let loss = left.clone() * 0.5;
+    let terms = if record {
+        vec![
+            ("loss", loss.clone()),
+            ("unexplained", left / weighted(field.gradient.clone())),
+            ("energy", energies.mean()),
+        ]
+    } else {
+        Vec::new()
+    };
+    Gradient {
+        flat: if is_normed {
+            through_folding(model, &tracked, &of_frozen, None)
+        } else {
+            of_frozen
+        },
+        loss,
+        contrasted: None,
+        terms,
+    }
+}
+
+impl Field {
+    fn classes_of(&self, some: Range<usize>) -> Option<Tensor<1, Int>> {
+        let classes = self.classes.clone();
+        classes.map(|classes| classes.narrow(0, some.start, some.len()))
+    }
+}
+
+/// E(x, y), or without a class E(x), of a model on or off the tape.
+pub(super) fn energy_under<M: EnergyModel>(
+    model: &M,
+    x: Tensor<4>,
+    classes: Option<&Tensor<1, Int>>,
+) -> Tensor<1> {
+    match classes {
+        Some(classes) => model.energy_given(x, classes),
+        None => model.energy(x),
+    }
+}
+
+/// E and ∇E at the images of a field, some images at a time.
+fn energies_and_gradients<M: EnergyModel + Sync>(
+    frozen: &Frozen<M>,
+    field: &Field,
+    micro_batch: Option<usize>,
+) -> (Tensor<1>, Tensor<4>) {
+    let (device, batch) = (field.x.device(), field.x.dims()[0]);
+    let pieces = match micro_batch {
+        Some(most) => pieces_of(batch, most.min(ebm_core::MAX_CHAINS_OF_PIECE)),
+        None => chain_pieces(&device, batch),
+    };
+    let of_piece = |some: Range<usize>| {
+        let x = field.x.clone().narrow(0, some.start, some.len());
+        match field.classes_of(some) {
+            Some(classes) => frozen.given(classes).energies_and_gradients(x),
+            None => frozen.energies_and_gradients(x),
+        }
+    };
+    let (energies, gradients) = each_piece(&device, pieces, of_piece).into_iter().unzip();
+    (Tensor::cat(energies, 0), Tensor::cat(gradients, 0))
+}
+
+/// One factor for each image, `[batch, 1, 1, 1]`.
+///
+/// # Shapes
+/// - `factors`: `[batch]`, `x`: `[batch, channels, height, width]`
+pub(super) fn for_each_image(factors: Tensor<1>, x: &Tensor<4>) -> Tensor<4> {
+    factors.reshape(one_per_row(x))
+}
