@@ -206,6 +206,25 @@ mod tests {
         assert!(!names.iter().any(|name| name.starts_with("stem.bias")));
     }
 
+    #[test]
+    fn the_layers_of_both_ways_of_a_unet_have_names() {
+        let unet = ["model.network=unet", "model.widths=[4, 6]"];
+        let names = names_and_shapes(&[&unet[..], &["model.conditional=true"]].concat());
+        for expected in [
+            "down.1.bypass.weight [6, 4, 1, 1]",
+            "up.0.a.weight [4, 10, 3, 3]",
+            "up.0.embedding.classes [4, 4]",
+            "out.weight [3, 4, 3, 3]",
+        ] {
+            assert!(
+                names.contains(&expected.to_owned()),
+                "{expected}: {names:?}"
+            );
+        }
+        let names = names_and_shapes(&[&unet[..], &["model.head=pooled"]].concat());
+        assert!(names.contains(&"out.weight [1, 6]".to_owned()), "{names:?}");
+    }
+
     /// A new run with these keys, for images in grey, opened.
     fn trained(overrides: &[&str], class_names: &[&str]) -> Trained {
         let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
-use ebm_train::{Best, ChainState, Config, ConfigError, TrainState, load_state};
+use ebm_train::{AnyState, Best, Config, ConfigError, TrainState, load_state};
 use thiserror::Error;
 
 use crate::checksum::sha256;
@@ -61,7 +61,7 @@ pub enum Weights {
 #[derive(Clone, Debug)]
 pub struct Trained {
     config: Config,
-    state: TrainState<Network, ChainState>,
+    state: TrainState<Network, AnyState>,
     device: Device,
     checkpoint: PathBuf,
 }
@@ -98,7 +98,7 @@ impl Trained {
         let config = Config::parse(&text, &origin)?;
         Ok(Self {
             state: load_state(&config, checkpoint, device)?,
-            config,
+            config: config.settings_at(checkpoint.step.saturating_sub(1)).config,
             device: device.clone(),
             checkpoint: checkpoint.path.clone(),
         })
@@ -119,13 +119,13 @@ impl Trained {
         Ok(sha256(&manifest)[..12].to_owned())
     }
 
-    /// The configuration that it was trained with.
+    /// The configuration that it was trained with; of a run with phases the settings of its last iteration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// All that training remembered.
-    pub fn state(&self) -> &TrainState<Network, ChainState> {
+    pub fn state(&self) -> &TrainState<Network, AnyState> {
         &self.state
     }
 

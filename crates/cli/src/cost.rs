@@ -83,7 +83,9 @@ fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>)
 fn of_evaluations(config: &Config, evaluations: u64, speed: f64) -> String {
     let output = &config.output;
     let (samples, steps) = (output.evaluate_samples, output.sample_steps);
-    let seconds = evaluations as f64 * (samples * steps) as f64 / speed;
+    let gradients = config.gradients_of_sample() as f64;
+    let per_step = config.langevin.gradients_per_step() as f64;
+    let seconds = evaluations as f64 * samples as f64 * gradients / per_step / speed;
     format!(
         "about {} more for {evaluations} evaluations of {samples} samples of {steps} steps",
         duration(seconds)

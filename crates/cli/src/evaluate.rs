@@ -52,7 +52,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_parser = image_count, default_value_t = USUAL_NUMBER)]
     num: usize,
 
-    /// Langevin steps [default: the run's output.sample_steps]
+    /// Langevin steps, of recovery at each noise level [default: the run's output.sample_steps]
     #[arg(long, value_parser = step_count)]
     steps: Option<usize>,
 

@@ -138,13 +138,22 @@ fn went_back(rollback: &Rollback) -> String {
 /// A line of progress where there is no terminal.
 fn line(step: &StepReport<'_>, metrics: &Metrics) -> String {
     format!(
-        "{}/{}  {}  {:.0} image-steps/s  {} left",
+        "{}/{}  {}  {}  {} left",
         step.iteration,
         step.total,
         metrics.summary(),
-        metrics.speed.image_steps_per_s,
+        speed(metrics),
         duration(metrics.speed.eta_s)
     )
+}
+
+/// How fast images pass: steps of chains, where there are samples.
+fn speed(metrics: &Metrics) -> String {
+    let unit = match metrics.term("e_neg") {
+        Some(_) => "image-steps/s",
+        None => "images/s",
+    };
+    format!("{:.0} {unit}", metrics.speed.image_steps_per_s)
 }
 
 /// The metrics, and the `distances` of the last samples, in lines that a terminal of `width` columns does
@@ -157,7 +166,7 @@ fn below_bar(metrics: &Metrics, distances: &Distances, width: usize) -> String {
             metrics.terms.push((*name, *distance));
         }
     }
-    let speed = format!("{:.0} image-steps/s", metrics.speed.image_steps_per_s);
+    let speed = speed(&metrics);
     let summary = metrics.summary();
     for item in summary.split("  ").chain([speed.as_str()]) {
         let len = item.chars().count();

@@ -2,6 +2,7 @@
 
 mod folder;
 mod images;
+mod message;
 mod plan;
 mod results;
 mod totals;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter, Trained, sample_counted};
-use ebm_langevin::{LangevinConfig, Method};
+use ebm_langevin::Ladder;
 use ebm_model::Precision;
 use ebm_train::Config;
 
@@ -32,7 +33,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_parser = image_count)]
     num: Option<usize>,
 
-    /// Langevin steps [default: the run's output.sample_steps]
+    /// Langevin steps, of recovery at each noise level [default: the run's output.sample_steps]
     #[arg(long, value_parser = step_count)]
     steps: Option<usize>,
 
@@ -82,7 +83,7 @@ pub(crate) struct SampleArgs {
 /// Where chains start.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(crate) enum Start {
-    /// Uniform noise
+    /// Noise: N(½, ¼I) where a flow comes first, else uniform
     Noise,
     /// Chains of the replay buffer
     Buffer,
@@ -121,11 +122,12 @@ impl SampleArgs {
         warn_if_slow(self.precision, &chosen.device);
         let config = self.config(trained.config())?;
         let burn_in = self.burn_in(trained.config(), &config);
-        if !quiet && config.langevin.method != trained.config().langevin.method {
-            tell!("{}", of_method(&config.langevin, burn_in.as_ref()));
-        }
+        let is_other = config.langevin.method != trained.config().langevin.method;
         let plan = Plan::of(self, &trained)?;
         let options = self.options(&plan, config, burn_in);
+        if is_other && !quiet {
+            tell!("{}", message::of_method(&options));
+        }
         self.draw(&trained, &plan, &options, quiet)?;
         let is_sheet = has_extension(&self.output, "png");
         if let Some(order) = plan.order(&trained).filter(|_| is_sheet && !quiet) {
@@ -160,6 +162,8 @@ impl SampleArgs {
 
     fn options(&self, plan: &Plan, config: Config, burn_in: Option<BurnIn>) -> SampleOptions {
         let steps = self.steps.unwrap_or(config.output.sample_steps);
+        let ladder = config.objective.ladder();
+        let all_steps = steps * ladder.as_ref().map_or(1, Ladder::num_levels);
         SampleOptions {
             labels: plan.labels.clone(),
             first_chain: 0,
@@ -168,9 +172,10 @@ impl SampleArgs {
             init: self.init.into(),
             burn_in,
             langevin: config.langevin,
+            ladder,
             precision: self.precision,
             weights: self.trained.weights(),
-            trajectory_every: self.shows_trajectory().then(|| self.frame_every(steps)),
+            trajectory_every: self.shows_trajectory().then(|| self.frame_every(all_steps)),
             then: plan.then.clone(),
         }
     }
@@ -194,13 +199,13 @@ impl SampleArgs {
     }
 
     /// The run's own steps, where chains start from noise and another method than the run's goes on: it
-    /// finds the way from there slowly, if at all.
+    /// finds the way from there slowly, if at all. A flow is a way from noise itself.
     fn burn_in(&self, of_run: &Config, config: &Config) -> Option<BurnIn> {
-        let is_needed = self.init == Start::Noise
-            && of_run.langevin.method == Method::Sgld
-            && config.langevin.method != Method::Sgld;
+        let (own, asked) = (&of_run.langevin, &config.langevin);
+        let goes_on = asked.method != own.method && !asked.method.is_flow();
+        let is_needed = goes_on && self.init == Start::Noise;
         is_needed.then(|| BurnIn {
-            langevin: of_run.langevin.clone(),
+            langevin: own.with_flow_of(asked),
             steps: of_run.output.sample_steps,
         })
     }
@@ -218,20 +223,6 @@ impl SampleArgs {
         };
         steps.div_ceil(frames)
     }
-}
-
-/// What to say of a method that is not the run's.
-fn of_method(langevin: &LangevinConfig, burn_in: Option<&BurnIn>) -> String {
-    let first = burn_in.map_or_else(String::new, |burn_in| {
-        let steps = burn_in.steps;
-        format!("{steps} steps of the run's own sampler bring the chains near the data; then ")
-    });
-    let temperature = langevin.temperature.at(0, langevin.num_steps);
-    let adapts = langevin.target_acceptance.map_or_else(String::new, |rate| {
-        format!(", its step size adapted to an acceptance of {rate}")
-    });
-    let method = langevin.method;
-    format!("{first}{method} at the temperature {temperature:.1e}{adapts}")
 }
 
 #[cfg(test)]

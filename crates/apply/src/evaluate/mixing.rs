@@ -145,8 +145,8 @@ pub fn compare_samplers_of(
     options: MixingOptions,
     counter: &StepCounter,
 ) -> Result<SamplerComparison, MixingError> {
+    check_mixing_of(trained, options)?;
     let langevin = &trained.config().langevin;
-    check_mixing(langevin, options)?;
     let classes = trained.num_classes().min(MOST_CLASSES);
     let starts = SampleOptions {
         labels: labels_in_turn(chains, classes),
@@ -172,6 +172,17 @@ pub fn mixing_gradients_of(trained: &Trained, chains: usize, options: MixingOpti
     });
     let starts = SampleOptions::new(trained, chains).num_gradients();
     starts + (chains * each.iter().sum::<usize>()) as u64
+}
+
+/// [`check_mixing`] of a run, whose steps are those of its configuration unless its energy has noise levels.
+///
+/// # Errors
+/// As there; also of an energy with noise levels.
+pub fn check_mixing_of(trained: &Trained, options: MixingOptions) -> Result<(), MixingError> {
+    if trained.config().objective.ladder().is_some() {
+        return Err(MixingError::NoDensity);
+    }
+    check_mixing(&trained.config().langevin, options)
 }
 
 /// Check that samplers can be compared.

@@ -47,7 +47,7 @@ pub use likelihood::{
 };
 pub use mixing::{
     Difference, Mixing, MixingError, MixingOptions, SamplerComparison, check_mixing,
-    compare_samplers, compare_samplers_of, mixing_gradients_of,
+    check_mixing_of, compare_samplers, compare_samplers_of, mixing_gradients_of,
 };
 pub use out_of_distribution::{
     NotFinite, OutOfDistribution, OutOfDistributionError, Score, Scores, Separation, Sets,

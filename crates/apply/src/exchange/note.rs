@@ -1,16 +1,19 @@
 //! Describe the model of a file of weights in the file's metadata.
 
+mod differences;
+mod resolved;
+
 use std::path::Path;
 
 use ebm_core::ImageShape;
-use ebm_model::{Activation, NetworkConfig};
+use ebm_model::{Activation, Head};
 use ebm_train::checkpoint::{self, CheckpointError};
-use ebm_train::{Config, ModelConfig, NetworkName};
+use ebm_train::{ModelConfig, NetworkName};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::error::{Difference, ImportError};
+use super::error::ImportError;
 use crate::trained::{Trained, Weights};
+use resolved::Resolved;
 
 /// Key of the metadata that this program writes.
 pub(super) const KEY: &str = "ebm";
@@ -31,7 +34,23 @@ pub(super) struct Note {
     /// The architecture, as `model.network`.
     network: Option<NetworkName>,
     /// Its width, as `model.filters`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     filters: Option<usize>,
+    /// Its widths, as `model.widths`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    widths: Option<Vec<usize>>,
+    /// Blocks of a stage, as `model.blocks`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocks: Option<usize>,
+    /// What makes an energy of a U-Net, as `model.head`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<Head>,
+    /// The factor of the energy, as `model.energy_scale`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    energy_scale: Option<f64>,
+    /// Whether classes choose an output of the last layer, as `model.class_head`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    class_head: bool,
     /// Its nonlinearity, as `model.activation`.
     activation: Option<Activation>,
     /// Whether the first layer sees 2x − 1 instead of x.
@@ -56,6 +75,10 @@ pub(super) struct Note {
     /// Which of a checkpoint's weights these are: `average` or `last`.
     #[serde(default)]
     weights: String,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Note {
@@ -89,9 +112,14 @@ impl Note {
         Self {
             format_version: FORMAT_VERSION,
             network: Some(model.network),
-            filters: Some(resolved.filters),
+            filters: resolved.filters,
+            widths: resolved.widths,
+            blocks: resolved.blocks,
+            head: resolved.head,
+            energy_scale: resolved.energy_scale,
             activation: Some(resolved.activation),
             centered_input: Some(resolved.centered_input),
+            class_head: model.class_head,
             plain: Some(model.plain),
             channels: shape.channels,
             image_size: Some([shape.height, shape.width]),
@@ -146,109 +174,12 @@ impl Note {
         }
         self.class_names.clone()
     }
-
-    /// The keys in which the file's model is not the configuration's, of those that the file knows.
-    pub(super) fn differences(&self, config: &Config) -> Vec<Difference> {
-        let model = &config.model;
-        // What differs because the network does is not listed.
-        let here = Resolved::of(&ModelConfig {
-            network: self.network.unwrap_or(model.network),
-            ..model.clone()
-        });
-        // Convolutional networks are the same with and without it: spectral norm is part of the weights.
-        let plain = self.plain.filter(|_| here.is_residual);
-        let channels = Some(self.channels).filter(|_| config.data.channels > 0);
-        let native = config.data.native_shape();
-        let keys = [
-            compare("model.network", self.network, model.network),
-            compare("model.filters", self.filters, here.filters),
-            compare("model.activation", self.activation, here.activation),
-            compare(
-                "model.centered_input",
-                self.centered_input,
-                here.centered_input,
-            ),
-            compare("model.plain", plain, model.plain),
-            compare(
-                "model.conditional",
-                Some(self.num_classes > 0),
-                model.conditional,
-            ),
-            compare(
-                "data.image_size",
-                self.image_size.map(size),
-                size([native.height, native.width]),
-            ),
-            compare("data.channels", channels, native.channels),
-        ];
-        keys.into_iter().flatten().collect()
-    }
-}
-
-/// The difference in one key, if there is one and the file knows the key.
-fn compare<T: Serialize>(
-    key: &'static str,
-    in_file: Option<T>,
-    configured: T,
-) -> Option<Difference> {
-    let (in_file, configured) = (written(in_file?), written(configured));
-    (in_file != configured).then_some(Difference {
-        key,
-        in_file,
-        configured,
-    })
-}
-
-/// What a configuration's model is, with the published values of what it leaves open.
-struct Resolved {
-    filters: usize,
-    activation: Activation,
-    centered_input: bool,
-    is_residual: bool,
-}
-
-impl Resolved {
-    fn of(model: &ModelConfig) -> Self {
-        // The first layer of DspritesNet has half of `model.filters`.
-        let layer = usize::from(model.network == NetworkName::Dsprites);
-        match model.network(0) {
-            NetworkConfig::Conv(net) => Self {
-                filters: net.layers[layer].filters,
-                activation: net.activation,
-                centered_input: net.centered_input,
-                is_residual: false,
-            },
-            NetworkConfig::Res(net) => Self {
-                filters: net.stages[0].filters,
-                activation: net.activation,
-                centered_input: false,
-                is_residual: true,
-            },
-        }
-    }
-}
-
-/// A value as a configuration has it.
-fn written(value: impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(name)) => name,
-        other => other.unwrap_or_default().to_string(),
-    }
-}
-
-/// `data.image_size` for images of this height and width; both where they differ, which no configuration
-/// asks for.
-fn size([height, width]: [usize; 2]) -> String {
-    if height == width {
-        height.to_string()
-    } else {
-        format!("{height}×{width}")
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use ebm_core::pixels::pixel_of_byte;
+    use ebm_train::Config;
 
     use super::*;
 
@@ -280,6 +211,30 @@ mod tests {
     }
 
     #[test]
+    fn networks_of_stages_have_their_own_keys() {
+        let unet = note(&["model.network=unet", "model.widths=[8, 16]"]);
+        assert_eq!((unet.filters, unet.widths), (None, Some(vec![8, 16])));
+        assert_eq!((unet.blocks, unet.head), (Some(1), Some(Head::Dot)));
+        let pooled = note(&["model.network=pooled", "model.energy_scale=0.5"]);
+        assert_eq!((pooled.filters, pooled.head), (None, None));
+        assert_eq!(pooled.energy_scale, Some(0.5));
+        let here = config(&[
+            "model.network=pooled",
+            "model.widths=[32, 64]",
+            "model.activation=leaky-relu",
+        ]);
+        let told: Vec<_> = (pooled.differences(&here).iter())
+            .map(ToString::to_string)
+            .collect();
+        let expected = [
+            "model.widths is [32,64,64] there and [32,64] here",
+            "model.energy_scale is 0.5 there and 1.0 here",
+            "model.activation is swish there and leaky-relu here",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
     fn a_note_says_what_the_network_sees() {
         let seen = |overrides: &[&str]| {
             let note = note(overrides);
@@ -289,6 +244,7 @@ mod tests {
         assert_eq!(seen(&[]), centered);
         assert_eq!(seen(&["model.centered_input=false"]), plain);
         assert_eq!(seen(&["model.network=resnet32"]), plain);
+        assert_eq!(seen(&["model.network=unet"]), centered);
         for byte in [0, 7, 255] {
             assert_eq!(pixel_of_byte(byte), (f32::from(byte) + 0.5) / 256.0);
         }

@@ -14,7 +14,8 @@ use crate::output::say;
 
 /// Measure how fast devices do this program's work
 ///
-/// An image-step is one forward pass and one input gradient of one image. The networks and the work
+/// An image-step is one forward pass and one input gradient of one image; of energy, gradient and flow, one
+/// image. The networks and the work
 /// are those of the PyTorch peer that the project compares with; GFLOP/s are also given as a share of
 /// what the device reaches on large matrix products, errors are relative to double precision.
 #[derive(Args, Debug)]

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use ebm_core::{DeviceKind, chain_pieces, each_piece, energy_and_gradient, index_tensor};
 use ebm_langevin::Sampler;
 use ebm_model::{EnergyModel, Frozen, Network, Precision};
-use ebm_train::process_memory;
+use ebm_train::{Objective, Trainer, process_memory};
 
 use crate::device::ChosenDevice;
 
@@ -129,7 +129,8 @@ impl<'a> Bench<'a> {
                 self.each_piece(|x| energy_and_gradient(x, &|x| net.energy(x)).1);
             }),
             Task::Chain => self.chain(),
-            Task::Train => self.training(),
+            Task::Train => self.steps_of(self.workload.trainer(self.options, &self.chosen.device)),
+            Task::Flow => self.steps_of(self.workload.flow_trainer(&self.chosen.device)),
         }
     }
 
@@ -148,8 +149,10 @@ impl<'a> Bench<'a> {
     }
 
     /// Iterations of training on one batch.
-    fn training(&self) -> Box<dyn FnMut() + '_> {
-        let mut trainer = self.workload.trainer(self.options, &self.chosen.device);
+    fn steps_of<O: Objective<Network> + 'static>(
+        &self,
+        mut trainer: Trainer<Network, O>,
+    ) -> Box<dyn FnMut() + '_> {
         let batch = self.workload.batch(self.x.clone());
         Box::new(move || {
             let info = trainer.step(&batch);
@@ -180,6 +183,8 @@ impl<'a> Bench<'a> {
                 Task::Chain => 2.0 * steps,
                 // Data and samples: forward, and the gradient of weights and of inner inputs.
                 Task::Train => 2.0 * steps + 6.0,
+                // Forward and inner inputs; then the same and the weights for two images each.
+                Task::Flow => 2.0 + 6.0,
             }
     }
 

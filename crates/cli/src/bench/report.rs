@@ -44,7 +44,7 @@ impl Measurement {
 
     fn steps(&self) -> usize {
         match self.task {
-            Task::Energy | Task::Gradient => 1,
+            Task::Energy | Task::Gradient | Task::Flow => 1,
             Task::Chain | Task::Train => self.options.steps,
         }
     }

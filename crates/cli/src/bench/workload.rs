@@ -7,7 +7,7 @@ use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Schedule, Stream};
 use ebm_data::Batch;
 use ebm_langevin::{BufferConfig, LangevinConfig, noise_images};
 use ebm_model::{ConvNetConfig, EnergyModel, Network, NetworkConfig, ResNetConfig};
-use ebm_train::{Contrastive, DataSummary, Trainer};
+use ebm_train::{Contrastive, DataSummary, Flow, Objective, Trainer};
 
 use super::BenchOptions;
 
@@ -36,6 +36,9 @@ pub(super) enum Task {
     Chain,
     /// A whole iteration: chains, loss, weight gradients, Adam.
     Train,
+    /// A whole iteration of flow matching, which takes no chains: input gradients, what weights change about
+    /// them, Adam.
+    Flow,
 }
 
 const SEED: u64 = 1;
@@ -100,7 +103,22 @@ impl Workload {
         }
     }
 
-    /// A training run before its first iteration.
+    /// A run of flow matching before its first iteration.
+    pub(super) fn flow_trainer(self, device: &Device) -> Trainer<Network, Flow> {
+        self.trainer_of(Flow::default(), device)
+    }
+
+    fn trainer_of<O: Objective<Network>>(
+        self,
+        objective: O,
+        device: &Device,
+    ) -> Trainer<Network, O> {
+        let data = DataSummary::unlabelled(self.shape());
+        let model = self.network(&device.clone().autodiff());
+        Trainer::new(model, objective, data, SEED, device)
+    }
+
+    /// A run of contrastive divergence before its first iteration.
     pub(super) fn trainer(
         self,
         options: &BenchOptions,
@@ -116,9 +134,7 @@ impl Workload {
             precision: options.precision,
             ..Contrastive::default()
         };
-        let data = DataSummary::unlabelled(self.shape());
-        let model = self.network(&device.clone().autodiff());
-        Trainer::new(model, objective, data, SEED, device)
+        self.trainer_of(objective, device)
     }
 
     /// Data without classes.

@@ -7,10 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use ebm_apply::evaluate::{
     FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions, MixingError, MixingOptions,
-    Recognition, SamplerComparison, check_mixing, compare_samplers_of, kept_samples, likelihood,
+    Recognition, SamplerComparison, check_mixing_of, compare_samplers_of, kept_samples, likelihood,
     likelihood_gradients, mixing_gradients_of, recognise,
 };
-use ebm_apply::{SampleOptions, StepCounter, Trained, UnknownClass, Weights, labels_in_shares};
+use ebm_apply::{
+    SampleError, SampleOptions, StepCounter, Trained, UnknownClass, Weights, labels_in_shares,
+};
 use ebm_core::DeviceKind;
 
 use super::data::PreparedData;
@@ -40,7 +42,7 @@ impl EvaluateArgs {
         data: &Rc<PreparedData>,
         quiet: bool,
     ) -> anyhow::Result<()> {
-        let labels = self.labels(trained);
+        let labels = self.labels(trained)?;
         let dims = features.note().network.hidden;
         let images = data.to_judge().len().min(labels.len());
         if images <= dims {
@@ -131,7 +133,7 @@ impl EvaluateArgs {
         quiet: bool,
     ) -> anyhow::Result<Option<SamplerComparison>> {
         let options = self.mixing_options();
-        if let Err(error) = check_mixing(&trained.config().langevin, options) {
+        if let Err(error) = check_mixing_of(trained, options) {
             if self.measure.contains(&Measure::Samplers) || error != MixingError::NoDensity {
                 return Err(error.into());
             }
@@ -153,20 +155,24 @@ impl EvaluateArgs {
     }
 
     /// The class of every sample: in the shares that the data have, or those of the buffer's chains.
-    fn labels(&self, trained: &Trained) -> Vec<u32> {
+    ///
+    /// # Errors
+    /// Where there is no buffer.
+    fn labels(&self, trained: &Trained) -> Result<Vec<u32>, SampleError> {
         let state = trained.state();
-        match self.from {
+        Ok(match self.from {
             Start::Noise => labels_in_shares(
                 self.num,
                 &state.data.class_frequencies,
                 trained.num_classes(),
             ),
             Start::Buffer => {
-                let buffer = &state.objective_state.buffer;
+                let chains = state.objective_state.chains();
+                let buffer = &chains.ok_or(SampleError::NoChains)?.buffer;
                 let slots: Vec<u32> = (0..buffer.capacity() as u32).take(self.num).collect();
                 buffer.labels(&slots)
             }
-        }
+        })
     }
 
     /// How well a model with classes recognises held-out images.

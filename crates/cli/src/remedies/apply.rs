@@ -32,9 +32,11 @@ pub(super) fn of_class(error: &UnknownClass) -> Option<String> {
 /// The remedy where no samples can be drawn.
 pub(super) fn of_sampling(error: &SampleError) -> String {
     let remedy = match error {
+        SampleError::NoChains => "start from noise",
         SampleError::FewOfClass { .. } | SampleError::FewChains { .. } => {
             "ask for fewer with --num, or pass --init noise"
         }
+        SampleError::OneClass => "leave out --cross-class",
         SampleError::Precision(_) => return device::of_precision(),
         SampleError::Diverged { .. } => "try fewer --steps, or an earlier checkpoint",
     };

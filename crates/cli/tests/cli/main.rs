@@ -13,11 +13,13 @@ mod common;
 mod energies;
 mod evaluate_every;
 mod evaluation;
+mod flow;
 mod gpu;
 #[cfg(unix)]
 mod kill;
 mod readme;
 mod recipes;
+mod recovery;
 mod resume;
 mod sampling;
 mod weights;

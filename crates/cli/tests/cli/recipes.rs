@@ -1,8 +1,8 @@
 //! Train with every preset, cut down to what a test can wait for.
 
 use crate::common::{Scratch, metrics};
-use ebm_train::Config;
 use ebm_train::preset::PRESETS;
+use ebm_train::{Config, NetworkName};
 
 /// A CIFAR-10 of twelve images a file.
 fn write_cifar10(scratch: &Scratch) {
@@ -58,7 +58,6 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         }
         let small = [
             "batch_size=4",
-            "model.filters=4",
             "langevin.num_steps=2",
             "buffer.capacity=16",
             "data.train_images=64",
@@ -67,6 +66,11 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
             "output.sample_every=0",
             "output.keep_checkpoints=1",
         ];
+        let config = Config::resolve(preset.name, None, &[]).expect("a preset is valid");
+        let narrow = match config.model.network {
+            NetworkName::Unet | NetworkName::Pooled => "model.widths=[4, 4, 4]",
+            _ => "model.filters=4",
+        };
         // 128×128 pixels take their time.
         let size = if preset.name.contains("128") {
             "32"
@@ -75,7 +79,7 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         };
         let mut args = vec!["train", "--preset", preset.name, "--device", "cpu"];
         args.extend(["--run-dir", "run", "--iterations", "50"]);
-        let config = Config::resolve(preset.name, None, &[]).expect("a preset is valid");
+        args.extend(["--set", narrow]);
         if !config.data.dataset.is_drawn() {
             args.extend(["--data-dir", "data"]);
         }

@@ -101,6 +101,75 @@ fn chains_beyond_the_bounds_of_an_image_go_on_as_well() {
 }
 
 #[test]
+fn objectives_without_chains_go_on_as_well() {
+    let keys = ["model.activation=swish", "model.spectral_norm=true"];
+    let more: &[&[&str]] = &[
+        &["objective.kind=flow", "objective.coupling=optimal"],
+        &["objective.kind=denoising", "objective.noise_reference=0.1"],
+        &["objective.kind=classification", "model.conditional=true"],
+    ];
+    for more in more {
+        assert_goes_on(&[&keys, *more].concat());
+    }
+}
+
+#[test]
+fn chains_that_take_noise_off_level_by_level_go_on_as_well() {
+    let unet = [
+        "objective.kind=recovery",
+        "model.filters=none",
+        "model.network=unet",
+        "model.widths=[4, 8]",
+        "langevin.grad_clip=none",
+    ];
+    assert_goes_on(&unet);
+    assert_goes_on(
+        &[
+            &unet[..],
+            &["model.conditional=true", "objective.recovery_levels=3"],
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+fn classes_and_images_learned_together_go_on_as_well() {
+    for generative in ["cd", "flow", "denoising"] {
+        let generative = format!("objective.generative={generative}");
+        let keys = ["objective.kind=jem", "model.conditional=true", &generative];
+        assert_goes_on(&keys);
+    }
+}
+
+/// A run of three parts, stopped within each and on each border.
+#[test]
+fn a_run_with_phases_goes_on_from_anywhere() {
+    let scratch = Scratch::new();
+    let phases = "phases=[{until=4, set=[\"objective.kind=flow\", \"lr=0.001\"]}, \
+                  {until=8, set=[\"buffer.capacity=16\", \"batch_size=8\"]}]";
+    let mut more = vec!["--set", phases];
+    more.extend([
+        "--set",
+        "output.sample_every=0",
+        "--set",
+        "output.log_every=1",
+    ]);
+    train(&scratch, "whole", 10, &more);
+    for end in [2, 4, 6, 8, 9, 10] {
+        train(&scratch, "parts", end, &more);
+    }
+    assert_same_end(&scratch, "whole", "parts");
+    train(&scratch, "first", 3, &more);
+    let chains = ["first", "whole"].map(|run| {
+        let checkpoint = latest(&scratch.join(run)).expect("a checkpoint");
+        checkpoint.files.contains_key("buffer.safetensors")
+    });
+    assert_eq!(chains, [false, true]);
+    let of_flow = scratch.sample("first", &["--init", "buffer"]);
+    of_flow.fails_saying(&["learned without chains", "start from noise"]);
+}
+
+#[test]
 fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
     let scratch = Scratch::new();
     train(&scratch, "one", 6, &[]);

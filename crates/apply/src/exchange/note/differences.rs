@@ -1,0 +1,94 @@
+//! Compare the model that a file describes with that of a configuration.
+
+use ebm_train::{Config, ModelConfig};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::error::Difference;
+use super::Note;
+use super::resolved::Resolved;
+
+impl Note {
+    /// The keys in which the file's model is not the configuration's, of those that the file knows.
+    pub(in super::super) fn differences(&self, config: &Config) -> Vec<Difference> {
+        let model = &config.model;
+        // What differs because the network does is not listed.
+        let here = Resolved::of(&ModelConfig {
+            network: self.network.unwrap_or(model.network),
+            ..model.clone()
+        });
+        // Convolutional networks are the same with and without it: spectral norm is part of the weights.
+        let plain = self.plain.filter(|_| here.is_residual);
+        let channels = Some(self.channels).filter(|_| config.data.channels > 0);
+        let native = config.data.native_shape();
+        let keys = [
+            compare("model.network", self.network, model.network),
+            compare_known("model.filters", self.filters, here.filters),
+            compare_known("model.widths", self.widths.as_ref(), here.widths.as_ref()),
+            compare_known("model.blocks", self.blocks, here.blocks),
+            compare_known("model.head", self.head, here.head),
+            compare_known("model.energy_scale", self.energy_scale, here.energy_scale),
+            compare("model.activation", self.activation, here.activation),
+            compare(
+                "model.centered_input",
+                self.centered_input,
+                here.centered_input,
+            ),
+            compare("model.plain", plain, model.plain),
+            compare(
+                "model.conditional",
+                Some(self.num_classes > 0),
+                model.conditional,
+            ),
+            compare("model.class_head", Some(self.class_head), model.class_head),
+            compare(
+                "data.image_size",
+                self.image_size.map(size),
+                size([native.height, native.width]),
+            ),
+            compare("data.channels", channels, native.channels),
+        ];
+        keys.into_iter().flatten().collect()
+    }
+}
+
+/// The difference in one key, if there is one and the file knows the key.
+fn compare<T: Serialize>(
+    key: &'static str,
+    in_file: Option<T>,
+    configured: T,
+) -> Option<Difference> {
+    let (in_file, configured) = (written(in_file?), written(configured));
+    (in_file != configured).then_some(Difference {
+        key,
+        in_file,
+        configured,
+    })
+}
+
+/// [`compare`] in a key that only some networks have.
+fn compare_known<T: Serialize>(
+    key: &'static str,
+    in_file: Option<T>,
+    configured: Option<T>,
+) -> Option<Difference> {
+    compare(key, in_file, configured?)
+}
+
+/// A value as a configuration has it.
+fn written(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        other => other.unwrap_or_default().to_string(),
+    }
+}
+
+/// `data.image_size` for images of this height and width; both where they differ, which no configuration
+/// asks for.
+fn size([height, width]: [usize; 2]) -> String {
+    if height == width {
+        height.to_string()
+    } else {
+        format!("{height}×{width}")
+    }
+}

@@ -1,0 +1,64 @@
+//! Resolve what a configuration leaves open about its network.
+
+use ebm_model::{Activation, Head, NetworkConfig};
+use ebm_train::{ModelConfig, NetworkName};
+
+/// What a configuration's model is, with the published or usual values of what it leaves open; `None` for
+/// what its network does not have.
+pub(super) struct Resolved {
+    pub(super) filters: Option<usize>,
+    pub(super) widths: Option<Vec<usize>>,
+    pub(super) blocks: Option<usize>,
+    pub(super) head: Option<Head>,
+    pub(super) energy_scale: Option<f64>,
+    pub(super) activation: Activation,
+    pub(super) centered_input: bool,
+    pub(super) is_residual: bool,
+}
+
+impl Resolved {
+    pub(super) fn of(model: &ModelConfig) -> Self {
+        // The first layer of DspritesNet has half of `model.filters`.
+        let layer = usize::from(model.network == NetworkName::Dsprites);
+        match model.network(0, 0) {
+            NetworkConfig::Conv(net) => Self {
+                filters: Some(net.layers[layer].filters),
+                centered_input: net.centered_input,
+                ..Self::with(net.activation)
+            },
+            NetworkConfig::Res(net) => Self {
+                filters: Some(net.stages[0].filters),
+                is_residual: true,
+                ..Self::with(net.activation)
+            },
+            NetworkConfig::UNet(net) => Self {
+                widths: Some(net.widths),
+                blocks: Some(net.blocks),
+                head: Some(net.head),
+                energy_scale: Some(net.energy_scale),
+                centered_input: true,
+                ..Self::with(net.activation)
+            },
+            NetworkConfig::Pooled(net) => Self {
+                widths: Some(net.widths),
+                energy_scale: Some(net.energy_scale),
+                centered_input: net.centered_input,
+                ..Self::with(net.activation)
+            },
+        }
+    }
+
+    /// A network of this nonlinearity, of which nothing else is known.
+    fn with(activation: Activation) -> Self {
+        Self {
+            filters: None,
+            widths: None,
+            blocks: None,
+            head: None,
+            energy_scale: None,
+            activation,
+            centered_input: false,
+            is_residual: false,
+        }
+    }
+}
