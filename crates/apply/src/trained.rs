@@ -98,7 +98,7 @@ impl Trained {
         let config = Config::parse(&text, &origin)?;
         Ok(Self {
             state: load_state(&config, checkpoint, device)?,
-            config: config.settings_at(checkpoint.step.saturating_sub(1)).config,
+            config: config.settings_of(checkpoint.step).config,
             device: device.clone(),
             checkpoint: checkpoint.path.clone(),
         })

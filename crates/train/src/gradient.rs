@@ -142,14 +142,18 @@ where
 }
 
 /// The gradient with respect to the model's own weights, of one with respect to the frozen weights that
-/// were computed from them, and of what else depends on those.
+/// were computed from them, and of what else depends on those. Without spectral norm and anything else,
+/// nothing stands between the two.
 pub(crate) fn through_folding<M: EnergyModel>(
     model: &M,
     tracked: &Frozen<M>,
-    of_frozen: &Tensor<1>,
+    of_frozen: Tensor<1>,
     surrogate: Option<Tensor<1>>,
 ) -> Tensor<1> {
-    let weights = parameters::dot(&**tracked, of_frozen);
+    if surrogate.is_none() && model.clone().spectral_norms().is_empty() {
+        return of_frozen;
+    }
+    let weights = parameters::dot(&**tracked, &of_frozen);
     let total = surrogate.into_iter().fold(weights, Tensor::add);
     parameters::flatten_gradients(model, &total.backward())
 }

@@ -49,7 +49,7 @@ pub(super) struct Note {
     #[serde(skip_serializing_if = "Option::is_none")]
     energy_scale: Option<f64>,
     /// Whether classes choose an output of the last layer, as `model.class_head`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     class_head: bool,
     /// Its nonlinearity, as `model.activation`.
     activation: Option<Activation>,
@@ -75,10 +75,6 @@ pub(super) struct Note {
     /// Which of a checkpoint's weights these are: `average` or `last`.
     #[serde(default)]
     weights: String,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl Note {

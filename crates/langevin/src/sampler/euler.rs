@@ -6,15 +6,7 @@ use super::dynamics::{Algorithm, Dynamics, StepInfo, StepRequest};
 use super::flow::FlowStep;
 use crate::kernel::descend;
 
-pub use super::flow::{Info, State};
-
-/// The state of chains at `x`.
-///
-/// # Shapes
-/// - `x`: `[batch, ..]`, not tracked by autodiff
-pub fn init<const D: usize>(x: Tensor<D>) -> State<D> {
-    State { x }
-}
+pub use super::flow::{Info, State, init};
 
 /// Step number `step`: x ← x − h∇E(x) + √(2hT)·ξ, the noise from t = τ* on, then the clip where the step ends at
 /// t = 1 or later. The flow and its times are in [`flow_time`](crate::LangevinConfig::flow_time) and the keys

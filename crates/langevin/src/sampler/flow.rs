@@ -25,6 +25,14 @@ pub struct State<const D: usize> {
     pub x: Tensor<D>,
 }
 
+/// The state of chains at `x`.
+///
+/// # Shapes
+/// - `x`: `[batch, ..]`, not tracked by autodiff
+pub fn init<const D: usize>(x: Tensor<D>) -> State<D> {
+    State { x }
+}
+
 /// What a step did.
 #[derive(Clone, Debug)]
 pub struct Info<const D: usize> {

@@ -7,15 +7,7 @@ use super::flow::FlowStep;
 use crate::kernel::descend;
 use crate::step::Descent;
 
-pub use super::flow::{Info, State};
-
-/// The state of chains at `x`.
-///
-/// # Shapes
-/// - `x`: `[batch, ..]`, not tracked by autodiff
-pub fn init<const D: usize>(x: Tensor<D>) -> State<D> {
-    State { x }
-}
+pub use super::flow::{Info, State, init};
 
 /// Step number `step`: x̃ = x − h∇E(x) + √(2hT)·ξ, then x ← x − h·(∇E(x) + ∇E(x̃))/2 + √(2hT)·ξ, with the same ξ in
 /// both (Stratonovich Heun, as Energy Matching samples), the noise from t = τ* on, then the clip where the step ends

@@ -41,7 +41,7 @@ pub struct ModelConfig {
     pub conditional: bool,
     /// Whether the class chooses an output of the last layer of `uva`, `mnist` or `dsprites`, so that all classes
     /// cost as much as one, instead of acting on the layers before it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub class_head: bool,
     /// Whether weights are under spectral norm; absent for the published network's way, and none
     /// where `plain`.
@@ -81,10 +81,6 @@ impl Default for ModelConfig {
             centered_input: None,
         }
     }
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl ModelConfig {

@@ -101,6 +101,15 @@ impl Config {
         parts.swap_remove(found)
     }
 
+    /// The settings of a state after so many iterations: those of the last of them, which are what it remembers
+    /// something of.
+    ///
+    /// # Panics
+    /// If the configuration is not valid.
+    pub fn settings_of(&self, done: u64) -> Settings {
+        self.settings_at(done.saturating_sub(1))
+    }
+
     /// The section or key in which a phase differs from the run and must not.
     fn kept_by_phases(&self, phase: &Self) -> Option<&'static str> {
         let same_data = {

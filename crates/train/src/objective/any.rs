@@ -45,13 +45,6 @@ impl AnyObjective {
         contrastive.map_or(f64::NEG_INFINITY, Contrastive::lowest_of_data)
     }
 
-    /// Whether it learns from chains that persist.
-    pub fn has_chains(&self) -> bool {
-        self.contrastive().is_some()
-    }
-}
-
-impl AnyObjective {
     /// What it goes on from after another objective, or other settings of its own: chains go on where their
     /// buffer can, and are new otherwise.
     pub(crate) fn take_over<M: EnergyModel + Sync>(

@@ -51,7 +51,6 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
             device,
         };
         let found = batched.separable_gradient(Tensor::mean);
-        let is_normed = !model.clone().spectral_norms().is_empty();
         let terms = if step.record {
             let by_class = frozen.energies_by_class(batch.images.clone());
             let accuracy = accuracy(by_class, &batch.labels);
@@ -63,11 +62,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
             Vec::new()
         };
         Gradient {
-            flat: if is_normed {
-                through_folding(model, &tracked, &found.gradient, None)
-            } else {
-                found.gradient
-            },
+            flat: through_folding(model, &tracked, found.gradient, None),
             loss: found.energies.mean(),
             contrasted: None,
             terms,

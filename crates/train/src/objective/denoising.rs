@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::regression::{Field, for_each_image, regress};
-use super::{Gradient, Objective, StepContext};
+use super::{Gradient, Objective, StepContext, uniform_of_images};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::state::DataSummary;
 
@@ -116,13 +116,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Denoising {
 impl Denoising {
     /// σ of every image, `[batch]`.
     pub(super) fn levels(&self, ids: &Tensor<1, Int>, key: StepKey) -> Tensor<1> {
-        let uniform = Noise {
-            key: key.stream(Stream::ObjectiveLevel),
-            distribution: Distribution::Uniform,
-            scale: 1.0,
-        };
-        let zeros = Tensor::<2>::zeros([ids.dims()[0], 1], &ids.device());
-        let share = perturb(zeros, ids, uniform).squeeze_dim::<1>(1);
+        let share = uniform_of_images(ids, key);
         let [least, greatest] = self.noise;
         match self.spacing {
             NoiseSpacing::Linear => share * (greatest - least) + least,

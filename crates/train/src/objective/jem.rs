@@ -51,24 +51,14 @@ impl<M: EnergyModel + Sync, O: Objective<M>> Objective<M> for Jem<O> {
         step: &StepContext,
     ) -> Gradient {
         let of_images = self.generative.gradient(state, model, batch, step);
-        let of_classes = self.classification.gradient(&mut (), model, batch, step);
-        let loss = of_images.loss + of_classes.loss.clone() * self.weight;
-        let mut terms = of_images.terms;
-        if step.record {
-            for (name, value) in &mut terms {
-                if *name == "loss" {
-                    *value = loss.clone();
-                }
-            }
-            terms.push(("cross_entropy", of_classes.loss));
-            let accuracy = of_classes.terms.into_iter();
-            terms.extend(accuracy.filter(|(name, _)| *name == "accuracy"));
+        let mut of_classes = self.classification.gradient(&mut (), model, batch, step);
+        for (name, _) in of_classes
+            .terms
+            .iter_mut()
+            .filter(|(name, _)| *name == "loss")
+        {
+            *name = "cross_entropy";
         }
-        Gradient {
-            flat: of_images.flat + of_classes.flat * self.weight,
-            loss,
-            contrasted: of_images.contrasted,
-            terms,
-        }
+        of_images.plus(self.weight, of_classes)
     }
 }

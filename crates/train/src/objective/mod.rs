@@ -14,10 +14,10 @@ mod regression;
 #[cfg(test)]
 mod tests;
 
-use burn::tensor::{Device, Tensor};
-use ebm_core::{DeviceKind, MAX_CHAINS_OF_PIECE, Shard, StepKey};
+use burn::tensor::{Device, Int, Tensor};
+use ebm_core::{DeviceKind, Distribution, MAX_CHAINS_OF_PIECE, Shard, StepKey, Stream};
 use ebm_data::Batch;
-use ebm_langevin::Sampler;
+use ebm_langevin::{Noise, Sampler, perturb};
 use ebm_model::EnergyModel;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -43,6 +43,24 @@ pub struct Gradient {
     pub contrasted: Option<Contrasted>,
     /// What a user reads about the step, `[1]` each, by name and in the order of reading.
     pub terms: Vec<(&'static str, Tensor<1>)>,
+}
+
+impl Gradient {
+    /// This loss and `weight` times another one: their gradients and what they tell, under `loss` the sum.
+    fn plus(self, weight: f64, other: Self) -> Self {
+        let loss = self.loss + other.loss * weight;
+        let mut terms = self.terms;
+        for (_, value) in terms.iter_mut().filter(|(name, _)| *name == "loss") {
+            *value = loss.clone();
+        }
+        terms.extend(other.terms.into_iter().filter(|(name, _)| *name != "loss"));
+        Self {
+            flat: self.flat + other.flat * weight,
+            loss,
+            contrasted: self.contrasted,
+            terms,
+        }
+    }
 }
 
 /// Energies of data and samples, before the update of the weights.
@@ -99,13 +117,30 @@ pub trait Objective<M: EnergyModel> {
     ) -> Gradient;
 }
 
+/// Images of a piece for which input gradients are taken, where `micro_batch` limits them.
+fn piece_size(micro_batch: Option<usize>, device: &Device) -> Option<usize> {
+    let most = micro_batch?;
+    Some(match DeviceKind::is_cpu(device) {
+        true => most.min(MAX_CHAINS_OF_PIECE),
+        false => most,
+    })
+}
+
 /// A sampler that moves no more chains at a time than `micro_batch` allows.
 fn in_pieces(sampler: Sampler, micro_batch: Option<usize>, device: &Device) -> Sampler {
-    match micro_batch {
-        Some(most) if DeviceKind::is_cpu(device) => {
-            sampler.with_piece_size(most.min(MAX_CHAINS_OF_PIECE))
-        }
-        Some(most) => sampler.with_piece_size(most),
+    match piece_size(micro_batch, device) {
+        Some(chains) => sampler.with_piece_size(chains),
         None => sampler,
     }
+}
+
+/// u ~ U(0, 1) of every image: what level or time of noise it has, `[batch]`.
+fn uniform_of_images(ids: &Tensor<1, Int>, key: StepKey) -> Tensor<1> {
+    let uniform = Noise {
+        key: key.stream(Stream::ObjectiveLevel),
+        distribution: Distribution::Uniform,
+        scale: 1.0,
+    };
+    let zeros = Tensor::<2>::zeros([ids.dims()[0], 1], &ids.device());
+    perturb(zeros, ids, uniform).squeeze_dim(1)
 }

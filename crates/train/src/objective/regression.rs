@@ -7,7 +7,7 @@ use ebm_core::rows::{one_per_row, row_sums};
 use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
 use ebm_model::{EnergyModel, Frozen};
 
-use super::Gradient;
+use super::{Gradient, piece_size};
 use crate::directional::directional_derivative;
 use crate::gradient::{Batched, through_folding};
 
@@ -58,7 +58,6 @@ pub(super) fn regress<M: EnergyModel + Sync>(
         },
     };
     let of_frozen = batched.separable_gradient(Tensor::mean).gradient;
-    let is_normed = !model.clone().spectral_norms().is_empty();
     let weighted = |field: Tensor<4>| (row_sums(field.square()) * per_image.clone()).mean(); // [1]
     let left = weighted(residual.clone());
     let loss = left.clone() * 0.5;
@@ -72,11 +71,7 @@ pub(super) fn regress<M: EnergyModel + Sync>(
         Vec::new()
     };
     Gradient {
-        flat: if is_normed {
-            through_folding(model, &tracked, &of_frozen, None)
-        } else {
-            of_frozen
-        },
+        flat: through_folding(model, &tracked, of_frozen, None),
         loss,
         contrasted: None,
         terms,
@@ -109,8 +104,8 @@ fn energies_and_gradients<M: EnergyModel + Sync>(
     micro_batch: Option<usize>,
 ) -> (Tensor<1>, Tensor<4>) {
     let (device, batch) = (field.x.device(), field.x.dims()[0]);
-    let pieces = match micro_batch {
-        Some(most) => pieces_of(batch, most.min(ebm_core::MAX_CHAINS_OF_PIECE)),
+    let pieces = match piece_size(micro_batch, &device) {
+        Some(images) => pieces_of(batch, images),
         None => chain_pieces(&device, batch),
     };
     let of_piece = |some: Range<usize>| {

@@ -21,7 +21,7 @@ pub fn new_state(
 ) -> Result<TrainState<Network, AnyState>, Invalid> {
     let autodiff = device.clone().autodiff();
     let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
-    let objective = config.settings_at(0).config.objective();
+    let objective = config.settings_of(0).config.objective();
     let of_objective =
         Objective::<Network>::init(&objective, &data, config.seed, Shard::WHOLE, device);
     Ok(TrainState::new(model, of_objective, data, device))
@@ -40,9 +40,7 @@ pub fn load_state(
     let autodiff = device.clone().autodiff();
     let model = initial_model(config, data.shape, data.num_classes(), &autodiff)
         .map_err(|invalid| checkpoint.invalid("config.toml", invalid.to_string()))?;
-    // The objective of the last iteration that was done is the one that remembers something.
-    let done = config.settings_at(checkpoint.step.saturating_sub(1));
-    let objective = done.config.objective();
+    let objective = config.settings_of(checkpoint.step).config.objective();
     let of_objective = Objective::<Network>::load(&objective, &data, checkpoint, device)?;
     let mut state = TrainState::load(model, of_objective, checkpoint, device)?;
     if is_of_another_recipe(config, checkpoint) {

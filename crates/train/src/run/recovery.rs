@@ -49,9 +49,7 @@ impl Run<'_> {
         state.attempt = rollback.attempt;
         state.rollbacks = before.rollbacks.clone();
         state.rollbacks.push(rollback.clone());
-        self.part = config.settings_at(state.iteration.saturating_sub(1));
-        self.trainer.objective = self.part.config.objective();
-        self.trainer.config = self.part.step();
+        self.take_on(config.settings_of(state.iteration));
         self.trainer.state = state;
         let key = self.trainer.key();
         if let Some(chains) = self.trainer.state.objective_state.chains_mut() {

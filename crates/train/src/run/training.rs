@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
         }
         let dir = RunDir::open(&options.dir, config, options.force)?;
         let state = open_state(config, &dataset.train, device, dir.path())?;
-        let part = config.settings_at(state.iteration.saturating_sub(1));
+        let part = config.settings_of(state.iteration);
         let trainer = Trainer::from_state(state, part.config.objective(), config.seed);
         let trainer = trainer.with_config(part.step());
         Ok(Self {
@@ -197,18 +197,24 @@ impl<'a> Run<'a> {
         if self.part.iterations.contains(&next) {
             return;
         }
-        self.part = self.config.settings_at(next);
-        let (config, state) = (&self.part.config, &mut self.trainer.state);
-        let objective = config.objective();
+        self.take_on(self.config.settings_at(next));
         // What is remembered is of the part before.
         if next == self.part.iterations.start {
+            let (trainer, seed) = (&mut self.trainer, self.config.seed);
+            let state = &mut trainer.state;
             let before = core::mem::replace(&mut state.objective_state, AnyState::Nothing);
+            let objective = &trainer.objective;
             state.objective_state =
-                objective.take_over::<Network>(before, &state.data, config.seed, &self.device);
+                objective.take_over::<Network>(before, &state.data, seed, &self.device);
             state.watch = Watch::default();
         }
-        self.trainer.objective = objective;
-        self.trainer.config = self.part.step();
+    }
+
+    /// Train with these settings from now on.
+    pub(super) fn take_on(&mut self, part: Settings) {
+        self.trainer.objective = part.config.objective();
+        self.trainer.config = part.step();
+        self.part = part;
     }
 
     /// One iteration and what is due after it; the checkpoint, where one was.

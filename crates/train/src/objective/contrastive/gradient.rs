@@ -49,13 +49,8 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
         state.buffer.put(&sampled.chains, sampled.run.x.clone());
 
         let of_frozen = self.contrast(&frozen, batch, &sampled, step);
-        let is_normed = !model.clone().spectral_norms().is_empty();
-        let flat = if kl.is_some() || is_normed {
-            let surrogate = kl.as_ref().map(|kl| kl.surrogate.clone() * self.kl.weight);
-            through_folding(model, &tracked, &of_frozen.gradient, surrogate)
-        } else {
-            of_frozen.gradient.clone() // nothing stands between these weights and the model's
-        };
+        let surrogate = kl.as_ref().map(|kl| kl.surrogate.clone() * self.kl.weight);
+        let flat = through_folding(model, &tracked, of_frozen.gradient, surrogate);
         let contrasted = Contrasted {
             energies: of_frozen.energies.clone(),
             restarted: sampled.chains.ages.iter().map(|&age| age == 0).collect(),

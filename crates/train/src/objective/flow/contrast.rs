@@ -61,7 +61,6 @@ impl FlowContrast {
         };
         let found = batched.coupled_gradient(loss);
         let loss = self.loss(found.energies.clone());
-        let is_normed = !model.clone().spectral_norms().is_empty();
         let mean = |at| found.energies.clone().narrow(0, at, size).mean();
         Gradient {
             terms: if step.record {
@@ -73,11 +72,7 @@ impl FlowContrast {
             } else {
                 Vec::new()
             },
-            flat: if is_normed {
-                through_folding(model, &tracked, &found.gradient, None)
-            } else {
-                found.gradient
-            },
+            flat: through_folding(model, &tracked, found.gradient, None),
             loss,
             contrasted: None,
         }

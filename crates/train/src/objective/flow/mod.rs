@@ -14,7 +14,7 @@ use ebm_model::EnergyModel;
 
 use super::coupling::{Coupling, at_places};
 use super::regression::{Field, for_each_image, regress};
-use super::{Gradient, Objective, StepContext};
+use super::{Gradient, Objective, StepContext, uniform_of_images};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::state::DataSummary;
 
@@ -60,7 +60,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Flow {
             ),
             None => (batch.images.clone(), batch.labels.clone()),
         };
-        let t = for_each_image(times(&ids, step.key), &noise);
+        let t = for_each_image(uniform_of_images(&ids, step.key), &noise);
         let field = Field {
             x: noise.clone() + (data.clone() - noise.clone()) * t,
             weights: Tensor::ones([labels.len()], &device),
@@ -73,27 +73,9 @@ impl<M: EnergyModel + Sync> Objective<M> for Flow {
             Some(contrast) => {
                 let (is_marginal, micro_batch) = (self.marginal, self.micro_batch);
                 let contrast = contrast.gradient(model, batch, step, is_marginal, micro_batch);
-                sum(flow, contrast)
+                flow.plus(1.0, contrast)
             }
         }
-    }
-}
-
-/// Both losses, their gradients and their terms.
-fn sum(flow: Gradient, contrast: Gradient) -> Gradient {
-    let loss = flow.loss + contrast.loss;
-    let mut terms = flow.terms;
-    for (name, value) in &mut terms {
-        if *name == "loss" {
-            *value = loss.clone();
-        }
-    }
-    terms.extend(contrast.terms);
-    Gradient {
-        flat: flow.flat + contrast.flat,
-        loss,
-        contrasted: None,
-        terms,
     }
 }
 
@@ -105,15 +87,4 @@ fn noise_at_start(images: &Tensor<4>, ids: &Tensor<1, Int>, key: StepKey) -> Ten
         scale: 0.5,
     };
     perturb(images.full_like(0.5), ids, normal)
-}
-
-/// t ~ U(0, 1) of every image, `[batch]`.
-fn times(ids: &Tensor<1, Int>, key: StepKey) -> Tensor<1> {
-    let uniform = Noise {
-        key: key.stream(Stream::ObjectiveLevel),
-        distribution: Distribution::Uniform,
-        scale: 1.0,
-    };
-    let zeros = Tensor::<2>::zeros([ids.dims()[0], 1], &ids.device());
-    perturb(zeros, ids, uniform).squeeze_dim(1)
 }

@@ -98,13 +98,8 @@ impl<M: EnergyModel + Sync> Objective<M> for Recovery {
         let weighted = |energies: Tensor<1>| (energies * weights.clone()).sum();
         let found = batched.separable_gradient(weighted);
         let loss = weighted(found.energies.clone());
-        let is_normed = !model.clone().spectral_norms().is_empty();
         Gradient {
-            flat: if is_normed {
-                through_folding(model, &tracked, &found.gradient, None)
-            } else {
-                found.gradient
-            },
+            flat: through_folding(model, &tracked, found.gradient, None),
             terms: if step.record {
                 terms(&found.energies, &loss)
             } else {
