@@ -196,7 +196,7 @@ impl ObjectiveConfig {
     }
 
     /// Whether a contrast is added to a flow.
-    fn has_flow_contrast(&self) -> bool {
+    pub(super) fn has_flow_contrast(&self) -> bool {
         let is_flow = match self.kind {
             ObjectiveKind::Flow => true,
             ObjectiveKind::Jem => self.generative == Generative::Flow,
@@ -248,5 +248,46 @@ impl ObjectiveConfig {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn what_an_objective_cannot_have_is_refused_by_its_key() {
+        let resolve = |assignments: &[&str]| {
+            let assignments: Vec<_> = assignments.iter().map(|it| it.to_string()).collect();
+            Config::resolve("mnist-flow", None, &assignments)
+        };
+        for (assignments, refused) in [
+            (
+                &["objective.kind=jem"][..],
+                "`objective.kind` of this kind needs",
+            ),
+            (
+                &["batch_size=1", "objective.contrast_weight=0.004"],
+                "`objective.contrast_weight` above 0 needs batch_size of at least 2",
+            ),
+            (
+                &["objective.noise_min=0"],
+                "`objective.noise_min` must be > 0",
+            ),
+            (
+                &["objective.noise_min=0.6"],
+                "`objective.noise_max` must be at least noise_min, 0.6",
+            ),
+            (
+                &["objective.contrast_trimmed=1.0"],
+                "must be in [0, 1), got 1",
+            ),
+            (&["kl.weight=0.3"], "`kl.weight` above 0 is for contrastive"),
+        ] {
+            let error = resolve(assignments).expect_err("refused").to_string();
+            assert!(error.contains(refused), "{error}");
+        }
+        assert!(resolve(&["batch_size=1"]).is_ok());
+        assert!(resolve(&["objective.contrast_weight=0.004"]).is_ok());
     }
 }

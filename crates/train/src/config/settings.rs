@@ -245,6 +245,10 @@ impl Config {
         if !is_plain_contrast && self.kl.weight > 0.0 {
             return problem("kl.weight", "above 0 is for contrastive divergence alone");
         }
+        if self.objective.has_flow_contrast() && self.batch_size < 2 {
+            let needed = "above 0 needs batch_size of at least 2: half of its chains start at data";
+            return problem("objective.contrast_weight", needed);
+        }
         self.validate_recovery()
     }
 
