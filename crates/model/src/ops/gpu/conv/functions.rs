@@ -76,7 +76,9 @@ fn of_one_channel(
     let others = [FEW - 1, channels, height, width];
     let others = Tensor::zeros(others, (&weight.device(), weight.dtype()));
     let weight = Tensor::cat(vec![weight, others], 0);
-    let y = conv2d(x, weight, None, layouts, geometry).narrow(1, 0, 1);
+    // The layer's own are those of one channel.
+    let layouts = Layouts::new(layouts.factors);
+    let y = conv2d(x, weight, None, &layouts, geometry).narrow(1, 0, 1);
     let [batch, _, rows, columns] = y.dims();
     let y: Tensor<2> = y.reshape([batch, rows * columns]);
     let y = y.reshape([batch, 1, rows, columns]);

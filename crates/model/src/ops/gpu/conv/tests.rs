@@ -1,10 +1,13 @@
 //! Compare convolutions on every adapter with the CPU's.
 
+use std::sync::Arc;
+
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Tensor};
 
 use super::conv_ops::{Cells, ConvOfSize, ConvOps, by_phases};
 use super::functions::turned;
+use crate::ops::layouts::Layouts;
 use crate::ops::{ConvGeometry, Factors, conv2d};
 use crate::testing::{assert_close, floats, wave};
 use ebm_core::adapters_under_test;
@@ -131,6 +134,42 @@ fn tiles_of_every_size_agree_with_the_cpu() {
                 floats(conv2d(x, weight, None, None, geometry).into_data())
             };
             assert_near(&y(device), &y(&Device::flex()), &channels);
+        }
+    }
+}
+
+#[test]
+#[ignore = "runs on GPU adapters; cargo test -- --ignored"]
+fn weights_may_be_constant_and_then_trained_with_the_same_layouts() {
+    let geometry = ConvGeometry {
+        stride: [1, 1],
+        padding: [(1, 1); 2],
+    };
+    for [inputs, outputs] in [[32, 1], [1, 32], [8, 20]] {
+        // Input gradients of both, and the gradient of the weights.
+        let gradients = |device: &Device| {
+            let layouts = Arc::new(Layouts::default());
+            let weight = wave([outputs, inputs, 3, 3], 0, device);
+            let trained = weight.clone().autodiff().require_grad();
+            let gradients_of = |weight: Tensor<4>| {
+                let x = wave([3, inputs, 12, 12], 0, device)
+                    .autodiff()
+                    .require_grad();
+                let y = conv2d(x.clone(), weight, None, Some(layouts.clone()), geometry);
+                let weighted = y.clone() * wave(y.dims(), 0, device);
+                let mut gradients = weighted.sum().backward();
+                let of_x = x.grad_remove(&mut gradients).expect("tracked");
+                (floats(of_x.into_data()), gradients)
+            };
+            let (of_x, _) = gradients_of(weight);
+            let (again, mut gradients) = gradients_of(trained.clone());
+            let of_weight = trained.grad_remove(&mut gradients).expect("tracked");
+            [of_x, again, floats(of_weight.into_data())]
+        };
+        for device in &adapters_under_test() {
+            for (got, expected) in gradients(device).iter().zip(&gradients(&Device::flex())) {
+                assert_near(got, expected, &[inputs, outputs]);
+            }
         }
     }
 }
