@@ -41,7 +41,8 @@ STEP_SIZE, NOISE_STD, GRAD_CLIP = 10.0, 0.005, 0.03
 LEAKY_SLOPE = 0.2
 
 # Channels, height and width of the images of a workload.
-SHAPES = {"uva": (1, 28, 28), "mnist": (1, 28, 28), "cifar": (3, 32, 32), "cifar_large": (3, 32, 32)}
+SHAPES = {"uva": (1, 28, 28), "mnist": (1, 28, 28), "cifar": (3, 32, 32), "cifar_large": (3, 32, 32),
+          "unet": (1, 28, 28), "unet32": (3, 32, 32)}
 
 # Strided networks. A convolution: filters, kernel, stride, padding, further padding at the bottom and right.
 CONVOLUTIONS = {
@@ -59,6 +60,9 @@ BLOCKS = {
     "cifar_large": [(1, True), (1, False), (1, False), (2, True), (2, False), (2, False),
                     (4, True), (4, False), (4, False)],
 }
+
+# U-Nets: channels of each stage, residual blocks of a stage on the way down.
+STAGES = {"unet": ([32, 64, 64], 1), "unet32": ([128, 256, 256, 256], 3)}
 
 VARIANTS = ["eager", "channels_last", "bf16", "compile", "compile_bf16"]
 TASKS = ["energy", "gradient", "chain", "train", "flow"]
@@ -147,9 +151,59 @@ class ResidualEnergy(nn.Module):
         return self.out(features).squeeze(1)
 
 
+class UNetBlock(nn.Module):
+    """b(act(a(act(x)))) + bypass(x): 3x3 convolutions, a 1x1 bypass where the number of channels changes."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.a = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+        self.b = nn.Conv2d(outputs, outputs, kernel_size=3, padding=1)
+        self.bypass = nn.Conv2d(inputs, outputs, kernel_size=1, bias=False) if inputs != outputs else nn.Identity()
+
+    def forward(self, x):
+        return self.b(F.silu(self.a(F.silu(x)))) + self.bypass(x)
+
+
+class UNetEnergy(nn.Module):
+    """E = <x, f(x)>, where f is a U-Net: residual blocks, average pooling, nearest upsampling, SiLU.
+
+    `unet` has 309k parameters, `unet32` 15.7M.
+    """
+
+    def __init__(self, workload):
+        super().__init__()
+        widths, self.blocks = STAGES[workload]
+        channels, image = widths[0], SHAPES[workload][0]
+        self.stem = nn.Conv2d(image, channels, kernel_size=3, padding=1)
+        down = []
+        for width in widths:
+            for _ in range(self.blocks):
+                down.append(UNetBlock(channels, width))
+                channels = width
+        self.down = nn.ModuleList(down)
+        self.up = nn.ModuleList(
+            UNetBlock(coarse + fine, fine) for fine, coarse in reversed(list(zip(widths, widths[1:]))))
+        self.out = nn.Conv2d(widths[0], image, kernel_size=3, padding=1)
+
+    def forward(self, x):
+        """[batch, c, h, w] -> energies [batch]."""
+        h, skips = self.stem(x), []
+        for i, block in enumerate(self.down):
+            if i and i % self.blocks == 0:
+                skips.append(h)
+                h = F.avg_pool2d(h, 2)
+            h = block(h)
+        for block in self.up:
+            h = block(torch.cat([F.interpolate(h, scale_factor=2.0, mode="nearest"), skips.pop()], 1))
+        return (x * self.out(F.silu(h))).sum((1, 2, 3))
+
+
 def build(workload):
     """The network of a workload, with PyTorch's initial weights."""
-    return StridedEnergy(workload) if workload in CONVOLUTIONS else ResidualEnergy(workload)
+    for table, network in [(CONVOLUTIONS, StridedEnergy), (BLOCKS, ResidualEnergy), (STAGES, UNetEnergy)]:
+        if workload in table:
+            return network(workload)
+    raise KeyError(workload)
 
 
 def langevin_chain(energy, x, steps):

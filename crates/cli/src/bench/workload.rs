@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Schedule, Stream};
 use ebm_data::Batch;
 use ebm_langevin::{BufferConfig, LangevinConfig, noise_images};
-use ebm_model::{ConvNetConfig, EnergyModel, Network, NetworkConfig, ResNetConfig};
+use ebm_model::{ConvNetConfig, EnergyModel, Network, NetworkConfig, ResNetConfig, UNetConfig};
 use ebm_train::{Contrastive, DataSummary, Flow, Objective, Trainer};
 
 use super::BenchOptions;
@@ -23,6 +23,10 @@ pub(super) enum Workload {
     Cifar,
     /// IGEBM's ResNet32Large, plain, 32×32 RGB.
     CifarLarge,
+    /// A U-Net of 309k parameters, E = ⟨c, f(c)⟩, 28×28.
+    Unet,
+    /// A U-Net of 15.7M parameters, E = ⟨c, f(c)⟩, 32×32 RGB.
+    Unet32,
 }
 
 /// What is done with it.
@@ -52,8 +56,8 @@ impl Workload {
     /// The images that the network takes.
     pub(super) fn shape(self) -> ImageShape {
         match self {
-            Self::Uva | Self::Mnist => ImageShape::new(1, 28, 28),
-            Self::Cifar | Self::CifarLarge => ImageShape::new(3, 32, 32),
+            Self::Uva | Self::Mnist | Self::Unet => ImageShape::new(1, 28, 28),
+            Self::Cifar | Self::CifarLarge | Self::Unet32 => ImageShape::new(3, 32, 32),
         }
     }
 
@@ -76,6 +80,12 @@ impl Workload {
             }),
             Self::Cifar => plain(ResNetConfig::resnet32(0)),
             Self::CifarLarge => plain(ResNetConfig::resnet32_large_with_filters(128, 0)),
+            Self::Unet => NetworkConfig::UNet(UNetConfig::default()),
+            Self::Unet32 => NetworkConfig::UNet(UNetConfig {
+                widths: vec![128, 256, 256, 256],
+                blocks: 3,
+                ..UNetConfig::default()
+            }),
         }
     }
 
