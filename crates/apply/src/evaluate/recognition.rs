@@ -13,7 +13,7 @@ use crate::trained::{Trained, Weights};
 const BATCH: usize = 64;
 
 /// How well a model with classes recognises images: argmin over y of E(x, y), as sure of it as
-/// p(y | x) ∝ exp(−E(x, y)) is.
+/// p(y | x) ∝ exp(−T·E(x, y)) is, with the T of its training, or 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recognition {
     /// Share of the images that it recognises, in [0, 1].
@@ -33,11 +33,15 @@ pub struct Recognition {
 pub fn recognise(trained: &Trained, weights: Weights, images: &Images) -> Recognition {
     let (model, device) = (trained.energy(weights), trained.device());
     let stride = images.shape.pixels();
+    let sharpness = trained.config().objective.class_sharpness();
     let energies = each_piece(device, pieces_of(images.len(), BATCH), |some| {
         let bytes = &images.pixels[some.start * stride..some.end * stride];
         let x = score::images(bytes, images.shape, device);
         let by_class = model.energies_by_class(x).into_data();
-        by_class.iter::<f64>().collect::<Vec<_>>()
+        by_class
+            .iter::<f64>()
+            .map(|energy| energy * sharpness)
+            .collect::<Vec<_>>()
     });
     of_energies(&energies.concat(), &images.labels, trained.num_classes())
 }

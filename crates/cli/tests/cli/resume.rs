@@ -136,8 +136,10 @@ fn chains_that_take_noise_off_level_by_level_go_on_as_well() {
 fn classes_and_images_learned_together_go_on_as_well() {
     for generative in ["cd", "flow", "denoising"] {
         let generative = format!("objective.generative={generative}");
-        let keys = ["objective.kind=jem", "model.conditional=true", &generative];
-        assert_goes_on(&keys);
+        for given_class in ["objective.given_class=false", "objective.given_class=true"] {
+            let of_classes = ["objective.kind=jem", "model.conditional=true", given_class];
+            assert_goes_on(&[&of_classes[..], &[&generative]].concat());
+        }
     }
 }
 

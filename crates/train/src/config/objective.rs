@@ -17,8 +17,8 @@ use crate::objective::{
 pub struct ObjectiveConfig {
     /// What is minimised.
     pub kind: ObjectiveKind,
-    /// How strongly differences of energies count in `logsumexp` and `softplus`: T, which multiplies
-    /// energies.
+    /// How strongly differences of energies count in `logsumexp` and `softplus`, and those of classes in
+    /// `classification` and `jem`: T, which multiplies energies.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub sharpness: f64,
     /// Which noise of a batch `flow` pairs with which image.
@@ -53,6 +53,8 @@ pub struct ObjectiveConfig {
     pub recovery_levels: usize,
     /// What `jem` learns p(x) by.
     pub generative: Generative,
+    /// Whether that is p(x | y), of images given their class, instead: all chains are then of a class.
+    pub given_class: bool,
     /// How much the cross-entropy of `jem` counts beside the other loss.
     #[schemars(range(min = 0))]
     pub classification_weight: f64,
@@ -77,7 +79,7 @@ pub enum ObjectiveKind {
     /// Diffusion recovery likelihood: energies at noise levels, of chains that take one level of noise off data;
     /// needs `unet`, which is given the level.
     Recovery,
-    /// Cross-entropy of the classes, p(y | x) ∝ exp(−E(x, y)); nothing is learned of p(x).
+    /// Cross-entropy of the classes, p(y | x) ∝ exp(−T·E(x, y)); nothing is learned of p(x).
     Classification,
     /// Cross-entropy of the classes and −log p(x), which `generative` learns.
     Jem,
@@ -113,6 +115,7 @@ impl Default for ObjectiveConfig {
             denoising_error: denoising.error,
             recovery_levels: 6,
             generative: Generative::default(),
+            given_class: false,
             classification_weight: 1.0,
         }
     }
@@ -178,7 +181,16 @@ impl ObjectiveConfig {
 
     /// Whether E(x) is learned, the classes summed out, instead of E(x, y).
     pub fn is_marginal(&self) -> bool {
-        self.kind == ObjectiveKind::Jem
+        self.kind == ObjectiveKind::Jem && !self.given_class
+    }
+
+    /// T of p(y | x) ∝ exp(−T·E(x, y)): 1 where nothing of the classes is learned.
+    pub fn class_sharpness(&self) -> f64 {
+        if self.needs_classes() {
+            self.sharpness
+        } else {
+            1.0
+        }
     }
 
     /// Whether chains are drawn while it learns.
@@ -283,11 +295,29 @@ mod tests {
                 "must be in [0, 1), got 1",
             ),
             (&["kl.weight=0.3"], "`kl.weight` above 0 is for contrastive"),
+            (
+                &[
+                    "objective.kind=jem",
+                    "model.conditional=true",
+                    "objective.sharpness=9",
+                ],
+                "`objective.sharpness` other than 1 needs objective.given_class",
+            ),
         ] {
             let error = resolve(assignments).expect_err("refused").to_string();
             assert!(error.contains(refused), "{error}");
         }
         assert!(resolve(&["batch_size=1"]).is_ok());
+        let sharp = [
+            "objective.kind=jem",
+            "model.conditional=true",
+            "objective.given_class=true",
+            "objective.sharpness=9",
+        ];
+        let sharp = resolve(&sharp).expect("a hybrid with a T of its own");
+        assert_eq!(sharp.objective.class_sharpness(), 9.0);
+        let chains = resolve(&["objective.sharpness=9"]).expect("no classes, no T of theirs");
+        assert_eq!(chains.objective.class_sharpness(), 1.0);
         assert!(resolve(&["objective.contrast_weight=0.004"]).is_ok());
     }
 }

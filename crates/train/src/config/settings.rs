@@ -126,6 +126,7 @@ impl Config {
     /// What is minimised.
     pub fn objective(&self) -> AnyObjective {
         let classification = Classification {
+            sharpness: self.objective.class_sharpness(),
             micro_batch: self.micro_batch,
         };
         let flow = || AnyObjective::Flow(self.objective.flow(&self.langevin, self.micro_batch));
@@ -233,10 +234,14 @@ impl Config {
     /// Refuse what an objective cannot have.
     fn validate_objective(&self) -> Result<(), Invalid> {
         let problem = |key, problem: &str| Err(Invalid::new(key, problem));
-        let is_plain_contrast = self.objective.has_buffer() && !self.objective.is_marginal();
+        let is_plain_contrast = self.objective.has_buffer() && !self.objective.needs_classes();
         if self.objective.needs_classes() && !self.model.conditional {
             let needed = "of this kind needs model.conditional = true";
             return problem("objective.kind", needed);
+        }
+        if self.objective.is_marginal() && self.objective.sharpness != 1.0 {
+            let needed = "other than 1 needs objective.given_class = true: E(x) = −log Σ exp(−E(x, y)) has no T";
+            return problem("objective.sharpness", needed);
         }
         if !is_plain_contrast && self.model.dropout_prob() > 0.0 {
             let needed = "above 0 is for contrastive divergence alone; set model.dropout = 0";

@@ -1,7 +1,7 @@
-//! Learn to tell classes apart: cross-entropy of p(y | x) ∝ exp(−E(x, y)).
+//! Learn to tell classes apart: cross-entropy of p(y | x) ∝ exp(−T·E(x, y)).
 //!
 //! Grathwohl et al., *Your classifier is secretly an energy based model* (2020), eq. 3: an energy that is
-//! given the class is a classifier whose logits are −E(x, y).
+//! given the class is a classifier whose logits are −E(x, y), here −T·E(x, y).
 
 use core::ops::Range;
 
@@ -16,10 +16,22 @@ use crate::gradient::{Batched, through_folding};
 use crate::state::DataSummary;
 
 /// Mean of −log p(y | x) over the batch, of a network with classes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Classification {
+    /// T > 0, which multiplies energies: p(y | x) ∝ exp(−T·E(x, y)).
+    pub sharpness: f64,
     /// The most images for which a tape is held at a time; `None` for all.
     pub micro_batch: Option<usize>,
+}
+
+impl Default for Classification {
+    /// T = 1.
+    fn default() -> Self {
+        Self {
+            sharpness: 1.0,
+            micro_batch: None,
+        }
+    }
 }
 
 impl<M: EnergyModel + Sync> Objective<M> for Classification {
@@ -46,7 +58,8 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
             micro_batch: self.micro_batch,
             energy: |model: &M, some: Range<usize>| {
                 let images = batch.images.clone().narrow(0, some.start, some.len());
-                surprises(model.energies_by_class(images), &batch.labels[some])
+                let by_class = model.energies_by_class(images) * self.sharpness;
+                surprises(by_class, &batch.labels[some])
             },
             device,
         };
@@ -138,7 +151,11 @@ mod tests {
                     None => net.clone(),
                 };
                 let step = StepContext::default();
-                Classification::default().gradient(&mut (), &net, &batch, &step)
+                let sharp = Classification {
+                    sharpness: 2.0,
+                    ..Classification::default()
+                };
+                sharp.gradient(&mut (), &net, &batch, &step)
             };
             let gradient = of(None).flat;
             let length = gradient.clone().square().sum().sqrt().into_scalar::<f32>();
