@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
 use ebm_data::DataConfig;
 use ebm_model::Precision;
-use ebm_train::{Config, preset};
+use ebm_train::{Config, ConfigError, preset};
 
 use crate::choices::{dataset_parser, device_parser, preset_parser};
 use crate::device::DeviceChoice;
@@ -23,7 +23,8 @@ const DEVICE: &str = "Device";
 /// What determines a configuration, shared by the commands that need one.
 #[derive(Args, Debug)]
 pub(crate) struct ConfigArgs {
-    /// Recipe to start from; `ebm presets` lists them [default: digits]
+    /// Recipe to start from; `ebm presets` lists them [default: digits; without --config, pictures for data in
+    /// colour]
     #[arg(
         long,
         value_name = "NAME",
@@ -117,9 +118,20 @@ impl DataFlags {
 }
 
 impl ConfigArgs {
-    /// The recipe to start from.
-    pub(crate) fn preset(&self) -> &str {
-        self.preset.as_deref().unwrap_or(preset::DEFAULT)
+    /// The recipe to start from: the one that is named, or the one for the data of the keys and the flags. A
+    /// file is for the default one, whatever its data.
+    pub(crate) fn preset(&self) -> anyhow::Result<&str> {
+        let of_flags = self.data.overrides();
+        let preset = self.preset_over(&of_flags);
+        preset.map_err(|error| self.naming_what_was_typed(error, &of_flags).into())
+    }
+
+    fn preset_over(&self, of_flags: &[String]) -> Result<&str, ConfigError> {
+        match (&self.preset, &self.config) {
+            (Some(name), _) => Ok(name),
+            (None, Some(_)) => Ok(preset::DEFAULT),
+            (None, None) => Config::preset_for_data(&self.all_overrides(of_flags)),
+        }
     }
 
     /// The configuration, `extra` overrides last: those that flags of the command stand for.
@@ -135,14 +147,24 @@ impl ConfigArgs {
     ) -> anyhow::Result<Config> {
         let mut of_flags = self.data.overrides();
         of_flags.extend(extra);
-        let overrides = [self.overrides.as_slice(), &of_flags].concat();
+        let overrides = self.all_overrides(&of_flags);
         let file = self.config.as_deref();
         let resolved = match run {
             Some(run) if self.preset.is_none() => run.resolve_over(file, &overrides),
-            _ => Config::resolve(self.preset(), file, &overrides),
+            _ => self
+                .preset_over(&of_flags)
+                .and_then(|preset| Config::resolve(preset, file, &overrides)),
         };
-        let resolved = resolved.map_err(|error| name_typed(error, &of_flags, flag_of));
-        Ok(resolved.map_err(|error| as_typed(error, &self.overrides))?)
+        Ok(resolved.map_err(|error| self.naming_what_was_typed(error, &of_flags))?)
+    }
+
+    fn all_overrides(&self, of_flags: &[String]) -> Vec<String> {
+        [self.overrides.as_slice(), of_flags].concat()
+    }
+
+    /// An error that names the flag or the argument of `--set` that it is about.
+    fn naming_what_was_typed(&self, error: ConfigError, of_flags: &[String]) -> ConfigError {
+        as_typed(name_typed(error, of_flags, flag_of), &self.overrides)
     }
 }
 

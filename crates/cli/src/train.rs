@@ -126,7 +126,7 @@ impl TrainArgs {
     }
 
     fn default_run_dir(&self, config: &Config) -> anyhow::Result<PathBuf> {
-        let preset = self.config.preset();
+        let preset = self.config.preset()?;
         let usual = Config::resolve(preset, None, &[])?.data.dataset;
         let folder = config.data.dir.as_ref().and_then(|dir| dir.file_name());
         let name = match (config.data.dataset, folder) {
@@ -148,7 +148,7 @@ impl TrainArgs {
     ) -> anyhow::Result<Option<String>> {
         let (whose, usual) = match run {
             Some(run) if self.config.preset.is_none() => ("run", run.clone()),
-            _ => ("preset", Config::resolve(self.config.preset(), None, &[])?),
+            _ => ("preset", Config::resolve(self.config.preset()?, None, &[])?),
         };
         let is_scheduled = matches!(config.lr, Schedule::Varying(_));
         let is_squeezed = is_scheduled && config.iterations != usual.iterations;

@@ -77,7 +77,11 @@ fn help_shows_the_flags_of_a_command_first_and_shared_ones_in_groups() {
     let help = ["train", "--help"];
     let help = Scratch::new().ebm(&help).succeeds().stdout;
     let words: Vec<_> = help.split_whitespace().collect();
-    let default = format!("[default: {}]", preset::DEFAULT);
+    let default = format!(
+        "[default: {}; without --config, {} for data in colour]",
+        preset::DEFAULT,
+        preset::DEFAULT_IN_COLOUR
+    );
     assert!(words.join(" ").contains(&default), "{help}");
     let in_order = [
         "\nOptions:\n",

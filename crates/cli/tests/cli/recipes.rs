@@ -52,7 +52,7 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         let scratch = Scratch::new();
         match preset.name {
             name if name.contains("cifar10") => write_cifar10(&scratch),
-            name if name.contains("imagenet") => write_folder(&scratch),
+            name if name.contains("imagenet") || name == "pictures" => write_folder(&scratch),
             name if name.contains("mnist") => write_mnist(&scratch),
             _ => {}
         }
@@ -71,11 +71,12 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
             NetworkName::Unet | NetworkName::Pooled => "model.widths=[4, 4, 4]",
             _ => "model.filters=4",
         };
-        // 128×128 pixels take their time.
-        let size = if preset.name.contains("128") {
-            "32"
-        } else {
-            "0"
+        let size = match preset.name {
+            // 128×128 pixels take their time.
+            name if name.contains("128") => "32",
+            // The size of pictures that are not square must be said.
+            "pictures" => "16",
+            _ => "0",
         };
         let mut args = vec!["train", "--preset", preset.name, "--device", "cpu"];
         args.extend(["--run-dir", "run", "--iterations", "50"]);

@@ -34,8 +34,14 @@ presets!(
     "digits-conditional",
     "mnist-uva",
     "mnist",
+    "mnist-fast",
+    "mnist-best",
+    "mnist-long",
+    "mnist-jem",
     "mnist-flow",
     "mnist-recovery",
+    "pictures",
+    "cifar10-flow",
     "igebm-mnist-conditional",
     "igebm-cifar10",
     "igebm-cifar10-conditional",
@@ -47,8 +53,11 @@ presets!(
     "igebm-dsprites-rotation",
 );
 
-/// The preset that runs where none is named.
+/// The preset that runs where none is named and images are grey.
 pub const DEFAULT: &str = PRESETS[0].name;
+
+/// The one that runs where none is named and images are in colour.
+pub const DEFAULT_IN_COLOUR: &str = "pictures";
 
 /// The TOML of a preset.
 ///
@@ -107,5 +116,26 @@ mod tests {
             );
             assert!(preset.summary().len() > 10, "{}", preset.name);
         }
+    }
+
+    #[test]
+    fn images_in_colour_have_a_recipe_of_their_own() {
+        let suitable = |keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            Config::preset_for_data(&keys).expect("keys that exist")
+        };
+        assert_eq!(suitable(&[]), DEFAULT);
+        // Digits are grey, whatever is asked for.
+        assert_eq!(
+            suitable(&["data.dataset=mnist", "data.channels=3"]),
+            DEFAULT
+        );
+        // Keys of a network that only the other recipe has do not matter.
+        let colour = ["data.dataset=cifar10", "model.widths=[8, 8]"];
+        assert_eq!(suitable(&colour), DEFAULT_IN_COLOUR);
+        let grey = ["data.dataset=folder", "data.channels=1"];
+        assert_eq!(suitable(&grey), DEFAULT);
+        assert_eq!(suitable(&["data.dataset=folder"]), DEFAULT_IN_COLOUR);
+        text(DEFAULT_IN_COLOUR).expect("a preset");
     }
 }

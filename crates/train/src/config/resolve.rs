@@ -26,6 +26,24 @@ impl Config {
         Ok(config)
     }
 
+    /// The preset to start from where neither one nor a file is named: what `key=value` overrides say of the
+    /// data decides.
+    ///
+    /// # Errors
+    /// Names the assignment that is wrong, and the key.
+    pub fn preset_for_data(overrides: &[String]) -> Result<&'static str, ConfigError> {
+        let origin = format!("preset `{}`", preset::DEFAULT);
+        let table = parse_table(preset::text(preset::DEFAULT)?, &origin)?;
+        let config = Self::laid_over(table, &origin, None, overrides)?;
+        let in_colour =
+            config.data.dataset.native_shape().channels > 1 && config.data.channels != 1;
+        Ok(if in_colour {
+            preset::DEFAULT_IN_COLOUR
+        } else {
+            preset::DEFAULT
+        })
+    }
+
     /// This configuration with a file and `key=value` overrides laid over it, validated.
     ///
     /// # Errors
