@@ -122,15 +122,15 @@ impl ConfigArgs {
     /// file is for the default one, whatever its data.
     pub(crate) fn preset(&self) -> anyhow::Result<&str> {
         let of_flags = self.data.overrides();
-        let preset = self.preset_over(&of_flags);
+        let preset = self.preset_for(&self.all_overrides(&of_flags));
         preset.map_err(|error| self.naming_what_was_typed(error, &of_flags).into())
     }
 
-    fn preset_over(&self, of_flags: &[String]) -> Result<&str, ConfigError> {
+    fn preset_for(&self, overrides: &[String]) -> Result<&str, ConfigError> {
         match (&self.preset, &self.config) {
             (Some(name), _) => Ok(name),
             (None, Some(_)) => Ok(preset::DEFAULT),
-            (None, None) => Config::preset_for_data(&self.all_overrides(of_flags)),
+            (None, None) => Config::preset_for_data(overrides),
         }
     }
 
@@ -152,7 +152,7 @@ impl ConfigArgs {
         let resolved = match run {
             Some(run) if self.preset.is_none() => run.resolve_over(file, &overrides),
             _ => self
-                .preset_over(&of_flags)
+                .preset_for(&overrides)
                 .and_then(|preset| Config::resolve(preset, file, &overrides)),
         };
         Ok(resolved.map_err(|error| self.naming_what_was_typed(error, &of_flags))?)

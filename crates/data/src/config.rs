@@ -96,6 +96,11 @@ impl DataConfig {
         )
     }
 
+    /// Whether the images are in colour: those of the data set are, and grey ones are not asked for.
+    pub fn is_in_colour(&self) -> bool {
+        self.dataset.native_shape().channels > 1 && self.channels != 1
+    }
+
     /// Side of the images to draw, which must be one of `sides`.
     pub(crate) fn side_within(
         &self,

@@ -35,7 +35,7 @@ impl DatasetKind {
 
     /// Shape of an image unless another is asked for. The pictures of a folder decide themselves;
     /// they are taken for 32×32 in colour.
-    pub const fn native_shape(self) -> ImageShape {
+    pub(crate) const fn native_shape(self) -> ImageShape {
         match self {
             Self::Digits | Self::Mnist | Self::FashionMnist => ImageShape::new(1, 28, 28),
             // The size of dSprites.

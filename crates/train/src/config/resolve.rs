@@ -35,9 +35,7 @@ impl Config {
         let origin = format!("preset `{}`", preset::DEFAULT);
         let table = parse_table(preset::text(preset::DEFAULT)?, &origin)?;
         let config = Self::laid_over(table, &origin, None, overrides)?;
-        let in_colour =
-            config.data.dataset.native_shape().channels > 1 && config.data.channels != 1;
-        Ok(if in_colour {
+        Ok(if config.data.is_in_colour() {
             preset::DEFAULT_IN_COLOUR
         } else {
             preset::DEFAULT

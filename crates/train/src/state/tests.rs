@@ -9,9 +9,10 @@ use ebm_model::{EnergyModel, Network};
 
 use crate::checkpoint;
 use crate::config::Config;
-use crate::objective::AnyObjective;
+use crate::objective::{AnyObjective, AnyState};
 use crate::parameters;
 use crate::run::{load_state, new_state};
+use crate::state::TrainState;
 use crate::trainer::Trainer;
 
 /// The largest singular value of a matrix, by one-sided Jacobi rotations of its rows.
@@ -52,9 +53,44 @@ fn largest_norm(mut model: Network) -> f64 {
     values.fold(0.0, f64::max)
 }
 
-fn trainer(config: &Config, data: &Images) -> Trainer<Network, AnyObjective> {
-    let state = new_state(config, data.into(), &Device::flex()).expect("fits");
-    Trainer::from_state(state, config.objective(), config.seed).with_config(config.step())
+type State = TrainState<Network, AnyState>;
+
+/// A preset with other keys, its images, and a trainer before its first iteration.
+fn start(preset: &str, overrides: &[&str]) -> (Config, Images, Trainer<Network, AnyObjective>) {
+    let overrides: Vec<_> = overrides.iter().map(|key| (*key).to_owned()).collect();
+    let config = Config::resolve(preset, None, &overrides).expect("resolves");
+    let data = ebm_data::load(&config.data, 1).expect("drawn").train;
+    let state = new_state(&config, (&data).into(), &Device::flex()).expect("fits");
+    let trainer = Trainer::from_state(state, config.objective(), config.seed);
+    let trainer = trainer.with_config(config.step());
+    (config, data, trainer)
+}
+
+/// Train for some iterations. Returns the state, and how far the weight that moved most has moved.
+fn train(
+    mut trainer: Trainer<Network, AnyObjective>,
+    config: &Config,
+    data: &Images,
+    iterations: usize,
+) -> (State, f32) {
+    let device = Device::flex();
+    let mut batches = Batches::new(data, config.batches(), config.seed, &device);
+    let before = parameters::flatten(&trainer.state.model);
+    for _ in 0..iterations {
+        trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
+    }
+    let state = trainer.state;
+    let moved = (parameters::flatten(&state.model) - before).abs().max();
+    (state, moved.into_scalar())
+}
+
+/// The state that is read from a checkpoint of this one.
+fn read_back(state: &State, config: &Config) -> State {
+    let dir = tempfile::tempdir().expect("a folder");
+    let files = state.to_files();
+    let path = checkpoint::write(dir.path(), state.iteration, &files, 1).expect("written");
+    let checkpoint = checkpoint::read(&path).expect("read");
+    load_state(config, &checkpoint, &Device::flex()).expect("fits")
 }
 
 #[test]
@@ -70,19 +106,9 @@ fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_afte
             "data.train_images=32",
             "data.image_size=16",
         ];
-        let config = Config::resolve("digits", None, &overrides.map(String::from));
-        let config = config.expect("resolves");
-        let data = ebm_data::load(&config.data, 1).expect("drawn").train;
-        let device = Device::flex();
-        let mut trainer = trainer(&config, &data);
-        let mut batches = Batches::new(&data, config.batches(), config.seed, &device);
-        let before = parameters::flatten(&trainer.state.model);
-        for _ in 0..60 {
-            trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
-        }
-        let state = trainer.state;
-        let moved = (parameters::flatten(&state.model) - before).abs().max();
-        assert!(moved.into_scalar::<f32>() > 0.005, "the weights have moved");
+        let (config, data, trainer) = start("digits", &overrides);
+        let (state, moved) = train(trainer, &config, &data, 60);
+        assert!(moved > 0.005, "the weights have moved");
         let norm = largest_norm(state.model.clone());
         assert!(
             norm < 1.01,
@@ -96,10 +122,7 @@ fn no_weight_under_spectral_norm_stretches_after_training_in_the_average_or_afte
         let norm = largest_norm(average);
         assert!(norm < 1.0 + 1e-3, "{network}: {norm} in the average");
 
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = checkpoint::write(dir.path(), 60, &state.to_files(), 1).expect("written");
-        let checkpoint = checkpoint::read(&path).expect("read");
-        let loaded = load_state(&config, &checkpoint, &device).expect("fits");
+        let loaded = read_back(&state, &config);
         assert_eq!(largest_norm(loaded.model), largest_norm(state.model));
     }
 }
@@ -116,26 +139,15 @@ fn a_state_comes_back_bit_for_bit() {
         "data.train_images=48",
         "data.image_size=16",
     ];
-    let config = Config::resolve("digits-conditional", None, &overrides.map(String::from));
-    let config = config.expect("resolves");
-    let data = ebm_data::load(&config.data, 1).expect("drawn").train;
-    let device = Device::flex();
-    let mut trainer = trainer(&config, &data);
+    let (config, data, mut trainer) = start("digits-conditional", &overrides);
     trainer.state.attempt = 3;
-    let mut batches = Batches::new(&data, config.batches(), config.seed, &device);
-    for _ in 0..4 {
-        trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
-    }
-    let state = trainer.state;
+    let (state, _) = train(trainer, &config, &data, 4);
     assert_ne!(
         state.objective_state.step_scale(),
         1.0,
         "the step size adapts"
     );
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = checkpoint::write(dir.path(), 4, &state.to_files(), 1).expect("written");
-    let checkpoint = checkpoint::read(&path).expect("read");
-    let loaded = load_state(&config, &checkpoint, &device).expect("fits");
+    let loaded = read_back(&state, &config);
     assert_eq!(loaded.to_files(), state.to_files());
     assert_eq!((loaded.attempt, loaded.iteration), (3, 4));
 }
@@ -152,23 +164,10 @@ fn networks_of_stages_train_and_come_back_bit_for_bit() {
             "data.train_images=48",
             "data.image_size=16",
         ];
-        let config = Config::resolve("digits-conditional", None, &overrides.map(String::from));
-        let config = config.expect("resolves");
-        let data = ebm_data::load(&config.data, 1).expect("drawn").train;
-        let device = Device::flex();
-        let mut trainer = trainer(&config, &data);
-        let mut batches = Batches::new(&data, config.batches(), config.seed, &device);
-        let before = parameters::flatten(&trainer.state.model);
-        for _ in 0..3 {
-            trainer.step(&batches.at(trainer.key(), Shard::WHOLE));
-        }
-        let state = trainer.state;
-        let moved = (parameters::flatten(&state.model) - before).abs().max();
-        assert!(moved.into_scalar::<f32>() > 0.0, "{network} has learned");
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = checkpoint::write(dir.path(), 3, &state.to_files(), 1).expect("written");
-        let checkpoint = checkpoint::read(&path).expect("read");
-        let loaded = load_state(&config, &checkpoint, &device).expect("fits");
+        let (config, data, trainer) = start("digits-conditional", &overrides);
+        let (state, moved) = train(trainer, &config, &data, 3);
+        assert!(moved > 0.0, "{network} has learned");
+        let loaded = read_back(&state, &config);
         assert_eq!(loaded.to_files(), state.to_files(), "{network}");
     }
 }
