@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::ImageShape;
-use ebm_model::{EnergyModel, Frozen};
+use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Array, ArrayData, CheckpointError};
 use ebm_train::parameters::{self, ParameterSpec};
-use ebm_train::{Config, DataSummary, RunDir, TrainError, named_arrays, new_state};
+use ebm_train::{
+    AnyState, Config, DataSummary, RunDir, TrainError, TrainState, named_arrays, new_state,
+};
 
 use crate::trained::{Trained, Weights};
 pub use error::{Difference, ImportError};
@@ -61,6 +63,36 @@ pub fn import(
     config: &Config,
     run_dir: &Path,
 ) -> Result<PathBuf, ImportError> {
+    let state = state(bytes, path, config, &Device::flex())?;
+    if checkpoint::latest(run_dir)?.is_some() {
+        let path = run_dir.to_owned();
+        return Err(ImportError::Taken { path });
+    }
+    let dir = RunDir::open(run_dir, config, false)?;
+    dir.adopt(config)?;
+    Ok(dir.save(config, &state)?)
+}
+
+/// The network of a file of weights, as [`import`] takes them, without a run.
+///
+/// # Errors
+/// Where the file is of another network than the configuration's.
+pub(crate) fn model(
+    bytes: &[u8],
+    path: &Path,
+    config: &Config,
+    device: &Device,
+) -> Result<Frozen<Network>, ImportError> {
+    Ok(state(bytes, path, config, device)?.last_model())
+}
+
+/// A state of the configuration before its first iteration, with the weights of a file.
+fn state(
+    bytes: &[u8],
+    path: &Path,
+    config: &Config,
+    device: &Device,
+) -> Result<TrainState<Network, AnyState>, ImportError> {
     let mut arrays = checkpoint::decode(bytes, path)?;
     let data = match Note::read(bytes, path)? {
         Some(note) => summary(&note, path, config)?,
@@ -70,22 +102,15 @@ pub fn import(
         }
         None => DataSummary::unlabelled(config.data.native_shape()),
     };
-    if checkpoint::latest(run_dir)?.is_some() {
-        let path = run_dir.to_owned();
-        return Err(ImportError::Taken { path });
-    }
-    let device = Device::flex();
-    let mut state = new_state(config, data, &device).map_err(TrainError::from)?;
-    let vector = take_parameters(&state.model, &mut arrays, &device)?;
+    let mut state = new_state(config, data, device).map_err(TrainError::from)?;
+    let vector = take_parameters(&state.model, &mut arrays, device)?;
     if let Some(name) = arrays.into_keys().next() {
         let path = path.to_owned();
         return Err(ImportError::LeftOver { path, name });
     }
     state.model = parameters::unflatten(state.model, &vector);
     state.ema = vector;
-    let dir = RunDir::open(run_dir, config, false)?;
-    dir.adopt(config)?;
-    Ok(dir.save(config, &state)?)
+    Ok(state)
 }
 
 /// What a file's metadata say of the data of its model.

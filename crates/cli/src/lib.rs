@@ -1,7 +1,7 @@
 //! Offer the libraries on the command line, one file per subcommand.
 //!
-//! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy` (what a user
-//! does) → `device` (where it is computed) → `output` (what is written) → `remedies`, `hints` (what to
+//! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy`, `denoise` (what
+//! a user does) → `device` (where it is computed) → `output` (what is written) → `remedies`, `hints` (what to
 //! type after an error), `exit` (its exit code) → `bench`.
 
 /// Write a line to stderr, if anybody reads it: progress that nobody hears of ends no run.
@@ -22,6 +22,7 @@ mod cost;
 mod counted;
 mod data;
 mod dataset;
+mod denoise;
 mod device;
 mod devices;
 mod duration;
@@ -81,6 +82,7 @@ enum Command {
     Train(train::TrainArgs),
     Sample(sample::SampleArgs),
     Energy(energy::EnergyArgs),
+    Denoise(denoise::DenoiseArgs),
     Evaluate(evaluate::EvaluateArgs),
     Features(features::FeaturesArgs),
     Export(export::ExportArgs),
@@ -133,6 +135,7 @@ impl Cli {
             Command::Train(args) => args.run(self.quiet),
             Command::Sample(args) => args.run(self.quiet),
             Command::Energy(args) => args.run(self.quiet),
+            Command::Denoise(args) => args.run(self.quiet),
             Command::Evaluate(args) => args.run(self.quiet),
             Command::Features(args) => args.run(self.quiet),
             Command::Export(args) => args.run(self.quiet),

@@ -2,7 +2,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::rows::row_mask;
-use ebm_core::{DeviceKind, Distribution, NoiseKey, Shard, StepKey, Stream, index_tensor};
+use ebm_core::{
+    DeviceKind, Distribution, ImageShape, NoiseKey, Shard, StepKey, Stream, index_tensor,
+};
 use ebm_langevin::{ByteImages, Noise, dequantise, perturb};
 
 use crate::images::Images;
@@ -25,6 +27,8 @@ pub struct BatchConfig {
     pub batch_size: usize,
     /// Mirror every image left to right with probability ½.
     pub flip: bool,
+    /// Turn every image by 0, 90, 180 or 270 degrees, evenly.
+    pub turn: bool,
     /// Move every image by up to this many pixels, up or down and to a side.
     pub shift: usize,
     /// Standard deviation of the Gaussian noise added to the images, with pixels in [0, 1]; 0 for
@@ -40,6 +44,7 @@ impl BatchConfig {
         Self {
             batch_size,
             flip: false,
+            turn: false,
             shift: 0,
             noise_std: 0.0,
             margin: 0.0,
@@ -49,6 +54,12 @@ impl BatchConfig {
     /// Mirror every image left to right with probability ½, or not.
     pub fn with_flip(mut self, flip: bool) -> Self {
         self.flip = flip;
+        self
+    }
+
+    /// Turn every image by 0, 90, 180 or 270 degrees, or not.
+    pub fn with_turn(mut self, turn: bool) -> Self {
+        self.turn = turn;
         self
     }
 
@@ -86,8 +97,13 @@ impl<'a> Batches<'a> {
     /// The batches of `images`, visited in the order of `seed`.
     ///
     /// # Panics
-    /// If there are no images, or `batch_size` is 0.
+    /// If there are no images, or `batch_size` is 0, or images to be turned are not square.
     pub fn new(images: &'a Images, config: BatchConfig, seed: u64, device: &'a Device) -> Self {
+        let ImageShape { height, width, .. } = images.shape;
+        assert!(
+            !config.turn || height == width,
+            "only squares can be turned, not {height}×{width}"
+        );
         let kept = (bytes_kept(images, device) > 0)
             .then(|| ByteImages::new(&images.pixels, images.shape.dims(), device));
         Self {
@@ -100,9 +116,9 @@ impl<'a> Batches<'a> {
     }
 
     /// The part of an iteration's global batch that `shard` has: mirrored with probability ½ where
-    /// [`BatchConfig::flip`], moved by up to [`BatchConfig::shift`] pixels, a byte q becomes (q + u)/256 with u ~ U(0, 1), plus noise of
-    /// [`BatchConfig::noise_std`], then clipped to [0, 1] and
-    /// [`BatchConfig::margin`] around it.
+    /// [`BatchConfig::flip`], turned where [`BatchConfig::turn`], moved by up to [`BatchConfig::shift`] pixels; a
+    /// byte q becomes (q + u)/256 with u ~ U(0, 1), plus noise of [`BatchConfig::noise_std`], then clipped to
+    /// [0, 1] and [`BatchConfig::margin`] around it.
     ///
     /// The order depends on the seed and the iteration alone; coins, fractions and noise on the whole
     /// key and the place in the global batch.
@@ -118,6 +134,7 @@ impl<'a> Batches<'a> {
         let mut bytes = self.bytes(&indices);
         let BatchConfig {
             flip,
+            turn,
             shift,
             noise_std,
             margin,
@@ -125,6 +142,9 @@ impl<'a> Batches<'a> {
         } = self.config;
         if flip {
             bytes = mirror_some(bytes, key.stream(Stream::DataFlip), &places);
+        }
+        if turn {
+            bytes = turn_some(bytes, key.stream(Stream::DataTurn), &places);
         }
         if shift > 0 {
             bytes = moved(bytes, shift, key.stream(Stream::DataShift), &places);
@@ -164,6 +184,18 @@ fn mirror_some(images: Tensor<4>, key: NoiseKey, places: &[u32]) -> Tensor<4> {
         .mask_where(row_mask(&coins, &images), mirrored)
 }
 
+/// Every image, turned by a multiple of 90 degrees that depends on the image's place.
+fn turn_some(images: Tensor<4>, key: NoiseKey, places: &[u32]) -> Tensor<4> {
+    let turns = places.iter().map(|&place| key.words(place, 0)[0]);
+    let [by_quarter, by_half] = [1, 2].map(|bit| {
+        let is_set: Vec<bool> = turns.clone().map(|turns| turns & bit != 0).collect();
+        row_mask(&is_set, &images)
+    });
+    let quarter = images.clone().swap_dims(2, 3).flip([3]);
+    let turned = images.mask_where(by_quarter, quarter);
+    turned.clone().mask_where(by_half, turned.flip([2, 3]))
+}
+
 /// Every image, moved by up to `shift` pixels along both axes, black coming in; how far depends on the
 /// image's place.
 fn moved(images: Tensor<4>, shift: usize, key: NoiseKey, places: &[u32]) -> Tensor<4> {
@@ -199,8 +231,6 @@ pub fn bytes_kept(images: &Images, device: &Device) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use ebm_core::ImageShape;
-
     use super::*;
 
     /// One image of a grey ramp, in which every pixel differs from its mirror image.
@@ -218,9 +248,7 @@ mod tests {
         let config = BatchConfig {
             batch_size,
             flip,
-            shift: 0,
-            noise_std: 0.0,
-            margin: 0.0,
+            ..BatchConfig::new(batch_size)
         };
         let device = Device::flex();
         let mut batches = Batches::new(images, config, 0, &device);
@@ -290,6 +318,7 @@ mod tests {
         let config = BatchConfig {
             batch_size,
             flip: true,
+            turn: false,
             shift: 1,
             noise_std: 0.1,
             margin: 0.0,
@@ -337,6 +366,32 @@ mod tests {
     #[test]
     fn a_cpu_keeps_no_second_copy_of_the_images() {
         assert_eq!(bytes_kept(&ten_images(), &Device::flex()), 0);
+    }
+
+    #[test]
+    fn images_are_turned_by_all_four_angles_alike_and_never_mirrored() {
+        let images = Images {
+            pixels: vec![0, 80, 240, 160],
+            shape: ImageShape::new(1, 2, 2),
+            labels: vec![0],
+            class_names: vec![],
+        };
+        let device = Device::flex();
+        let config = BatchConfig::new(400).with_turn(true);
+        let mut batches = Batches::new(&images, config, 0, &device);
+        let batch = batches.at(StepKey::new(0, 0), Shard::WHOLE).images;
+        let pixels: Vec<f64> = batch.into_data().iter::<f64>().collect();
+        // Clockwise from the top left: 0, 1, 2, 3 at no turn.
+        let mut counts = [0; 4];
+        for image in pixels.chunks(4) {
+            let [a, b, d, c] = [0, 1, 2, 3].map(|at: usize| (image[at] * 3.2) as usize);
+            assert_eq!([b, c, d], [1, 2, 3].map(|step| (a + step) % 4), "{image:?}");
+            counts[a] += 1;
+        }
+        // Probability ¼ each: five standard errors around 100.
+        let error = 5.0 * (400.0 * 0.25 * 0.75_f64).sqrt();
+        let is_even = |&count: &i32| (f64::from(count) - 100.0).abs() < error;
+        assert!(counts.iter().all(is_even), "{counts:?}");
     }
 
     #[test]

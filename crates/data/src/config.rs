@@ -31,6 +31,9 @@ pub struct DataConfig {
     pub channels: usize,
     /// Leave out pictures that cannot be decoded instead of stopping.
     pub skip_bad: bool,
+    /// Squares of `image_size` that are cut from every picture at random places, always the same, in place of
+    /// its centre square resized (`folder` only); 0 for none.
+    pub crops: usize,
     /// What the labels tell about an image (`shapes` only).
     pub factor: Factor,
     /// Training images to draw (`digits` and `shapes` only).
@@ -40,6 +43,8 @@ pub struct DataConfig {
     /// Mirror every image left to right with probability ½ each time it is used. Not for digits,
     /// letters or labels that tell left from right.
     pub flip: bool,
+    /// Turn every image by 0, 90, 180 or 270 degrees, evenly, each time it is used.
+    pub turn: bool,
     /// Move every image by up to this many pixels, each way, each time it is used, black coming in.
     #[schemars(range(max = 64))]
     pub shift: usize,
@@ -57,10 +62,12 @@ impl Default for DataConfig {
             image_size: 0,
             channels: 0,
             skip_bad: false,
+            crops: 0,
             factor: Factor::Shape,
             train_images: 20_000,
             test_images: 2_000,
             flip: false,
+            turn: false,
             shift: 0,
             noise_std: 0.0,
         }

@@ -20,7 +20,7 @@
 //! # Reading order
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
 //! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar` and `folder` read
-//! files) → `picture` and `resize` (decoding, the only resizing filter) → `batches` and `order` (what
+//! files) → `picture`, `photo` and `resize` (decoding, whole pictures, the only resizing filter) → `batches` and `order` (what
 //! a training step sees); `error` says why there are no images.
 //!
 //! What a byte is as a pixel and a colour as a grey stands in `ebm_core::pixels`.
@@ -33,6 +33,7 @@ mod factor;
 mod images;
 mod kind;
 mod order;
+mod photo;
 mod picture;
 mod resize;
 mod sources;
@@ -44,5 +45,6 @@ pub use error::DataError;
 pub use factor::Factor;
 pub use images::Images;
 pub use kind::DatasetKind;
+pub use photo::{Photo, Planes};
 pub use picture::decode_picture;
-pub use sources::{Decoded, load, load_with};
+pub use sources::{Decoded, is_picture, load, load_with};

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use ebm_core::ImageShape;
 use ebm_core::pixels::luma_of_bytes;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Rgb, RgbImage};
+use image::error::{ParameterError, ParameterErrorKind};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Rgb, RgbImage, imageops};
+use rand::{Rng, RngExt};
 
 use crate::error::DataError;
 use crate::resize::resize;
@@ -33,12 +35,32 @@ pub(crate) fn dimensions(path: &Path) -> Result<(u32, u32), ImageError> {
 pub(crate) fn decode(path: &Path, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
     let picture = over_black(centre_square(&read(path)?));
     let picture = resize(&picture, shape.width, shape.height);
-    Ok(if shape.channels == 1 {
-        let colours = picture.pixels().map(|pixel| pixel.0);
-        colours.map(luma_of_bytes).collect()
-    } else {
-        planes(&picture)
-    })
+    Ok(planes_of(&picture, shape.channels))
+}
+
+/// Squares of `shape` at random places of the picture, drawn from `rng`, one `[c, h, w]` after another; else as
+/// [`decode`].
+pub(crate) fn cut(
+    path: &Path,
+    shape: ImageShape,
+    num: usize,
+    rng: &mut impl Rng,
+) -> Result<Vec<u8>, ImageError> {
+    let picture = over_black(read(path)?);
+    let (width, height) = picture.dimensions();
+    let side = shape.width as u32;
+    if width.min(height) < side {
+        let problem = format!("it is {width} by {height}, too small for squares of {side}");
+        let kind = ParameterErrorKind::Generic(problem);
+        return Err(ImageError::Parameter(ParameterError::from_kind(kind)));
+    }
+    let mut pixels = Vec::with_capacity(num * shape.pixels());
+    for _ in 0..num {
+        let [left, top] = [width, height].map(|length| rng.random_range(0..=length - side));
+        let square = imageops::crop_imm(&picture, left, top, side, side).to_image();
+        pixels.extend(planes_of(&square, shape.channels));
+    }
+    Ok(pixels)
 }
 
 /// The picture in the file, turned as its EXIF orientation says.
@@ -73,6 +95,16 @@ fn over_black(picture: DynamicImage) -> RgbImage {
     })
 }
 
+/// The picture as `[channels, height, width]`, with one channel in grey.
+fn planes_of(picture: &RgbImage, channels: usize) -> Vec<u8> {
+    if channels == 1 {
+        let colours = picture.pixels().map(|pixel| pixel.0);
+        colours.map(luma_of_bytes).collect()
+    } else {
+        planes(picture)
+    }
+}
+
 /// Interleaved RGB as three planes.
 fn planes(rgb: &[u8]) -> Vec<u8> {
     (0..3)
@@ -82,7 +114,11 @@ fn planes(rgb: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use image::{GrayImage, Rgba, RgbaImage};
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
 
     use super::*;
     use crate::images::Images;
@@ -104,6 +140,34 @@ mod tests {
             [1, 2, 1, 2, 10, 10, 11, 11, 20, 20, 20, 20]
         );
         assert_eq!(dimensions(&path).unwrap(), (4, 2));
+    }
+
+    #[test]
+    fn squares_are_cut_from_everywhere_in_a_picture_as_large_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("wide.png");
+        RgbImage::from_fn(5, 4, |x, y| Rgb([(10 * y + x) as u8; 3]))
+            .save(&path)
+            .unwrap();
+        let mut rng = SmallRng::seed_from_u64(0);
+        let squares = cut(&path, shape(1, 3), 100, &mut rng).unwrap();
+        assert_eq!(squares.len(), 900);
+        let mut corners = BTreeSet::new();
+        for square in squares.chunks(9) {
+            let from_corner = square.iter().map(|pixel| pixel - square[0]);
+            let expected = [0, 1, 2, 10, 11, 12, 20, 21, 22];
+            assert_eq!(from_corner.collect::<Vec<_>>(), expected);
+            corners.insert(square[0]);
+        }
+        // Each of six places is missed with probability (5/6)¹⁰⁰.
+        assert_eq!(corners, BTreeSet::from([0, 1, 2, 10, 11, 12]));
+
+        let error = cut(&path, shape(1, 5), 1, &mut rng).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("it is 5 by 4, too small for squares of 5"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -41,6 +41,16 @@ pub enum InvalidNetwork {
         /// Times that the network halves them.
         halvings: usize,
     },
+    /// Images whose sides cannot be cut into patches without a rest.
+    #[error("images of {height}×{width} cannot be cut into patches of {side}×{side} pixels")]
+    NoWholePatches {
+        /// Height of the images.
+        height: usize,
+        /// Width of the images.
+        width: usize,
+        /// Side of the patches.
+        side: usize,
+    },
     /// Images of which nothing is left where the network has halved them.
     #[error(
         "images of {height}×{width} cannot be halved {halvings} times; use larger images, or fewer stages"

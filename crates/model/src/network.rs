@@ -10,6 +10,7 @@ use crate::conv_net::{ConvNet, ConvNetConfig};
 use crate::energy::{EnergyContext, EnergyModel};
 use crate::invalid_network::InvalidNetwork;
 use crate::layers::NormedWeight;
+use crate::locality::Locality;
 use crate::ops::Factors;
 use crate::pooled_net::{PooledNet, PooledNetConfig};
 use crate::res_net::{ResNet, ResNetConfig};
@@ -74,6 +75,15 @@ impl Network {
             Self::Res(net) => net.work(shape),
             Self::UNet(net) => net.work(shape),
             Self::Pooled(net) => net.work(shape),
+        }
+    }
+
+    /// How far ∇E sees, of an energy that is a sum over space; `None` for one of images of one size, or in which
+    /// every pixel sees every other.
+    pub fn locality(&self) -> Option<Locality> {
+        match self {
+            Self::UNet(net) => net.locality(),
+            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) => None,
         }
     }
 

@@ -39,6 +39,9 @@ pub(super) struct Note {
     /// Its widths, as `model.widths`.
     #[serde(skip_serializing_if = "Option::is_none")]
     widths: Option<Vec<usize>>,
+    /// Side of its patches, as `model.patch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<usize>,
     /// Blocks of a stage, as `model.blocks`.
     #[serde(skip_serializing_if = "Option::is_none")]
     blocks: Option<usize>,
@@ -110,6 +113,7 @@ impl Note {
             network: Some(model.network),
             filters: resolved.filters,
             widths: resolved.widths,
+            patch: resolved.patch,
             blocks: resolved.blocks,
             head: resolved.head,
             energy_scale: resolved.energy_scale,

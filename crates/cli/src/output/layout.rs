@@ -8,7 +8,7 @@
 ///
 /// # Panics
 /// If `images` is not a whole number of images.
-pub(crate) fn nchw_to_nhwc(images: &[u8], [channels, height, width]: [usize; 3]) -> Vec<u8> {
+pub(crate) fn nchw_to_nhwc<T: Copy>(images: &[T], [channels, height, width]: [usize; 3]) -> Vec<T> {
     let plane = height * width;
     let image_len = channels * plane;
     assert!(
@@ -33,7 +33,7 @@ pub(crate) fn nchw_to_nhwc(images: &[u8], [channels, height, width]: [usize; 3])
 ///
 /// # Panics
 /// If `images` is not a whole number of images.
-pub(crate) fn nhwc_to_nchw(images: &[u8], [channels, height, width]: [usize; 3]) -> Vec<u8> {
+pub(crate) fn nhwc_to_nchw<T: Copy>(images: &[T], [channels, height, width]: [usize; 3]) -> Vec<T> {
     // With the roles of channels and pixels exchanged it is the same transposition.
     nchw_to_nhwc(images, [height * width, 1, channels])
 }

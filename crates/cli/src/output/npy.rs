@@ -9,10 +9,12 @@ use super::{WriteError, write_encoded};
 
 /// An array that could not be loaded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the array {}: {cause}; give a .npy file of type uint8 in C order", path.display())]
+#[error("cannot read the array {}: {cause}; give a .npy file of type {expected} in C order", path.display())]
 pub(crate) struct NpyReadError {
     /// The file that was being read.
     pub path: PathBuf,
+    /// The type of its elements.
+    pub expected: &'static str,
     /// What is wrong with it.
     pub cause: io::Error,
 }
@@ -55,17 +57,33 @@ pub(crate) fn save_npy_u32(path: &Path, shape: &[usize], data: &[u32]) -> Result
 /// # Errors
 /// [`NpyReadError`] if the file cannot be read or holds something else.
 pub(crate) fn load_npy_u8(path: &Path) -> Result<(Vec<usize>, Vec<u8>), NpyReadError> {
+    load(path, "uint8")
+}
+
+/// Loads the shape and the values, in row-major order, of a `.npy` file of type `float32`.
+///
+/// # Errors
+/// [`NpyReadError`] if the file cannot be read or holds something else.
+pub(crate) fn load_npy_f32(path: &Path) -> Result<(Vec<usize>, Vec<f32>), NpyReadError> {
+    load(path, "float32")
+}
+
+fn load<T: npyz::Deserialize>(
+    path: &Path,
+    expected: &'static str,
+) -> Result<(Vec<usize>, Vec<T>), NpyReadError> {
     let load = || {
         let bytes = std::fs::read(path)?;
         let file = npyz::NpyFile::new(bytes.as_slice())?;
         let shape = file.shape().iter().map(|&extent| extent as usize).collect();
         match file.order() {
-            npyz::Order::C => Ok((shape, file.into_vec::<u8>()?)),
+            npyz::Order::C => Ok((shape, file.into_vec::<T>()?)),
             npyz::Order::Fortran => Err(io::Error::other("it is in Fortran order")),
         }
     };
     load().map_err(|cause| NpyReadError {
         path: path.to_owned(),
+        expected,
         cause,
     })
 }

@@ -1,5 +1,6 @@
 //! Say which flag mends an error of a trained model's use.
 
+use ebm_apply::denoise::DenoiseError;
 use ebm_apply::evaluate::{AnnealingError, LikelihoodError, MixingError};
 use ebm_apply::exchange::Difference;
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
@@ -41,6 +42,20 @@ pub(super) fn of_sampling(error: &SampleError) -> String {
         SampleError::Diverged { .. } => "try fewer --steps, or an earlier checkpoint",
     };
     remedy.to_owned()
+}
+
+/// The remedy where a picture cannot be denoised.
+pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
+    let remedy = match error {
+        DenoiseError::NotADenoiser { .. } => {
+            "leave out --model, or train one: ebm train --preset photos --data-dir DIR"
+        }
+        DenoiseError::OtherSize { .. } | DenoiseError::OtherChannels { .. } => {
+            "leave out --model: the program's own takes every size, grey or in colour"
+        }
+        DenoiseError::NotFinite { .. } => return None,
+    };
+    Some(remedy.to_owned())
 }
 
 /// The remedy where a likelihood cannot be measured.

@@ -10,6 +10,7 @@ mod classes;
 mod collapse;
 mod commands;
 mod common;
+mod denoise;
 mod energies;
 mod evaluate_every;
 mod evaluation;

@@ -42,6 +42,10 @@ pub enum Stream {
     ObjectiveNoise = 16,
     /// How much of it.
     ObjectiveLevel = 17,
+    /// Which images of the data are turned, and how far.
+    DataTurn = 18,
+    /// Where squares are cut from pictures.
+    DataCrop = 19,
 }
 
 /// Seeds of the attempts after the first are drawn from a counter that no stream uses.

@@ -12,7 +12,7 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::kind::DatasetKind;
 
-pub use folder::Decoded;
+pub use folder::{Decoded, is_picture};
 
 /// Loads the images that `config` asks for; `seed` is used by `digits` and `shapes` only.
 ///
@@ -39,6 +39,13 @@ pub fn load_with(
             dataset: config.dataset,
             path: path.clone(),
             holds: sniff::kinds_in(path),
+        });
+    }
+    if config.crops > 0 && config.dataset != DatasetKind::Folder {
+        return Err(DataError::BadSetting {
+            key: "data.crops",
+            got: config.crops,
+            remedy: "squares are cut from the pictures of `folder` alone: set 0",
         });
     }
     match config.dataset {

@@ -19,6 +19,7 @@ mod geometry;
 #[cfg(feature = "wgpu")]
 mod gpu;
 mod layouts;
+mod patches;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -35,3 +36,4 @@ pub(crate) use gpu::conv::has_bf16_units;
 #[cfg(feature = "wgpu")]
 pub(crate) use gpu::resident;
 pub(crate) use layouts::Layouts;
+pub(crate) use patches::{of_patches, to_patches};

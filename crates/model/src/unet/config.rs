@@ -29,8 +29,10 @@ pub enum Head {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UNetConfig {
-    /// Channels of every stage, the first at the images' size, each next one at half of it.
+    /// Channels of every stage, the first at the images' size over `patch`, each next one at half of it.
     pub widths: Vec<usize>,
+    /// Side of the squares of pixels that the network sees as one pixel of so many more channels; 1 for none.
+    pub patch: usize,
     /// Residual blocks of a stage on the way down; one leads to each stage on the way up.
     pub blocks: usize,
     /// What makes an energy of the network.
@@ -55,6 +57,7 @@ impl Default for UNetConfig {
     fn default() -> Self {
         Self {
             widths: vec![32, 64, 64],
+            patch: 1,
             blocks: 1,
             head: Head::default(),
             activation: Activation::Swish,
@@ -74,7 +77,7 @@ impl UNetConfig {
     ///
     /// # Errors
     /// Where there are no stages, blocks or channels, or where `shape` cannot be halved from stage to
-    /// stage: its sides must be divisible by 2^(stages − 1), for [`Head::Pooled`] at least as large.
+    /// stage: its sides must be divisible by `patch`·2^(stages − 1), for [`Head::Pooled`] at least as large.
     pub fn init(
         &self,
         shape: ImageShape,
@@ -83,10 +86,11 @@ impl UNetConfig {
     ) -> Result<UNet, InvalidNetwork> {
         self.check(shape)?;
         let bound = self.spectral_norm.then_some(Bound::One);
+        let of_patch = shape.channels * self.patch * self.patch;
         let stem = ConvSpec {
             bias: true,
             bound,
-            ..ConvSpec::same([shape.channels, self.widths[0]], 3)
+            ..ConvSpec::same([of_patch, self.widths[0]], 3)
         };
         let stem = stem.init(rng, device);
         let (mut down, mut channels) = (Vec::new(), self.widths[0]);
@@ -110,8 +114,9 @@ impl UNetConfig {
             down,
             attention,
             up: up.collect(),
-            out: self.output(shape.channels, rng, device),
+            out: self.output(of_patch, rng, device),
             blocks: self.blocks,
+            patch: self.patch,
             activation: self.activation,
             energy_scale: self.energy_scale,
             num_classes: self.num_classes,
@@ -167,10 +172,23 @@ impl UNetConfig {
         if self.blocks == 0 {
             return zero(1, "blocks");
         }
+        if self.patch == 0 {
+            return zero(1, "patch");
+        }
+        let ImageShape { height, width, .. } = shape;
+        if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
+            return Err(InvalidNetwork::NoWholePatches {
+                height,
+                width,
+                side: self.patch,
+            });
+        }
         let halvings = self.widths.len() - 1;
+        let [height, width] = [height, width].map(|length| length / self.patch);
+        let seen = ImageShape::new(shape.channels, height, width);
         match self.head {
-            Head::Dot | Head::HalfSquared => InvalidNetwork::check_divisible(shape, halvings),
-            Head::Pooled => InvalidNetwork::check_large_enough(shape, halvings),
+            Head::Dot | Head::HalfSquared => InvalidNetwork::check_divisible(seen, halvings),
+            Head::Pooled => InvalidNetwork::check_large_enough(seen, halvings),
         }
     }
 }

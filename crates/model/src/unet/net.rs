@@ -8,10 +8,13 @@ use ebm_core::rows::row_sums;
 use super::block::Block;
 use crate::energy::{EnergyContext, EnergyModel};
 use crate::layers::{Attention, Conv, Dense, NormedWeight};
-use crate::ops::{Activation, Factors, double, fork, halve, join, space_mean};
+use crate::locality::Locality;
+use crate::ops::{
+    Activation, Factors, double, fork, halve, join, of_patches, space_mean, to_patches,
+};
 use crate::work::Work;
 
-/// E(x) or E(x, y), at a noise level or none: a convolution of c = 2x − 1; stages of residual blocks, each
+/// E(x) or E(x, y), at a noise level or none: a convolution of the patches of c = 2x − 1; stages of residual blocks, each
 /// at half the size of the one before; the way back up, where what was doubled in size is joined with
 /// what the stage gave on the way down; an image f(c), and one scalar of both.
 #[derive(Module, Debug)]
@@ -26,6 +29,9 @@ pub struct UNet {
     /// Blocks of a stage in `down`.
     #[module(skip)]
     pub(super) blocks: usize,
+    /// Side of the squares of pixels that are one pixel of `stem` and `out`.
+    #[module(skip)]
+    pub(super) patch: usize,
     #[module(skip)]
     pub(super) activation: Activation,
     #[module(skip)]
@@ -79,9 +85,10 @@ impl UNet {
     ///
     /// # Shapes
     /// - `c`: `[batch, channels, height, width]`
-    /// - returns: `[batch, width, height / 2ⁿ, width / 2ⁿ]` after n halvings
+    /// - returns: `[batch, width, height / 2ⁿp, width / 2ⁿp]` after n halvings of patches of side p
     fn encode(&self, c: Tensor<4>, context: EnergyContext<'_>) -> (Tensor<4>, Vec<Tensor<4>>) {
-        let (mut h, mut skips) = (self.stem.forward(c), Vec::new());
+        let mut h = self.stem.forward(to_patches(c, self.patch));
+        let mut skips = Vec::new();
         for (stage, blocks) in self.down.chunks(self.blocks).enumerate() {
             if stage > 0 {
                 h = if self.up.is_empty() {
@@ -112,13 +119,14 @@ impl UNet {
         let h = stages.fold(coarsest, |h, (block, skip)| {
             block.forward(join(double(h), skip), context)
         });
-        out.forward(self.activation.forward(h)) // [batch, channels, height, width]
+        let patches = out.forward(self.activation.forward(h));
+        of_patches(patches, self.patch) // [batch, channels, height, width]
     }
 
     /// What convolutions and the dense layer do, without attention; outputs with those of the doubled and
     /// joined images.
     pub(crate) fn work(&self, shape: ImageShape) -> Work {
-        let full = [shape.height, shape.width];
+        let full = [shape.height, shape.width].map(|side| side / self.patch);
         let (stem, _) = self.stem.work(full);
         let stage_size = |stage: usize| full.map(|side| side >> stage);
         let down = self.down.iter().enumerate();
@@ -141,10 +149,29 @@ impl UNet {
         stem + down + up.sum::<Work>() + out
     }
 
+    /// How far ∇E sees; `None` where a mean is taken over space, or attention looks everywhere.
+    pub(crate) fn locality(&self) -> Option<Locality> {
+        if self.attention.is_some() || matches!(self.out, Output::Pooled(_)) {
+            return None;
+        }
+        let (halvings, patch) = (self.halvings(), self.patch);
+        // A 3×3 convolution sees a pixel of its stage; halving and doubling back, one of the finer stage each.
+        let down = (0..=halvings).map(|stage| (2 * self.blocks) << stage);
+        let up = (0..halvings).map(|stage| (2 + 2) << stage);
+        let (stem, out) = (1, 1);
+        let of_patches: usize = stem + down.sum::<usize>() + up.sum::<usize>() + out;
+        let of_f = patch * of_patches + (patch - 1);
+        Some(Locality {
+            // ∇E at a pixel is of f around it, and f there of the pixels around.
+            reach: 2 * of_f,
+            divisor: patch << halvings,
+        })
+    }
+
     /// # Panics
     /// If images cannot be halved from stage to stage and doubled back.
     fn assert_divisible(&self, [_, _, height, width]: [usize; 4]) {
-        let divisor = 1 << self.halvings();
+        let divisor = self.patch << self.halvings();
         assert!(
             height.is_multiple_of(divisor) && width.is_multiple_of(divisor),
             "expected images with sides divisible by {divisor}, got {height}×{width}"

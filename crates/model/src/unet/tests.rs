@@ -11,6 +11,7 @@ use super::{Head, UNet, UNetConfig};
 use crate::energy::EnergyModel;
 use crate::frozen::Frozen;
 use crate::network::{Network, NetworkConfig};
+use crate::ops::to_patches;
 use crate::precision::Precision;
 use crate::testing::{assert_close, floats, images, stirred};
 
@@ -190,6 +191,70 @@ fn refuses_sizes_that_cannot_be_halved_and_doubled_back() {
         let expected = "images of 8×3 cannot be halved 2 times; use larger images, or fewer stages";
         assert_eq!(refused(&three, [8, 3]).as_deref(), Some(expected));
     }
+}
+
+#[test]
+fn patches_are_pixels_of_more_channels() {
+    let shape = ImageShape::new(1, 8, 12);
+    let config = UNetConfig {
+        patch: 2,
+        ..config(Head::HalfSquared)
+    };
+    let patched = net(&config, shape);
+    assert_eq!(patched.stem.weight.dims(), [4, 4, 3, 3]);
+    let of_pixels = UNetConfig {
+        patch: 1,
+        ..config.clone()
+    };
+    // The same weights on what the patches are: four channels of half the size, where E is the same sum.
+    let quarter = ImageShape::new(4, 4, 6);
+    let small = net(&of_pixels, quarter);
+    let x = images(2, shape);
+    let got = floats(patched.energy(x.clone()).into_data());
+    let expected = small.energy(to_patches(x, 2));
+    assert_close(&got, &floats(expected.into_data()), &"patches");
+    assert_eq!(patched.work(shape), small.work(quarter));
+    assert_eq!(
+        refused(&config, [8, 7]).as_deref(),
+        Some("images of 8×7 cannot be cut into patches of 2×2 pixels")
+    );
+    let message = refused(&config, [8, 6]).expect("refused");
+    assert!(
+        message.starts_with("images of 4×3 cannot be halved"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_a_pixel_sees_ends_within_its_reach() {
+    let config = UNetConfig {
+        widths: vec![3, 4],
+        patch: 2,
+        ..config(Head::HalfSquared)
+    };
+    let net = Network::UNet(stirred(net(&config, ImageShape::new(1, 8, 8))));
+    let locality = net.locality().expect("a sum over space");
+    // Patches of 2: two ends, blocks of 2 and 2·2, back up 2 and 2: 12 of them and a pixel, there and back.
+    assert_eq!((locality.reach, locality.divisor), (50, 4));
+    let shape = ImageShape::new(1, 8, 128);
+    let x = images(1, shape);
+    // Another first column of pixels.
+    let first = x.clone().narrow(3, 0, 1);
+    let other = Tensor::cat(vec![first * -0.5 + 0.9, x.clone().narrow(3, 1, 127)], 3);
+    let net = Frozen::new(&net);
+    let gradient = |x| floats(net.energies_and_gradients(x).1.into_data());
+    let (before, after) = (gradient(x), gradient(other));
+    let changed =
+        |column: usize| (0..8).any(|row| before[row * 128 + column] != after[row * 128 + column]);
+    assert!(changed(20), "it sees something");
+    assert!((locality.reach + 1..128).all(|column| !changed(column)));
+
+    let config = UNetConfig {
+        attention: true,
+        ..config
+    };
+    let net = Network::UNet(self::net(&config, ImageShape::new(1, 8, 8)));
+    assert_eq!(net.locality(), None);
 }
 
 #[test]

@@ -18,11 +18,15 @@ pub struct ModelConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub filters: Option<usize>,
-    /// Channels of each stage of `unet` and `pooled`, the first at the images' size, each next one at
-    /// half of it; absent for 32, 64 and 64.
+    /// Channels of each stage of `unet` and `pooled`, the first at the images' size (over `patch`), each next one
+    /// at half of it; absent for 32, 64 and 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 1)))]
     pub widths: Option<Vec<usize>>,
+    /// Side of the squares of pixels that `unet` sees as one pixel of so many more channels; absent for 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub patch: Option<usize>,
     /// Residual blocks of each stage of `unet` on the way down; absent for 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -68,6 +72,7 @@ impl Default for ModelConfig {
             network: NetworkName::Uva,
             filters: None,
             widths: None,
+            patch: None,
             blocks: None,
             head: None,
             energy_scale: None,
@@ -108,7 +113,11 @@ impl ModelConfig {
             let problem = format!("must be in [0, 1), got {dropout}");
             return Err(Invalid::new("dropout", problem));
         }
-        for (key, value) in [("filters", self.filters), ("blocks", self.blocks)] {
+        for (key, value) in [
+            ("filters", self.filters),
+            ("patch", self.patch),
+            ("blocks", self.blocks),
+        ] {
             if value == Some(0) {
                 return Err(Invalid::new(key, "must be at least 1, got 0"));
             }
@@ -131,6 +140,7 @@ impl ModelConfig {
         let keys = [
             ("filters", self.filters.is_some(), Owners::PUBLISHED),
             ("widths", self.widths.is_some(), Owners::STAGED),
+            ("patch", self.patch.is_some(), Owners::UNET),
             ("blocks", self.blocks.is_some(), Owners::UNET),
             ("head", self.head.is_some(), Owners::UNET),
             ("energy_scale", self.energy_scale.is_some(), Owners::STAGED),
@@ -191,6 +201,7 @@ mod tests {
             ),
             ("resnet32", "energy_scale=2.0", "is for unet and pooled"),
             ("pooled", "blocks=2", "is for unet; leave it out"),
+            ("pooled", "patch=2", "is for unet; leave it out"),
             ("pooled", "head=dot", "is for unet; leave it out"),
             (
                 "pooled",
@@ -235,6 +246,7 @@ mod tests {
             ),
             ("widths=16", "expected a list"),
             ("blocks=0", "must be at least 1, got 0"),
+            ("patch=0", "must be at least 1, got 0"),
             ("energy_scale=0", "must be above 0, got 0"),
             ("energy_scale=inf", "must be above 0, got inf"),
             ("head=sum", "unknown value `sum`, expected one of"),

@@ -65,6 +65,7 @@ impl ModelConfig {
     fn unet(&self, net: UNetConfig, num_classes: usize, levels: usize) -> NetworkConfig {
         NetworkConfig::UNet(UNetConfig {
             widths: self.widths.clone().unwrap_or(net.widths),
+            patch: self.patch.unwrap_or(net.patch),
             blocks: self.blocks.unwrap_or(net.blocks),
             head: self.head.unwrap_or(net.head),
             activation: self.activation.unwrap_or(net.activation),
@@ -133,6 +134,7 @@ mod tests {
         let set = [
             "network=unet",
             "widths=[16, 32]",
+            "patch=2",
             "blocks=2",
             "head=half-squared",
             "energy_scale=0.5",
@@ -142,6 +144,7 @@ mod tests {
         ];
         let expected = UNetConfig {
             widths: vec![16, 32],
+            patch: 2,
             blocks: 2,
             head: Head::HalfSquared,
             activation: Activation::Swish,

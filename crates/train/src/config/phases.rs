@@ -116,6 +116,7 @@ impl Config {
             let mut data = phase.data.clone();
             data.noise_std = self.data.noise_std;
             data.flip = self.data.flip;
+            data.turn = self.data.turn;
             data.shift = self.data.shift;
             data == self.data
         };

@@ -42,6 +42,7 @@ presets!(
     "mnist-recovery",
     "pictures",
     "cifar10-flow",
+    "photos",
     "igebm-mnist-conditional",
     "igebm-cifar10",
     "igebm-cifar10-conditional",

@@ -177,6 +177,7 @@ impl Config {
     pub fn batches(&self) -> BatchConfig {
         BatchConfig::new(self.batch_size)
             .with_flip(self.data.flip)
+            .with_turn(self.data.turn)
             .with_shift(self.data.shift)
             .with_noise_std(self.data.noise_std)
             .with_margin(self.langevin.margin)

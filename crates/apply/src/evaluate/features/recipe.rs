@@ -124,6 +124,7 @@ impl FeatureRecipe {
     pub(super) fn batches(&self) -> BatchConfig {
         BatchConfig::new(self.batch_size)
             .with_flip(self.data.flip)
+            .with_turn(self.data.turn)
             .with_shift(self.data.shift)
             .with_noise_std(self.data.noise_std)
     }

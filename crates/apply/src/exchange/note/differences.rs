@@ -25,6 +25,7 @@ impl Note {
             compare("model.network", self.network, model.network),
             compare_known("model.filters", self.filters, here.filters),
             compare_known("model.widths", self.widths.as_ref(), here.widths.as_ref()),
+            compare_known("model.patch", self.patch, here.patch),
             compare_known("model.blocks", self.blocks, here.blocks),
             compare_known("model.head", self.head, here.head),
             compare_known("model.energy_scale", self.energy_scale, here.energy_scale),

@@ -8,6 +8,7 @@ use ebm_train::{ModelConfig, NetworkName};
 pub(super) struct Resolved {
     pub(super) filters: Option<usize>,
     pub(super) widths: Option<Vec<usize>>,
+    pub(super) patch: Option<usize>,
     pub(super) blocks: Option<usize>,
     pub(super) head: Option<Head>,
     pub(super) energy_scale: Option<f64>,
@@ -33,6 +34,7 @@ impl Resolved {
             },
             NetworkConfig::UNet(net) => Self {
                 widths: Some(net.widths),
+                patch: Some(net.patch),
                 blocks: Some(net.blocks),
                 head: Some(net.head),
                 energy_scale: Some(net.energy_scale),
@@ -53,6 +55,7 @@ impl Resolved {
         Self {
             filters: None,
             widths: None,
+            patch: None,
             blocks: None,
             head: None,
             energy_scale: None,

@@ -3,19 +3,22 @@
 mod progress;
 mod tree;
 
+use std::iter;
 use std::path::PathBuf;
 
-use ebm_core::ImageShape;
+use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
 use rayon::prelude::*;
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::images::Images;
-use crate::picture::{decode, dimensions};
+use crate::picture::{cut, decode, dimensions};
 
 use progress::Progress;
 use tree::{Tree, scan};
+
+pub use tree::is_picture;
 
 pub use progress::Decoded;
 
@@ -33,6 +36,13 @@ pub(super) fn load(
     let channels = config.rgb_or_grey()?;
     let (train, test) = scan(dir)?;
     let side = if config.image_size == 0 {
+        if config.crops > 0 {
+            return Err(DataError::BadSetting {
+                key: "data.image_size",
+                got: 0,
+                remedy: "`data.crops` cuts squares of that size from the pictures: set it",
+            });
+        }
         native_side(&train)?
     } else {
         config.image_size
@@ -40,6 +50,7 @@ pub(super) fn load(
     let num_test = test.as_ref().map_or(0, |tree| tree.pictures.len());
     let mut reader = Reader {
         shape: ImageShape::new(channels, side, side),
+        crops: config.crops,
         skip_bad: config.skip_bad,
         progress: Progress::new(train.pictures.len() + num_test, report),
         skipped: Vec::new(),
@@ -75,6 +86,8 @@ fn native_side(tree: &Tree) -> Result<usize, DataError> {
 /// Decodes the pictures of one split after another.
 struct Reader<'a> {
     shape: ImageShape,
+    /// Squares to cut from a picture; 0 for its centre square, resized.
+    crops: usize,
     skip_bad: bool,
     progress: Progress<'a>,
     /// Pictures that could not be decoded, of all splits so far.
@@ -85,9 +98,14 @@ impl Reader<'_> {
     /// The images of one split. The first picture that cannot be decoded is an error, or with
     /// `skip_bad` all of them go to `skipped`.
     fn read(&mut self, tree: Tree) -> Result<Images, DataError> {
-        let (shape, progress) = (self.shape, &self.progress);
-        let decoded = tree.pictures.par_iter().map(|(path, _)| {
-            let picture = decode(path, shape);
+        let (shape, crops, progress) = (self.shape, self.crops, &self.progress);
+        let places = NoiseKey::new(0, Stream::DataCrop, 0);
+        let pictures = tree.pictures.par_iter().enumerate();
+        let decoded = pictures.map(|(index, (path, _))| {
+            let picture = match crops {
+                0 => decode(path, shape),
+                num => cut(path, shape, num, &mut PhiloxRng::new(places, index as u32)),
+            };
             progress.advance();
             picture
         });
@@ -101,13 +119,15 @@ impl Reader<'_> {
                 remedy: "not one of its pictures can be decoded",
             });
         }
-        let mut pixels = Vec::with_capacity(num_good * shape.pixels());
-        let mut labels = Vec::with_capacity(num_good);
+        let per_picture = crops.max(1);
+        let num_images = num_good * per_picture;
+        let mut pixels = Vec::with_capacity(num_images * shape.pixels());
+        let mut labels = Vec::with_capacity(num_images);
         for ((path, label), picture) in tree.pictures.into_iter().zip(decoded) {
             match picture {
                 Ok(picture) => {
                     pixels.extend(picture);
-                    labels.push(label);
+                    labels.extend(iter::repeat_n(label, per_picture));
                 }
                 Err(_) if self.skip_bad => self.skipped.push(path),
                 Err(cause) => {
@@ -200,6 +220,33 @@ mod tests {
                 "{} is 3 by 2: set `data.image_size` to crop and resize all pictures to a square",
                 path.display()
             )
+        );
+    }
+
+    #[test]
+    fn crops_are_the_same_squares_each_time_with_their_pictures_class() {
+        let dir = tempfile::tempdir().unwrap();
+        save(&dir.path().join("cat/1.png"), 9, 6, [1, 2, 3]);
+        save(&dir.path().join("dog/2.png"), 4, 8, [4, 5, 6]);
+        let mut config = DataConfig {
+            crops: 3,
+            ..config(dir.path())
+        };
+        let message = load(&config, 0).unwrap_err().to_string();
+        assert!(message.starts_with("`data.image_size` is 0: "), "{message}");
+        config.image_size = 4;
+        let train = load(&config, 0).unwrap().train;
+        assert_eq!(
+            (train.len(), train.labels.clone()),
+            (6, vec![0, 0, 0, 1, 1, 1])
+        );
+        assert_eq!(train.image(3)[..17], [[4; 16].as_slice(), &[5]].concat());
+        assert_eq!(load(&config, 1).unwrap().train, train);
+        config.image_size = 5;
+        let message = load(&config, 0).unwrap_err().to_string();
+        assert!(
+            message.contains("2.png: ") && message.contains("too small for squares of 5"),
+            "{message}"
         );
     }
 

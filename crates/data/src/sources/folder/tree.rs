@@ -127,7 +127,8 @@ fn pictures_below(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(pictures)
 }
 
-fn is_picture(path: &Path) -> bool {
+/// Whether the name of a file has the extension of a picture.
+pub fn is_picture(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }

@@ -1,0 +1,310 @@
+//! Take noise off pictures of any size with an energy that has learned to.
+//!
+//! One step: x̂ = y − s·∇E(y), the mean of the clean pictures that y may come from (Miyasawa 1961; Raphan &
+//! Simoncelli, *Least squares estimation without priors or supervision*, 2011, eq. 2.6), with the s for which the
+//! energy was trained: [`Denoising`](ebm_train::objective::Denoising).
+
+mod noise;
+mod tiles;
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::ImageShape;
+use ebm_data::Planes;
+use ebm_model::{Frozen, Locality, Network};
+use ebm_train::{Config, ObjectiveKind};
+use thiserror::Error;
+
+use crate::exchange;
+use crate::score;
+use crate::trained::{Trained, Weights};
+use tiles::{Tile, mirrored, tiles};
+
+pub use noise::noise_level;
+
+/// The preset with which the model that comes with the program was trained.
+const SHIPPED_PRESET: &str = "photos";
+/// Its weights.
+const SHIPPED: &[u8] = include_bytes!("../../../assets/models/photos.safetensors");
+
+/// Side of the largest tile, in pixels, the margins that it shares with its neighbours included.
+const TILE: usize = 512;
+
+/// Images of a tile's size that are computed at a time.
+const BATCH: usize = 4;
+
+/// A picture that cannot be denoised, or a model that cannot denoise.
+#[derive(Debug, Error)]
+pub enum DenoiseError {
+    /// The model learned something else.
+    #[error("this model has not learned to denoise: it was trained with `objective.kind={kind}`")]
+    NotADenoiser {
+        /// What it was trained with.
+        kind: String,
+    },
+    /// The model is for images of one size.
+    #[error("this model takes images of {} by {} alone, and the picture is {} by {}", expected.width, expected.height, got.width, got.height)]
+    OtherSize {
+        /// What the model takes.
+        expected: ImageShape,
+        /// The picture's.
+        got: ImageShape,
+    },
+    /// The model is for pictures of another number of channels, neither 1 nor 3.
+    #[error("this model takes images of {expected} channels, and the picture has {got}")]
+    OtherChannels {
+        /// What the model takes.
+        expected: usize,
+        /// The picture's.
+        got: usize,
+    },
+    /// A value is infinite or no number.
+    #[error("value {place} of the picture is {value}")]
+    NotFinite {
+        /// The first such value, counted from 0 through rows and planes.
+        place: usize,
+        /// What it is.
+        value: f32,
+    },
+}
+
+/// How a picture is denoised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DenoiseOptions {
+    /// σ of the noise, for values from 0 to 1: above 0; `None` to leave it to the model, or to measure it where
+    /// the model has to be told.
+    pub sigma: Option<f64>,
+    /// How much of the noise is taken away: 1 for what the model finds, 0 for nothing.
+    pub strength: f64,
+}
+
+impl Default for DenoiseOptions {
+    fn default() -> Self {
+        Self {
+            sigma: None,
+            strength: 1.0,
+        }
+    }
+}
+
+/// A picture without its noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Denoised {
+    /// The picture; values may lie a little outside 0 and 1.
+    pub planes: Planes,
+    /// Standard deviation of what was taken away.
+    pub taken: f64,
+}
+
+/// An energy as a denoiser.
+#[derive(Debug)]
+pub struct Denoiser {
+    energy: Frozen<Network>,
+    shape: ImageShape,
+    locality: Option<Locality>,
+    /// σ₀ of an energy that is not told the noise.
+    reference: Option<f64>,
+    /// Side of the largest tile.
+    tile: usize,
+    device: Device,
+}
+
+impl Denoiser {
+    /// The model that comes with the program: for photographs with Gaussian noise of up to 75/255, whatever its
+    /// strength; grey, and each colour by itself.
+    pub fn shipped(device: &Device) -> Self {
+        let whole = "the model that comes with the program is whole, as its tests say";
+        let config = Config::resolve(SHIPPED_PRESET, None, &[]).expect(whole);
+        let name = Path::new("photos.safetensors");
+        let model = exchange::model(SHIPPED, name, &config, device).expect(whole);
+        Self::new(&config, model, config.data.native_shape(), device)
+    }
+
+    /// The denoiser of a run.
+    ///
+    /// # Errors
+    /// Where it was not trained with the objective `denoising`.
+    pub fn of(trained: &Trained, weights: Weights) -> Result<Self, DenoiseError> {
+        let config = trained.config();
+        if config.objective.kind != ObjectiveKind::Denoising {
+            let kind = serde_json::to_value(config.objective.kind).unwrap_or_default();
+            let kind = kind.as_str().unwrap_or_default().to_owned();
+            return Err(DenoiseError::NotADenoiser { kind });
+        }
+        let (energy, shape) = (trained.energy(weights), trained.shape());
+        Ok(Self::new(config, energy, shape, trained.device()))
+    }
+
+    fn new(config: &Config, energy: Frozen<Network>, shape: ImageShape, device: &Device) -> Self {
+        Self {
+            locality: energy.locality(),
+            energy,
+            shape,
+            reference: config.objective.noise_reference,
+            tile: TILE,
+            device: device.clone(),
+        }
+    }
+
+    /// Compute in tiles of at most this side, their margins included: less memory, the same picture.
+    pub fn with_tile(mut self, side: usize) -> Self {
+        self.tile = side;
+        self
+    }
+
+    /// Whether it finds the strength of the noise by itself.
+    pub fn is_blind(&self) -> bool {
+        self.reference.is_some()
+    }
+
+    /// Channels of the images of its energy.
+    pub fn channels(&self) -> usize {
+        self.shape.channels
+    }
+
+    /// The picture without its noise. A model of grey images takes each colour by itself; one of colours takes a
+    /// grey picture as three equal ones. `report` is told of every part of the work: how many are done, of how many.
+    ///
+    /// # Errors
+    /// Where the model cannot take the picture, or it holds what is no number.
+    pub fn denoise(
+        &self,
+        picture: &Planes,
+        options: DenoiseOptions,
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<Denoised, DenoiseError> {
+        let mut values = picture.pixels.iter().enumerate();
+        if let Some((place, &value)) = values.find(|(_, value)| !value.is_finite()) {
+            return Err(DenoiseError::NotFinite { place, value });
+        }
+        let gradient = self.gradient(picture, report)?;
+        let step = match (self.reference, options.sigma) {
+            (Some(reference), None) => reference * reference,
+            (Some(_), Some(sigma)) => sigma / root_mean_square(&gradient).max(f64::MIN_POSITIVE),
+            (None, sigma) => sigma.unwrap_or_else(|| noise_level(picture)).powi(2),
+        };
+        let step = (options.strength * step) as f32;
+        let mut planes = picture.clone();
+        for (value, slope) in planes.pixels.iter_mut().zip(&gradient) {
+            *value -= step * slope;
+        }
+        Ok(Denoised {
+            taken: f64::from(step) * root_mean_square(&gradient),
+            planes,
+        })
+    }
+
+    /// ∇E of the picture, of its shape.
+    fn gradient(
+        &self,
+        picture: &Planes,
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>, DenoiseError> {
+        let (mine, its) = (self.shape.channels, picture.shape.channels);
+        match (mine, its) {
+            (mine, its) if mine == its => {
+                self.gradient_of_images(&picture.pixels, picture.shape, report)
+            }
+            // Every plane is an image of its own.
+            (1, _) => {
+                let plane = ImageShape {
+                    channels: 1,
+                    ..picture.shape
+                };
+                self.gradient_of_images(&picture.pixels, plane, report)
+            }
+            // The derivative along grey: that of each colour, together.
+            (3, 1) => {
+                let colours = ImageShape {
+                    channels: 3,
+                    ..picture.shape
+                };
+                let gradient =
+                    self.gradient_of_images(&picture.pixels.repeat(3), colours, report)?;
+                let plane = picture.pixels.len();
+                let mean = |i: usize| (0..3).map(|c| gradient[c * plane + i]).sum::<f32>() / 3.0;
+                Ok((0..plane).map(mean).collect())
+            }
+            (expected, got) => Err(DenoiseError::OtherChannels { expected, got }),
+        }
+    }
+
+    /// ∇E of images of `shape`, one after another.
+    fn gradient_of_images(
+        &self,
+        pixels: &[f32],
+        shape: ImageShape,
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>, DenoiseError> {
+        let size = [shape.height, shape.width];
+        let tiles = match self.locality {
+            Some(locality) => tiles(size, self.tile, locality),
+            None if size == [self.shape.height, self.shape.width] => vec![Tile::whole(size)],
+            None => {
+                return Err(DenoiseError::OtherSize {
+                    expected: self.shape,
+                    got: shape,
+                });
+            }
+        };
+        let num_planes = pixels.len() / (size[0] * size[1]);
+        let images = num_planes / shape.channels;
+        let mut gradient = vec![0.0; pixels.len()];
+        let mut done = 0;
+        // Tiles of one size are computed together.
+        for alike in tiles.chunk_by(|a, b| a.size() == b.size()) {
+            for some in alike.chunks((BATCH / images).max(1)) {
+                let [height, width] = some[0].size();
+                let seen = some.iter().flat_map(|tile| {
+                    (0..num_planes).flat_map(move |plane| {
+                        let plane = &pixels[plane * size[0] * size[1]..][..size[0] * size[1]];
+                        tile.rows().flat_map(move |row| {
+                            let row = &plane[mirrored(row, size[0]) * size[1]..][..size[1]];
+                            tile.columns()
+                                .map(move |column| row[mirrored(column, size[1])])
+                        })
+                    })
+                });
+                let seen = TensorData::new(
+                    seen.collect::<Vec<f32>>(),
+                    [some.len() * images, shape.channels, height, width],
+                );
+                let x = Tensor::from_data(seen, &self.device);
+                let (_, slopes) = score::energies_and_gradients(&self.energy, x);
+                for (tile, slopes) in some.iter().zip(slopes.chunks(num_planes * height * width)) {
+                    let planes = slopes.chunks(height * width);
+                    let whole = gradient.chunks_mut(size[0] * size[1]);
+                    for (from, to) in planes.zip(whole) {
+                        tile.copy_core(from, to, size[1]);
+                    }
+                }
+                done += some.len();
+                report(done, tiles.len());
+            }
+        }
+        Ok(gradient)
+    }
+}
+
+fn root_mean_square(values: &[f32]) -> f64 {
+    let squares = values.iter().map(|&value| f64::from(value).powi(2));
+    (squares.sum::<f64>() / values.len().max(1) as f64).sqrt()
+}
+
+impl Trained {
+    /// [`Denoiser::denoise`] with the average weights.
+    ///
+    /// # Errors
+    /// Where it has not learned to denoise, or cannot take the picture.
+    pub fn denoise(
+        &self,
+        picture: &Planes,
+        options: DenoiseOptions,
+    ) -> Result<Denoised, DenoiseError> {
+        Denoiser::of(self, Weights::Average)?.denoise(picture, options, &mut |_, _| {})
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! Check denoising on pictures whose noise is known, and that tiles leave no seam.
+
+use ebm_core::{NoiseKey, PhiloxRng, Stream};
+use ebm_train::initial_model;
+use rand::RngExt;
+
+use super::*;
+
+/// A picture of plain areas, edges and ramps.
+fn clean(shape: ImageShape) -> Planes {
+    let ImageShape {
+        channels,
+        height,
+        width,
+    } = shape;
+    let value = |channel: usize, row: usize, column: usize| {
+        let ramp = 0.3 * column as f32 / width as f32;
+        let inside = (row / 24 + column / 31 + channel).is_multiple_of(2);
+        if inside { 0.2 + ramp } else { 0.7 - ramp }
+    };
+    let places = (0..channels).flat_map(|channel| {
+        (0..height).flat_map(move |row| (0..width).map(move |column| (channel, row, column)))
+    });
+    Planes {
+        pixels: places
+            .map(|(c, row, column)| value(c, row, column))
+            .collect(),
+        shape,
+    }
+}
+
+fn noisy(picture: &Planes, sigma: f32) -> Planes {
+    let mut rng = PhiloxRng::new(NoiseKey::new(5, Stream::DataNoise, 0), 0);
+    let mut normal = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+    let pixels = picture.pixels.iter().map(|value| value + sigma * normal());
+    Planes {
+        pixels: pixels.collect(),
+        shape: picture.shape,
+    }
+}
+
+fn psnr(a: &Planes, b: &Planes) -> f64 {
+    let differences = a.pixels.iter().zip(&b.pixels).map(|(a, b)| a - b);
+    -20.0 * root_mean_square(&differences.collect::<Vec<_>>()).log10()
+}
+
+fn denoised(denoiser: &Denoiser, picture: &Planes, options: DenoiseOptions) -> Denoised {
+    let mut parts = Vec::new();
+    let denoised = denoiser.denoise(picture, options, &mut |done, all| parts.push((done, all)));
+    assert!(parts.is_sorted() && parts.last().is_some_and(|(done, all)| done == all));
+    denoised.expect("denoises")
+}
+
+#[test]
+fn the_programs_own_model_takes_most_of_the_noise_off_grey_and_colours() {
+    let denoiser = Denoiser::shipped(&Device::flex());
+    assert!(denoiser.is_blind());
+    for (channels, sigma) in [(1, 15.0), (1, 50.0), (3, 25.0)] {
+        let sigma = sigma / 255.0;
+        let picture = clean(ImageShape::new(channels, 70, 93));
+        let given = noisy(&picture, sigma);
+        let got = denoised(&denoiser, &given, DenoiseOptions::default());
+        let gain = psnr(&picture, &got.planes) - psnr(&picture, &given);
+        assert!(gain > 8.0, "{channels} planes, σ = {sigma}: {gain} dB");
+        assert!(
+            (got.taken / f64::from(sigma) - 1.0).abs() < 0.1,
+            "{}",
+            got.taken
+        );
+    }
+}
+
+#[test]
+fn a_picture_in_tiles_is_the_whole_picture() {
+    let given = noisy(&clean(ImageShape::new(1, 141, 230)), 0.1);
+    let whole = denoised(
+        &Denoiser::shipped(&Device::flex()),
+        &given,
+        DenoiseOptions::default(),
+    );
+    let reach = Denoiser::shipped(&Device::flex())
+        .locality
+        .expect("local")
+        .reach;
+    let tiled = Denoiser::shipped(&Device::flex()).with_tile(2 * reach + 24);
+    let tiled = denoised(&tiled, &given, DenoiseOptions::default());
+    let differences = whole.planes.pixels.iter().zip(&tiled.planes.pixels);
+    let largest = differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest < 1e-4, "{largest}");
+}
+
+/// A model that has learned nothing, f = 0, so that E = ½‖2x − 1‖² and ∇E = 4x − 2.
+fn untrained(keys: &[&str], channels: usize) -> Denoiser {
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    let config = Config::resolve("photos", None, &keys).expect("resolves");
+    let (shape, device) = (ImageShape::new(channels, 48, 48), Device::flex());
+    let model = initial_model(&config, shape, 0, &device).expect("fits");
+    Denoiser::new(&config, Frozen::new(&model), shape, &device)
+}
+
+#[test]
+fn one_step_is_s_times_the_gradient() {
+    let picture = clean(ImageShape::new(1, 21, 30));
+    let with = |denoiser: &Denoiser, sigma, strength| {
+        denoised(denoiser, &picture, DenoiseOptions { sigma, strength })
+    };
+    let largest_error = |got: &Denoised, expected: &dyn Fn(f32) -> f32| {
+        let pairs = got.planes.pixels.iter().zip(&picture.pixels);
+        let errors = pairs.map(|(got, &x)| (got - expected(x)).abs());
+        errors.fold(0.0, f32::max)
+    };
+    // σ₀ = ½: s = ¼, so that everything becomes medium grey.
+    let blind = untrained(&[], 1);
+    assert!(largest_error(&with(&blind, None, 1.0), &|_| 0.5) < 1e-4);
+    assert!(largest_error(&with(&blind, None, 0.5), &|x| (x + 0.5) / 2.0) < 1e-4);
+    assert_eq!(with(&blind, None, 0.0).planes, picture);
+    // As much as was asked for is taken away.
+    let told = with(&blind, Some(0.03), 1.0);
+    assert!((told.taken - 0.03).abs() < 1e-6);
+    let differences = told.planes.pixels.iter().zip(&picture.pixels);
+    let taken: Vec<f32> = differences.map(|(got, x)| x - got).collect();
+    assert!((root_mean_square(&taken) - 0.03).abs() < 1e-5);
+
+    let mut told = untrained(&[], 1);
+    told.reference = None;
+    let expected = |x: f32| x - 0.01 * (4.0 * x - 2.0);
+    assert!(largest_error(&with(&told, Some(0.1), 1.0), &expected) < 1e-5);
+    // Not told, it measures: plain areas have no noise.
+    assert!(largest_error(&with(&told, None, 1.0), &|x| x) < 1e-3);
+}
+
+#[test]
+fn a_model_of_colours_takes_grey_pictures_and_one_of_grey_takes_colours() {
+    let grey = clean(ImageShape::new(1, 8, 12));
+    let of_colours = untrained(&["data.channels=3"], 3);
+    let got = denoised(&of_colours, &grey, DenoiseOptions::default());
+    assert_eq!(got.planes.shape, grey.shape);
+    assert!(
+        got.planes
+            .pixels
+            .iter()
+            .all(|value| (value - 0.5).abs() < 1e-4)
+    );
+
+    let four = clean(ImageShape::new(2, 8, 12));
+    let refused = of_colours.denoise(&four, DenoiseOptions::default(), &mut |_, _| {});
+    let message = refused.expect_err("two channels").to_string();
+    assert_eq!(
+        message,
+        "this model takes images of 3 channels, and the picture has 2"
+    );
+}
+
+#[test]
+fn what_cannot_be_denoised_is_refused() {
+    let refused = |denoiser: &Denoiser, picture: &Planes| {
+        let refused = denoiser.denoise(picture, DenoiseOptions::default(), &mut |_, _| {});
+        refused.expect_err("refused").to_string()
+    };
+    let mut picture = clean(ImageShape::new(1, 8, 12));
+    let mut of_one_size = untrained(&[], 1);
+    of_one_size.locality = None;
+    assert_eq!(
+        refused(&of_one_size, &picture),
+        "this model takes images of 48 by 48 alone, and the picture is 12 by 8"
+    );
+    picture.pixels[7] = f32::NAN;
+    assert_eq!(
+        refused(&of_one_size, &picture),
+        "value 7 of the picture is NaN"
+    );
+}

@@ -1,0 +1,199 @@
+//! Take noise off a user's pictures.
+
+mod files;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::{Args, ValueHint};
+use ebm_apply::denoise::{DenoiseOptions, Denoised, Denoiser};
+use serde::Serialize;
+
+use crate::counted::counted;
+use crate::output::say;
+use crate::progress::with_progress;
+use crate::trained::UsageArgs;
+use files::{Job, jobs};
+
+/// Take noise off pictures
+///
+/// Pictures of any size, grey or in colour, of 8 or 16 bits, whole folders, or arrays of f32, [h, w] or
+/// [n, h, w, c], whose values may lie outside 0 and 1. The model that comes with the program is for photographs with
+/// Gaussian noise of up to 75/255; it finds the strength of the noise by itself. Opacity and colour profiles are kept.
+#[derive(Args, Debug)]
+pub(crate) struct DenoiseArgs {
+    /// Pictures, folders of pictures, or arrays
+    #[arg(value_name = "PICTURE|FOLDER|FILE.npy", required = true, value_hint = ValueHint::AnyPath)]
+    inputs: Vec<PathBuf>,
+
+    /// The file to write; of several pictures a new or empty folder, for files of the same names
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    output: PathBuf,
+
+    /// A run that has learned to denoise, or one of its checkpoints [default: the program's own model]
+    #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
+    model: Option<PathBuf>,
+
+    /// Standard deviation of the noise, of 255: so much is taken away; auto: the model finds it, or it is measured
+    #[arg(long, value_name = "σ|auto", default_value = "auto", value_parser = sigma)]
+    sigma: Sigma,
+
+    /// How much of the noise that was found is taken away: below 1 some is left, above 1 pictures become smoother
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = strength)]
+    strength: f64,
+
+    /// Print a JSON object a picture: input, output, taken (standard deviation, of 255), seconds
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    usage: UsageArgs,
+}
+
+/// What is known of the noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sigma {
+    /// Nothing.
+    Auto,
+    /// Its standard deviation, of 255.
+    Known(f64),
+}
+
+fn sigma(text: &str) -> Result<Sigma, String> {
+    if text == "auto" {
+        return Ok(Sigma::Auto);
+    }
+    match text.parse::<f64>() {
+        Ok(sigma) if sigma > 0.0 && sigma <= 255.0 => Ok(Sigma::Known(sigma)),
+        _ => Err("must be auto, or a number above 0 and at most 255".to_owned()),
+    }
+}
+
+fn strength(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(strength) if (0.0..=4.0).contains(&strength) => Ok(strength),
+        _ => Err("must be a number from 0 to 4".to_owned()),
+    }
+}
+
+/// Steps in which progress within a picture is counted.
+const STEPS: u64 = 1000;
+
+/// What is said of a picture.
+#[derive(Serialize)]
+struct Report<'a> {
+    input: &'a Path,
+    output: &'a Path,
+    taken: f64,
+    seconds: f64,
+}
+
+impl DenoiseArgs {
+    pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        let jobs = jobs(&self.inputs, &self.output)?;
+        let chosen = self.usage.device(quiet)?;
+        let denoiser = match &self.model {
+            None => Denoiser::shipped(&chosen.device),
+            Some(source) => {
+                let trained = self.usage.open(source, &chosen)?;
+                Denoiser::of(&trained, self.usage.weights())
+                    .with_context(|| format!("--model {}", source.display()))?
+            }
+        };
+        let done = AtomicU64::new(0);
+        let total = STEPS * jobs.len() as u64;
+        let work = || {
+            for (place, job) in jobs.iter().enumerate() {
+                let of_picture = |part: usize, parts: usize| {
+                    let steps = STEPS * (place * parts + part) as u64 / parts as u64;
+                    done.store(steps, Ordering::Relaxed);
+                };
+                self.denoise(&denoiser, job, &of_picture, quiet)?;
+            }
+            anyhow::Ok(())
+        };
+        with_progress(
+            "denoising",
+            total,
+            || done.load(Ordering::Relaxed),
+            quiet,
+            work,
+        )?;
+        if jobs.len() > 1 && !quiet {
+            tell!("{} denoised", counted(jobs.len(), "picture", "pictures"));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn denoise(
+        &self,
+        denoiser: &Denoiser,
+        job: &Job,
+        report: &dyn Fn(usize, usize),
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        let named = || job.input.display().to_string();
+        let mut pictures = job.read()?;
+        let channels = pictures.channels();
+        if channels != denoiser.channels() && !quiet && channels != 1 {
+            tracing::debug!("{}: each colour by itself", named());
+        }
+        let options = DenoiseOptions {
+            sigma: match self.sigma {
+                Sigma::Auto => None,
+                Sigma::Known(sigma) => Some(sigma / 255.0),
+            },
+            strength: self.strength,
+        };
+        let num = pictures.len();
+        let mut squares = 0.0;
+        for (place, planes) in pictures.each_mut().enumerate() {
+            let mut of_planes = |part, parts| report(place * parts + part, num * parts);
+            let denoised = denoiser.denoise(planes, options, &mut of_planes);
+            let Denoised {
+                planes: clean,
+                taken,
+            } = denoised.with_context(named)?;
+            squares += taken * taken;
+            *planes = clean;
+        }
+        job.write(pictures)?;
+        let said = Report {
+            input: &job.input,
+            output: &job.output,
+            taken: 255.0 * (squares / num as f64).sqrt(),
+            seconds: begin.elapsed().as_secs_f64(),
+        };
+        if self.json {
+            say(serde_json::to_string(&said)?)?;
+        } else {
+            say(job.output.display())?;
+            if !quiet {
+                tell!("{}: noise of {:.1}/255 taken away", named(), said.taken);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_a_number_of_255_or_left_to_the_model() {
+        assert_eq!(sigma("auto"), Ok(Sigma::Auto));
+        assert_eq!(sigma("25"), Ok(Sigma::Known(25.0)));
+        for text in ["0", "-1", "256", "NaN", "much"] {
+            assert!(sigma(text).is_err(), "{text}");
+        }
+        assert_eq!(strength("0.5"), Ok(0.5));
+        for text in ["-0.1", "5", "NaN"] {
+            assert!(strength(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Take noise off pictures and arrays, and keep every input as it was.
+
+use std::fs;
+
+use image::{GrayImage, Luma, RgbImage};
+
+use crate::common::Scratch;
+use ebm_cli::save_npy_u8;
+
+/// Grey columns with noise of ±20.
+fn picture(width: u32, height: u32) -> GrayImage {
+    GrayImage::from_fn(width, height, |x, y| {
+        let base = if x / 16 % 2 == 0 { 60 } else { 180 };
+        let noise = (x * 7919 + y * 104_729) * 2_654_435 >> 8;
+        Luma([(base + noise % 41 - 20) as u8])
+    })
+}
+
+/// Mean square difference of neighbours in a column, where the picture has no edge.
+fn roughness(picture: &GrayImage) -> f64 {
+    let (width, height) = picture.dimensions();
+    let pairs = (0..width).flat_map(|x| (1..height).map(move |y| [(x, y - 1), (x, y)]));
+    let squares = pairs.map(|[(a, b), (c, d)]| {
+        let difference =
+            f64::from(picture.get_pixel(a, b)[0]) - f64::from(picture.get_pixel(c, d)[0]);
+        difference * difference
+    });
+    squares.sum::<f64>() / f64::from(width * (height - 1))
+}
+
+#[test]
+fn a_picture_becomes_smooth_and_its_file_stays() {
+    let scratch = Scratch::new();
+    let given = picture(67, 50);
+    given.save(scratch.join("old.png")).unwrap();
+    let before = fs::read(scratch.join("old.png")).unwrap();
+    let done = scratch.ebm(&[
+        "denoise", "old.png", "--output", "new.png", "--device", "cpu",
+    ]);
+    let done = done.succeeds();
+    assert_eq!(done.stdout, "new.png\n");
+    assert!(
+        done.stderr.contains("old.png: noise of "),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(fs::read(scratch.join("old.png")).unwrap(), before);
+    let made = image::open(scratch.join("new.png")).unwrap().into_luma8();
+    assert_eq!(made.dimensions(), (67, 50));
+    assert!(roughness(&made) < 0.2 * roughness(&given));
+
+    let over = scratch.ebm(&["denoise", "old.png", "--output", "old.png"]);
+    over.fails_with(
+        1,
+        &["this is the picture itself, which is never written over"],
+    );
+    assert_eq!(fs::read(scratch.join("old.png")).unwrap(), before);
+}
+
+#[test]
+fn a_folder_becomes_a_folder_of_the_same_names_with_a_line_of_json_each() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("in")).unwrap();
+    picture(20, 20).save(scratch.join("in/a.png")).unwrap();
+    RgbImage::from_pixel(9, 30, image::Rgb([9, 99, 199]))
+        .save(scratch.join("in/b.jpg"))
+        .unwrap();
+    fs::write(scratch.join("in/notes.txt"), "none").unwrap();
+    let args = [
+        "denoise", "in", "--output", "out", "--json", "--sigma", "20", "--device", "cpu",
+    ];
+    let done = scratch.ebm(&args).succeeds();
+    let lines: Vec<serde_json::Value> = done
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.len(), 2);
+    let taken = lines[0]["taken"].as_f64().expect("a number");
+    assert!((taken - 20.0).abs() < 0.01, "{taken}");
+    for (name, size) in [("a.png", (20, 20)), ("b.jpg", (9, 30))] {
+        let made = image::open(scratch.join("out").join(name)).unwrap();
+        assert_eq!((made.width(), made.height()), size);
+    }
+    scratch
+        .ebm(&args)
+        .fails_with(1, &["this folder has files already"]);
+}
+
+#[test]
+fn what_cannot_be_denoised_says_why() {
+    let scratch = Scratch::new();
+    picture(20, 20).save(scratch.join("a.png")).unwrap();
+    fs::write(scratch.join("b.png"), "no picture").unwrap();
+    save_npy_u8(&scratch.join("bytes.npy"), &[2, 2], &[0; 4]).unwrap();
+    for (input, output, code, problem) in [
+        ("b.png", "c.png", 1, "b.png as a picture"),
+        ("none.png", "c.png", 1, "none.png as a picture"),
+        ("a.png", "c.txt", 2, "--output c.txt: name a .png or"),
+        ("bytes.npy", "c.npy", 1, "give a .npy file of type float32"),
+    ] {
+        scratch
+            .ebm(&["denoise", input, "--output", output, "--device", "cpu"])
+            .fails_with(code, &[problem]);
+    }
+    let sigma = ["denoise", "a.png", "--output", "c.png", "--sigma", "0"];
+    scratch
+        .ebm(&sigma)
+        .fails_with(2, &["must be auto, or a number above 0"]);
+    scratch.train("run", &[]).succeeds();
+    let model = [
+        "denoise", "a.png", "--output", "c.png", "--model", "run", "--device", "cpu",
+    ];
+    let refused = scratch.ebm(&model);
+    refused.fails_with(
+        1,
+        &[
+            "--model run: this model has not learned to denoise",
+            "ebm train --preset photos",
+        ],
+    );
+    assert!(!scratch.join("c.png").exists());
+}

@@ -1,0 +1,284 @@
+//! Read a picture at its full size and depth, and write it again with all that came with it.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use ebm_core::ImageShape;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::codecs::tiff::TiffEncoder;
+use image::{
+    ColorType, DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageError, ImageFormat,
+    ImageReader,
+};
+
+use crate::error::DataError;
+
+/// The most bytes that a decoded picture may take.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// Quality of JPEG files, of 100.
+const JPEG_QUALITY: u8 = 95;
+
+/// Planes of floats, each value 0 for the least and 1 for the greatest that a file can hold; noise may lie outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planes {
+    /// Row-major `[channels, height, width]`.
+    pub pixels: Vec<f32>,
+    /// Shape of the picture.
+    pub shape: ImageShape,
+}
+
+impl Planes {
+    /// The planes, each by itself, `[height, width]`.
+    pub fn each(&self) -> impl Iterator<Item = &[f32]> {
+        self.pixels.chunks(self.shape.height * self.shape.width)
+    }
+}
+
+/// A picture of a file: its grey or its colours, and what comes back unchanged when it is written again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Photo {
+    /// One plane of grey, or three of red, green and blue.
+    pub planes: Planes,
+    /// Opacity from 0 to 1, `[height, width]`; `None` for a file without it.
+    alpha: Option<Vec<f32>>,
+    /// Whether the file has more than 8 bits a channel.
+    is_deep: bool,
+    /// The colour profile of the file.
+    icc: Option<Vec<u8>>,
+}
+
+impl Photo {
+    /// Read a picture, turned as its EXIF orientation says. Of an animation, the first frame.
+    ///
+    /// # Errors
+    /// Where the file is missing, no picture, or of more than 4 GiB when decoded.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let read = || -> Result<Self, ImageError> {
+            let mut reader = ImageReader::open(path)?.with_guessed_format()?;
+            let mut limits = image::Limits::default();
+            limits.max_alloc = Some(MOST_BYTES);
+            reader.limits(limits);
+            let mut decoder = reader.into_decoder()?;
+            let orientation = decoder.orientation()?;
+            let icc = decoder.icc_profile()?;
+            let mut picture = DynamicImage::from_decoder(decoder)?;
+            picture.apply_orientation(orientation);
+            Ok(Self::of_image(picture, icc))
+        };
+        read().map_err(|cause| DataError::NotAPicture {
+            path: path.into(),
+            cause,
+        })
+    }
+
+    fn of_image(picture: DynamicImage, icc: Option<Vec<u8>>) -> Self {
+        let [width, height] = [picture.width(), picture.height()].map(|side| side as usize);
+        let (colour, is_deep) = (picture.color(), has_more_than_8_bits(picture.color()));
+        let channels = if colour.has_color() { 3 } else { 1 };
+        let interleaved = picture.into_rgba32f();
+        let plane = |channel: usize| {
+            let values = interleaved.as_raw().iter();
+            values.skip(channel).step_by(4).copied()
+        };
+        Self {
+            planes: Planes {
+                pixels: (0..channels).flat_map(plane).collect(),
+                shape: ImageShape::new(channels, height, width),
+            },
+            alpha: colour.has_alpha().then(|| plane(3).collect()),
+            is_deep,
+            icc,
+        }
+    }
+
+    /// The same picture of other planes.
+    ///
+    /// # Panics
+    /// If their shape differs.
+    pub fn with_planes(&self, planes: Planes) -> Self {
+        assert_eq!(planes.shape, self.planes.shape, "a picture keeps its shape");
+        Self {
+            planes,
+            ..self.clone()
+        }
+    }
+
+    /// The bytes of a file of `format`, in the depth and with the opacity and the colour profile that the picture
+    /// came with, as far as the format has them. Values beyond 0 and 1 become these.
+    ///
+    /// # Errors
+    /// Where the image crate does not write this format.
+    pub fn encode(&self, format: ImageFormat) -> Result<Vec<u8>, ImageError> {
+        let has_alpha = format != ImageFormat::Jpeg;
+        let is_deep = self.is_deep && matches!(format, ImageFormat::Png | ImageFormat::Tiff);
+        let alpha = self.alpha.as_deref().filter(|_| has_alpha);
+        let picture = if is_deep {
+            self.interleaved(alpha, |value| (value * 65_535.0).round() as u16)
+        } else {
+            self.interleaved(alpha, |value| (value * 255.0).round() as u8)
+        };
+        let mut bytes = Cursor::new(Vec::new());
+        match format {
+            ImageFormat::Png => self.write_with(PngEncoder::new(&mut bytes), &picture)?,
+            ImageFormat::Tiff => self.write_with(TiffEncoder::new(&mut bytes), &picture)?,
+            ImageFormat::Jpeg => {
+                let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+                self.write_with(encoder, &picture)?;
+            }
+            _ => picture.write_to(&mut bytes, format)?,
+        }
+        Ok(bytes.into_inner())
+    }
+
+    fn write_with(
+        &self,
+        mut encoder: impl ImageEncoder,
+        picture: &DynamicImage,
+    ) -> Result<(), ImageError> {
+        if let Some(icc) = &self.icc {
+            // A format without room for a profile does without.
+            let _ = encoder.set_icc_profile(icc.clone());
+        }
+        picture.write_with_encoder(encoder)
+    }
+
+    fn interleaved<T>(&self, alpha: Option<&[f32]>, quantised: fn(f32) -> T) -> DynamicImage
+    where
+        T: image::Primitive,
+        Quantised<T>: Into<DynamicImage>,
+    {
+        let ImageShape { height, width, .. } = self.planes.shape;
+        let planes: Vec<&[f32]> = self.planes.each().chain(alpha).collect();
+        let at = |place: usize| planes.iter().map(move |plane| plane[place].clamp(0.0, 1.0));
+        let values = (0..height * width).flat_map(at).map(quantised).collect();
+        let (size, channels) = ([width, height].map(|side| side as u32), planes.len());
+        Quantised {
+            values,
+            size,
+            channels,
+        }
+        .into()
+    }
+}
+
+/// Interleaved values of one, two, three or four channels.
+struct Quantised<T> {
+    values: Vec<T>,
+    size: [u32; 2],
+    channels: usize,
+}
+
+macro_rules! into_dynamic_image {
+    ($depth:ty, [$grey:ident, $grey_alpha:ident, $rgb:ident, $rgba:ident]) => {
+        impl From<Quantised<$depth>> for DynamicImage {
+            fn from(from: Quantised<$depth>) -> Self {
+                let Quantised {
+                    values,
+                    size: [width, height],
+                    channels,
+                } = from;
+                let made = match channels {
+                    1 => ImageBuffer::from_raw(width, height, values).map(Self::$grey),
+                    2 => ImageBuffer::from_raw(width, height, values).map(Self::$grey_alpha),
+                    3 => ImageBuffer::from_raw(width, height, values).map(Self::$rgb),
+                    _ => ImageBuffer::from_raw(width, height, values).map(Self::$rgba),
+                };
+                made.expect("as many values as pixels")
+            }
+        }
+    };
+}
+into_dynamic_image!(u8, [ImageLuma8, ImageLumaA8, ImageRgb8, ImageRgba8]);
+into_dynamic_image!(u16, [ImageLuma16, ImageLumaA16, ImageRgb16, ImageRgba16]);
+
+fn has_more_than_8_bits(colour: ColorType) -> bool {
+    colour.bytes_per_pixel() > colour.channel_count()
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Rgba};
+
+    use super::*;
+
+    fn read(bytes: &[u8], name: &str) -> Photo {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Photo::read(&path).unwrap()
+    }
+
+    #[test]
+    fn every_byte_of_a_grey_picture_comes_back() {
+        let picture = GrayImage::from_raw(16, 16, (0..=255).collect()).unwrap();
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        let photo = read(bytes.get_ref(), "grey.png");
+        assert_eq!(photo.planes.shape, ImageShape::new(1, 16, 16));
+        assert_eq!(
+            (photo.planes.pixels[0], photo.planes.pixels[255]),
+            (0.0, 1.0)
+        );
+        for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::Bmp] {
+            let again = image::load_from_memory(&photo.encode(format).unwrap()).unwrap();
+            assert_eq!(again.into_luma8(), picture, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn depth_opacity_and_profile_are_kept_where_the_format_has_them() {
+        let picture = ImageBuffer::from_fn(3, 2, |x, y| {
+            Rgba([
+                257 * x as u16 + 1,
+                1000 * y as u16,
+                65_535,
+                30_000 + x as u16,
+            ])
+        });
+        let mut bytes = Vec::new();
+        let mut encoder = PngEncoder::new(&mut bytes);
+        encoder.set_icc_profile(b"a profile".to_vec()).unwrap();
+        DynamicImage::ImageRgba16(picture.clone())
+            .write_with_encoder(encoder)
+            .unwrap();
+        let photo = read(&bytes, "deep.png");
+        assert_eq!(photo.planes.shape, ImageShape::new(3, 2, 3));
+        let again = photo.encode(ImageFormat::Png).unwrap();
+        let DynamicImage::ImageRgba16(same) = image::load_from_memory(&again).unwrap() else {
+            panic!("expected 16 bits and opacity");
+        };
+        assert_eq!(same, picture);
+        assert_eq!(
+            read(&again, "again.png").icc.as_deref(),
+            Some(&b"a profile"[..])
+        );
+
+        let jpeg = photo.encode(ImageFormat::Jpeg).unwrap();
+        let jpeg = image::load_from_memory(&jpeg).unwrap();
+        assert_eq!(jpeg.color(), ColorType::Rgb8);
+    }
+
+    #[test]
+    fn other_planes_take_the_place_of_the_pictures_and_are_clipped_in_the_file() {
+        let grey = GrayImage::from_pixel(2, 1, image::Luma([7]));
+        let photo = Photo::of_image(DynamicImage::ImageLuma8(grey), None);
+        let planes = Planes {
+            pixels: vec![-0.5, 1.5],
+            ..photo.planes.clone()
+        };
+        let bytes = photo.with_planes(planes).encode(ImageFormat::Png).unwrap();
+        let again = image::load_from_memory(&bytes).unwrap().into_luma8();
+        assert_eq!(again.into_raw(), [0, 255]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_picture_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes.png");
+        std::fs::write(&path, "no picture").unwrap();
+        let message = Photo::read(&path).unwrap_err().to_string();
+        assert!(message.contains("notes.png as a picture"), "{message}");
+    }
+}
