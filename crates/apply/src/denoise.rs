@@ -28,8 +28,14 @@ const SHIPPED_PRESET: &str = "photos";
 /// Its weights.
 const SHIPPED: &[u8] = include_bytes!("../../../assets/models/photos.safetensors");
 
-/// Side of the largest tile, in pixels, the margins that it shares with its neighbours included.
-const TILE: usize = 512;
+/// Sides of the smallest and the largest tile, in pixels, the margins that it shares with its neighbours included.
+const TILES: [usize; 2] = [128, 512];
+
+/// Elements that the layers of a network may give for a tile, of which its gradient needs a few copies.
+const ELEMENTS_OF_TILE: usize = 1 << 26;
+
+/// How many times more than it finds a model takes away where it is told so.
+const MOST_FACTOR: f64 = 2.0;
 
 /// Images of a tile's size that are computed at a time.
 const BATCH: usize = 4;
@@ -51,7 +57,7 @@ pub enum DenoiseError {
         /// The picture's.
         got: ImageShape,
     },
-    /// The model is for pictures of another number of channels, neither 1 nor 3.
+    /// The model is for pictures of other channels.
     #[error("this model takes images of {expected} channels, and the picture has {got}")]
     OtherChannels {
         /// What the model takes.
@@ -62,11 +68,16 @@ pub enum DenoiseError {
     /// A value is infinite or no number.
     #[error("value {place} of the picture is {value}")]
     NotFinite {
-        /// The first such value, counted from 0 through rows and planes.
+        /// The first such value, counted from 0 through planes, their rows and columns.
         place: usize,
         /// What it is.
         value: f32,
     },
+    /// Values are so large that the energy's slopes are not finite.
+    #[error(
+        "the slopes of the energy are not finite: values of the picture are too far from 0 and 1"
+    )]
+    TooLarge,
 }
 
 /// How a picture is denoised.
@@ -139,15 +150,16 @@ impl Denoiser {
     fn new(config: &Config, energy: Frozen<Network>, shape: ImageShape, device: &Device) -> Self {
         Self {
             locality: energy.locality(),
+            tile: largest_tile(&energy, shape),
             energy,
             shape,
             reference: config.objective.noise_reference,
-            tile: TILE,
             device: device.clone(),
         }
     }
 
-    /// Compute in tiles of at most this side, their margins included: less memory, the same picture.
+    /// Compute in tiles of this side, their margins included, instead of what suits the network: the same picture in
+    /// less memory.
     pub fn with_tile(mut self, side: usize) -> Self {
         self.tile = side;
         self
@@ -158,30 +170,28 @@ impl Denoiser {
         self.reference.is_some()
     }
 
-    /// Channels of the images of its energy.
-    pub fn channels(&self) -> usize {
-        self.shape.channels
-    }
-
     /// The picture without its noise. A model of grey images takes each colour by itself; one of colours takes a
     /// grey picture as three equal ones. `report` is told of every part of the work: how many are done, of how many.
     ///
     /// # Errors
     /// Where the model cannot take the picture, or it holds what is no number.
+    ///
+    /// # Panics
+    /// If the picture has no pixels, or not as many as its shape says.
     pub fn denoise(
         &self,
         picture: &Planes,
         options: DenoiseOptions,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Denoised, DenoiseError> {
-        let mut values = picture.pixels.iter().enumerate();
-        if let Some((place, &value)) = values.find(|(_, value)| !value.is_finite()) {
-            return Err(DenoiseError::NotFinite { place, value });
-        }
         let gradient = self.gradient(picture, report)?;
         let step = match (self.reference, options.sigma) {
             (Some(reference), None) => reference * reference,
-            (Some(_), Some(sigma)) => sigma / root_mean_square(&gradient).max(f64::MIN_POSITIVE),
+            (Some(reference), Some(sigma)) => {
+                let found = reference * reference;
+                let asked = sigma / root_mean_square(&gradient); // infinite where there is no slope
+                asked.min(MOST_FACTOR * found)
+            }
             (None, sigma) => sigma.unwrap_or_else(|| noise_level(picture)).powi(2),
         };
         let step = (options.strength * step) as f32;
@@ -195,8 +205,39 @@ impl Denoiser {
         })
     }
 
+    /// The noise that one step takes off a picture whose noise has this σ, of its shape.
+    pub(crate) fn noise_of(&self, picture: &Planes, sigma: f64) -> Result<Vec<f32>, DenoiseError> {
+        let step = self.reference.unwrap_or(sigma).powi(2) as f32;
+        let mut gradient = self.gradient(picture, &mut |_, _| {})?;
+        gradient.iter_mut().for_each(|slope| *slope *= step);
+        Ok(gradient)
+    }
+
     /// ∇E of the picture, of its shape.
     fn gradient(
+        &self,
+        picture: &Planes,
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>, DenoiseError> {
+        let pixels = &picture.pixels;
+        assert!(
+            !pixels.is_empty() && pixels.len() == picture.shape.pixels(),
+            "expected the pixels of a {} picture, got {}",
+            picture.shape,
+            pixels.len()
+        );
+        let mut values = pixels.iter().enumerate();
+        if let Some((place, &value)) = values.find(|(_, value)| !value.is_finite()) {
+            return Err(DenoiseError::NotFinite { place, value });
+        }
+        let gradient = self.gradient_of_picture(picture, report)?;
+        match gradient.iter().all(|slope| slope.is_finite()) {
+            true => Ok(gradient),
+            false => Err(DenoiseError::TooLarge),
+        }
+    }
+
+    fn gradient_of_picture(
         &self,
         picture: &Planes,
         report: &mut dyn FnMut(usize, usize),
@@ -206,15 +247,15 @@ impl Denoiser {
             (mine, its) if mine == its => {
                 self.gradient_of_images(&picture.pixels, picture.shape, report)
             }
-            // Every plane is an image of its own.
-            (1, _) => {
+            // Every colour is an image of its own.
+            (1, 3) => {
                 let plane = ImageShape {
                     channels: 1,
                     ..picture.shape
                 };
                 self.gradient_of_images(&picture.pixels, plane, report)
             }
-            // The derivative along grey: that of each colour, together.
+            // The mean of the three steps: of all greys the nearest to them.
             (3, 1) => {
                 let colours = ImageShape {
                     channels: 3,
@@ -287,7 +328,17 @@ impl Denoiser {
     }
 }
 
-fn root_mean_square(values: &[f32]) -> f64 {
+/// Side of the largest tile for whose layers there is room.
+fn largest_tile(network: &Network, shape: ImageShape) -> usize {
+    let per_pixel = network.work(shape).outputs / (shape.height * shape.width);
+    let [least, most] = TILES;
+    (ELEMENTS_OF_TILE / per_pixel.max(1))
+        .isqrt()
+        .clamp(least, most)
+}
+
+/// The root of the mean square; 0 of no values.
+pub(crate) fn root_mean_square(values: &[f32]) -> f64 {
     let squares = values.iter().map(|&value| f64::from(value).powi(2));
     (squares.sum::<f64>() / values.len().max(1) as f64).sqrt()
 }

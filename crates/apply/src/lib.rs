@@ -14,13 +14,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `score`, `denoise` (use it) → `evaluate` (how
+//! Reading order: `trained` (open a run) → `sample`, `score`, `denoise`, `restore` (use it) → `evaluate` (how
 //! good is it?) → `exchange` (weights, to PyTorch and back).
 
 mod checksum;
 pub mod denoise;
 pub mod evaluate;
 pub mod exchange;
+pub mod restore;
 mod sample;
 pub mod score;
 mod trained;

@@ -2,12 +2,13 @@
 
 mod files;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueHint};
 use ebm_apply::denoise::{DenoiseOptions, Denoised, Denoiser};
 use serde::Serialize;
@@ -21,8 +22,9 @@ use files::{Job, jobs};
 /// Take noise off pictures
 ///
 /// Pictures of any size, grey or in colour, of 8 or 16 bits, whole folders, or arrays of f32, [h, w] or
-/// [n, h, w, c], whose values may lie outside 0 and 1. The model that comes with the program is for photographs with
-/// Gaussian noise of up to 75/255; it finds the strength of the noise by itself. Opacity and colour profiles are kept.
+/// [n, h, w, c], 0 for black and 1 for white, whose values may lie outside. The model that comes with the program is
+/// for photographs with Gaussian noise of up to 75/255; it finds the strength of the noise by itself. Opacity and
+/// colour profiles are kept.
 #[derive(Args, Debug)]
 pub(crate) struct DenoiseArgs {
     /// Pictures, folders of pictures, or arrays
@@ -37,7 +39,8 @@ pub(crate) struct DenoiseArgs {
     #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
 
-    /// Standard deviation of the noise, of 255: so much is taken away; auto: the model finds it, or it is measured
+    /// Standard deviation of the noise to take away, where white is 255, but at most twice what the model finds; auto:
+    /// the model finds it, or it is measured
     #[arg(long, value_name = "σ|auto", default_value = "auto", value_parser = sigma)]
     sigma: Sigma,
 
@@ -93,6 +96,9 @@ struct Report<'a> {
 
 impl DenoiseArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        if self.model.is_none() {
+            self.usage.refuse_weights("--model RUN")?;
+        }
         let jobs = jobs(&self.inputs, &self.output)?;
         let chosen = self.usage.device(quiet)?;
         let denoiser = match &self.model {
@@ -106,24 +112,30 @@ impl DenoiseArgs {
         let done = AtomicU64::new(0);
         let total = STEPS * jobs.len() as u64;
         let work = || {
+            let mut failed = 0;
             for (place, job) in jobs.iter().enumerate() {
                 let of_picture = |part: usize, parts: usize| {
                     let steps = STEPS * (place * parts + part) as u64 / parts as u64;
                     done.store(steps, Ordering::Relaxed);
                 };
-                self.denoise(&denoiser, job, &of_picture, quiet)?;
+                match self.denoise(&denoiser, job, &of_picture, quiet) {
+                    Err(error) if jobs.len() > 1 && !is_broken_pipe(&error) => {
+                        tell!("{error:#}");
+                        failed += 1;
+                    }
+                    other => other?,
+                }
             }
-            anyhow::Ok(())
+            anyhow::Ok(failed)
         };
-        with_progress(
-            "denoising",
-            total,
-            || done.load(Ordering::Relaxed),
-            quiet,
-            work,
-        )?;
+        let done = || done.load(Ordering::Relaxed);
+        let failed = with_progress("denoising", total, done, quiet, work)?;
+        let all = counted(jobs.len(), "picture", "pictures");
+        if failed > 0 {
+            bail!("{failed} of {all} could not be denoised, as said above");
+        }
         if jobs.len() > 1 && !quiet {
-            tell!("{} denoised", counted(jobs.len(), "picture", "pictures"));
+            tell!("{all} denoised");
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -138,10 +150,6 @@ impl DenoiseArgs {
         let begin = Instant::now();
         let named = || job.input.display().to_string();
         let mut pictures = job.read()?;
-        let channels = pictures.channels();
-        if channels != denoiser.channels() && !quiet && channels != 1 {
-            tracing::debug!("{}: each colour by itself", named());
-        }
         let options = DenoiseOptions {
             sigma: match self.sigma {
                 Sigma::Auto => None,
@@ -178,6 +186,12 @@ impl DenoiseArgs {
         }
         Ok(())
     }
+}
+
+/// Whether nobody reads stdout any more.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let of_io = error.downcast_ref::<std::io::Error>();
+    of_io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use ebm_train::{Config, Key};
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
 /// Commands that choose one device with `--device`.
-const ON_A_DEVICE: [&str; 5] = ["train", "sample", "evaluate", "energy", "export"];
+const ON_A_DEVICE: [&str; 6] = ["train", "sample", "evaluate", "energy", "denoise", "export"];
 /// Commands that open a trained model.
-const OF_A_MODEL: [&str; 4] = ["sample", "evaluate", "energy", "export"];
+const OF_A_MODEL: [&str; 5] = ["sample", "evaluate", "energy", "denoise", "export"];
 /// Commands that write a file to `--output`.
-const WITH_OUTPUT: [&str; 4] = ["sample", "energy", "export", "data"];
+const WITH_OUTPUT: [&str; 5] = ["sample", "energy", "denoise", "export", "data"];
 
 /// The subcommand on the command line of this process; empty without one.
 pub(crate) fn typed_command() -> String {

@@ -52,7 +52,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use allocator::keep_freed;
 pub use exit::exit_code;
-pub use output::{WriteError, save_npy_u8};
+pub use output::{WriteError, save_npy_f32, save_npy_u8};
 pub use remedies::remedy;
 
 /// Heading of the arguments that every command takes.

@@ -8,6 +8,7 @@ use ebm_apply::{Trained, UnknownClass, Weights};
 
 use crate::args::DeviceArgs;
 use crate::device::ChosenDevice;
+use crate::typed::Mistyped;
 
 /// A trained model, and how it is used.
 #[derive(Args, Debug)]
@@ -65,6 +66,18 @@ impl UsageArgs {
         } else {
             Trained::open(source, &chosen.device)?
         })
+    }
+
+    /// Refuse to choose among weights where no run is named by `flag`.
+    pub(crate) fn refuse_weights(&self, flag: &str) -> anyhow::Result<()> {
+        for (asked, name) in [(self.best, "--best"), (self.no_ema, "--no-ema")] {
+            if asked {
+                let problem =
+                    format!("{name} chooses among the weights of a run: name one with {flag}");
+                return Err(Mistyped(problem).into());
+            }
+        }
+        Ok(())
     }
 
     /// Which of the weights to use.

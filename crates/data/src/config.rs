@@ -43,7 +43,7 @@ pub struct DataConfig {
     /// Mirror every image left to right with probability ½ each time it is used. Not for digits,
     /// letters or labels that tell left from right.
     pub flip: bool,
-    /// Turn every image by 0, 90, 180 or 270 degrees, evenly, each time it is used.
+    /// Turn every image by 0, 90, 180 or 270 degrees, evenly, each time it is used. Not for digits or letters.
     pub turn: bool,
     /// Move every image by up to this many pixels, each way, each time it is used, black coming in.
     #[schemars(range(max = 64))]

@@ -1,4 +1,4 @@
-//! Read a picture at its full size and depth, and write it again with all that came with it.
+//! Read a picture at its full size and depth, and write it again with its opacity and colour profile.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -7,15 +7,11 @@ use ebm_core::ImageShape;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::codecs::tiff::TiffEncoder;
-use image::{
-    ColorType, DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageError, ImageFormat,
-    ImageReader,
-};
+use image::codecs::webp::WebPEncoder;
+use image::{ColorType, DynamicImage, ImageBuffer, ImageEncoder, ImageError, ImageFormat};
 
 use crate::error::DataError;
-
-/// The most bytes that a decoded picture may take.
-const MOST_BYTES: u64 = 4 << 30;
+use crate::picture::read_with_profile;
 
 /// Quality of JPEG files, of 100.
 const JPEG_QUALITY: u8 = 95;
@@ -53,24 +49,15 @@ impl Photo {
     /// Read a picture, turned as its EXIF orientation says. Of an animation, the first frame.
     ///
     /// # Errors
-    /// Where the file is missing, no picture, or of more than 4 GiB when decoded.
+    /// Where the file is missing, no picture, or of more than 2²⁸ pixels.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let read = || -> Result<Self, ImageError> {
-            let mut reader = ImageReader::open(path)?.with_guessed_format()?;
-            let mut limits = image::Limits::default();
-            limits.max_alloc = Some(MOST_BYTES);
-            reader.limits(limits);
-            let mut decoder = reader.into_decoder()?;
-            let orientation = decoder.orientation()?;
-            let icc = decoder.icc_profile()?;
-            let mut picture = DynamicImage::from_decoder(decoder)?;
-            picture.apply_orientation(orientation);
-            Ok(Self::of_image(picture, icc))
-        };
-        read().map_err(|cause| DataError::NotAPicture {
-            path: path.into(),
-            cause,
-        })
+        match read_with_profile(path) {
+            Ok((picture, profile)) => Ok(Self::of_image(picture, profile)),
+            Err(cause) => Err(DataError::NotAPicture {
+                path: path.into(),
+                cause,
+            }),
+        }
     }
 
     fn of_image(picture: DynamicImage, icc: Option<Vec<u8>>) -> Self {
@@ -89,19 +76,7 @@ impl Photo {
             },
             alpha: colour.has_alpha().then(|| plane(3).collect()),
             is_deep,
-            icc,
-        }
-    }
-
-    /// The same picture of other planes.
-    ///
-    /// # Panics
-    /// If their shape differs.
-    pub fn with_planes(&self, planes: Planes) -> Self {
-        assert_eq!(planes.shape, self.planes.shape, "a picture keeps its shape");
-        Self {
-            planes,
-            ..self.clone()
+            icc: icc.filter(|profile| is_of_channels(profile, channels)),
         }
     }
 
@@ -114,15 +89,24 @@ impl Photo {
         let has_alpha = format != ImageFormat::Jpeg;
         let is_deep = self.is_deep && matches!(format, ImageFormat::Png | ImageFormat::Tiff);
         let alpha = self.alpha.as_deref().filter(|_| has_alpha);
+        let mut planes: Vec<&[f32]> = self.planes.each().collect();
+        if alpha.is_some() && matches!(format, ImageFormat::Tiff | ImageFormat::Bmp) {
+            // These have no grey with opacity.
+            planes.resize(3, planes[0]);
+        }
+        planes.extend(alpha);
         let picture = if is_deep {
-            self.interleaved(alpha, |value| (value * 65_535.0).round() as u16)
+            self.interleaved(&planes, |value| (value * 65_535.0).round() as u16)
         } else {
-            self.interleaved(alpha, |value| (value * 255.0).round() as u8)
+            self.interleaved(&planes, |value| (value * 255.0).round() as u8)
         };
         let mut bytes = Cursor::new(Vec::new());
         match format {
             ImageFormat::Png => self.write_with(PngEncoder::new(&mut bytes), &picture)?,
             ImageFormat::Tiff => self.write_with(TiffEncoder::new(&mut bytes), &picture)?,
+            ImageFormat::WebP => {
+                self.write_with(WebPEncoder::new_lossless(&mut bytes), &picture)?;
+            }
             ImageFormat::Jpeg => {
                 let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
                 self.write_with(encoder, &picture)?;
@@ -144,16 +128,15 @@ impl Photo {
         picture.write_with_encoder(encoder)
     }
 
-    fn interleaved<T>(&self, alpha: Option<&[f32]>, quantised: fn(f32) -> T) -> DynamicImage
+    fn interleaved<T>(&self, planes: &[&[f32]], quantised: fn(f32) -> T) -> DynamicImage
     where
-        T: image::Primitive,
         Quantised<T>: Into<DynamicImage>,
     {
         let ImageShape { height, width, .. } = self.planes.shape;
-        let planes: Vec<&[f32]> = self.planes.each().chain(alpha).collect();
         let at = |place: usize| planes.iter().map(move |plane| plane[place].clamp(0.0, 1.0));
         let values = (0..height * width).flat_map(at).map(quantised).collect();
-        let (size, channels) = ([width, height].map(|side| side as u32), planes.len());
+        let size = [width, height].map(|side| side as u32);
+        let channels = planes.len();
         Quantised {
             values,
             size,
@@ -193,13 +176,20 @@ macro_rules! into_dynamic_image {
 into_dynamic_image!(u8, [ImageLuma8, ImageLumaA8, ImageRgb8, ImageRgba8]);
 into_dynamic_image!(u16, [ImageLuma16, ImageLumaA16, ImageRgb16, ImageRgba16]);
 
+/// Whether a colour profile is one of pictures with so many channels: what was decoded may be of another colour space
+/// than the file.
+fn is_of_channels(profile: &[u8], channels: usize) -> bool {
+    let colour_space = profile.get(16..20); // ICC.1:2022, 7.2.6
+    colour_space == Some(if channels == 1 { b"GRAY" } else { b"RGB " })
+}
+
 fn has_more_than_8_bits(colour: ColorType) -> bool {
     colour.bytes_per_pixel() > colour.channel_count()
 }
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, Rgba};
+    use image::{GrayAlphaImage, GrayImage, LumaA, Rgba};
 
     use super::*;
 
@@ -237,9 +227,10 @@ mod tests {
                 30_000 + x as u16,
             ])
         });
+        let profile = [&[7; 16][..], b"RGB ", &[7; 9]].concat();
         let mut bytes = Vec::new();
         let mut encoder = PngEncoder::new(&mut bytes);
-        encoder.set_icc_profile(b"a profile".to_vec()).unwrap();
+        encoder.set_icc_profile(profile.clone()).unwrap();
         DynamicImage::ImageRgba16(picture.clone())
             .write_with_encoder(encoder)
             .unwrap();
@@ -250,10 +241,9 @@ mod tests {
             panic!("expected 16 bits and opacity");
         };
         assert_eq!(same, picture);
-        assert_eq!(
-            read(&again, "again.png").icc.as_deref(),
-            Some(&b"a profile"[..])
-        );
+        assert_eq!(read(&again, "again.png").icc, Some(profile.clone()));
+        let webp = photo.encode(ImageFormat::WebP).unwrap();
+        assert_eq!(read(&webp, "again.webp").icc, Some(profile));
 
         let jpeg = photo.encode(ImageFormat::Jpeg).unwrap();
         let jpeg = image::load_from_memory(&jpeg).unwrap();
@@ -261,16 +251,38 @@ mod tests {
     }
 
     #[test]
-    fn other_planes_take_the_place_of_the_pictures_and_are_clipped_in_the_file() {
+    fn values_beyond_black_and_white_are_clipped_in_the_file() {
         let grey = GrayImage::from_pixel(2, 1, image::Luma([7]));
-        let photo = Photo::of_image(DynamicImage::ImageLuma8(grey), None);
-        let planes = Planes {
-            pixels: vec![-0.5, 1.5],
-            ..photo.planes.clone()
-        };
-        let bytes = photo.with_planes(planes).encode(ImageFormat::Png).unwrap();
+        let mut photo = Photo::of_image(DynamicImage::ImageLuma8(grey), None);
+        photo.planes.pixels = vec![-0.5, 1.5];
+        let bytes = photo.encode(ImageFormat::Png).unwrap();
         let again = image::load_from_memory(&bytes).unwrap().into_luma8();
         assert_eq!(again.into_raw(), [0, 255]);
+    }
+
+    #[test]
+    fn grey_with_opacity_keeps_it_in_every_format_that_has_any() {
+        let picture = GrayAlphaImage::from_fn(3, 2, |x, y| LumaA([80 * x as u8, 90 * y as u8 + 9]));
+        let photo = Photo::of_image(DynamicImage::ImageLumaA8(picture.clone()), None);
+        for format in [
+            ImageFormat::Png,
+            ImageFormat::Tiff,
+            ImageFormat::Bmp,
+            ImageFormat::WebP,
+        ] {
+            let again = image::load_from_memory(&photo.encode(format).unwrap()).unwrap();
+            assert_eq!(again.into_luma_alpha8(), picture, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_profile_of_another_colour_space_is_not_kept() {
+        let grey = DynamicImage::ImageLuma8(GrayImage::from_pixel(1, 1, image::Luma([7])));
+        let with = |space: &[u8]| {
+            let profile = [&[0; 16][..], space].concat();
+            Photo::of_image(grey.clone(), Some(profile)).icc.is_some()
+        };
+        assert!(with(b"GRAY") && !with(b"RGB ") && !with(b"CMYK") && !with(b""));
     }
 
     #[test]

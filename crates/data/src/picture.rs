@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ebm_core::ImageShape;
 use ebm_core::pixels::luma_of_bytes;
-use image::error::{ParameterError, ParameterErrorKind};
+use image::error::{LimitError, LimitErrorKind, ParameterError, ParameterErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Rgb, RgbImage, imageops};
 use rand::{Rng, RngExt};
 
@@ -65,14 +65,30 @@ pub(crate) fn cut(
 
 /// The picture in the file, turned as its EXIF orientation says.
 fn read(path: &Path) -> Result<DynamicImage, ImageError> {
+    Ok(read_with_profile(path)?.0)
+}
+
+/// The most pixels that a picture may have: a gigabyte of floats a channel.
+const MOST_PIXELS: u64 = 1 << 28;
+
+/// The picture in the file, turned as its EXIF orientation says, and its colour profile.
+pub(crate) fn read_with_profile(
+    path: &Path,
+) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
     // The content decides the format: extensions lie.
     let mut decoder = ImageReader::open(path)?
         .with_guessed_format()?
         .into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        let too_large = LimitError::from_kind(LimitErrorKind::DimensionError);
+        return Err(ImageError::Limits(too_large));
+    }
     let orientation = decoder.orientation()?;
+    let profile = decoder.icc_profile()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
-    Ok(picture)
+    Ok((picture, profile))
 }
 
 /// The largest square around the centre.

@@ -41,14 +41,16 @@ pub enum InvalidNetwork {
         /// Times that the network halves them.
         halvings: usize,
     },
-    /// Images whose sides cannot be cut into patches without a rest.
-    #[error("images of {height}×{width} cannot be cut into patches of {side}×{side} pixels")]
-    NoWholePatches {
+    /// Images that cannot be cut without a rest into what the coarsest stage of a network of patches sees as one pixel.
+    #[error(
+        "images of {height}×{width} cannot be cut into squares of {side}×{side} pixels: use images with such sides, smaller patches, or fewer stages"
+    )]
+    NoWholeSquares {
         /// Height of the images.
         height: usize,
         /// Width of the images.
         width: usize,
-        /// Side of the patches.
+        /// Side of the squares.
         side: usize,
     },
     /// Images of which nothing is left where the network has halved them.
@@ -66,6 +68,19 @@ pub enum InvalidNetwork {
 }
 
 impl InvalidNetwork {
+    /// Check that images can be cut into squares of so many pixels a side.
+    pub(crate) fn check_squares(shape: ImageShape, side: usize) -> Result<(), Self> {
+        let ImageShape { height, width, .. } = shape;
+        if height.is_multiple_of(side) && width.is_multiple_of(side) {
+            return Ok(());
+        }
+        Err(Self::NoWholeSquares {
+            height,
+            width,
+            side,
+        })
+    }
+
     /// Check that images can be halved so often, and doubled back to their size.
     pub(crate) fn check_divisible(shape: ImageShape, halvings: usize) -> Result<(), Self> {
         Self::check_large_enough(shape, halvings)?;

@@ -142,13 +142,42 @@ fn a_model_of_colours_takes_grey_pictures_and_one_of_grey_takes_colours() {
             .all(|value| (value - 0.5).abs() < 1e-4)
     );
 
-    let four = clean(ImageShape::new(2, 8, 12));
-    let refused = of_colours.denoise(&four, DenoiseOptions::default(), &mut |_, _| {});
-    let message = refused.expect_err("two channels").to_string();
-    assert_eq!(
-        message,
-        "this model takes images of 3 channels, and the picture has 2"
-    );
+    let colours = clean(ImageShape::new(3, 8, 12));
+    let of_grey = untrained(&[], 1);
+    let got = denoised(&of_grey, &colours, DenoiseOptions::default());
+    for (plane, together) in colours.each().zip(got.planes.each()) {
+        let alone = Planes {
+            pixels: plane.to_vec(),
+            shape: grey.shape,
+        };
+        let alone = denoised(&of_grey, &alone, DenoiseOptions::default());
+        assert_eq!(alone.planes.pixels, together);
+    }
+
+    let two = clean(ImageShape::new(2, 8, 12));
+    for (denoiser, channels) in [(of_colours, 3), (of_grey, 1)] {
+        let refused = denoiser.denoise(&two, DenoiseOptions::default(), &mut |_, _| {});
+        let message = refused.expect_err("two channels").to_string();
+        let expected =
+            format!("this model takes images of {channels} channels, and the picture has 2");
+        assert_eq!(message, expected);
+    }
+}
+
+#[test]
+fn the_smallest_picture_can_be_denoised_and_one_without_noise_stays() {
+    let one = Planes {
+        pixels: vec![0.5],
+        shape: ImageShape::new(1, 1, 1),
+    };
+    let told = DenoiseOptions {
+        sigma: Some(0.1),
+        ..DenoiseOptions::default()
+    };
+    // Where f = 0 medium grey has no slope.
+    assert_eq!(denoised(&untrained(&[], 1), &one, told).planes, one);
+    let shipped = denoised(&Denoiser::shipped(&Device::flex()), &one, told);
+    assert!(shipped.planes.pixels[0].is_finite());
 }
 
 #[test]
@@ -164,9 +193,13 @@ fn what_cannot_be_denoised_is_refused() {
         refused(&of_one_size, &picture),
         "this model takes images of 48 by 48 alone, and the picture is 12 by 8"
     );
+    let of_any_size = untrained(&[], 1);
     picture.pixels[7] = f32::NAN;
     assert_eq!(
-        refused(&of_one_size, &picture),
+        refused(&of_any_size, &picture),
         "value 7 of the picture is NaN"
     );
+    picture.pixels[7] = 3e38;
+    let message = refused(&of_any_size, &picture);
+    assert!(message.contains("too far from 0 and 1"), "{message}");
 }

@@ -55,8 +55,8 @@ pub(super) fn mirrored(place: usize, length: usize) -> usize {
     place.min(round - place).min(length - 1)
 }
 
-/// Tiles that cover a picture of `size`, of at most `side` pixels a side where what a pixel sees leaves room for it;
-/// tiles of one size stand together.
+/// Tiles that cover a picture of `size`, of at most `side` pixels a side, or three times what a pixel sees where that
+/// is more; tiles of one size stand together.
 pub(super) fn tiles(size: [usize; 2], side: usize, locality: Locality) -> Vec<Tile> {
     let [rows, columns] = size.map(|length| spans(length, side, locality));
     let mut tiles: Vec<Tile> = Vec::with_capacity(rows.len() * columns.len());
@@ -89,7 +89,7 @@ fn spans(length: usize, side: usize, locality: Locality) -> Vec<Span> {
         }];
     }
     let room = side.saturating_sub(2 * margin) / divisor * divisor;
-    let step = room.max(divisor);
+    let step = room.max(margin);
     (0..length)
         .step_by(step)
         .map(|start| {

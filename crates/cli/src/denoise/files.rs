@@ -16,9 +16,7 @@ use crate::output::{
 use crate::typed::Mistyped;
 
 /// Extensions of pictures that can be written.
-const WRITTEN: [&str; 9] = [
-    "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "pnm", "ppm",
-];
+const WRITTEN: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"];
 
 /// A file to read and a file to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,13 +42,6 @@ impl Pictures {
         }
     }
 
-    pub(super) fn channels(&self) -> usize {
-        match self {
-            Self::Photo(photo) => photo.planes.shape.channels,
-            Self::Array { each, .. } => each.first().map_or(1, |planes| planes.shape.channels),
-        }
-    }
-
     pub(super) fn each_mut(&mut self) -> slice::IterMut<'_, Planes> {
         match self {
             Self::Photo(photo) => slice::from_mut(&mut photo.planes).iter_mut(),
@@ -66,8 +57,10 @@ pub(super) fn jobs(inputs: &[PathBuf], output: &Path) -> anyhow::Result<Vec<Job>
     for input in inputs {
         if input.is_dir() {
             files.extend(pictures_in(input)?);
-        } else {
+        } else if input.exists() {
             files.push(input.clone());
+        } else {
+            bail!("there is no file {}", input.display());
         }
     }
     let is_one = matches!(&inputs, [input] if !input.is_dir());
@@ -85,7 +78,7 @@ pub(super) fn jobs(inputs: &[PathBuf], output: &Path) -> anyhow::Result<Vec<Job>
         let problem = format!(
             "--output {}: of several pictures, name a folder: {}/",
             output.display(),
-            output.with_extension("").display()
+            output.display()
         );
         return Err(Mistyped(problem).into());
     }
@@ -114,8 +107,11 @@ fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let named = || format!("cannot read {}", folder.display());
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(named)? {
-        let path = entry.with_context(named)?.path();
-        if path.is_file() && (is_picture(&path) || has_extension(&path, "npy")) {
+        let entry = entry.with_context(named)?;
+        let path = entry.path();
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let is_wanted = is_picture(&path) || has_extension(&path, "npy");
+        if is_wanted && !is_hidden && path.is_file() {
             files.push(path);
         }
     }
@@ -223,6 +219,7 @@ mod tests {
             "a/y.gif",
             "a/notes.txt",
             "b/x.png",
+            "a/._x.png",
             "full/z",
             "n.npy",
         ] {
@@ -251,6 +248,7 @@ mod tests {
             (&["a"], "out.png", "of several pictures, name a folder"),
             (&["a"], "full", "has files already"),
             (&["none"], "out", "holds no pictures"),
+            (&["a/x.png", "z.png"], "out/", "there is no file"),
             (&["n.npy"], "n.png", "name a .npy file"),
             (&["a/x.png"], "x.npy", "name a .png or"),
             (&["a/x.png"], "nowhere/x.png", "there is no folder"),

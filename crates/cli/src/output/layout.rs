@@ -13,7 +13,7 @@ pub(crate) fn nchw_to_nhwc<T: Copy>(images: &[T], [channels, height, width]: [us
     let image_len = channels * plane;
     assert!(
         image_len > 0 && images.len().is_multiple_of(image_len),
-        "expected a whole number of {channels}×{height}×{width} images, got {} bytes",
+        "expected a whole number of {channels}×{height}×{width} images, got {} elements",
         images.len(),
     );
     let mut moved = Vec::with_capacity(images.len());

@@ -29,8 +29,8 @@ pub(crate) use folder::{check_output_or_folder, is_folder, save_pictures};
 pub(crate) use grid::{columns_for, columns_in_turn, save_grid, scale_for, shows_classes};
 pub(crate) use image_array::ImageArray;
 pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
-pub use npy::save_npy_u8;
-pub(crate) use npy::{load_npy_f32, load_npy_u8, save_npy_f32, save_npy_u32};
+pub(crate) use npy::{load_npy_f32, load_npy_u8, save_npy_u32};
+pub use npy::{save_npy_f32, save_npy_u8};
 pub(crate) use pictures::Pictures;
 pub(crate) use table::Table;
 

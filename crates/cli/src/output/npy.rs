@@ -37,7 +37,7 @@ pub fn save_npy_u8(path: &Path, shape: &[usize], data: &[u8]) -> Result<(), Writ
 ///
 /// # Panics
 /// As [`save_npy_u8`].
-pub(crate) fn save_npy_f32(path: &Path, shape: &[usize], data: &[f32]) -> Result<(), WriteError> {
+pub fn save_npy_f32(path: &Path, shape: &[usize], data: &[f32]) -> Result<(), WriteError> {
     save(path, shape, data)
 }
 

@@ -53,7 +53,7 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
         DenoiseError::OtherSize { .. } | DenoiseError::OtherChannels { .. } => {
             "leave out --model: the program's own takes every size, grey or in colour"
         }
-        DenoiseError::NotFinite { .. } => return None,
+        DenoiseError::NotFinite { .. } | DenoiseError::TooLarge => return None,
     };
     Some(remedy.to_owned())
 }

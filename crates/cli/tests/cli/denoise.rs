@@ -4,16 +4,23 @@ use std::fs;
 
 use image::{GrayImage, Luma, RgbImage};
 
-use crate::common::Scratch;
-use ebm_cli::save_npy_u8;
+use crate::common::{Scratch, floats};
+use ebm_cli::{save_npy_f32, save_npy_u8};
 
-/// Grey columns with noise of ±20.
+/// Grey columns of 60 and 180 with noise from −20 to 20.
 fn picture(width: u32, height: u32) -> GrayImage {
-    GrayImage::from_fn(width, height, |x, y| {
+    let mut word = 1_u32;
+    GrayImage::from_fn(width, height, |x, _| {
         let base = if x / 16 % 2 == 0 { 60 } else { 180 };
-        let noise = (x * 7919 + y * 104_729) * 2_654_435 >> 8;
-        Luma([(base + noise % 41 - 20) as u8])
+        word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Luma([(base + (word >> 8) % 41 - 20) as u8])
     })
+}
+
+/// Mean of a column.
+fn mean_of_column(picture: &GrayImage, x: u32) -> f64 {
+    let values = (0..picture.height()).map(|y| f64::from(picture.get_pixel(x, y)[0]));
+    values.sum::<f64>() / f64::from(picture.height())
 }
 
 /// Mean square difference of neighbours in a column, where the picture has no edge.
@@ -48,6 +55,13 @@ fn a_picture_becomes_smooth_and_its_file_stays() {
     let made = image::open(scratch.join("new.png")).unwrap().into_luma8();
     assert_eq!(made.dimensions(), (67, 50));
     assert!(roughness(&made) < 0.2 * roughness(&given));
+    for (x, base) in [(8, 60.0), (24, 180.0), (40, 60.0), (56, 180.0)] {
+        let mean = mean_of_column(&made, x);
+        assert!(
+            (mean - base).abs() < 10.0,
+            "column {x} has a mean of {mean}"
+        );
+    }
 
     let over = scratch.ebm(&["denoise", "old.png", "--output", "old.png"]);
     over.fails_with(
@@ -88,6 +102,40 @@ fn a_folder_becomes_a_folder_of_the_same_names_with_a_line_of_json_each() {
 }
 
 #[test]
+fn arrays_keep_their_layout_and_are_not_clipped() {
+    let scratch = Scratch::new();
+    // Two pictures of 8×8 in colour: all pixels of a plane alike.
+    let colours = [0.2, 1.3, 0.7, -0.1, 0.5, 0.9];
+    let values: Vec<f32> = (0..384).map(|i| colours[i / 192 * 3 + i % 3]).collect();
+    save_npy_f32(&scratch.join("in.npy"), &[2, 8, 8, 3], &values).unwrap();
+    let args = [
+        "denoise",
+        "in.npy",
+        "--output",
+        "out.npy",
+        "--strength",
+        "0",
+        "--device",
+        "cpu",
+    ];
+    scratch.ebm(&args).succeeds();
+    assert_eq!(floats(&scratch.join("out.npy")), values);
+    save_npy_f32(&scratch.join("grey.npy"), &[1, 1], &[1.3]).unwrap();
+    let args = [
+        "denoise",
+        "grey.npy",
+        "--output",
+        "g.npy",
+        "--strength",
+        "0",
+        "--device",
+        "cpu",
+    ];
+    scratch.ebm(&args).succeeds();
+    assert_eq!(floats(&scratch.join("g.npy")), [1.3]);
+}
+
+#[test]
 fn what_cannot_be_denoised_says_why() {
     let scratch = Scratch::new();
     picture(20, 20).save(scratch.join("a.png")).unwrap();
@@ -95,7 +143,7 @@ fn what_cannot_be_denoised_says_why() {
     save_npy_u8(&scratch.join("bytes.npy"), &[2, 2], &[0; 4]).unwrap();
     for (input, output, code, problem) in [
         ("b.png", "c.png", 1, "b.png as a picture"),
-        ("none.png", "c.png", 1, "none.png as a picture"),
+        ("none.png", "c.png", 1, "there is no file none.png"),
         ("a.png", "c.txt", 2, "--output c.txt: name a .png or"),
         ("bytes.npy", "c.npy", 1, "give a .npy file of type float32"),
     ] {
@@ -107,6 +155,18 @@ fn what_cannot_be_denoised_says_why() {
     scratch
         .ebm(&sigma)
         .fails_with(2, &["must be auto, or a number above 0"]);
+    let best = ["denoise", "a.png", "--output", "c.png", "--best"];
+    let problem = "--best chooses among the weights of a run: name one with --model RUN";
+    scratch.ebm(&best).fails_with(2, &[problem]);
+    let both = [
+        "denoise", "a.png", "b.png", "--output", "both", "--device", "cpu",
+    ];
+    let problems = [
+        "b.png as a picture",
+        "1 of 2 pictures could not be denoised",
+    ];
+    scratch.ebm(&both).fails_with(1, &problems);
+    assert!(scratch.join("both/a.png").exists() && !scratch.join("both/b.png").exists());
     scratch.train("run", &[]).succeeds();
     let model = [
         "denoise", "a.png", "--output", "c.png", "--model", "run", "--device", "cpu",

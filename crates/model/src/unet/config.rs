@@ -77,7 +77,8 @@ impl UNetConfig {
     ///
     /// # Errors
     /// Where there are no stages, blocks or channels, or where `shape` cannot be halved from stage to
-    /// stage: its sides must be divisible by `patch`·2^(stages − 1), for [`Head::Pooled`] at least as large.
+    /// stage: its sides must be divisible by `patch`·2^(stages − 1), for [`Head::Pooled`] by
+    /// `patch`, and at least as large.
     pub fn init(
         &self,
         shape: ImageShape,
@@ -175,20 +176,17 @@ impl UNetConfig {
         if self.patch == 0 {
             return zero(1, "patch");
         }
-        let ImageShape { height, width, .. } = shape;
-        if !height.is_multiple_of(self.patch) || !width.is_multiple_of(self.patch) {
-            return Err(InvalidNetwork::NoWholePatches {
-                height,
-                width,
-                side: self.patch,
-            });
+        let (halvings, is_pooled) = (self.widths.len() - 1, self.head == Head::Pooled);
+        if self.patch > 1 {
+            let to_coarsest = if is_pooled { 0 } else { halvings as u32 };
+            let side = self.patch.checked_shl(to_coarsest).unwrap_or(usize::MAX);
+            InvalidNetwork::check_squares(shape, side)?;
         }
-        let halvings = self.widths.len() - 1;
-        let [height, width] = [height, width].map(|length| length / self.patch);
+        let [height, width] = [shape.height, shape.width].map(|length| length / self.patch);
         let seen = ImageShape::new(shape.channels, height, width);
-        match self.head {
-            Head::Dot | Head::HalfSquared => InvalidNetwork::check_divisible(seen, halvings),
-            Head::Pooled => InvalidNetwork::check_large_enough(seen, halvings),
+        match is_pooled {
+            true => InvalidNetwork::check_large_enough(seen, halvings),
+            false => InvalidNetwork::check_divisible(seen, halvings),
         }
     }
 }

@@ -149,9 +149,11 @@ impl UNet {
         stem + down + up.sum::<Work>() + out
     }
 
-    /// How far ∇E sees; `None` where a mean is taken over space, or attention looks everywhere.
+    /// How far ∇E sees; `None` where a mean is taken over space, attention looks everywhere, or classes are summed
+    /// out by the energies of whole images.
     pub(crate) fn locality(&self) -> Option<Locality> {
-        if self.attention.is_some() || matches!(self.out, Output::Pooled(_)) {
+        let is_pooled = matches!(self.out, Output::Pooled(_));
+        if is_pooled || self.attention.is_some() || self.num_classes > 0 {
             return None;
         }
         let (halvings, patch) = (self.halvings(), self.patch);

@@ -10,6 +10,7 @@ use super::net::Output;
 use super::{Head, UNet, UNetConfig};
 use crate::energy::EnergyModel;
 use crate::frozen::Frozen;
+use crate::locality::Locality;
 use crate::network::{Network, NetworkConfig};
 use crate::ops::to_patches;
 use crate::precision::Precision;
@@ -214,15 +215,45 @@ fn patches_are_pixels_of_more_channels() {
     let expected = small.energy(to_patches(x, 2));
     assert_close(&got, &floats(expected.into_data()), &"patches");
     assert_eq!(patched.work(shape), small.work(quarter));
-    assert_eq!(
-        refused(&config, [8, 7]).as_deref(),
-        Some("images of 8×7 cannot be cut into patches of 2×2 pixels")
-    );
     let message = refused(&config, [8, 6]).expect("refused");
     assert!(
-        message.starts_with("images of 4×3 cannot be halved"),
+        message.starts_with("images of 8×6 cannot be cut into squares of 4×4"),
         "{message}"
     );
+    let pooled = UNetConfig {
+        head: Head::Pooled,
+        ..config.clone()
+    };
+    assert_eq!(refused(&pooled, [8, 6]), None);
+    let message = refused(&pooled, [8, 7]).expect("refused");
+    assert!(
+        message.starts_with("images of 8×7 cannot be cut into squares of 2×2"),
+        "{message}"
+    );
+}
+
+/// Check that another pixel changes ∇E within so many pixels alone, wherever it lies on the grid of halvings.
+fn assert_ends_within(config: &UNetConfig, reach: usize, divisor: usize) {
+    let width = 256;
+    let shape = ImageShape::new(1, 8, width);
+    let net = Network::UNet(stirred(net(config, shape)));
+    assert_eq!(net.locality(), Some(Locality { reach, divisor }));
+    let net = Frozen::new(&net);
+    let gradient = |x| floats(net.energies_and_gradients(x).1.into_data());
+    let x = images(1, shape);
+    let before = gradient(x.clone());
+    for at in 0..divisor {
+        let [first, other, last] = [(0, at), (at, 1), (at + 1, width - at - 1)]
+            .map(|(start, len)| (len > 0).then(|| x.clone().narrow(3, start, len)));
+        let other = other.map(|other| other * -0.5 + 0.9);
+        let changed = Tensor::cat([first, other, last].into_iter().flatten().collect(), 3);
+        let after = gradient(changed);
+        let differs = |column: usize| {
+            (0..8).any(|row| before[row * width + column] != after[row * width + column])
+        };
+        assert!(differs(at + reach / 4), "it sees something");
+        assert!((at + reach + 1..width).all(|column| !differs(column)));
+    }
 }
 
 #[test]
@@ -232,29 +263,28 @@ fn what_a_pixel_sees_ends_within_its_reach() {
         patch: 2,
         ..config(Head::HalfSquared)
     };
-    let net = Network::UNet(stirred(net(&config, ImageShape::new(1, 8, 8))));
-    let locality = net.locality().expect("a sum over space");
+    let deeper = UNetConfig {
+        widths: vec![2, 3, 3],
+        blocks: 2,
+        ..config.clone()
+    };
     // Patches of 2: two ends, blocks of 2 and 2·2, back up 2 and 2: 12 of them and a pixel, there and back.
-    assert_eq!((locality.reach, locality.divisor), (50, 4));
-    let shape = ImageShape::new(1, 8, 128);
-    let x = images(1, shape);
-    // Another first column of pixels.
-    let first = x.clone().narrow(3, 0, 1);
-    let other = Tensor::cat(vec![first * -0.5 + 0.9, x.clone().narrow(3, 1, 127)], 3);
-    let net = Frozen::new(&net);
-    let gradient = |x| floats(net.energies_and_gradients(x).1.into_data());
-    let (before, after) = (gradient(x), gradient(other));
-    let changed =
-        |column: usize| (0..8).any(|row| before[row * 128 + column] != after[row * 128 + column]);
-    assert!(changed(20), "it sees something");
-    assert!((locality.reach + 1..128).all(|column| !changed(column)));
+    assert_ends_within(&config, 50, 4);
+    // Two ends, twice 2 + 4 + 8, back up 4 and 8: 42 of them and a pixel, there and back.
+    assert_ends_within(&deeper, 170, 8);
 
-    let config = UNetConfig {
+    let with_attention = UNetConfig {
         attention: true,
+        ..config.clone()
+    };
+    let with_classes = UNetConfig {
+        num_classes: 2,
         ..config
     };
-    let net = Network::UNet(self::net(&config, ImageShape::new(1, 8, 8)));
-    assert_eq!(net.locality(), None);
+    for config in [with_attention, with_classes] {
+        let net = Network::UNet(self::net(&config, ImageShape::new(1, 8, 8)));
+        assert_eq!(net.locality(), None);
+    }
 }
 
 #[test]

@@ -1,0 +1,319 @@
+//! Find missing pixels by an energy, the others as they are.
+//!
+//! An energy that has learned to denoise brings a picture down from noise to none, its known pixels with as much
+//! noise as the others have at each time: Kadkhodaie & Simoncelli, *Stochastic solutions for linear inverse problems
+//! using the prior implicit in a denoiser* (2021), algorithm 2. Any other energy is sampled given the known pixels
+//! ([`Known`]), with the steps of its run.
+
+use burn::tensor::{Tensor, TensorData};
+use ebm_core::{Distribution, Energy, NoiseKey, Stream, index_tensor};
+use ebm_data::Planes;
+use ebm_langevin::{Known, Noise, Stage, StepCounter, noise_images, sampler_outside_training};
+use thiserror::Error;
+
+use crate::denoise::{DenoiseError, Denoiser, root_mean_square};
+use crate::trained::{Trained, Weights};
+
+/// σ of the noise from which a picture comes down.
+const FIRST_SIGMA: f64 = 0.3;
+/// σ at which the noise is gone.
+const LAST_SIGMA: f64 = 0.01;
+/// h₀: the share of the noise that the first step takes away; later ones take more.
+const FIRST_STEP: f64 = 0.1;
+/// β: how much faster noise goes away than it comes; 1 for steps without noise.
+const BETA: f64 = 0.5;
+/// The most steps that are taken.
+const MOST_STEPS: u32 = 100;
+/// Key of [`Stream::Sample`] for the noise of the first state; those of the steps follow.
+const NOISE: u32 = 3000;
+
+/// Which pixels of a picture are missing, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// Whether a pixel is missing, `[height, width]`.
+    pub missing: Vec<bool>,
+    /// Height and width.
+    pub size: [usize; 2],
+}
+
+/// A picture that cannot be restored.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// The mask is of another size than the picture.
+    #[error("the mask is {} by {}, and the picture is {} by {}", mask[1], mask[0], picture[1], picture[0])]
+    OtherMask {
+        /// Height and width of the mask.
+        mask: [usize; 2],
+        /// Height and width of the picture.
+        picture: [usize; 2],
+    },
+    /// No pixel is missing.
+    #[error("the mask is empty: no pixel of the picture is missing")]
+    NothingMissing,
+    /// Every pixel is missing.
+    #[error("the mask covers the whole picture: nothing is left to restore it from")]
+    NothingKnown,
+    /// The energy cannot take the picture.
+    #[error(transparent)]
+    Picture(#[from] DenoiseError),
+    /// An energy is not finite.
+    #[error("sampling diverged: a pixel is {value}")]
+    Diverged {
+        /// The first pixel that is not finite.
+        value: f32,
+    },
+}
+
+/// How a picture is restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreOptions {
+    /// Restorations to draw; above 0.
+    pub samples: usize,
+    /// Seed of their noise.
+    pub seed: u64,
+}
+
+impl Default for RestoreOptions {
+    fn default() -> Self {
+        Self {
+            samples: 1,
+            seed: 0,
+        }
+    }
+}
+
+/// Restorations of a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restored {
+    /// The picture with its missing pixels put in, as often as asked for.
+    pub samples: Vec<Planes>,
+}
+
+impl Restored {
+    /// The mean of all restorations: of several, nearer to the truth than each of them.
+    pub fn mean(&self) -> Planes {
+        let mut mean = self.samples[0].clone();
+        for (place, value) in mean.pixels.iter_mut().enumerate() {
+            let sum: f32 = self.samples.iter().map(|sample| sample.pixels[place]).sum();
+            *value = sum / self.samples.len() as f32;
+        }
+        mean
+    }
+
+    /// How much the restorations differ: the root of the mean over channels of the variances of a pixel's values,
+    /// `[height, width]`; 0 for one alone.
+    pub fn spread(&self) -> Vec<f32> {
+        let (mean, num) = (self.mean(), self.samples.len());
+        let shape = mean.shape;
+        let plane = shape.height * shape.width;
+        let variance = |place: usize| -> f32 {
+            let squares = self
+                .samples
+                .iter()
+                .map(|sample| (sample.pixels[place] - mean.pixels[place]).powi(2));
+            squares.sum::<f32>() / (num.max(2) - 1) as f32
+        };
+        (0..plane)
+            .map(|pixel| {
+                let channels = (0..shape.channels).map(|channel| variance(channel * plane + pixel));
+                (channels.sum::<f32>() / shape.channels as f32).sqrt()
+            })
+            .collect()
+    }
+}
+
+/// The picture with each missing pixel the mean of its neighbours, from the edges of what is missing inwards.
+fn filled(picture: &Planes, mask: &Mask) -> Planes {
+    let [height, width] = mask.size;
+    let mut filled = picture.clone();
+    let mut missing = mask.missing.clone();
+    let around = |row: usize, column: usize| {
+        let rows = row.saturating_sub(1)..(row + 2).min(height);
+        let columns = column.saturating_sub(1)..(column + 2).min(width);
+        rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
+    };
+    while missing.contains(&true) {
+        let is_edge = |&place: &usize| {
+            missing[place] && around(place / width, place % width).any(|near| !missing[near])
+        };
+        let edge: Vec<usize> = (0..height * width).filter(is_edge).collect();
+        for plane in filled.pixels.chunks_mut(height * width) {
+            let values: Vec<f32> = edge
+                .iter()
+                .map(|&place| {
+                    let known = around(place / width, place % width).filter(|&near| !missing[near]);
+                    let values: Vec<f32> = known.map(|near| plane[near]).collect();
+                    values.iter().sum::<f32>() / values.len() as f32
+                })
+                .collect();
+            for (&place, value) in edge.iter().zip(values) {
+                plane[place] = value;
+            }
+        }
+        edge.into_iter().for_each(|place| missing[place] = false);
+    }
+    filled
+}
+
+fn checked(picture: &Planes, mask: &Mask) -> Result<(), RestoreError> {
+    let size = [picture.shape.height, picture.shape.width];
+    if mask.size != size {
+        return Err(RestoreError::OtherMask {
+            mask: mask.size,
+            picture: size,
+        });
+    }
+    if !mask.missing.contains(&true) {
+        return Err(RestoreError::NothingMissing);
+    }
+    if !mask.missing.contains(&false) {
+        return Err(RestoreError::NothingKnown);
+    }
+    Ok(())
+}
+
+impl Denoiser {
+    /// Put in what is missing of a picture. `report` is told of every step of every restoration: how many are done,
+    /// of how many at most.
+    ///
+    /// # Errors
+    /// Where nothing or all is missing, the mask is of another size, or the model cannot take the picture.
+    pub fn restore(
+        &self,
+        picture: &Planes,
+        mask: &Mask,
+        options: &RestoreOptions,
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<Restored, RestoreError> {
+        checked(picture, mask)?;
+        let start = filled(picture, mask);
+        let total = options.samples * MOST_STEPS as usize;
+        let samples = (0..options.samples).map(|sample| {
+            let mut of_sample =
+                |step: u32| report(sample * MOST_STEPS as usize + step as usize, total);
+            self.restoration(&start, mask, options.seed, sample as u32, &mut of_sample)
+        });
+        Ok(Restored {
+            samples: samples.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn restoration(
+        &self,
+        start: &Planes,
+        mask: &Mask,
+        seed: u64,
+        sample: u32,
+        report: &mut dyn FnMut(u32),
+    ) -> Result<Planes, RestoreError> {
+        let plane = mask.missing.len();
+        let add_noise = |x: &mut Planes, number: u32, sigma: f64| {
+            let noise = Noise {
+                key: NoiseKey::new(seed, Stream::Sample, NOISE + number),
+                distribution: Distribution::Normal,
+                scale: sigma as f32,
+            };
+            let draws = noise.of_batch(&[sample], x.pixels.len());
+            for (value, draw) in x.pixels.iter_mut().zip(draws) {
+                *value += draw;
+            }
+        };
+        let (mut x, mut sigma) = (start.clone(), FIRST_SIGMA);
+        add_noise(&mut x, 0, sigma);
+        for step in 1..=MOST_STEPS {
+            let mut descent = self.noise_of(&x, sigma)?;
+            for (place, value) in descent.iter_mut().enumerate() {
+                if !mask.missing[place % plane] {
+                    *value = x.pixels[place] - start.pixels[place];
+                }
+            }
+            sigma = root_mean_square(&descent);
+            let h = FIRST_STEP * f64::from(step) / (1.0 + FIRST_STEP * f64::from(step - 1));
+            for (value, descent) in x.pixels.iter_mut().zip(&descent) {
+                *value -= h as f32 * descent;
+            }
+            report(step);
+            if sigma < LAST_SIGMA {
+                break;
+            }
+            let gamma = ((1.0 - BETA * h).powi(2) - (1.0 - h).powi(2)).sqrt() * sigma;
+            add_noise(&mut x, step, gamma);
+        }
+        // The rest of the noise.
+        let descent = self.noise_of(&x, sigma)?;
+        for (place, value) in x.pixels.iter_mut().enumerate() {
+            *value = match mask.missing[place % plane] {
+                true => *value - descent[place],
+                false => start.pixels[place],
+            };
+        }
+        report(MOST_STEPS);
+        Ok(x)
+    }
+}
+
+impl Trained {
+    /// Put in what is missing of a picture, with the average weights: as [`Denoiser::restore`] where the model has
+    /// learned to denoise, else by chains of its own steps from noise, given the known pixels and, of a model of
+    /// E(x, y), the `class` or, without one, E(x). `counter` counts the gradients of chains.
+    ///
+    /// # Errors
+    /// As [`Denoiser::restore`], where the picture is not of the model's shape, or where chains diverge.
+    ///
+    /// # Panics
+    /// If the model has no such class.
+    pub fn restore(
+        &self,
+        picture: &Planes,
+        mask: &Mask,
+        class: Option<u32>,
+        options: &RestoreOptions,
+        counter: StepCounter,
+    ) -> Result<Restored, RestoreError> {
+        checked(picture, mask)?;
+        if picture.shape != self.shape() {
+            let (expected, got) = (self.shape(), picture.shape);
+            return Err(DenoiseError::OtherSize { expected, got }.into());
+        }
+        let (device, num) = (self.device(), options.samples);
+        let images = |plane: &[f32]| -> Tensor<4> {
+            let values = TensorData::new(plane.repeat(num), picture.shape.batch(num));
+            Tensor::from_data(values, device)
+        };
+        let known = mask.missing.iter().map(|missing| f32::from(!missing));
+        let known: Vec<f32> = known.collect::<Vec<_>>().repeat(picture.shape.channels);
+        let model = self.energy(Weights::Average);
+        let classes = class.map(|class| index_tensor(&vec![class; num], device));
+        let given = classes.map(|classes| model.given(classes));
+        let energy: &dyn Energy<4> = match &given {
+            Some(given) => given,
+            None => &model,
+        };
+        let energy = Known::new(energy, images(&picture.pixels), images(&known));
+        let config = self.config();
+        let start = energy.filled(noise_images(num, picture.shape, options.seed, device));
+        let steps = config.output.sample_steps;
+        let sampler =
+            sampler_outside_training(&config.langevin, steps, options.seed, Stage::Chains)
+                .with_step_scale(self.state().objective_state.step_scale())
+                .with_counter(counter);
+        let ids: Vec<u32> = (0..num as u32).collect();
+        let ended = energy
+            .filled(sampler.run(start, &ids, &energy).x)
+            .into_data();
+        let pixels: Vec<f32> = ended.iter::<f32>().collect();
+        if let Some(&value) = pixels.iter().find(|value| !value.is_finite()) {
+            return Err(RestoreError::Diverged { value });
+        }
+        let samples = pixels.chunks(picture.shape.pixels()).map(|pixels| Planes {
+            pixels: pixels.to_vec(),
+            shape: picture.shape,
+        });
+        Ok(Restored {
+            samples: samples.collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
