@@ -253,9 +253,9 @@ impl Denoiser {
 }
 
 impl Trained {
-    /// Put in what is missing of a picture, with the average weights: as [`Denoiser::restore`] where the model has
-    /// learned to denoise, else by chains of its own steps from noise, given the known pixels and, of a model of
-    /// E(x, y), the `class` or, without one, E(x). `counter` counts the gradients of chains.
+    /// Put in what is missing of a picture by chains of the run's own steps from noise, given the known pixels and, of
+    /// a model of E(x, y), the `class`; without one by E(x). `counter` counts their gradients. A model that has learned
+    /// to denoise is better used by [`Denoiser::restore`].
     ///
     /// # Errors
     /// As [`Denoiser::restore`], where the picture is not of the model's shape, or where chains diverge.
@@ -267,6 +267,7 @@ impl Trained {
         picture: &Planes,
         mask: &Mask,
         class: Option<u32>,
+        weights: Weights,
         options: &RestoreOptions,
         counter: StepCounter,
     ) -> Result<Restored, RestoreError> {
@@ -282,7 +283,7 @@ impl Trained {
         };
         let known = mask.missing.iter().map(|missing| f32::from(!missing));
         let known: Vec<f32> = known.collect::<Vec<_>>().repeat(picture.shape.channels);
-        let model = self.energy(Weights::Average);
+        let model = self.energy(weights);
         let classes = class.map(|class| index_tensor(&vec![class; num], device));
         let given = classes.map(|classes| model.given(classes));
         let energy: &dyn Energy<4> = match &given {

@@ -7,11 +7,11 @@ use ebm_train::{Config, Key};
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
 /// Commands that choose one device with `--device`.
-const ON_A_DEVICE: [&str; 6] = ["train", "sample", "evaluate", "energy", "denoise", "export"];
+const ON_A_DEVICE: [&str; 7] = ["train", "sample", "evaluate", "energy", "denoise", "restore", "export"];
 /// Commands that open a trained model.
-const OF_A_MODEL: [&str; 5] = ["sample", "evaluate", "energy", "denoise", "export"];
+const OF_A_MODEL: [&str; 6] = ["sample", "evaluate", "energy", "denoise", "restore", "export"];
 /// Commands that write a file to `--output`.
-const WITH_OUTPUT: [&str; 5] = ["sample", "energy", "denoise", "export", "data"];
+const WITH_OUTPUT: [&str; 6] = ["sample", "energy", "denoise", "restore", "export", "data"];
 
 /// The subcommand on the command line of this process; empty without one.
 pub(crate) fn typed_command() -> String {
@@ -66,6 +66,7 @@ fn of_command(name: &str) -> Option<&'static str> {
         }
         "generate" => Some("`ebm sample` draws images from a trained model"),
         "eval" | "fid" => Some("`ebm evaluate` measures how good samples are"),
+        "inpaint" => Some("`ebm restore` puts in what is missing of a picture"),
         "score" => Some("`ebm energy` prints the energy of images"),
         _ => None,
     }

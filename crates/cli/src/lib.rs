@@ -37,6 +37,7 @@ mod output;
 mod presets;
 mod progress;
 mod remedies;
+mod restore;
 mod sample;
 mod stall;
 mod train;
@@ -83,6 +84,7 @@ enum Command {
     Sample(sample::SampleArgs),
     Energy(energy::EnergyArgs),
     Denoise(denoise::DenoiseArgs),
+    Restore(restore::RestoreArgs),
     Evaluate(evaluate::EvaluateArgs),
     Features(features::FeaturesArgs),
     Export(export::ExportArgs),
@@ -136,6 +138,7 @@ impl Cli {
             Command::Sample(args) => args.run(self.quiet),
             Command::Energy(args) => args.run(self.quiet),
             Command::Denoise(args) => args.run(self.quiet),
+            Command::Restore(args) => args.run(self.quiet),
             Command::Evaluate(args) => args.run(self.quiet),
             Command::Features(args) => args.run(self.quiet),
             Command::Export(args) => args.run(self.quiet),

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use ebm_core::ImageShape;
+use ebm_core::pixels::LUMA;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::codecs::tiff::TiffEncoder;
@@ -26,6 +27,28 @@ pub struct Planes {
 }
 
 impl Planes {
+    /// One plane of grey: the luma of three, the first of other numbers.
+    pub fn grey(&self) -> Self {
+        let planes: Vec<&[f32]> = self.each().collect();
+        let pixels = match planes[..] {
+            [red, green, blue] => {
+                let colours = red.iter().zip(green).zip(blue);
+                let luma = |((red, green), blue): ((&f32, &f32), &f32)| {
+                    LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+                };
+                colours.map(luma).collect()
+            }
+            _ => planes[0].to_vec(),
+        };
+        Self {
+            pixels,
+            shape: ImageShape {
+                channels: 1,
+                ..self.shape
+            },
+        }
+    }
+
     /// The planes, each by itself, `[height, width]`.
     pub fn each(&self) -> impl Iterator<Item = &[f32]> {
         self.pixels.chunks(self.shape.height * self.shape.width)
@@ -57,6 +80,16 @@ impl Photo {
                 path: path.into(),
                 cause,
             }),
+        }
+    }
+
+    /// A picture of 8 bits of these planes, one or three, without opacity.
+    pub fn of_planes(planes: Planes) -> Self {
+        Self {
+            planes,
+            alpha: None,
+            is_deep: false,
+            icc: None,
         }
     }
 

@@ -7,16 +7,12 @@ use std::{fs, slice};
 use anyhow::{Context, bail};
 use ebm_core::ImageShape;
 use ebm_data::{Photo, Planes, is_picture};
-use image::ImageFormat;
 
 use crate::output::{
-    check_output_or_folder, has_extension, is_folder, load_npy_f32, nchw_to_nhwc, nhwc_to_nchw,
-    save_npy_f32, write_output,
+    PHOTO_EXTENSIONS, check_output_or_folder, has_extension, is_folder, load_npy_f32, nchw_to_nhwc,
+    nhwc_to_nchw, save_npy_f32, save_photo,
 };
 use crate::typed::Mistyped;
-
-/// Extensions of pictures that can be written.
-const WRITTEN: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"];
 
 /// A file to read and a file to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,7 +62,7 @@ pub(super) fn jobs(inputs: &[PathBuf], output: &Path) -> anyhow::Result<Vec<Job>
     let is_one = matches!(&inputs, [input] if !input.is_dir());
     if is_one && !is_folder(output) {
         let array = has_extension(&files[0], "npy");
-        let extensions: &[&str] = if array { &["npy"] } else { &WRITTEN };
+        let extensions: &[&str] = if array { &["npy"] } else { &PHOTO_EXTENSIONS };
         check_output_or_folder("--output", output, extensions)?;
         let job = Job {
             input: files.remove(0),
@@ -126,7 +122,7 @@ fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn written_name(input: &Path) -> PathBuf {
     let name = PathBuf::from(input.file_name().unwrap_or_default());
     let keeps = |extension: &&str| has_extension(input, extension);
-    if WRITTEN.iter().chain(&["npy"]).any(keeps) {
+    if PHOTO_EXTENSIONS.iter().chain(&["npy"]).any(keeps) {
         name
     } else {
         name.with_extension("png")
@@ -175,9 +171,7 @@ impl Job {
     pub(super) fn write(&self, pictures: Pictures) -> anyhow::Result<()> {
         match pictures {
             Pictures::Photo(photo) => {
-                let named = || format!("cannot write {}", self.output.display());
-                let format = ImageFormat::from_path(&self.output).with_context(named)?;
-                write_output(&self.output, &photo.encode(format).with_context(named)?)?;
+                save_photo(&self.output, &photo)?;
             }
             Pictures::Array { shape, each } => {
                 let dims = each[0].shape.dims();

@@ -10,6 +10,7 @@ mod layout;
 mod new_file;
 mod npy;
 mod npz;
+mod photo;
 mod pictures;
 mod sheet;
 mod table;
@@ -31,6 +32,7 @@ pub(crate) use image_array::ImageArray;
 pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
 pub(crate) use npy::{load_npy_f32, load_npy_u8, save_npy_u32};
 pub use npy::{save_npy_f32, save_npy_u8};
+pub(crate) use photo::{PHOTO_EXTENSIONS, save_photo};
 pub(crate) use pictures::Pictures;
 pub(crate) use table::Table;
 

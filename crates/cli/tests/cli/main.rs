@@ -21,6 +21,7 @@ mod kill;
 mod readme;
 mod recipes;
 mod recovery;
+mod restore;
 mod resume;
 mod sampling;
 mod weights;

@@ -1,0 +1,192 @@
+//! Put in what is missing of a user's picture.
+
+mod damage;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueHint};
+use ebm_apply::StepCounter;
+use ebm_apply::denoise::Denoiser;
+use ebm_apply::restore::{Mask, RestoreOptions, Restored};
+use ebm_data::{Photo, Planes};
+use ebm_train::ObjectiveKind;
+
+use crate::args::positive;
+use crate::output::{PHOTO_EXTENSIONS, check_output_or_folder, is_folder, save_photo, say};
+use crate::progress::with_progress;
+use crate::trained::{UsageArgs, class, require_classes};
+use crate::typed::Mistyped;
+use damage::{DamageArgs, heat_map};
+
+/// Put in what is missing of a picture
+///
+/// What is missing, or damaged, is said by a mask, a colour painted over it, or boxes; everything else stays as it is.
+/// The model that comes with the program is for photographs of any size; a run with chains, as of `digits`, takes
+/// pictures of the size that it was trained on.
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The picture
+    #[arg(value_name = "PICTURE", value_hint = ValueHint::FilePath)]
+    input: PathBuf,
+
+    #[command(flatten)]
+    damage: DamageArgs,
+
+    /// The file to write: the mean of all restorations; or a new or empty folder for each of them, their mean, and a
+    /// picture of doubt, bright where they differ
+    #[arg(long, value_name = "FILE|DIR/", value_hint = ValueHint::AnyPath)]
+    output: PathBuf,
+
+    /// A run or one of its checkpoints [default: the program's own model]
+    #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
+    model: Option<PathBuf>,
+
+    /// The class that is given, by name or number, of a run with classes [default: none, E(x)]
+    #[arg(long, requires = "model")]
+    class: Option<String>,
+
+    /// Restorations to draw
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = few)]
+    samples: usize,
+
+    /// Seed of the restorations
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    #[command(flatten)]
+    usage: UsageArgs,
+}
+
+/// Read a number of restorations, all of which are held in memory.
+fn few(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1000;
+    match positive(text)? {
+        number if number > MOST => Err(format!("must be at most {MOST}")),
+        number => Ok(number),
+    }
+}
+
+impl RestoreArgs {
+    pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        self.check()?;
+        let mut photo = Photo::read(&self.input)?;
+        let mask = self.damage.mask(&photo)?;
+        let named = || self.input.display().to_string();
+        let restored = self
+            .restored(&mut photo, &mask, quiet)
+            .with_context(named)?;
+        for path in self.write(&photo, &restored)? {
+            say(path.display())?;
+        }
+        if !quiet {
+            let missing = mask.missing.iter().filter(|missing| **missing).count();
+            let share = 100.0 * missing as f64 / mask.missing.len() as f64;
+            tell!("{}: {share:.1} % of the pixels put in", named());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.model.is_none() {
+            self.usage.refuse_weights("--model RUN")?;
+        }
+        check_output_or_folder("--output", &self.output, &PHOTO_EXTENSIONS)?;
+        let [from, to] = [&self.input, &self.output].map(|path| path.canonicalize().ok());
+        if from.is_some() && from == to {
+            bail!(
+                "--output {}: this is the picture itself, which is never written over; name another file",
+                self.output.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Restorations of the picture, which is made grey where the model is.
+    fn restored(&self, photo: &mut Photo, mask: &Mask, quiet: bool) -> anyhow::Result<Restored> {
+        let chosen = self.usage.device(quiet)?;
+        let options = RestoreOptions {
+            samples: self.samples,
+            seed: self.seed,
+        };
+        let denoiser = match &self.model {
+            None => Denoiser::shipped(&chosen.device),
+            Some(source) => {
+                let trained = self.usage.open(source, &chosen)?;
+                if trained.config().objective.kind != ObjectiveKind::Denoising {
+                    if trained.shape().channels == 1 && photo.planes.shape.channels == 3 {
+                        tell!("the model is of grey images: the picture is made grey");
+                        photo.planes = photo.planes.grey();
+                    }
+                    let class = match &self.class {
+                        Some(name) => {
+                            require_classes(&trained, "--class")?;
+                            Some(class(&trained, "--class", name)?)
+                        }
+                        None => None,
+                    };
+                    let config = trained.config();
+                    let steps = config.output.sample_steps;
+                    let total = self.samples * config.langevin.gradients_of_sample(steps);
+                    let counter = StepCounter::default();
+                    let done = || counter.gradients();
+                    let work = || {
+                        let weights = self.usage.weights();
+                        let (planes, counter) = (&photo.planes, counter.clone());
+                        trained.restore(planes, mask, class, weights, &options, counter)
+                    };
+                    return Ok(with_progress("restoring", total as u64, done, quiet, work)?);
+                }
+                Denoiser::of(&trained, self.usage.weights())?
+            }
+        };
+        if self.class.is_some() {
+            let problem = "--class: a model that has learned to denoise is given no class";
+            return Err(Mistyped(problem.to_owned()).into());
+        }
+        let done = AtomicU64::new(0); // in thousandths
+        let work = || {
+            let mut report = |part: usize, parts: usize| {
+                done.store(1000 * part as u64 / parts as u64, Ordering::Relaxed);
+            };
+            denoiser.restore(&photo.planes, mask, &options, &mut report)
+        };
+        let so_far = || done.load(Ordering::Relaxed);
+        Ok(with_progress("restoring", 1000, so_far, quiet, work)?)
+    }
+
+    /// Write the mean, or into a folder everything; tells what was written.
+    fn write(&self, photo: &Photo, restored: &Restored) -> anyhow::Result<Vec<PathBuf>> {
+        let save = |path: &Path, planes: Planes| {
+            let mut photo = photo.clone();
+            photo.planes = planes;
+            save_photo(path, &photo)
+        };
+        if !is_folder(&self.output) {
+            save(&self.output, restored.mean())?;
+            return Ok(vec![self.output.clone()]);
+        }
+        let folder = &self.output;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("--output {}", folder.display()))?;
+        let mut written = Vec::new();
+        for (number, sample) in restored.samples.iter().enumerate() {
+            let path = folder.join(format!("{:03}.png", number + 1));
+            save(&path, sample.clone())?;
+            written.push(path);
+        }
+        let mean = folder.join("mean.png");
+        save(&mean, restored.mean())?;
+        written.push(mean);
+        if restored.samples.len() > 1 {
+            let path = folder.join("doubt.png");
+            let shape = photo.planes.shape;
+            let heat = heat_map(&restored.spread(), [shape.height, shape.width]);
+            save_photo(&path, &Photo::of_planes(heat))?;
+            written.push(path);
+        }
+        Ok(written)
+    }
+}

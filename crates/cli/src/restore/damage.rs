@@ -1,0 +1,188 @@
+//! Say which pixels of a picture are missing, and show doubt about them.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, ValueHint};
+use ebm_apply::restore::Mask;
+use ebm_core::ImageShape;
+use ebm_data::{Photo, Planes};
+
+use crate::typed::Mistyped;
+
+/// How far each channel of a pixel may be from a colour that was painted over damage, of 255: JPEG files blur it.
+const TOLERANCE: f32 = 48.0;
+
+/// What is missing: everything that one of these names.
+#[derive(Args, Debug)]
+pub(super) struct DamageArgs {
+    /// A picture of the same size, bright where a pixel is missing
+    #[arg(long, value_name = "MASK.png", value_hint = ValueHint::FilePath)]
+    mask: Option<PathBuf>,
+
+    /// A colour that was painted over what is missing, as #ff0000
+    #[arg(long, value_name = "#RRGGBB", value_parser = colour)]
+    mask_color: Option<[u8; 3]>,
+
+    /// A box that is missing: its left and top edge, width and height, in pixels; may be given again
+    #[arg(long = "box", value_name = "X,Y,W,H", value_parser = rectangle)]
+    boxes: Vec<[usize; 4]>,
+
+    /// Count pixels up to so many around as missing, too
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    grow: usize,
+}
+
+fn colour(text: &str) -> Result<[u8; 3], String> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let channel = |place: usize| {
+        let digits = digits.get(2 * place..2 * place + 2)?;
+        u8::from_str_radix(digits, 16).ok()
+    };
+    match (digits.len(), channel(0), channel(1), channel(2)) {
+        (6, Some(red), Some(green), Some(blue)) => Ok([red, green, blue]),
+        _ => Err("must be six hexadecimal digits, as #ff0000".to_owned()),
+    }
+}
+
+fn rectangle(text: &str) -> Result<[usize; 4], String> {
+    let numbers: Result<Vec<usize>, _> = text.split(',').map(|it| it.trim().parse()).collect();
+    match numbers.as_deref() {
+        Ok(&[x, y, width, height]) if width > 0 && height > 0 => Ok([x, y, width, height]),
+        _ => Err("must be four numbers, X,Y,WIDTH,HEIGHT, the last two above 0".to_owned()),
+    }
+}
+
+impl DamageArgs {
+    /// What is missing of a picture.
+    pub(super) fn mask(&self, photo: &Photo) -> anyhow::Result<Mask> {
+        if self.mask.is_none() && self.mask_color.is_none() && self.boxes.is_empty() {
+            let problem =
+                "say what is missing: --mask MASK.png, --mask-color '#ff0000' or --box X,Y,W,H";
+            return Err(Mistyped(problem.to_owned()).into());
+        }
+        let ImageShape { height, width, .. } = photo.planes.shape;
+        let mut missing = vec![false; height * width];
+        if let Some(path) = &self.mask {
+            let mask = Photo::read(path)?.planes.grey();
+            let found = [mask.shape.height, mask.shape.width];
+            if found != [height, width] {
+                bail!(
+                    "--mask {}: it is {} by {}, and the picture is {width} by {height}",
+                    path.display(),
+                    found[1],
+                    found[0]
+                );
+            }
+            for (missing, value) in missing.iter_mut().zip(&mask.pixels) {
+                *missing |= *value >= 0.5;
+            }
+        }
+        if let Some(colour) = self.mask_color {
+            let planes: Vec<&[f32]> = photo.planes.each().collect();
+            let is_painted = |place: usize| {
+                colour.iter().enumerate().all(|(channel, &value)| {
+                    let found = 255.0 * planes[channel % planes.len()][place];
+                    (found - f32::from(value)).abs() <= TOLERANCE
+                })
+            };
+            for (place, missing) in missing.iter_mut().enumerate() {
+                *missing |= is_painted(place);
+            }
+        }
+        for &[x, y, wide, high] in &self.boxes {
+            if x.saturating_add(wide) > width || y.saturating_add(high) > height {
+                bail!(
+                    "--box {x},{y},{wide},{high}: it lies beyond the picture, which is {width} by {height}"
+                );
+            }
+            for row in missing.chunks_mut(width).skip(y).take(high) {
+                row[x..x + wide].fill(true);
+            }
+        }
+        let size = [height, width];
+        Ok(Mask {
+            missing: grown(missing, size, self.grow),
+            size,
+        })
+    }
+}
+
+/// The same with every pixel that is at most `by` pixels away along both axes from one that is missing.
+fn grown(missing: Vec<bool>, [height, width]: [usize; 2], by: usize) -> Vec<bool> {
+    let near = |place: usize, length: usize| place.saturating_sub(by)..(place + by + 1).min(length);
+    let in_rows: Vec<bool> = (0..height * width)
+        .map(|place| {
+            near(place % width, width).any(|column| missing[place / width * width + column])
+        })
+        .collect();
+    (0..height * width)
+        .map(|place| near(place / width, height).any(|row| in_rows[row * width + place % width]))
+        .collect()
+}
+
+/// A picture of values from 0, in black, to their largest, through red and yellow to white.
+pub(super) fn heat_map(values: &[f32], [height, width]: [usize; 2]) -> Planes {
+    let largest = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let channel = |number: usize| {
+        let shade = move |value: &f32| (3.0 * value / largest - number as f32).clamp(0.0, 1.0);
+        values.iter().map(shade)
+    };
+    Planes {
+        pixels: (0..3).flat_map(channel).collect(),
+        shape: ImageShape::new(3, height, width),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_and_boxes_are_read() {
+        assert_eq!(colour("#ff0010"), Ok([255, 0, 16]));
+        assert_eq!(colour("00ff00"), Ok([0, 255, 0]));
+        for text in ["#ff00", "red", "#ff00zz", "#ä1234", ""] {
+            assert!(colour(text).is_err(), "{text}");
+        }
+        assert_eq!(rectangle("1, 2,3,4"), Ok([1, 2, 3, 4]));
+        for text in ["1,2,3", "1,2,0,4", "a,b,c,d", "1,2,3,-4"] {
+            assert!(rectangle(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_named_is_missing() {
+        let mut planes = Planes {
+            pixels: vec![0.5; 3 * 12],
+            shape: ImageShape::new(3, 3, 4),
+        };
+        for (channel, value) in [(0, 1.0), (1, 0.1), (2, 0.0)] {
+            planes.pixels[12 * channel + 3] = value; // nearly red, at the top right
+        }
+        let photo = Photo::of_planes(planes);
+        let args = |boxes: &[[usize; 4]], grow| DamageArgs {
+            mask: None,
+            mask_color: Some([255, 0, 0]),
+            boxes: boxes.to_vec(),
+            grow,
+        };
+        let places = |args: &DamageArgs| -> Vec<usize> {
+            let mask = args.mask(&photo).expect("a mask").missing;
+            (0..12).filter(|&place| mask[place]).collect()
+        };
+        assert_eq!(places(&args(&[], 0)), [3]);
+        assert_eq!(places(&args(&[], 1)), [2, 3, 6, 7]);
+        assert_eq!(places(&args(&[[0, 1, 2, 2]], 0)), [3, 4, 5, 8, 9]);
+        let beyond = args(&[[3, 0, 2, 1]], 0).mask(&photo).expect_err("beyond");
+        assert!(beyond.to_string().contains("lies beyond the picture"));
+    }
+
+    #[test]
+    fn doubt_goes_from_black_to_white() {
+        let heat = heat_map(&[0.0, 0.1, 0.2, 0.3], [1, 4]);
+        let expected = [0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let errors = heat.pixels.iter().zip(expected).map(|(a, b)| (a - b).abs());
+        assert!(errors.fold(0.0, f32::max) < 1e-5, "{heat:?}");
+    }
+}

@@ -1,0 +1,183 @@
+//! Put in what is missing of pictures, and say what cannot be.
+
+use std::fs;
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+
+use crate::common::Scratch;
+
+/// Red lines across a ramp of grey, and the ramp.
+fn painted(width: u32, height: u32) -> (RgbImage, RgbImage) {
+    let ramp = RgbImage::from_fn(width, height, |x, y| Rgb([(60 + x + y) as u8; 3]));
+    let mut painted = ramp.clone();
+    for y in 0..height {
+        painted.put_pixel(y % width, y, Rgb([255, 0, 0]));
+        painted.put_pixel(width / 2, y, Rgb([255, 0, 0]));
+    }
+    (painted, ramp)
+}
+
+#[test]
+fn what_a_colour_was_painted_over_is_put_in_and_the_rest_stays() {
+    let scratch = Scratch::new();
+    let (painted, ramp) = painted(40, 32);
+    painted.save(scratch.join("painted.png")).unwrap();
+    let args = [
+        "restore",
+        "painted.png",
+        "--mask-color",
+        "#ff0000",
+        "--device",
+        "cpu",
+    ];
+    let one = scratch.ebm(&[&args[..], &["--output", "one.png"]].concat());
+    let one = one.succeeds();
+    assert_eq!(one.stdout, "one.png\n");
+    assert!(
+        one.stderr.contains("% of the pixels put in"),
+        "{}",
+        one.stderr
+    );
+    let made = image::open(scratch.join("one.png")).unwrap().into_rgb8();
+    for (x, y, pixel) in made.enumerate_pixels() {
+        let (before, expected) = (painted.get_pixel(x, y), ramp.get_pixel(x, y));
+        if before == expected {
+            assert_eq!(pixel, expected, "a known pixel stays");
+        } else {
+            let error = (i32::from(pixel[1]) - i32::from(expected[1])).abs();
+            assert!(error < 25, "{pixel:?} is not {expected:?}");
+        }
+    }
+
+    let several = [&args[..], &["--output", "several/", "--samples", "2"]].concat();
+    let said = scratch.ebm(&several).succeeds().stdout;
+    let names: Vec<_> = said.lines().collect();
+    let expected = [
+        "several/001.png",
+        "several/002.png",
+        "several/mean.png",
+        "several/doubt.png",
+    ];
+    assert_eq!(names, expected);
+    let [first, second] = ["001", "002"].map(|name| {
+        let path = scratch.join("several").join(name).with_extension("png");
+        fs::read(path).unwrap()
+    });
+    assert_ne!(first, second);
+    assert_eq!(first, fs::read(scratch.join("one.png")).unwrap());
+}
+
+#[test]
+fn a_run_of_digits_puts_in_the_lower_half_of_one() {
+    let scratch = Scratch::new();
+    scratch.train("run", &[]).succeeds();
+    let digit = RgbImage::from_fn(28, 28, |x, y| Rgb([(x * y % 200) as u8; 3]));
+    digit.save(scratch.join("digit.png")).unwrap();
+    let args = [
+        "restore",
+        "digit.png",
+        "--model",
+        "run",
+        "--box",
+        "0,14,28,14",
+        "--device",
+        "cpu",
+    ];
+    let done = scratch.ebm(&[&args[..], &["--output", "whole.png", "--samples", "3"]].concat());
+    let done = done.succeeds();
+    assert!(
+        done.stderr.contains("the picture is made grey"),
+        "{}",
+        done.stderr
+    );
+    let made = image::open(scratch.join("whole.png")).unwrap();
+    assert_eq!(made.color(), image::ColorType::L8);
+    let made = made.into_luma8();
+    for y in 0..14 {
+        for x in 0..28 {
+            assert_eq!(made.get_pixel(x, y)[0], digit.get_pixel(x, y)[0]);
+        }
+    }
+    let large = GrayImage::from_pixel(29, 28, Luma([7]));
+    large.save(scratch.join("large.png")).unwrap();
+    let args = [
+        "restore",
+        "large.png",
+        "--model",
+        "run",
+        "--box",
+        "0,0,9,9",
+        "--device",
+        "cpu",
+    ];
+    let refused = scratch.ebm(&[&args[..], &["--output", "no.png"]].concat());
+    refused.fails_with(
+        1,
+        &["this model takes images of 28 by 28 alone, and the picture is 29 by 28"],
+    );
+    let args = [
+        "restore",
+        "digit.png",
+        "--model",
+        "run",
+        "--box",
+        "0,0,9,9",
+        "--class",
+        "3",
+    ];
+    let refused = scratch.ebm(&[&args[..], &["--output", "no.png", "--device", "cpu"]].concat());
+    refused.fails_with(1, &["this model knows no classes"]);
+}
+
+#[test]
+fn a_mask_that_cannot_be_used_says_why() {
+    let scratch = Scratch::new();
+    GrayImage::from_pixel(8, 6, Luma([90]))
+        .save(scratch.join("a.png"))
+        .unwrap();
+    let mask = |name: &str, width, value| {
+        let mask = GrayImage::from_pixel(width, 6, Luma([value]));
+        mask.save(scratch.join(name)).unwrap();
+    };
+    mask("small.png", 7, 255);
+    mask("empty.png", 8, 0);
+    mask("full.png", 8, 255);
+    for (damage, code, problem) in [
+        (&[][..], 2, "say what is missing: --mask MASK.png"),
+        (
+            &["--mask", "small.png"],
+            1,
+            "it is 7 by 6, and the picture is 8 by 6",
+        ),
+        (&["--mask", "empty.png"], 1, "the mask is empty"),
+        (
+            &["--mask", "full.png"],
+            1,
+            "the mask covers the whole picture",
+        ),
+        (&["--mask", "none.png"], 1, "none.png as a picture"),
+        (
+            &["--mask-color", "red"],
+            2,
+            "must be six hexadecimal digits",
+        ),
+        (&["--box", "1,2,3"], 2, "must be four numbers"),
+        (
+            &["--box", "7,0,2,2"],
+            1,
+            "lies beyond the picture, which is 8 by 6",
+        ),
+    ] {
+        let args = [
+            &["restore", "a.png", "--output", "b.png", "--device", "cpu"],
+            damage,
+        ]
+        .concat();
+        scratch.ebm(&args).fails_with(code, &[problem]);
+    }
+    let over = ["restore", "a.png", "--output", "a.png", "--box", "0,0,1,1"];
+    scratch
+        .ebm(&over)
+        .fails_with(1, &["which is never written over"]);
+    assert!(!scratch.join("b.png").exists());
+}
