@@ -7,9 +7,13 @@ use ebm_train::{Config, Key};
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
 /// Commands that choose one device with `--device`.
-const ON_A_DEVICE: [&str; 7] = ["train", "sample", "evaluate", "energy", "denoise", "restore", "export"];
+const ON_A_DEVICE: [&str; 7] = [
+    "train", "sample", "evaluate", "energy", "denoise", "restore", "export",
+];
 /// Commands that open a trained model.
-const OF_A_MODEL: [&str; 6] = ["sample", "evaluate", "energy", "denoise", "restore", "export"];
+const OF_A_MODEL: [&str; 6] = [
+    "sample", "evaluate", "energy", "denoise", "restore", "export",
+];
 /// Commands that write a file to `--output`.
 const WITH_OUTPUT: [&str; 6] = ["sample", "energy", "denoise", "restore", "export", "data"];
 

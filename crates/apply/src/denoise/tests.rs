@@ -61,7 +61,7 @@ fn the_programs_own_model_takes_most_of_the_noise_off_grey_and_colours() {
         let given = noisy(&picture, sigma);
         let got = denoised(&denoiser, &given, DenoiseOptions::default());
         let gain = psnr(&picture, &got.planes) - psnr(&picture, &given);
-        assert!(gain > 8.0, "{channels} planes, σ = {sigma}: {gain} dB");
+        assert!(gain > 5.0, "{channels} planes, σ = {sigma}: {gain} dB");
         assert!(
             (got.taken / f64::from(sigma) - 1.0).abs() < 0.1,
             "{}",

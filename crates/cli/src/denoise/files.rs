@@ -169,6 +169,10 @@ impl Job {
     }
 
     pub(super) fn write(&self, pictures: Pictures) -> anyhow::Result<()> {
+        if let Some(folder) = self.output.parent().filter(|folder| !folder.exists()) {
+            let named = || format!("cannot make the folder {}", folder.display());
+            fs::create_dir_all(folder).with_context(named)?;
+        }
         match pictures {
             Pictures::Photo(photo) => {
                 save_photo(&self.output, &photo)?;

@@ -52,7 +52,9 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         let scratch = Scratch::new();
         match preset.name {
             name if name.contains("cifar10") => write_cifar10(&scratch),
-            name if name.contains("imagenet") || name == "pictures" => write_folder(&scratch),
+            name if name.contains("imagenet") || ["pictures", "photos"].contains(&name) => {
+                write_folder(&scratch)
+            }
             name if name.contains("mnist") => write_mnist(&scratch),
             _ => {}
         }
@@ -75,7 +77,7 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
             // 128×128 pixels take their time.
             name if name.contains("128") => "32",
             // The size of pictures that are not square must be said.
-            "pictures" => "16",
+            "pictures" | "photos" => "16",
             _ => "0",
         };
         let mut args = vec!["train", "--preset", preset.name, "--device", "cpu"];

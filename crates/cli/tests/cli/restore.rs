@@ -71,7 +71,7 @@ fn what_a_colour_was_painted_over_is_put_in_and_the_rest_stays() {
 fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     let scratch = Scratch::new();
     scratch.train("run", &[]).succeeds();
-    let digit = RgbImage::from_fn(28, 28, |x, y| Rgb([(x * y % 200) as u8; 3]));
+    let digit = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * y % 200) as u8; 3]));
     digit.save(scratch.join("digit.png")).unwrap();
     let args = [
         "restore",
@@ -79,7 +79,7 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
         "--model",
         "run",
         "--box",
-        "0,14,28,14",
+        "0,8,16,8",
         "--device",
         "cpu",
     ];
@@ -93,12 +93,12 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     let made = image::open(scratch.join("whole.png")).unwrap();
     assert_eq!(made.color(), image::ColorType::L8);
     let made = made.into_luma8();
-    for y in 0..14 {
-        for x in 0..28 {
+    for y in 0..8 {
+        for x in 0..16 {
             assert_eq!(made.get_pixel(x, y)[0], digit.get_pixel(x, y)[0]);
         }
     }
-    let large = GrayImage::from_pixel(29, 28, Luma([7]));
+    let large = GrayImage::from_pixel(17, 16, Luma([7]));
     large.save(scratch.join("large.png")).unwrap();
     let args = [
         "restore",
@@ -113,7 +113,7 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     let refused = scratch.ebm(&[&args[..], &["--output", "no.png"]].concat());
     refused.fails_with(
         1,
-        &["this model takes images of 28 by 28 alone, and the picture is 29 by 28"],
+        &["this model takes images of 16 by 16 alone, and the picture is 17 by 16"],
     );
     let args = [
         "restore",

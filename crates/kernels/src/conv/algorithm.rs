@@ -1,12 +1,10 @@
 //! Choose the faster algorithm for a convolution or for its input gradient, and run it.
 
-use std::sync::OnceLock;
-
 use super::direct::Direct;
 use super::factors::Factors;
 use super::images::Order;
 use super::shape::ConvShape;
-use super::weights::{Layouts, Weights};
+use super::weights::{Layout, Layouts, Weights};
 use super::winograd::Winograd;
 use crate::lanes::lanes_for;
 
@@ -103,18 +101,19 @@ impl Algorithm {
     fn run(
         &self,
         batch: usize,
-        (weight, layout): (Weights, &OnceLock<Vec<f32>>),
+        (weight, layout): (Weights, &Layout),
         source: &[f32],
         bias: Option<&[f32]>,
         target: &mut [f32],
     ) {
         match self {
             Self::Winograd(winograd) => {
-                let weight = layout.get_or_init(|| winograd.weights(&weight));
+                let points = winograd.points;
+                let weight = layout.winograd(points, || winograd.weights(&weight));
                 winograd.run(batch, weight, source, bias, target);
             }
             Self::Direct(direct) => {
-                let weight = layout.get_or_init(|| direct.pack(&weight));
+                let weight = layout.direct(|| direct.pack(&weight));
                 direct.run(weight, lanes_for(batch), source, bias, target);
             }
         }

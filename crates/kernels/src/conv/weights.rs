@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 use super::factors::Factors;
 use super::shape::ConvShape;
 
+/// The most points of a Winograd tile along one axis.
+const MAX_POINTS: usize = 6;
+
 /// A strided view of the weights of a convolution, `[c_out, c_in, kh, kw]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Weights<'a> {
@@ -39,8 +42,29 @@ impl Weights<'_> {
 #[derive(Debug, Default)]
 pub struct Layouts {
     pub(super) factors: Factors,
-    pub(super) forward: OnceLock<Vec<f32>>,
-    pub(super) input_gradient: OnceLock<Vec<f32>>,
+    pub(super) forward: Layout,
+    pub(super) input_gradient: Layout,
+}
+
+/// The layouts for one direction. Which algorithm is the faster one depends on the size of the images, and each reads
+/// weights in a layout of its own: the same weights may serve images of several sizes.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    direct: OnceLock<Vec<f32>>,
+    /// By the points of a tile along one axis.
+    winograd: [OnceLock<Vec<f32>>; MAX_POINTS + 1],
+}
+
+impl Layout {
+    /// That of direct products, made by `pack` where it is missing.
+    pub(super) fn direct(&self, pack: impl FnOnce() -> Vec<f32>) -> &[f32] {
+        self.direct.get_or_init(pack)
+    }
+
+    /// That of Winograd tiles with so many points along an axis, made by `pack` where it is missing.
+    pub(super) fn winograd(&self, points: usize, pack: impl FnOnce() -> Vec<f32>) -> &[f32] {
+        self.winograd[points].get_or_init(pack)
+    }
 }
 
 impl Layouts {

@@ -282,7 +282,7 @@ fn what_a_pixel_sees_ends_within_its_reach() {
         ..config
     };
     for config in [with_attention, with_classes] {
-        let net = Network::UNet(self::net(&config, ImageShape::new(1, 8, 8)));
+        let net = Network::UNet(net(&config, ImageShape::new(1, 8, 8)));
         assert_eq!(net.locality(), None);
     }
 }
@@ -311,6 +311,29 @@ fn takes_images_of_every_size_that_can_be_halved() {
     }
     let net = net(&config(Head::Pooled), SHAPE);
     assert_eq!(net.energy(x([5, 7])).dims(), [2]);
+}
+
+#[test]
+fn frozen_weights_serve_images_of_all_sizes_in_turn() {
+    let config = UNetConfig {
+        widths: vec![16, 16],
+        ..config(Head::HalfSquared)
+    };
+    let net = Network::UNet(stirred(net(&config, ImageShape::new(1, 32, 32))));
+    let in_turn = Frozen::new(&net);
+    // Large images go through other tiles than small ones, and the smallest through none.
+    for [height, width] in [[32, 32], [2, 2], [12, 32], [4, 6], [2, 32], [32, 32]] {
+        let x = images(2, ImageShape::new(1, height, width));
+        let gradients = |net: &Frozen<Network>| {
+            let (energies, gradients) = net.energies_and_gradients(x.clone());
+            [energies.into_data(), gradients.into_data()].map(floats)
+        };
+        assert_eq!(
+            gradients(&in_turn),
+            gradients(&Frozen::new(&net)),
+            "{height}×{width}"
+        );
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(in crate::conv) struct Winograd {
     /// Taps of a kernel on a phase, along one axis.
     pub(super) taps: usize,
     /// Points of a tile along one axis.
-    pub(super) points: usize,
+    pub(in crate::conv) points: usize,
     /// Rows and columns of tiles.
     pub(super) tiles: [usize; 2],
     /// Packing of the factors of products.
