@@ -41,7 +41,13 @@ mod tests {
         // A sum of twelve uniform numbers has variance 1, and is near enough to a normal one.
         let mut normal = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
         let sigma = 0.1;
-        let edges = |place: usize| if place % 256 / 37 % 2 == 0 { 0.8 } else { 0.2 };
+        let edges = |place: usize| {
+            if (place % 256 / 37).is_multiple_of(2) {
+                0.8
+            } else {
+                0.2
+            }
+        };
         let pixels = (0..shape.pixels()).map(|place| edges(place) + sigma * normal());
         let picture = Planes {
             pixels: pixels.collect(),

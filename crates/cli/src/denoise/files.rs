@@ -147,8 +147,8 @@ impl Job {
         }
         let (shape, values) = load_npy_f32(&self.input)?;
         let image = match shape.as_slice() {
-            &[h, w] => ImageShape::new(1, h, w),
-            &[_, h, w, c] => ImageShape::new(c, h, w),
+            [h, w] => ImageShape::new(1, *h, *w),
+            [_, h, w, c] => ImageShape::new(*c, *h, *w),
             _ => bail!(
                 "{} has shape {shape:?}, expected [h, w] or [n, h, w, c]",
                 self.input.display()

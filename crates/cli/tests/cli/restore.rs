@@ -126,7 +126,7 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
         "3",
     ];
     let refused = scratch.ebm(&[&args[..], &["--output", "no.png", "--device", "cpu"]].concat());
-    refused.fails_with(1, &["this model knows no classes"]);
+    refused.fails_with(2, &["this model knows no classes"]);
 }
 
 #[test]
