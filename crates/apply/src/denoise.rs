@@ -185,11 +185,12 @@ impl Denoiser {
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Denoised, DenoiseError> {
         let gradient = self.gradient(picture, report)?;
+        let slope = root_mean_square(&gradient);
         let step = match (self.reference, options.sigma) {
             (Some(reference), None) => reference * reference,
             (Some(reference), Some(sigma)) => {
                 let found = reference * reference;
-                let asked = sigma / root_mean_square(&gradient); // infinite where there is no slope
+                let asked = sigma / slope; // infinite where there is no slope
                 asked.min(MOST_FACTOR * found)
             }
             (None, sigma) => sigma.unwrap_or_else(|| noise_level(picture)).powi(2),
@@ -200,7 +201,7 @@ impl Denoiser {
             *value -= step * slope;
         }
         Ok(Denoised {
-            taken: f64::from(step) * root_mean_square(&gradient),
+            taken: f64::from(step) * slope,
             planes,
         })
     }

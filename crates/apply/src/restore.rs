@@ -127,34 +127,35 @@ fn filled(picture: &Planes, mask: &Mask) -> Planes {
     let [height, width] = mask.size;
     let mut filled = picture.clone();
     let mut missing = mask.missing.clone();
-    let around = |row: usize, column: usize| {
+    let around = |place: usize| {
+        let (row, column) = (place / width, place % width);
         let rows = row.saturating_sub(1)..(row + 2).min(height);
         let columns = column.saturating_sub(1)..(column + 2).min(width);
         rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
     };
-    while missing.contains(&true) {
-        let is_edge = |&place: &usize| {
-            missing[place] && around(place / width, place % width).any(|near| !missing[near])
-        };
-        let edge: Vec<usize> = (0..height * width).filter(is_edge).collect();
+    let mut left: Vec<usize> = (0..missing.len()).filter(|&place| missing[place]).collect();
+    while !left.is_empty() {
+        let is_edge = |&place: &usize| around(place).any(|near| !missing[near]);
+        let (edge, inside): (Vec<usize>, Vec<usize>) = left.into_iter().partition(is_edge);
         for plane in filled.pixels.chunks_mut(height * width) {
-            let values: Vec<f32> = edge
-                .iter()
-                .map(|&place| {
-                    let known = around(place / width, place % width).filter(|&near| !missing[near]);
-                    let values: Vec<f32> = known.map(|near| plane[near]).collect();
-                    values.iter().sum::<f32>() / values.len() as f32
-                })
-                .collect();
+            let mean_around = |&place: &usize| {
+                let known = around(place).filter(|&near| !missing[near]);
+                let (sum, num) =
+                    known.fold((0.0, 0), |(sum, num), near| (sum + plane[near], num + 1));
+                sum / num as f32
+            };
+            let values: Vec<f32> = edge.iter().map(mean_around).collect();
             for (&place, value) in edge.iter().zip(values) {
                 plane[place] = value;
             }
         }
         edge.into_iter().for_each(|place| missing[place] = false);
+        left = inside;
     }
     filled
 }
 
+/// Check that some of a picture is missing, and some known.
 fn checked(picture: &Planes, mask: &Mask) -> Result<(), RestoreError> {
     let size = [picture.shape.height, picture.shape.width];
     if mask.size != size {

@@ -2,7 +2,6 @@
 
 mod files;
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +13,7 @@ use ebm_apply::denoise::{DenoiseOptions, Denoised, Denoiser};
 use serde::Serialize;
 
 use crate::counted::counted;
+use crate::exit::stopped_reading;
 use crate::output::say;
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
@@ -119,7 +119,7 @@ impl DenoiseArgs {
                     done.store(steps, Ordering::Relaxed);
                 };
                 match self.denoise(&denoiser, job, &of_picture, quiet) {
-                    Err(error) if jobs.len() > 1 && !is_broken_pipe(&error) => {
+                    Err(error) if jobs.len() > 1 && !stopped_reading(&error) => {
                         tell!("{error:#}");
                         failed += 1;
                     }
@@ -186,12 +186,6 @@ impl DenoiseArgs {
         }
         Ok(())
     }
-}
-
-/// Whether nobody reads stdout any more.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let of_io = error.downcast_ref::<std::io::Error>();
-    of_io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

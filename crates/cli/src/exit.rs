@@ -1,6 +1,7 @@
 //! Turn an error into an exit code.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use ebm_apply::UnknownClass;
@@ -19,6 +20,12 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Whether all that went wrong is that nobody reads the results any more, as under `head`.
+pub fn stopped_reading(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Whether an error of a chain is about a word of the command line, and not about a file.

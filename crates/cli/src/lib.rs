@@ -52,7 +52,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 pub use allocator::keep_freed;
-pub use exit::exit_code;
+pub use exit::{exit_code, stopped_reading};
 pub use output::{WriteError, save_npy_f32, save_npy_u8};
 pub use remedies::remedy;
 

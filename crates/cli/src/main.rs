@@ -1,9 +1,8 @@
 //! Parse the command line, run it, turn the result into an exit code.
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use ebm_cli::{Cli, exit_code, keep_freed, remedy};
+use ebm_cli::{Cli, exit_code, keep_freed, remedy, stopped_reading};
 
 fn main() -> ExitCode {
     keep_freed();
@@ -18,10 +17,4 @@ fn main() -> ExitCode {
             exit_code(&error)
         }
     }
-}
-
-/// Whether all that went wrong is that nobody reads the results any more, as under `head`.
-fn stopped_reading(error: &anyhow::Error) -> bool {
-    let cause = error.downcast_ref::<std::io::Error>();
-    cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }

@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueHint};
-use ebm_apply::StepCounter;
 use ebm_apply::denoise::Denoiser;
 use ebm_apply::restore::{Mask, RestoreOptions, Restored};
+use ebm_apply::{StepCounter, Trained};
 use ebm_data::{Photo, Planes};
 use ebm_train::ObjectiveKind;
 
 use crate::args::positive;
-use crate::output::{PHOTO_EXTENSIONS, check_output_or_folder, is_folder, save_photo, say};
+use crate::output::{
+    PHOTO_EXTENSIONS, check_not_input, check_output_or_folder, is_folder, save_photo, say,
+};
 use crate::progress::with_progress;
-use crate::trained::{UsageArgs, class, require_classes};
+use crate::trained::{UsageArgs, class};
 use crate::typed::Mistyped;
 use damage::{DamageArgs, heat_map};
 
@@ -94,54 +96,34 @@ impl RestoreArgs {
             self.usage.refuse_weights("--model RUN")?;
         }
         check_output_or_folder("--output", &self.output, &PHOTO_EXTENSIONS)?;
-        let [from, to] = [&self.input, &self.output].map(|path| path.canonicalize().ok());
-        if from.is_some() && from == to {
-            bail!(
-                "--output {}: this is the picture itself, which is never written over; name another file",
-                self.output.display()
-            );
-        }
-        Ok(())
+        check_not_input("--output", &self.output, &self.input)
     }
 
-    /// Restorations of the picture, which is made grey where the model is.
+    /// Restorations of the picture, which is made grey where a run with chains is.
     fn restored(&self, photo: &mut Photo, mask: &Mask, quiet: bool) -> anyhow::Result<Restored> {
         let chosen = self.usage.device(quiet)?;
-        let options = RestoreOptions {
-            samples: self.samples,
-            seed: self.seed,
+        let Some(source) = &self.model else {
+            return self.by_denoising(&Denoiser::shipped(&chosen.device), photo, mask, quiet);
         };
-        let denoiser = match &self.model {
-            None => Denoiser::shipped(&chosen.device),
-            Some(source) => {
-                let trained = self.usage.open(source, &chosen)?;
-                if trained.config().objective.kind != ObjectiveKind::Denoising {
-                    if trained.shape().channels == 1 && photo.planes.shape.channels == 3 {
-                        tell!("the model is of grey images: the picture is made grey");
-                        photo.planes = photo.planes.grey();
-                    }
-                    let class = match &self.class {
-                        Some(name) => {
-                            require_classes(&trained, "--class")?;
-                            Some(class(&trained, "--class", name)?)
-                        }
-                        None => None,
-                    };
-                    let config = trained.config();
-                    let steps = config.output.sample_steps;
-                    let total = self.samples * config.langevin.gradients_of_sample(steps);
-                    let counter = StepCounter::default();
-                    let done = || counter.gradients();
-                    let work = || {
-                        let weights = self.usage.weights();
-                        let (planes, counter) = (&photo.planes, counter.clone());
-                        trained.restore(planes, mask, class, weights, &options, counter)
-                    };
-                    return Ok(with_progress("restoring", total as u64, done, quiet, work)?);
-                }
-                Denoiser::of(&trained, self.usage.weights())?
-            }
-        };
+        let trained = self.usage.open(source, &chosen)?;
+        if trained.config().objective.kind == ObjectiveKind::Denoising {
+            let denoiser = Denoiser::of(&trained, self.usage.weights())?;
+            return self.by_denoising(&denoiser, photo, mask, quiet);
+        }
+        if trained.shape().channels == 1 && photo.planes.shape.channels == 3 {
+            tell!("the model is of grey images: the picture is made grey");
+            photo.planes = photo.planes.grey();
+        }
+        self.by_chains(&trained, photo, mask, quiet)
+    }
+
+    fn by_denoising(
+        &self,
+        denoiser: &Denoiser,
+        photo: &Photo,
+        mask: &Mask,
+        quiet: bool,
+    ) -> anyhow::Result<Restored> {
         if self.class.is_some() {
             let problem = "--class: a model that has learned to denoise is given no class";
             return Err(Mistyped(problem.to_owned()).into());
@@ -151,10 +133,52 @@ impl RestoreArgs {
             let mut report = |part: usize, parts: usize| {
                 done.store(1000 * part as u64 / parts as u64, Ordering::Relaxed);
             };
-            denoiser.restore(&photo.planes, mask, &options, &mut report)
+            denoiser.restore(&photo.planes, mask, &self.options(), &mut report)
         };
         let so_far = || done.load(Ordering::Relaxed);
         Ok(with_progress("restoring", 1000, so_far, quiet, work)?)
+    }
+
+    fn by_chains(
+        &self,
+        trained: &Trained,
+        photo: &Photo,
+        mask: &Mask,
+        quiet: bool,
+    ) -> anyhow::Result<Restored> {
+        let class = match &self.class {
+            Some(name) => Some(class(trained, "--class", name)?),
+            None => None,
+        };
+        let config = trained.config();
+        let of_chain = (config.langevin).gradients_of_sample(config.output.sample_steps);
+        let total = (self.samples * of_chain) as u64;
+        let counter = StepCounter::default();
+        let work = || {
+            let (weights, counter) = (self.usage.weights(), counter.clone());
+            trained.restore(
+                &photo.planes,
+                mask,
+                class,
+                weights,
+                &self.options(),
+                counter,
+            )
+        };
+        Ok(with_progress(
+            "restoring",
+            total,
+            || counter.gradients(),
+            quiet,
+            work,
+        )?)
+    }
+
+    fn options(&self) -> RestoreOptions {
+        RestoreOptions {
+            samples: self.samples,
+            seed: self.seed,
+        }
     }
 
     /// Write the mean, or into a folder everything; tells what was written.

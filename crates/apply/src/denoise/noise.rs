@@ -29,18 +29,14 @@ pub fn noise_level(picture: &Planes) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
-    use rand::RngExt;
+    use ebm_core::ImageShape;
 
     use super::*;
+    use crate::denoise::tests::noisy;
 
     #[test]
     fn the_noise_of_a_picture_with_edges_is_found() {
         let shape = ImageShape::new(3, 256, 256);
-        let mut rng = PhiloxRng::new(NoiseKey::new(4, Stream::DataNoise, 0), 0);
-        // A sum of twelve uniform numbers has variance 1, and is near enough to a normal one.
-        let mut normal = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
-        let sigma = 0.1;
         let edges = |place: usize| {
             if (place % 256 / 37).is_multiple_of(2) {
                 0.8
@@ -48,11 +44,11 @@ mod tests {
                 0.2
             }
         };
-        let pixels = (0..shape.pixels()).map(|place| edges(place) + sigma * normal());
         let picture = Planes {
-            pixels: pixels.collect(),
+            pixels: (0..shape.pixels()).map(edges).collect(),
             shape,
         };
+        let picture = noisy(&picture, 0.1);
         // Upright edges have no diagonal differences. Of n = 49 152 of these the median's standard error is 1.17σ/√n.
         let found = noise_level(&picture);
         let error = 5.0 * 1.17 / 49_152f64.sqrt();

@@ -1,8 +1,8 @@
 //! Check denoising on pictures whose noise is known, and that tiles leave no seam.
 
-use ebm_core::{NoiseKey, PhiloxRng, Stream};
+use ebm_core::{Distribution, NoiseKey, Stream};
+use ebm_langevin::Noise;
 use ebm_train::initial_model;
-use rand::RngExt;
 
 use super::*;
 
@@ -29,12 +29,16 @@ fn clean(shape: ImageShape) -> Planes {
     }
 }
 
-fn noisy(picture: &Planes, sigma: f32) -> Planes {
-    let mut rng = PhiloxRng::new(NoiseKey::new(5, Stream::DataNoise, 0), 0);
-    let mut normal = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
-    let pixels = picture.pixels.iter().map(|value| value + sigma * normal());
+pub(super) fn noisy(picture: &Planes, sigma: f32) -> Planes {
+    let noise = Noise {
+        key: NoiseKey::new(5, Stream::DataNoise, 0),
+        distribution: Distribution::Normal,
+        scale: sigma,
+    };
+    let noise = noise.of_batch(&[0], picture.pixels.len());
+    let pixels = picture.pixels.iter().zip(noise);
     Planes {
-        pixels: pixels.collect(),
+        pixels: pixels.map(|(value, noise)| value + noise).collect(),
         shape: picture.shape,
     }
 }

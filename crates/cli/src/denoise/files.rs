@@ -9,8 +9,8 @@ use ebm_core::ImageShape;
 use ebm_data::{Photo, Planes, is_picture};
 
 use crate::output::{
-    PHOTO_EXTENSIONS, check_output_or_folder, has_extension, is_folder, load_npy_f32, nchw_to_nhwc,
-    nhwc_to_nchw, save_npy_f32, save_photo,
+    PHOTO_EXTENSIONS, check_not_input, check_output_or_folder, has_extension, is_folder,
+    load_npy_f32, nchw_to_nhwc, nhwc_to_nchw, save_npy_f32, save_photo,
 };
 use crate::typed::Mistyped;
 
@@ -64,11 +64,10 @@ pub(super) fn jobs(inputs: &[PathBuf], output: &Path) -> anyhow::Result<Vec<Job>
         let array = has_extension(&files[0], "npy");
         let extensions: &[&str] = if array { &["npy"] } else { &PHOTO_EXTENSIONS };
         check_output_or_folder("--output", output, extensions)?;
-        let job = Job {
-            input: files.remove(0),
-            output: output.to_owned(),
-        };
-        return Ok(vec![job.not_over_its_input()?]);
+        let input = files.remove(0);
+        check_not_input("--output", output, &input)?;
+        let output = output.to_owned();
+        return Ok(vec![Job { input, output }]);
     }
     if !is_one && !is_folder(output) && output.extension().is_some() {
         let problem = format!(
@@ -93,7 +92,8 @@ pub(super) fn jobs(inputs: &[PathBuf], output: &Path) -> anyhow::Result<Vec<Job>
             );
         }
         let output = folder.join(name);
-        jobs.push(Job { input, output }.not_over_its_input()?);
+        check_not_input("--output", &output, &input)?;
+        jobs.push(Job { input, output });
     }
     Ok(jobs)
 }
@@ -130,17 +130,6 @@ fn written_name(input: &Path) -> PathBuf {
 }
 
 impl Job {
-    fn not_over_its_input(self) -> anyhow::Result<Self> {
-        let [from, to] = [&self.input, &self.output].map(|path| path.canonicalize().ok());
-        if from.is_some() && from == to {
-            bail!(
-                "--output {}: this is the picture itself, which is never written over; name another file",
-                self.output.display()
-            );
-        }
-        Ok(self)
-    }
-
     pub(super) fn read(&self) -> anyhow::Result<Pictures> {
         if !has_extension(&self.input, "npy") {
             return Ok(Pictures::Photo(Box::new(Photo::read(&self.input)?)));
@@ -174,16 +163,17 @@ impl Job {
             fs::create_dir_all(folder).with_context(named)?;
         }
         match pictures {
-            Pictures::Photo(photo) => {
-                save_photo(&self.output, &photo)?;
-            }
+            Pictures::Photo(photo) => save_photo(&self.output, &photo),
             Pictures::Array { shape, each } => {
                 let dims = each[0].shape.dims();
                 let values: Vec<f32> = each.into_iter().flat_map(|it| it.pixels).collect();
-                save_npy_f32(&self.output, &shape, &nchw_to_nhwc(&values, dims))?;
+                Ok(save_npy_f32(
+                    &self.output,
+                    &shape,
+                    &nchw_to_nhwc(&values, dims),
+                )?)
             }
         }
-        Ok(())
     }
 }
 

@@ -116,6 +116,18 @@ pub(crate) fn check_output(flag: &str, path: &Path, extensions: &[&str]) -> anyh
     check_folder_of(flag, path)
 }
 
+/// Refuse to write over the picture that is read.
+pub(crate) fn check_not_input(flag: &str, output: &Path, input: &Path) -> anyhow::Result<()> {
+    let [from, to] = [input, output].map(|path| path.canonicalize().ok());
+    if from.is_some() && from == to {
+        bail!(
+            "{flag} {}: this is the picture itself, which is never written over; name another file",
+            output.display()
+        );
+    }
+    Ok(())
+}
+
 /// Refuse a file or folder in a folder that is not there.
 fn check_folder_of(flag: &str, path: &Path) -> anyhow::Result<()> {
     let folder = folder_of(path);

@@ -110,7 +110,9 @@ impl DamageArgs {
 
 /// The same with every pixel that is at most `by` pixels away along both axes from one that is missing.
 fn grown(missing: Vec<bool>, [height, width]: [usize; 2], by: usize) -> Vec<bool> {
-    let near = |place: usize, length: usize| place.saturating_sub(by)..(place + by + 1).min(length);
+    let near = |place: usize, length: usize| {
+        place.saturating_sub(by)..place.saturating_add(by).min(length - 1) + 1
+    };
     let in_rows: Vec<bool> = (0..height * width)
         .map(|place| {
             near(place % width, width).any(|column| missing[place / width * width + column])

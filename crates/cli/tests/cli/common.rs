@@ -83,6 +83,11 @@ impl Scratch {
     }
 
     /// A tiny training job; `args` have the last word.
+    /// Run a command line whose words are separated by spaces.
+    pub fn line(&self, line: &str) -> Finished {
+        self.ebm(&line.split(' ').collect::<Vec<_>>())
+    }
+
     pub fn train_command(&self, run_dir: &str, args: &[&str]) -> Command {
         self.train_command_on("cpu", run_dir, args)
     }

@@ -41,9 +41,7 @@ fn a_picture_becomes_smooth_and_its_file_stays() {
     let given = picture(67, 50);
     given.save(scratch.join("old.png")).unwrap();
     let before = fs::read(scratch.join("old.png")).unwrap();
-    let done = scratch.ebm(&[
-        "denoise", "old.png", "--output", "new.png", "--device", "cpu",
-    ]);
+    let done = scratch.line("denoise old.png --output new.png --device cpu");
     let done = done.succeeds();
     assert_eq!(done.stdout, "new.png\n");
     assert!(
@@ -63,7 +61,7 @@ fn a_picture_becomes_smooth_and_its_file_stays() {
         );
     }
 
-    let over = scratch.ebm(&["denoise", "old.png", "--output", "old.png"]);
+    let over = scratch.line("denoise old.png --output old.png");
     over.fails_with(
         1,
         &["this is the picture itself, which is never written over"],
@@ -80,10 +78,8 @@ fn a_folder_becomes_a_folder_of_the_same_names_with_a_line_of_json_each() {
         .save(scratch.join("in/b.jpg"))
         .unwrap();
     fs::write(scratch.join("in/notes.txt"), "none").unwrap();
-    let args = [
-        "denoise", "in", "--output", "out", "--json", "--sigma", "5", "--device", "cpu",
-    ];
-    let done = scratch.ebm(&args).succeeds();
+    let args = "denoise in --output out --json --sigma 5 --device cpu";
+    let done = scratch.line(args).succeeds();
     let lines: Vec<serde_json::Value> = done
         .stdout
         .lines()
@@ -97,7 +93,7 @@ fn a_folder_becomes_a_folder_of_the_same_names_with_a_line_of_json_each() {
         assert_eq!((made.width(), made.height()), size);
     }
     scratch
-        .ebm(&args)
+        .line(args)
         .fails_with(1, &["this folder has files already"]);
 }
 
@@ -108,30 +104,12 @@ fn arrays_keep_their_layout_and_are_not_clipped() {
     let colours = [0.2, 1.3, 0.7, -0.1, 0.5, 0.9];
     let values: Vec<f32> = (0..384).map(|i| colours[i / 192 * 3 + i % 3]).collect();
     save_npy_f32(&scratch.join("in.npy"), &[2, 8, 8, 3], &values).unwrap();
-    let args = [
-        "denoise",
-        "in.npy",
-        "--output",
-        "out.npy",
-        "--strength",
-        "0",
-        "--device",
-        "cpu",
-    ];
-    scratch.ebm(&args).succeeds();
+    let args = "denoise in.npy --output out.npy --strength 0 --device cpu";
+    scratch.line(args).succeeds();
     assert_eq!(floats(&scratch.join("out.npy")), values);
     save_npy_f32(&scratch.join("grey.npy"), &[1, 1], &[1.3]).unwrap();
-    let args = [
-        "denoise",
-        "grey.npy",
-        "--output",
-        "g.npy",
-        "--strength",
-        "0",
-        "--device",
-        "cpu",
-    ];
-    scratch.ebm(&args).succeeds();
+    let args = "denoise grey.npy --output g.npy --strength 0 --device cpu";
+    scratch.line(args).succeeds();
     assert_eq!(floats(&scratch.join("g.npy")), [1.3]);
 }
 
@@ -151,27 +129,23 @@ fn what_cannot_be_denoised_says_why() {
             .ebm(&["denoise", input, "--output", output, "--device", "cpu"])
             .fails_with(code, &[problem]);
     }
-    let sigma = ["denoise", "a.png", "--output", "c.png", "--sigma", "0"];
+    let sigma = "denoise a.png --output c.png --sigma 0";
     scratch
-        .ebm(&sigma)
+        .line(sigma)
         .fails_with(2, &["must be auto, or a number above 0"]);
-    let best = ["denoise", "a.png", "--output", "c.png", "--best"];
+    let best = "denoise a.png --output c.png --best";
     let problem = "--best chooses among the weights of a run: name one with --model RUN";
-    scratch.ebm(&best).fails_with(2, &[problem]);
-    let both = [
-        "denoise", "a.png", "b.png", "--output", "both", "--device", "cpu",
-    ];
+    scratch.line(best).fails_with(2, &[problem]);
+    let both = "denoise a.png b.png --output both --device cpu";
     let problems = [
         "b.png as a picture",
         "1 of 2 pictures could not be denoised",
     ];
-    scratch.ebm(&both).fails_with(1, &problems);
+    scratch.line(both).fails_with(1, &problems);
     assert!(scratch.join("both/a.png").exists() && !scratch.join("both/b.png").exists());
     scratch.train("run", &[]).succeeds();
-    let model = [
-        "denoise", "a.png", "--output", "c.png", "--model", "run", "--device", "cpu",
-    ];
-    let refused = scratch.ebm(&model);
+    let model = "denoise a.png --output c.png --model run --device cpu";
+    let refused = scratch.line(model);
     refused.fails_with(
         1,
         &[

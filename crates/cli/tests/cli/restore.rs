@@ -22,16 +22,11 @@ fn what_a_colour_was_painted_over_is_put_in_and_the_rest_stays() {
     let scratch = Scratch::new();
     let (painted, ramp) = painted(40, 32);
     painted.save(scratch.join("painted.png")).unwrap();
-    let args = [
-        "restore",
-        "painted.png",
-        "--mask-color",
-        "#ff0000",
-        "--device",
-        "cpu",
-    ];
-    let one = scratch.ebm(&[&args[..], &["--output", "one.png"]].concat());
-    let one = one.succeeds();
+    let restore = |rest: &str| {
+        let line = "restore painted.png --mask-color #ff0000 --device cpu";
+        scratch.line(&format!("{line} {rest}")).succeeds()
+    };
+    let one = restore("--output one.png");
     assert_eq!(one.stdout, "one.png\n");
     assert!(
         one.stderr.contains("% of the pixels put in"),
@@ -49,8 +44,7 @@ fn what_a_colour_was_painted_over_is_put_in_and_the_rest_stays() {
         }
     }
 
-    let several = [&args[..], &["--output", "several/", "--samples", "2"]].concat();
-    let said = scratch.ebm(&several).succeeds().stdout;
+    let said = restore("--output several/ --samples 2").stdout;
     let names: Vec<_> = said.lines().collect();
     let expected = [
         "several/001.png",
@@ -73,18 +67,8 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     scratch.train("run", &[]).succeeds();
     let digit = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * y % 200) as u8; 3]));
     digit.save(scratch.join("digit.png")).unwrap();
-    let args = [
-        "restore",
-        "digit.png",
-        "--model",
-        "run",
-        "--box",
-        "0,8,16,8",
-        "--device",
-        "cpu",
-    ];
-    let done = scratch.ebm(&[&args[..], &["--output", "whole.png", "--samples", "3"]].concat());
-    let done = done.succeeds();
+    let restore = |rest: &str| scratch.line(&format!("restore {rest} --model run --device cpu"));
+    let done = restore("digit.png --box 0,8,16,8 --output whole.png --samples 3").succeeds();
     assert!(
         done.stderr.contains("the picture is made grey"),
         "{}",
@@ -100,32 +84,12 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     }
     let large = GrayImage::from_pixel(17, 16, Luma([7]));
     large.save(scratch.join("large.png")).unwrap();
-    let args = [
-        "restore",
-        "large.png",
-        "--model",
-        "run",
-        "--box",
-        "0,0,9,9",
-        "--device",
-        "cpu",
-    ];
-    let refused = scratch.ebm(&[&args[..], &["--output", "no.png"]].concat());
+    let refused = restore("large.png --box 0,0,9,9 --output no.png");
     refused.fails_with(
         1,
         &["this model takes images of 16 by 16 alone, and the picture is 17 by 16"],
     );
-    let args = [
-        "restore",
-        "digit.png",
-        "--model",
-        "run",
-        "--box",
-        "0,0,9,9",
-        "--class",
-        "3",
-    ];
-    let refused = scratch.ebm(&[&args[..], &["--output", "no.png", "--device", "cpu"]].concat());
+    let refused = restore("digit.png --box 0,0,9,9 --class 3 --output no.png");
     refused.fails_with(2, &["this model knows no classes"]);
 }
 
