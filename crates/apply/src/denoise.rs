@@ -2,7 +2,7 @@
 //!
 //! One step: x̂ = y − s·∇E(y), the mean of the clean pictures that y may come from (Miyasawa 1961; Raphan &
 //! Simoncelli, *Least squares estimation without priors or supervision*, 2011, eq. 2.6), with the s for which the
-//! energy was trained: [`Denoising`](ebm_train::objective::Denoising).
+//! energy was trained: [`Denoising`](ebm_train::Denoising).
 
 mod noise;
 mod tiles;
