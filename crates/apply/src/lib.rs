@@ -14,10 +14,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `score`, `denoise`, `restore` (use it) → `evaluate` (how
+//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `denoise`, `restore` (use it) → `evaluate` (how
 //! good is it?) → `exchange` (weights, to PyTorch and back).
 
 mod checksum;
+pub mod compose;
 pub mod denoise;
 pub mod evaluate;
 pub mod exchange;

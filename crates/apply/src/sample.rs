@@ -1,19 +1,18 @@
 //! Draw images from a trained energy.
 
+mod chains;
 mod ladder;
 mod options;
 
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
-use ebm_langevin::{
-    ChainRun, LangevinConfig, Sampler, Stage, StepCounter, sampler_outside_training, starts_of,
-    warm_up,
-};
+use ebm_langevin::StepCounter;
 use ebm_model::UnsupportedPrecision;
 use thiserror::Error;
 
 use crate::trained::Trained;
 
+pub(crate) use chains::Chains;
 pub use options::{BurnIn, Init, SampleOptions};
 
 /// Key of [`Stream::Sample`] that chooses chains of the buffer.
@@ -94,81 +93,27 @@ pub fn sample_counted(
     options: &SampleOptions,
     counter: StepCounter,
 ) -> Result<Samples, SampleError> {
-    let (device, num) = (trained.device(), options.labels.len());
+    let device = trained.device();
     options.precision.check(device)?;
     if let Some(levels) = &options.ladder {
         return ladder::samples(trained, options, levels, counter);
     }
+    let chains = Chains {
+        trained,
+        options,
+        counter,
+    };
     let start = match options.init {
-        Init::Noise => {
-            let chains = options.first_chain..options.first_chain + num as u32;
-            let (langevin, shape) = (options.first_steps(), trained.shape());
-            starts_of(langevin, chains, shape, options.seed, device)
-        }
+        Init::Noise => chains.noise(),
         Init::Buffer => buffer_images(trained, &options.labels, options.seed)?,
     };
     let model = trained.energy(options.weights);
     let model = model.rounded(options.precision);
-    let energy = model.given(index_tensor(&options.labels, device));
-    // What a run has adapted is the size of its own kind of steps.
-    let scale_of = |langevin: &LangevinConfig| match *langevin == trained.config().langevin {
-        true => trained.state().objective_state.step_scale(),
-        false => 1.0,
-    };
-    let ids: Vec<u32> = (options.first_chain..).take(num).collect();
-    let run = |sampler: &Sampler, start, energy: &dyn Energy<4>| sampler.run(start, &ids, energy);
-    let start = match &options.burn_in {
-        Some(BurnIn { langevin, steps }) => {
-            let sampler = sampler_outside_training(langevin, *steps, options.seed, Stage::BurnIn)
-                .with_step_scale(scale_of(langevin));
-            run(&sampler.with_counter(counter.clone()), start, &energy).x
-        }
-        None => start,
-    };
-    let (langevin, seed) = (&options.langevin, options.seed);
-    let scale = scale_of(langevin);
-    let (start, scale) = warm_up(&energy, langevin, start, seed, scale, &counter);
-    let sampler = |stage| {
-        sampler_outside_training(langevin, options.steps, seed, stage)
-            .with_step_scale(scale)
-            .with_counter(counter.clone())
-            .with_energies(true)
-            .with_stats(langevin.method.may_reject())
-    };
-    let shown = |stage| match options.trajectory_every {
-        Some(every) => sampler(stage).with_trajectory(every),
-        None => sampler(stage),
-    };
-    let ended = match &options.then {
-        None => run(&shown(Stage::Chains), start, &energy),
-        Some(then) => {
-            let first = sampler(Stage::Chains).with_final_denoising(false);
-            let first = run(&first, start, &energy);
-            let energy = model.given(index_tensor(then, device));
-            run(&shown(Stage::Second), first.x, &energy)
-        }
-    };
-    finish(ended, options)
-}
-
-fn finish(mut run: ChainRun<4>, options: &SampleOptions) -> Result<Samples, SampleError> {
-    let is_denoised = options.langevin.final_denoise_std.is_some();
-    let lacks_end = |every| is_denoised || !options.steps.is_multiple_of(every);
-    if options.trajectory_every.is_some_and(lacks_end) {
-        run.trajectory.push(run.x.clone());
-    }
-    let stats = run.stats.expect("energies are recorded");
-    let acceptance = stats.mean_acceptance();
-    let energies: Vec<f32> = stats.energy_after.into_data().iter::<f32>().collect();
-    if let Some(&energy) = energies.iter().find(|energy| !energy.is_finite()) {
-        return Err(SampleError::Diverged { energy });
-    }
-    Ok(Samples {
-        images: run.x,
-        trajectory: run.trajectory,
-        energies,
-        acceptance,
-    })
+    let given = |labels: &[u32]| model.given(index_tensor(labels, device));
+    let energy = given(&options.labels);
+    let then = options.then.as_deref().map(given);
+    let then = then.as_ref().map(|then| then as &dyn Energy<4>);
+    chains.run(start, &energy, then)
 }
 
 /// Different chains of the buffer, chosen by the seed, each of its label's class where the model

@@ -7,6 +7,9 @@ mod own_energy;
 #[path = "../../../examples/own_objective.rs"]
 mod own_objective;
 #[allow(dead_code)]
+#[path = "../../../examples/restore.rs"]
+mod restore;
+#[allow(dead_code)]
 #[path = "../../../examples/train.rs"]
 mod train;
 
@@ -30,4 +33,11 @@ fn an_energy_of_ones_own_is_trained_and_sampled() {
 #[test]
 fn an_objective_of_ones_own_tells_data_from_noise() {
     assert!(own_objective::gap_after_training().expect("trains") > 1.0);
+}
+
+#[test]
+fn a_picture_is_denoised_and_its_missing_part_put_in() {
+    let [noisy, denoised, restored] = restore::errors().expect("a picture");
+    assert!(denoised < 0.5 * noisy, "{denoised} and {noisy}");
+    assert!(restored < 0.05, "{restored}");
 }

@@ -1,7 +1,5 @@
 //! Say how unusual images are: print their energies.
 
-mod files;
-mod images;
 mod scores;
 
 use std::path::PathBuf;
@@ -14,8 +12,8 @@ use ebm_apply::Trained;
 
 use crate::args::positive;
 use crate::output::{check_output, save_npy_f32, say};
+use crate::pictures::{Named, listed, of_data_set};
 use crate::trained::{TrainedArgs, class};
-use images::Named;
 use scores::{Scores, Statistics};
 
 /// Print the energy of images: the lower, the likelier under the model
@@ -24,8 +22,9 @@ pub(crate) struct EnergyArgs {
     #[command(flatten)]
     trained: TrainedArgs,
 
-    /// Pictures, cropped and resized as in training; contact sheets; or arrays of u8 [n, h, w, c]
-    #[arg(value_name = "IMAGE|FILE.npy", value_hint = ValueHint::FilePath)]
+    /// Pictures, cropped and resized as in training; folders of them; contact sheets; or arrays of u8
+    /// [n, h, w, c]
+    #[arg(value_name = "IMAGE|FOLDER|FILE.npy", value_hint = ValueHint::AnyPath)]
     images: Vec<PathBuf>,
 
     /// Score images of the data set that the run was trained on; mean and spread go to stderr
@@ -118,12 +117,12 @@ impl EnergyArgs {
     /// The images of the files, then those of the data set.
     fn named_images(&self, trained: &Trained, quiet: bool) -> anyhow::Result<Named> {
         let mut named = Named::default();
-        for path in &self.images {
-            named.add_file(path, trained.shape())?;
+        for path in listed(&self.images)? {
+            named.add_file(&path, trained.shape())?;
         }
         if let Some(split) = self.data {
             let is_test = split == Split::Test;
-            let images = images::split(trained, is_test, self.data_dir.as_deref(), quiet)?;
+            let images = of_data_set(trained, is_test, self.data_dir.as_deref(), quiet)?;
             let name = if is_test { "test" } else { "train" };
             named.add_split(name, &images, self.num);
         }

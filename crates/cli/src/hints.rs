@@ -7,15 +7,18 @@ use ebm_train::{Config, Key};
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
 /// Commands that choose one device with `--device`.
-const ON_A_DEVICE: [&str; 7] = [
-    "train", "sample", "evaluate", "energy", "denoise", "restore", "export",
+const ON_A_DEVICE: [&str; 10] = [
+    "train", "sample", "compose", "evaluate", "energy", "score", "classify", "denoise", "restore",
+    "export",
 ];
 /// Commands that open a trained model.
-const OF_A_MODEL: [&str; 6] = [
-    "sample", "evaluate", "energy", "denoise", "restore", "export",
+const OF_A_MODEL: [&str; 9] = [
+    "sample", "compose", "evaluate", "energy", "score", "classify", "denoise", "restore", "export",
 ];
 /// Commands that write a file to `--output`.
-const WITH_OUTPUT: [&str; 6] = ["sample", "energy", "denoise", "restore", "export", "data"];
+const WITH_OUTPUT: [&str; 8] = [
+    "sample", "compose", "energy", "score", "denoise", "restore", "export", "data",
+];
 
 /// The subcommand on the command line of this process; empty without one.
 pub(crate) fn typed_command() -> String {
@@ -71,7 +74,8 @@ fn of_command(name: &str) -> Option<&'static str> {
         "generate" => Some("`ebm sample` draws images from a trained model"),
         "eval" | "fid" => Some("`ebm evaluate` measures how good samples are"),
         "inpaint" => Some("`ebm restore` puts in what is missing of a picture"),
-        "score" => Some("`ebm energy` prints the energy of images"),
+        "rank" | "anomaly" => Some("`ebm score` ranks pictures by how unusual they are"),
+        "predict" | "recognise" | "recognize" => Some("`ebm classify` reads pictures"),
         _ => None,
     }
 }
@@ -86,7 +90,7 @@ fn of_flag(name: &str, command: &str) -> Option<&'static str> {
         ("steps", "train") => Some(
             "the steps of a chain are --set langevin.num_steps=N, those of training --iterations N",
         ),
-        ("num_steps", "sample") => Some("the steps of a chain are --steps N"),
+        ("num_steps", "sample" | "compose") => Some("the steps of a chain are --steps N"),
         ("gpu" | "cuda", "bench") => Some("--devices auto takes a GPU; `ebm devices` lists them"),
         ("gpu" | "cuda", _) if is_one_of(&ON_A_DEVICE) => {
             Some("--device auto takes a GPU if there is one; `ebm devices` lists them")
@@ -111,7 +115,7 @@ fn of_flag(name: &str, command: &str) -> Option<&'static str> {
 /// How to set the key of the configuration that has this name, or whose last part has it.
 fn of_key(name: &str, command: &str) -> Option<String> {
     let section = match command {
-        "sample" => "langevin.",
+        "sample" | "compose" => "langevin.",
         command if CONFIGURABLE.contains(&command) => "",
         _ => return None,
     };

@@ -15,8 +15,10 @@ macro_rules! tell {
 mod allocator;
 mod args;
 mod bench;
+mod charts;
 mod choices;
 mod completions;
+mod compose;
 mod config;
 mod cost;
 mod counted;
@@ -34,11 +36,13 @@ mod features;
 mod hints;
 mod import;
 mod output;
+mod pictures;
 mod presets;
 mod progress;
 mod remedies;
 mod restore;
 mod sample;
+mod score;
 mod stall;
 mod train;
 mod trained;
@@ -62,7 +66,7 @@ const GLOBAL: &str = "Global options";
 /// Train deep energy-based models on images and use them.
 ///
 /// stdout carries results, stderr progress and log. Exit code 0: done, 1: an error, 2: a wrong
-/// command line, 130: interrupted after a checkpoint.
+/// command line, 3: `ebm score` found a picture unusual, 130: interrupted after a checkpoint.
 #[derive(Debug, Parser)]
 #[command(name = "ebm", version, propagate_version = true)]
 pub struct Cli {
@@ -82,9 +86,11 @@ pub struct Cli {
 enum Command {
     Train(train::TrainArgs),
     Sample(sample::SampleArgs),
+    Compose(compose::ComposeArgs),
     Energy(energy::EnergyArgs),
     Denoise(denoise::DenoiseArgs),
     Restore(restore::RestoreArgs),
+    Score(score::ScoreArgs),
     Evaluate(evaluate::EvaluateArgs),
     Features(features::FeaturesArgs),
     Export(export::ExportArgs),
@@ -136,9 +142,11 @@ impl Cli {
         match &self.command {
             Command::Train(args) => args.run(self.quiet),
             Command::Sample(args) => args.run(self.quiet),
+            Command::Compose(args) => args.run(self.quiet),
             Command::Energy(args) => args.run(self.quiet),
             Command::Denoise(args) => args.run(self.quiet),
             Command::Restore(args) => args.run(self.quiet),
+            Command::Score(args) => args.run(self.quiet),
             Command::Evaluate(args) => args.run(self.quiet),
             Command::Features(args) => args.run(self.quiet),
             Command::Export(args) => args.run(self.quiet),

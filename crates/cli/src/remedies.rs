@@ -7,6 +7,7 @@ mod train;
 
 use std::error::Error;
 
+use ebm_apply::compose::ComposeError;
 use ebm_apply::denoise::DenoiseError;
 use ebm_apply::evaluate::{FrechetError, KeepError, LikelihoodError, MixingError, QualityError};
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
@@ -47,6 +48,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(KeepError::Sample(error)) = cause.downcast_ref() {
         return Some(apply::of_sampling(error));
+    }
+    if let Some(error) = cause.downcast_ref::<ComposeError>() {
+        return apply::of_composing(error);
     }
     if let Some(error) = cause.downcast_ref::<DenoiseError>() {
         return apply::of_denoising(error);

@@ -3,25 +3,27 @@
 mod folder;
 mod images;
 mod message;
+mod outputs;
 mod plan;
 mod results;
 mod totals;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum};
 use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter, Trained, sample_counted};
 use ebm_langevin::Ladder;
 use ebm_model::Precision;
 use ebm_train::Config;
 
 use crate::args::{as_typed, image_count, positive, precision_parser, warn_if_slow};
-use crate::output::{check_output, check_output_or_folder, has_extension};
 use crate::progress::with_progress;
 use crate::trained::TrainedArgs;
-use plan::Plan;
-use results::Results;
+
+pub(crate) use message::of_method;
+pub(crate) use outputs::Outputs;
+pub(crate) use plan::Plan;
+pub(crate) use results::Results;
 
 /// Draw images from a trained model
 #[derive(Args, Debug)]
@@ -57,23 +59,8 @@ pub(crate) struct SampleArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// The samples as one picture, as an array of u8 [n, h, w, c] (.npz: with their classes), or as a folder with
-    /// a picture of each
-    #[arg(
-        long,
-        value_name = "FILE.png|FILE.npy|FILE.npz|DIR/",
-        value_hint = ValueHint::AnyPath,
-        default_value = "samples.png"
-    )]
-    output: PathBuf,
-
-    /// Sampling steps, one row per image, of the first 10 images
-    #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
-    trajectory: Option<PathBuf>,
-
-    /// Animate sampling
-    #[arg(long, value_name = "FILE.gif|FILE.apng", value_hint = ValueHint::FilePath)]
-    animation: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
 
     /// Floating-point precision used while sampling
     #[arg(long, value_name = "PRECISION", value_parser = precision_parser(), default_value_t)]
@@ -98,10 +85,6 @@ impl From<Start> for Init {
     }
 }
 
-/// Columns of a trajectory picture.
-const TRAJECTORY_FRAMES: usize = 12;
-/// Frames of an animation.
-const ANIMATION_FRAMES: usize = 60;
 /// A sampler counts its steps in 24 bits.
 const STEPS_END: usize = 1 << 24;
 
@@ -116,21 +99,26 @@ pub(crate) fn step_count(text: &str) -> Result<usize, String> {
 
 impl SampleArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        self.check()?;
+        self.outputs.check()?;
         let (trained, chosen) = self.trained.open(quiet)?;
         self.precision.check(&chosen.device)?;
         warn_if_slow(self.precision, &chosen.device);
-        let config = self.config(trained.config())?;
-        let burn_in = self.burn_in(trained.config(), &config);
+        let config = sampler_config(trained.config(), &self.overrides)?;
+        let burn_in = burn_in(trained.config(), &config);
+        let burn_in = burn_in.filter(|_| self.init == Start::Noise);
         let is_other = config.langevin.method != trained.config().langevin.method;
         let plan = Plan::of(self, &trained)?;
         let options = self.options(&plan, config, burn_in);
         if is_other && !quiet {
-            tell!("{}", message::of_method(&options));
+            let SampleOptions {
+                langevin, steps, ..
+            } = &options;
+            let first = options.burn_in.as_ref();
+            tell!("{}", of_method(first, langevin, *steps, options.init));
         }
         self.draw(&trained, &plan, &options, quiet)?;
-        let is_sheet = has_extension(&self.output, "png");
-        if let Some(order) = plan.order(&trained).filter(|_| is_sheet && !quiet) {
+        let is_sheet = self.outputs.is_sheet();
+        if let Some(order) = plan.order().filter(|_| is_sheet && !quiet) {
             tell!("{order}");
         }
         Ok(ExitCode::SUCCESS)
@@ -146,7 +134,7 @@ impl SampleArgs {
     ) -> anyhow::Result<()> {
         let counter = StepCounter::default();
         let (gradients, taken) = (options.num_gradients(), counter.clone());
-        let mut results = Results::new(self, plan, trained)?;
+        let mut results = Results::new(&self.outputs, plan)?;
         let draw = || -> anyhow::Result<()> {
             if results.needs_all_at_once() {
                 return results.add(sample_counted(trained, options, counter)?);
@@ -164,6 +152,7 @@ impl SampleArgs {
         let steps = self.steps.unwrap_or(config.output.sample_steps);
         let ladder = config.objective.ladder();
         let all_steps = steps * ladder.as_ref().map_or(1, Ladder::num_levels);
+        let shows_trajectory = self.outputs.shows_trajectory() || self.cross_class.is_some();
         SampleOptions {
             labels: plan.labels.clone(),
             first_chain: 0,
@@ -175,54 +164,27 @@ impl SampleArgs {
             ladder,
             precision: self.precision,
             weights: self.trained.weights(),
-            trajectory_every: self.shows_trajectory().then(|| self.frame_every(all_steps)),
+            trajectory_every: shows_trajectory.then(|| self.outputs.frame_every(all_steps)),
             then: plan.then.clone(),
         }
     }
+}
 
-    /// Refuse what cannot be written before a model is opened.
-    fn check(&self) -> anyhow::Result<()> {
-        check_output_or_folder("--output", &self.output, &["png", "npy", "npz"])?;
-        if let Some(path) = &self.trajectory {
-            check_output("--trajectory", path, &["png"])?;
-        }
-        if let Some(path) = &self.animation {
-            check_output("--animation", path, &["gif", "apng", "png"])?;
-        }
-        Ok(())
-    }
+/// The run's configuration, with the sampler that was asked for by `--set`.
+pub(crate) fn sampler_config(of_run: &Config, overrides: &[String]) -> anyhow::Result<Config> {
+    let config = of_run.with_sampler_overrides(overrides);
+    Ok(config.map_err(|error| as_typed(error, overrides))?)
+}
 
-    /// The run's configuration, with the sampler that was asked for.
-    fn config(&self, of_run: &Config) -> anyhow::Result<Config> {
-        let config = of_run.with_sampler_overrides(&self.overrides);
-        Ok(config.map_err(|error| as_typed(error, &self.overrides))?)
-    }
-
-    /// The run's own steps, where chains start from noise and another method than the run's goes on: it
-    /// finds the way from there slowly, if at all. A flow is a way from noise itself.
-    fn burn_in(&self, of_run: &Config, config: &Config) -> Option<BurnIn> {
-        let (own, asked) = (&of_run.langevin, &config.langevin);
-        let goes_on = asked.method != own.method && !asked.method.is_flow();
-        let is_needed = goes_on && self.init == Start::Noise;
-        is_needed.then(|| BurnIn {
-            langevin: own.with_flow_of(asked),
-            steps: of_run.output.sample_steps,
-        })
-    }
-
-    fn shows_trajectory(&self) -> bool {
-        self.trajectory.is_some() || self.animation.is_some() || self.cross_class.is_some()
-    }
-
-    /// Steps between frames.
-    fn frame_every(&self, steps: usize) -> usize {
-        let frames = if self.animation.is_some() {
-            ANIMATION_FRAMES
-        } else {
-            TRAJECTORY_FRAMES - 1
-        };
-        steps.div_ceil(frames)
-    }
+/// The run's own steps, where another method than the run's goes on from noise: it finds the way from there slowly,
+/// if at all. A flow is a way from noise itself.
+pub(crate) fn burn_in(of_run: &Config, config: &Config) -> Option<BurnIn> {
+    let (own, asked) = (&of_run.langevin, &config.langevin);
+    let is_needed = asked.method != own.method && !asked.method.is_flow();
+    is_needed.then(|| BurnIn {
+        langevin: own.with_flow_of(asked),
+        steps: of_run.output.sample_steps,
+    })
 }
 
 #[cfg(test)]

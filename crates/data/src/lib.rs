@@ -47,4 +47,4 @@ pub use images::Images;
 pub use kind::DatasetKind;
 pub use photo::{Photo, Planes};
 pub use picture::decode_picture;
-pub use sources::{Decoded, is_picture, load, load_with};
+pub use sources::{Decoded, is_picture, load, load_with, pictures_below};

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Reading order: `energy` (what every model does) → `frozen` (a network that no longer changes, the
-//! form in which samplers use it), `conditioned` and `sum` (energies made from others) → `conv_net`
+//! form in which samplers use it), `conditioned`, `sum` and `mixture` (energies made from others) → `conv_net`
 //! (strided convolutions), `res_net` (residual blocks), `unet` (a network from images to images, and heads
 //! that make an energy of it) and `pooled_net` (averages of several scales), among which `network`
 //! chooses → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
@@ -28,12 +28,14 @@ mod frozen;
 mod invalid_network;
 mod layers;
 mod locality;
+mod mixture;
 mod network;
 mod ops;
 mod pooled_net;
 mod precision;
 mod res_net;
 mod sum;
+mod terms;
 #[cfg(test)]
 mod testing;
 mod unet;
@@ -47,6 +49,7 @@ pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
 pub use layers::{Initialization, NormedWeight};
 pub use locality::Locality;
+pub use mixture::Mixture;
 pub use network::{Network, NetworkConfig};
 pub use ops::{Activation, Factors};
 pub use pooled_net::{PooledNet, PooledNetConfig};

@@ -5,24 +5,11 @@ use core::ops::{Add, Range};
 use burn::tensor::Tensor;
 use ebm_core::Energy;
 
+use crate::terms::Terms;
+
 /// Σ wᵢEᵢ(x), the energy of Π pᵢ(x)^wᵢ (Hinton, *Training products of experts*, 2002).
 pub struct Sum<'a, const D: usize> {
-    terms: Vec<(f64, Term<'a, D>)>,
-}
-
-/// An energy of a sum, for all rows of a batch or for some.
-enum Term<'a, const D: usize> {
-    Whole(&'a dyn Energy<D>),
-    Rows(Box<dyn Energy<D> + 'a>),
-}
-
-impl<const D: usize> Term<'_, D> {
-    fn energy(&self) -> &(dyn Energy<D> + '_) {
-        match self {
-            Self::Whole(energy) => *energy,
-            Self::Rows(energy) => energy.as_ref(),
-        }
-    }
+    terms: Terms<'a, D>,
 }
 
 impl<'a, const D: usize> Sum<'a, D> {
@@ -31,12 +18,8 @@ impl<'a, const D: usize> Sum<'a, D> {
     /// # Panics
     /// If there are no terms.
     pub fn new(terms: Vec<(f64, &'a dyn Energy<D>)>) -> Self {
-        assert!(!terms.is_empty(), "expected at least one energy, got none");
-        let terms = terms.into_iter();
         Self {
-            terms: terms
-                .map(|(weight, energy)| (weight, Term::Whole(energy)))
-                .collect(),
+            terms: Terms::new(terms),
         }
     }
 }
@@ -44,38 +27,22 @@ impl<'a, const D: usize> Sum<'a, D> {
 impl<const D: usize> Energy<D> for Sum<'_, D> {
     fn energies(&self, x: Tensor<D>) -> Tensor<1> {
         let terms = self.terms.iter();
-        let weighted = terms.map(|(weight, term)| term.energy().energies(x.clone()) * *weight);
+        let weighted = terms.map(|(weight, energy)| energy.energies(x.clone()) * weight);
         weighted.reduce(Add::add).expect("a sum has terms")
     }
 
     fn energies_and_gradients(&self, x: Tensor<D>) -> (Tensor<1>, Tensor<D>) {
-        let terms = self.terms.iter();
-        let weighted = terms.map(|(weight, term)| {
-            let (energies, gradients) = term.energy().energies_and_gradients(x.clone());
-            (energies * *weight, gradients * *weight)
+        let weighted = self.terms.iter().map(|(weight, energy)| {
+            let (energies, gradients) = energy.energies_and_gradients(x.clone());
+            (energies * weight, gradients * weight)
         });
         let total = weighted.reduce(|total, term| (total.0 + term.0, total.1 + term.1));
         total.expect("a sum has terms")
     }
 
     fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Energy<D> + '_>> {
-        let mut differs = false;
-        let terms = self.terms.iter().map(|(weight, term)| {
-            let energy = term.energy();
-            match energy.of_rows(rows.clone()) {
-                Some(of_rows) => {
-                    differs = true;
-                    (*weight, Term::Rows(of_rows))
-                }
-                None => (*weight, Term::Whole(energy)),
-            }
-        });
-        let terms: Vec<_> = terms.collect();
-        if differs {
-            Some(Box::new(Sum { terms }))
-        } else {
-            None
-        }
+        let terms = self.terms.of_rows(rows)?;
+        Some(Box::new(Sum { terms }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tell how well a model's scores separate images of other kinds from the data.
 
 use burn::tensor::Device;
-use ebm_core::{Energy, ImageShape};
+use ebm_core::{Energy, ImageShape, index_tensor};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -32,7 +32,7 @@ impl Score {
 }
 
 /// What a model finds of each image of a set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores {
     /// E(x); of a model with classes the free energy −log Σ exp(−E(x, y)).
     pub energies: Vec<f64>,
@@ -80,6 +80,44 @@ impl Scores {
         })
     }
 
+    /// Scores of images under a run's energy; of one with classes, under this class or all together.
+    ///
+    /// # Errors
+    /// Where one is not finite.
+    ///
+    /// # Panics
+    /// If `pixels` are no whole number of images of the run's shape.
+    pub fn of_run(
+        trained: &Trained,
+        weights: Weights,
+        class: Option<u32>,
+        pixels: &[u8],
+        set: &str,
+    ) -> Result<Self, NotFinite> {
+        let (model, shape) = (trained.energy(weights), trained.shape());
+        let device = trained.device();
+        let Some(class) = class else {
+            return Self::of(&model, pixels, shape, device, set);
+        };
+        let mut scores = Self::default();
+        for chunk in pixels.chunks(CHUNK * shape.pixels()) {
+            let classes = vec![class; chunk.len() / shape.pixels()];
+            let energy = model.given(index_tensor(&classes, device));
+            let of_chunk = Self::of(&energy, chunk, shape, device, set);
+            scores.extend(of_chunk.map_err(|bad| NotFinite {
+                index: scores.len() + bad.index,
+                ..bad
+            })?);
+        }
+        Ok(scores)
+    }
+
+    /// Add the scores of further images.
+    pub fn extend(&mut self, further: Self) {
+        self.energies.extend(further.energies);
+        self.gradient_norms.extend(further.gradient_norms);
+    }
+
     /// Images.
     pub fn len(&self) -> usize {
         self.energies.len()
@@ -90,12 +128,13 @@ impl Scores {
         self.energies.is_empty()
     }
 
-    fn mean_energy(&self) -> f64 {
+    /// The mean of E(x).
+    pub fn mean_energy(&self) -> f64 {
         mean(&self.energies)
     }
 
     /// One score of every image; `mean` is Ē.
-    fn values(&self, score: Score, mean: f64) -> Vec<f64> {
+    pub fn values(&self, score: Score, mean: f64) -> Vec<f64> {
         match score {
             Score::Energy => self.energies.clone(),
             Score::FromMean => self

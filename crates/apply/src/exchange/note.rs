@@ -48,6 +48,9 @@ pub(super) struct Note {
     /// What makes an energy of a U-Net, as `model.head`.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<Head>,
+    /// The factor of what the network sees, as `model.input_scale`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_scale: Option<f64>,
     /// The factor of the energy, as `model.energy_scale`.
     #[serde(skip_serializing_if = "Option::is_none")]
     energy_scale: Option<f64>,
@@ -116,6 +119,7 @@ impl Note {
             patch: resolved.patch,
             blocks: resolved.blocks,
             head: resolved.head,
+            input_scale: resolved.input_scale,
             energy_scale: resolved.energy_scale,
             activation: Some(resolved.activation),
             centered_input: Some(resolved.centered_input),

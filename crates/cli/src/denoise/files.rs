@@ -6,12 +6,13 @@ use std::{fs, slice};
 
 use anyhow::{Context, bail};
 use ebm_core::ImageShape;
-use ebm_data::{Photo, Planes, is_picture};
+use ebm_data::{Photo, Planes};
 
 use crate::output::{
     PHOTO_EXTENSIONS, check_not_input, check_output_or_folder, has_extension, is_folder,
     load_npy_f32, nchw_to_nhwc, nhwc_to_nchw, save_npy_f32, save_photo,
 };
+use crate::pictures::directly_in;
 use crate::typed::Mistyped;
 
 /// A file to read and a file to write.
@@ -52,7 +53,7 @@ pub(super) fn jobs(inputs: &[PathBuf], output: &Path) -> anyhow::Result<Vec<Job>
     let mut files = Vec::new();
     for input in inputs {
         if input.is_dir() {
-            files.extend(pictures_in(input)?);
+            files.extend(directly_in(input)?);
         } else if input.exists() {
             files.push(input.clone());
         } else {
@@ -96,26 +97,6 @@ pub(super) fn jobs(inputs: &[PathBuf], output: &Path) -> anyhow::Result<Vec<Job>
         jobs.push(Job { input, output });
     }
     Ok(jobs)
-}
-
-/// The pictures and arrays directly in a folder, in order.
-fn pictures_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let named = || format!("cannot read {}", folder.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(named)? {
-        let entry = entry.with_context(named)?;
-        let path = entry.path();
-        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let is_wanted = is_picture(&path) || has_extension(&path, "npy");
-        if is_wanted && !is_hidden && path.is_file() {
-            files.push(path);
-        }
-    }
-    if files.is_empty() {
-        bail!("{} holds no pictures", folder.display());
-    }
-    files.sort_unstable();
-    Ok(files)
 }
 
 /// The name of the file that is written for a picture: its own, as PNG where its format is not written.

@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::charts;
 use super::evaluation::{Evaluation, Shown};
+use crate::charts;
 use crate::output::{columns_for, save_grid, scale_for, write_output};
 
 /// The report as JSON, by which a folder of an earlier one is known.
@@ -130,7 +130,7 @@ fn save_charts(
     if let Some(compared) = &one.out_of_distribution {
         let others = compared.others.iter();
         let others = others.map(|other| (other.name.as_str(), &other.energies[..]));
-        let svg = charts::energies(&compared.energies, &others.collect::<Vec<_>>())?;
+        let svg = charts::histograms(&compared.energies, &others.collect::<Vec<_>>())?;
         found.push((
             "energies",
             "Energies of the data (grey) and of others (red)",

@@ -1,5 +1,6 @@
 //! Say which flag mends an error of a trained model's use.
 
+use ebm_apply::compose::ComposeError;
 use ebm_apply::denoise::DenoiseError;
 use ebm_apply::evaluate::{AnnealingError, LikelihoodError, MixingError};
 use ebm_apply::exchange::Difference;
@@ -42,6 +43,17 @@ pub(super) fn of_sampling(error: &SampleError) -> String {
         SampleError::Diverged { .. } => "try fewer --steps, or an earlier checkpoint",
     };
     remedy.to_owned()
+}
+
+/// The remedy where energies cannot be combined.
+pub(super) fn of_composing(error: &ComposeError) -> Option<String> {
+    let remedy = match error {
+        ComposeError::OtherShape { .. } => "train them with the same --image-size and --channels",
+        ComposeError::Levels { .. } => "name runs of another objective.kind",
+        // Refused as mistyped before.
+        ComposeError::Weights(_) => return None,
+    };
+    Some(remedy.to_owned())
 }
 
 /// The remedy where a picture cannot be denoised.

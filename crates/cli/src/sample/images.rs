@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::{fs, process};
 
 use anyhow::Context;
-use ebm_apply::Trained;
 
 use super::folder::picture_names;
 use super::plan::Plan;
@@ -34,12 +33,12 @@ impl Images {
     ///
     /// # Errors
     /// Where an array cannot be written.
-    pub(super) fn create(output: &Path, plan: &Plan, trained: &Trained) -> anyhow::Result<Self> {
-        let (classes, shape) = (plan.last_classes(), trained.shape().dims());
+    pub(super) fn create(output: &Path, plan: &Plan) -> anyhow::Result<Self> {
+        let (classes, shape) = (plan.last_classes(), plan.shape.dims());
         if is_folder(output) {
             return Ok(Self::Folder {
                 folder: output.to_owned(),
-                names: picture_names(classes, trained.num_classes(), trained.class_names()),
+                names: picture_names(classes, plan.num_classes, &plan.class_names),
                 written: 0,
                 shape,
             });
@@ -49,7 +48,7 @@ impl Images {
         }
         let array = ImageArray::create(output, classes.len(), shape)?;
         remove_on_interrupt(array.unfinished())?;
-        let has_classes = trained.num_classes() > 0;
+        let has_classes = plan.num_classes > 0;
         Ok(Self::Array {
             array,
             classes: has_classes.then(|| classes.to_vec()),

@@ -1,32 +1,31 @@
 //! Say how chains move under a method that is not the run's.
 
-use ebm_apply::{Init, SampleOptions};
+use ebm_apply::{BurnIn, Init};
 use ebm_langevin::{LangevinConfig, Method};
 
-/// What to say of a method that is not the run's.
-pub(super) fn of_method(options: &SampleOptions) -> String {
-    let SampleOptions {
-        langevin, steps, ..
-    } = options;
-    let first = options
-        .burn_in
-        .as_ref()
-        .map_or_else(String::new, |burn_in| {
-            let steps = of_steps(&burn_in.langevin, burn_in.steps);
-            format!("first the run's own {steps}, which bring the chains near the data; then ")
-        });
-    let steps_of = of_steps(langevin, *steps);
+/// What to say of steps of a method that is not the run's, of where they start and of the run's own that come `first`.
+pub(crate) fn of_method(
+    first: Option<&BurnIn>,
+    langevin: &LangevinConfig,
+    steps: usize,
+    init: Init,
+) -> String {
+    let first = first.map_or_else(String::new, |burn_in| {
+        let steps = of_steps(&burn_in.langevin, burn_in.steps);
+        format!("first the run's own {steps}, which bring the chains near the data; then ")
+    });
+    let steps_of = of_steps(langevin, steps);
     match langevin.method {
-        Method::Sgld => format!("{first}{steps_of} {}", of_langevin(langevin, *steps)),
+        Method::Sgld => format!("{first}{steps_of} {}", of_langevin(langevin, steps)),
         Method::Mala | Method::Hmc => {
-            let temperature = langevin.temperature.at(0, *steps);
+            let temperature = langevin.temperature.at(0, steps);
             let adapts = langevin.target_acceptance.map_or_else(String::new, |rate| {
                 format!(", their size adapted to an acceptance of {rate}")
             });
             format!("{first}{steps_of} at the temperature {temperature:.1e}{adapts}")
         }
         Method::Euler | Method::Heun => {
-            let from = match options.init {
+            let from = match init {
                 Init::Noise => "noise",
                 Init::Buffer => "chains of the buffer",
             };
@@ -69,41 +68,25 @@ fn of_langevin(langevin: &LangevinConfig, steps: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ebm_apply::{BurnIn, Weights};
     use ebm_core::{Schedule, Varying};
-    use ebm_model::Precision;
 
     use super::*;
 
-    fn options(langevin: LangevinConfig, steps: usize) -> SampleOptions {
-        SampleOptions {
-            labels: vec![0],
-            then: None,
-            first_chain: 0,
-            steps,
-            seed: 0,
-            init: Init::Noise,
-            burn_in: None,
-            langevin,
-            ladder: None,
-            precision: Precision::default(),
-            weights: Weights::default(),
-            trajectory_every: None,
-        }
+    fn from_noise(langevin: &LangevinConfig, steps: usize) -> String {
+        of_method(None, langevin, steps, Init::Noise)
     }
 
     #[test]
     fn a_flow_is_named_with_its_time_its_temperature_and_where_it_starts() {
         let flow = LangevinConfig::new(5).with_method(Method::Heun);
-        let cold = options(flow.clone().with_flow_time(1.25), 50);
+        let cold = flow.clone().with_flow_time(1.25);
         assert_eq!(
-            of_method(&cold),
+            from_noise(&cold, 50),
             "from noise, 50 steps of heun to time 1.25"
         );
-        let mut heated = options(flow.with_flow_temperature(0.02), 50);
-        heated.init = Init::Buffer;
+        let heated = flow.with_flow_temperature(0.02);
         assert_eq!(
-            of_method(&heated),
+            of_method(None, &heated, 50, Init::Buffer),
             "from chains of the buffer, 50 steps of heun to time 1, at the temperature 2.0e-2 from time 1 on"
         );
     }
@@ -113,21 +96,18 @@ mod tests {
         let flow = LangevinConfig::new(40)
             .with_method(Method::Euler)
             .with_flow_temperature(0.02);
-        let burn_in = Some(BurnIn {
+        let burn_in = BurnIn {
             langevin: flow.clone().with_flow_temperature(0.0),
             steps: 40,
-        });
-        let after = |method| SampleOptions {
-            burn_in: burn_in.clone(),
-            ..options(flow.changed_to(method), 10)
         };
+        let after = |method| of_method(Some(&burn_in), &flow.changed_to(method), 10, Init::Noise);
         let first = "first the run's own 40 steps of euler to time 1, which bring the chains near the data; then ";
         assert_eq!(
-            of_method(&after(Method::Sgld)),
+            after(Method::Sgld),
             format!("{first}10 steps of sgld at the temperature 2.0e-2")
         );
         assert_eq!(
-            of_method(&after(Method::Hmc)),
+            after(Method::Hmc),
             format!(
                 "{first}10 steps of hmc at the temperature 2.0e-2, their size adapted to an acceptance of 0.651"
             )
@@ -140,15 +120,11 @@ mod tests {
         let annealed = LangevinConfig::new(5)
             .with_step_size(0.005)
             .with_noise_std(Schedule::Varying(Varying::Geometric { start, end }));
-        let message = of_method(&options(annealed, 50));
         assert_eq!(
-            message,
+            from_noise(&annealed, 50),
             "50 steps of sgld at temperatures from 1.0e0 to 1.0e-2"
         );
         let still = LangevinConfig::new(5).with_noise_std(0.0);
-        assert_eq!(
-            of_method(&options(still, 3)),
-            "3 steps of sgld without noise"
-        );
+        assert_eq!(from_noise(&still, 3), "3 steps of sgld without noise");
     }
 }

@@ -1,6 +1,7 @@
 //! Say which classes are drawn, and how many images stand in a row.
 
 use ebm_apply::{Trained, labels_in_turn};
+use ebm_core::ImageShape;
 
 use super::SampleArgs;
 use crate::output::{columns_for, columns_in_turn, shows_classes};
@@ -15,7 +16,13 @@ const OF_EACH_CLASS: usize = 8;
 pub(super) const TRAJECTORY_ROWS: usize = 10;
 
 /// What is drawn.
-pub(super) struct Plan {
+pub(crate) struct Plan {
+    /// Shape of an image.
+    pub(super) shape: ImageShape,
+    /// Classes of the model; 0 for images of no class.
+    pub(super) num_classes: usize,
+    /// Their names, where the data have some.
+    pub(super) class_names: Vec<String>,
     /// The class of every chain.
     pub(super) labels: Vec<u32>,
     /// Images in a row.
@@ -37,25 +44,46 @@ impl Plan {
         match args.class.as_deref() {
             None => Ok(Self {
                 columns: columns_in_turn(num, trained.num_classes()),
-                ..Self::square(labels_in_turn(num, trained.num_classes()))
+                ..Self::square(trained, labels_in_turn(num, trained.num_classes()))
             }),
             Some("all") => {
                 require_classes(trained, "--class all")?;
                 let columns = args.num.unwrap_or(OF_EACH_CLASS);
                 let classes = 0..trained.num_classes() as u32;
+                let labels = classes.flat_map(|class| vec![class; columns]).collect();
                 Ok(Self {
-                    labels: classes.flat_map(|class| vec![class; columns]).collect(),
                     columns,
-                    then: None,
+                    ..Self::square(trained, labels)
                 })
             }
-            Some(name) => Ok(Self::square(vec![class(trained, "--class", name)?; num])),
+            Some(name) => {
+                let class = class(trained, "--class", name)?;
+                Ok(Self::square(trained, vec![class; num]))
+            }
         }
     }
 
+    /// Images of this shape and of no class, 64 unless a number is asked for.
+    pub(crate) fn without_classes(num: Option<usize>, shape: ImageShape) -> Self {
+        let num = num.unwrap_or(USUAL_NUM);
+        Self {
+            shape,
+            num_classes: 0,
+            class_names: Vec::new(),
+            labels: vec![0; num],
+            columns: columns_for(num),
+            then: None,
+        }
+    }
+
+    /// Images that are drawn.
+    pub(crate) fn num(&self) -> usize {
+        self.labels.len()
+    }
+
     /// Which classes the rows or columns of a picture are, in words, where each has one.
-    pub(super) fn order(&self, trained: &Trained) -> Option<String> {
-        let (classes, labels) = (trained.num_classes(), self.last_classes());
+    pub(super) fn order(&self) -> Option<String> {
+        let (classes, labels) = (self.num_classes, self.last_classes());
         let are_all_there = (0..classes as u32).all(|class| labels.contains(&class));
         if !shows_classes(classes) || !are_all_there || self.then.is_some() {
             return None;
@@ -69,7 +97,7 @@ impl Plan {
             (false, true) => "columns",
             _ => return None,
         };
-        let names = match trained.class_names() {
+        let names = match self.class_names.as_slice() {
             [] => (0..classes).map(|class| class.to_string()).collect(),
             names => names.to_vec(),
         };
@@ -90,13 +118,16 @@ impl Plan {
         let num = args.num.unwrap_or(TRAJECTORY_ROWS);
         Ok(Self {
             then: Some(vec![to; num]),
-            ..Self::square(vec![from; num])
+            ..Self::square(trained, vec![from; num])
         })
     }
 
     /// A grid that is as near to a square as its images allow.
-    fn square(labels: Vec<u32>) -> Self {
+    fn square(trained: &Trained, labels: Vec<u32>) -> Self {
         Self {
+            shape: trained.shape(),
+            num_classes: trained.num_classes(),
+            class_names: trained.class_names().to_vec(),
             columns: columns_for(labels.len()),
             labels,
             then: None,

@@ -1,22 +1,21 @@
 //! Take samples part by part and write them as pictures, arrays and animations.
 
-use ebm_apply::{Samples, Trained, to_bytes};
+use ebm_apply::{Samples, to_bytes};
 use ebm_core::ImageShape;
 
 use super::images::Images;
+use super::outputs::{Outputs, TRAJECTORY_FRAMES};
 use super::plan::{Plan, TRAJECTORY_ROWS};
 use super::totals::Totals;
-use super::{SampleArgs, TRAJECTORY_FRAMES};
 use crate::output::{save_animation, save_grid, say, scale_for};
 
 /// How long a frame of an animation is shown.
 const FRAME_MS: u32 = 80;
 
 /// What was drawn so far.
-pub(super) struct Results<'a> {
-    args: &'a SampleArgs,
+pub(crate) struct Results<'a> {
+    outputs: &'a Outputs,
     plan: &'a Plan,
-    shape: ImageShape,
     images: Images,
     frames: Vec<Vec<u8>>,
     totals: Totals,
@@ -27,31 +26,27 @@ impl<'a> Results<'a> {
     ///
     /// # Errors
     /// Where the samples cannot be written.
-    pub(super) fn new(
-        args: &'a SampleArgs,
-        plan: &'a Plan,
-        trained: &Trained,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn new(outputs: &'a Outputs, plan: &'a Plan) -> anyhow::Result<Self> {
         Ok(Self {
-            args,
+            outputs,
             plan,
-            shape: trained.shape(),
-            images: Images::create(&args.output, plan, trained)?,
+            images: Images::create(&outputs.output, plan)?,
             frames: Vec::new(),
             totals: Totals::default(),
         })
     }
 
     /// Whether samples cannot be taken in parts: a sheet or a trajectory shows all of them.
-    pub(super) fn needs_all_at_once(&self) -> bool {
-        matches!(self.images, Images::Sheet(_)) || self.args.shows_trajectory()
+    pub(crate) fn needs_all_at_once(&self) -> bool {
+        let is_sheet = matches!(self.images, Images::Sheet(_));
+        is_sheet || self.outputs.shows_trajectory() || self.plan.then.is_some()
     }
 
     /// Take the next samples.
     ///
     /// # Errors
     /// Where they cannot be written.
-    pub(super) fn add(&mut self, samples: Samples) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, samples: Samples) -> anyhow::Result<()> {
         self.totals.add(&samples);
         self.frames
             .extend(samples.trajectory.into_iter().map(to_bytes));
@@ -63,31 +58,32 @@ impl<'a> Results<'a> {
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
-        let (args, plan, num) = (self.args, self.plan, self.plan.labels.len());
-        let (dims, scale) = (self.shape.dims(), scale_for(self.shape.width));
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let (outputs, plan, num) = (self.outputs, self.plan, self.plan.labels.len());
+        let (shape, scale) = (plan.shape, scale_for(plan.shape.width));
+        let dims = shape.dims();
         match self.images {
             Images::Sheet(images) => {
                 let (images, columns) = match plan.then {
-                    Some(_) => rows_of_frames(&self.frames, num, self.shape),
+                    Some(_) => rows_of_frames(&self.frames, num, shape),
                     None => (images, plan.columns),
                 };
-                save_grid(&args.output, &images, dims, columns, scale)?;
-                say(args.output.display())?;
+                save_grid(&outputs.output, &images, dims, columns, scale)?;
+                say(outputs.output.display())?;
             }
             Images::Array { array, classes } => {
                 for file in array.finish(classes.as_deref())? {
                     say(file.display())?;
                 }
             }
-            Images::Folder { .. } => say(args.output.display())?,
+            Images::Folder { .. } => say(outputs.output.display())?,
         }
-        if let Some(path) = &args.trajectory {
-            let (rows, columns) = rows_of_frames(&self.frames, num, self.shape);
+        if let Some(path) = &outputs.trajectory {
+            let (rows, columns) = rows_of_frames(&self.frames, num, shape);
             save_grid(path, &rows, dims, columns, scale)?;
             say(path.display())?;
         }
-        if let Some(path) = &args.animation {
+        if let Some(path) = &outputs.animation {
             save_animation(path, &self.frames, dims, plan.columns, scale, FRAME_MS)?;
             say(path.display())?;
         }

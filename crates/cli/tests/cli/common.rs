@@ -82,12 +82,12 @@ impl Scratch {
         Finished::from(self.command(args).output().expect("the binary starts"))
     }
 
-    /// A tiny training job; `args` have the last word.
     /// Run a command line whose words are separated by spaces.
     pub fn line(&self, line: &str) -> Finished {
         self.ebm(&line.split(' ').collect::<Vec<_>>())
     }
 
+    /// A tiny training job; `args` have the last word.
     pub fn train_command(&self, run_dir: &str, args: &[&str]) -> Command {
         self.train_command_on("cpu", run_dir, args)
     }

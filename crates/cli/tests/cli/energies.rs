@@ -131,7 +131,7 @@ fn refuses_images_that_do_not_fit() {
         &["small.npy", "[1, 8, 8, 1]", "[n, 16, 16, 1]"],
     );
     scratch.refuses(&energy("text.png"), &["text.png", "as a picture", ".npy"]);
-    scratch.refuses(&energy("none.png"), &["none.png", "No such file"]);
+    scratch.refuses(&energy("none.png"), &["there is no file none.png"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::kind::DatasetKind;
 
-pub use folder::{Decoded, is_picture};
+pub use folder::{Decoded, is_picture, pictures_below};
 
 /// Loads the images that `config` asks for; `seed` is used by `digits` and `shapes` only.
 ///

@@ -43,6 +43,9 @@ pub struct UNetConfig {
     pub attention: bool,
     /// Noise levels that the energy may be given; 0 for none. Each level then has a bias in every block.
     pub levels: usize,
+    /// s: the network sees s·c, and the image that it makes is divided by s. Above 1 its activations bend within
+    /// smaller differences of pixels, such as those of weak noise.
+    pub input_scale: f64,
     /// A constant by which the energy is multiplied.
     pub energy_scale: f64,
     /// Whether every weight but the last is under spectral norm.
@@ -63,6 +66,7 @@ impl Default for UNetConfig {
             activation: Activation::Swish,
             attention: false,
             levels: 0,
+            input_scale: 1.0,
             energy_scale: 1.0,
             spectral_norm: false,
             num_classes: 0,
@@ -119,6 +123,7 @@ impl UNetConfig {
             blocks: self.blocks,
             patch: self.patch,
             activation: self.activation,
+            input_scale: self.input_scale,
             energy_scale: self.energy_scale,
             num_classes: self.num_classes,
             num_levels: self.levels,

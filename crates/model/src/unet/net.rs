@@ -35,6 +35,8 @@ pub struct UNet {
     #[module(skip)]
     pub(super) activation: Activation,
     #[module(skip)]
+    pub(super) input_scale: f64,
+    #[module(skip)]
     pub(super) energy_scale: f64,
     #[module(skip)]
     pub(super) num_classes: usize,
@@ -170,6 +172,14 @@ impl UNet {
         })
     }
 
+    /// By how much more than c an energy of images s·c weighs: s², of none 1.
+    fn squared_scale(&self) -> f64 {
+        match self.out {
+            Output::Dot(_) | Output::HalfSquared(_) => self.input_scale.powi(2),
+            Output::Pooled(_) => 1.0,
+        }
+    }
+
     /// # Panics
     /// If images cannot be halved from stage to stage and doubled back.
     fn assert_divisible(&self, [_, _, height, width]: [usize; 4]) {
@@ -198,7 +208,8 @@ impl EnergyModel for UNet {
         if !matches!(self.out, Output::Pooled(_)) {
             self.assert_divisible(x.dims());
         }
-        let [c, seen] = fork(x * 2.0 - 1.0);
+        let s = self.input_scale;
+        let [c, seen] = fork(x * (2.0 * s) - s);
         let (coarsest, skips) = self.encode(seen, context);
         let energies = match &self.out {
             Output::Dot(out) => dot(c, self.decode(coarsest, skips, context, out)),
@@ -208,7 +219,7 @@ impl EnergyModel for UNet {
                 out.forward_images(mean).squeeze_dim(1)
             }
         };
-        energies * self.energy_scale // [batch]
+        energies * (self.energy_scale / self.squared_scale()) // [batch]
     }
 
     fn fold(&self, factors: Factors) -> Self {

@@ -35,10 +35,12 @@ fn tensor(indices: &[u32]) -> Tensor<1, Int> {
     index_tensor(indices, &Device::flex())
 }
 
-/// E of two images, and what it should be for c = 2x − 1, of a network whose f is its last bias.
+/// E of two images, and what it should be for c = 2x − 1, of a network that sees 4c and whose f is a quarter of its
+/// last bias.
 fn energies_where_f_is(bias: f32, head: Head) -> [Vec<f32>; 2] {
     let mut net = net(
         &UNetConfig {
+            input_scale: 4.0,
             energy_scale: 3.0,
             ..config(head)
         },
@@ -46,7 +48,7 @@ fn energies_where_f_is(bias: f32, head: Head) -> [Vec<f32>; 2] {
     );
     match &mut net.out {
         Output::Dot(out) | Output::HalfSquared(out) => {
-            out.bias = Some(Param::from_data([bias], &Device::flex()));
+            out.bias = Some(Param::from_data([4.0 * bias], &Device::flex()));
         }
         Output::Pooled(_) => panic!("expected a head that makes an image"),
     }

@@ -34,6 +34,11 @@ pub struct ModelConfig {
     /// What makes an energy of `unet`, a network f of c = 2x − 1; absent for `dot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// s: `unet` sees s·c of c = 2x − 1 instead of c, and the image that it makes is divided by s; absent for 1. Above 1
+    /// its activations bend within smaller differences of pixels, such as those of weak noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub input_scale: Option<f64>,
     /// A constant by which the energy of `unet` and `pooled` is multiplied; absent for 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -75,6 +80,7 @@ impl Default for ModelConfig {
             patch: None,
             blocks: None,
             head: None,
+            input_scale: None,
             energy_scale: None,
             activation: None,
             conditional: false,
@@ -128,9 +134,14 @@ impl ModelConfig {
             return Err(Invalid::new("widths", problem));
         }
         let is_unusable = |scale: &f64| !(*scale > 0.0 && scale.is_finite());
-        if let Some(scale) = self.energy_scale.filter(is_unusable) {
-            let problem = format!("must be above 0, got {scale}");
-            return Err(Invalid::new("energy_scale", problem));
+        for (key, scale) in [
+            ("input_scale", self.input_scale),
+            ("energy_scale", self.energy_scale),
+        ] {
+            if let Some(scale) = scale.filter(is_unusable) {
+                let problem = format!("must be above 0, got {scale}");
+                return Err(Invalid::new(key, problem));
+            }
         }
         Ok(())
     }
@@ -143,6 +154,7 @@ impl ModelConfig {
             ("patch", self.patch.is_some(), Owners::UNET),
             ("blocks", self.blocks.is_some(), Owners::UNET),
             ("head", self.head.is_some(), Owners::UNET),
+            ("input_scale", self.input_scale.is_some(), Owners::UNET),
             ("energy_scale", self.energy_scale.is_some(), Owners::STAGED),
             ("class_head", self.class_head, Owners::STRIDED),
             ("attention", self.attention, Owners::ATTENTIVE),
@@ -202,6 +214,7 @@ mod tests {
             ("resnet32", "energy_scale=2.0", "is for unet and pooled"),
             ("pooled", "blocks=2", "is for unet; leave it out"),
             ("pooled", "patch=2", "is for unet; leave it out"),
+            ("pooled", "input_scale=2", "is for unet; leave it out"),
             ("pooled", "head=dot", "is for unet; leave it out"),
             (
                 "pooled",
@@ -249,6 +262,7 @@ mod tests {
             ("patch=0", "must be at least 1, got 0"),
             ("energy_scale=0", "must be above 0, got 0"),
             ("energy_scale=inf", "must be above 0, got inf"),
+            ("input_scale=-2", "must be above 0, got -2"),
             ("head=sum", "unknown value `sum`, expected one of"),
         ] {
             let message = refused(&["network=unet", assignment]);

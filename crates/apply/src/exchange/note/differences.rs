@@ -28,6 +28,7 @@ impl Note {
             compare_known("model.patch", self.patch, here.patch),
             compare_known("model.blocks", self.blocks, here.blocks),
             compare_known("model.head", self.head, here.head),
+            compare_known("model.input_scale", self.input_scale, here.input_scale),
             compare_known("model.energy_scale", self.energy_scale, here.energy_scale),
             compare("model.activation", self.activation, here.activation),
             compare(

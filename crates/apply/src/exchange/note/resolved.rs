@@ -11,6 +11,7 @@ pub(super) struct Resolved {
     pub(super) patch: Option<usize>,
     pub(super) blocks: Option<usize>,
     pub(super) head: Option<Head>,
+    pub(super) input_scale: Option<f64>,
     pub(super) energy_scale: Option<f64>,
     pub(super) activation: Activation,
     pub(super) centered_input: bool,
@@ -37,6 +38,7 @@ impl Resolved {
                 patch: Some(net.patch),
                 blocks: Some(net.blocks),
                 head: Some(net.head),
+                input_scale: Some(net.input_scale),
                 energy_scale: Some(net.energy_scale),
                 centered_input: true,
                 ..Self::with(net.activation)
@@ -58,6 +60,7 @@ impl Resolved {
             patch: None,
             blocks: None,
             head: None,
+            input_scale: None,
             energy_scale: None,
             activation,
             centered_input: false,

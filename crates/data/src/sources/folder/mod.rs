@@ -18,7 +18,7 @@ use crate::picture::{cut, decode, dimensions};
 use progress::Progress;
 use tree::{Tree, scan};
 
-pub use tree::is_picture;
+pub use tree::{is_picture, pictures_below};
 
 pub use progress::Decoded;
 

@@ -118,8 +118,11 @@ fn list(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
     Ok((folders, files))
 }
 
-/// All pictures at any depth below `dir`, in order.
-fn pictures_below(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+/// All pictures at any depth below a folder, in order; hidden ones are ignored.
+///
+/// # Errors
+/// Where a folder cannot be read.
+pub fn pictures_below(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     let (folders, mut pictures) = list(dir)?;
     for folder in folders {
         pictures.extend(pictures_below(&folder)?);

@@ -1,4 +1,4 @@
-//! Collect the images to score: those of files, and a part of the run's own data set.
+//! Collect images: those of files, and a part of the run's own data set.
 
 use core::ops::Range;
 use std::path::Path;
@@ -13,27 +13,27 @@ use crate::dataset;
 
 /// Images of one shape, each with a name.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// `[n, c, h, w]`.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// `n` names.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Which of them are of the data set.
-    pub(super) split: Option<SplitRows>,
+    pub(crate) split: Option<SplitRows>,
 }
 
 /// The images of a part of a data set.
 #[derive(Debug)]
-pub(super) struct SplitRows {
+pub(crate) struct SplitRows {
     /// The name of the part.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Where its images are.
-    pub(super) rows: Range<usize>,
+    pub(crate) rows: Range<usize>,
 }
 
 impl Named {
     /// Add the images of a file.
-    pub(super) fn add_file(&mut self, path: &Path, shape: ImageShape) -> anyhow::Result<()> {
+    pub(crate) fn add_file(&mut self, path: &Path, shape: ImageShape) -> anyhow::Result<()> {
         let (bytes, places) = read_images(path, shape)?;
         let name = path.display();
         self.names
@@ -46,7 +46,7 @@ impl Named {
     }
 
     /// Add the first `num` images of a part of a data set, or all.
-    pub(super) fn add_split(&mut self, name: &'static str, images: &Images, num: Option<usize>) {
+    pub(crate) fn add_split(&mut self, name: &'static str, images: &Images, num: Option<usize>) {
         let count = num.unwrap_or(images.len()).min(images.len());
         let first = self.names.len();
         self.names
@@ -60,7 +60,7 @@ impl Named {
 
 /// The test or training images of the data set that a run was trained on, read from `dir` where it is
 /// given.
-pub(super) fn split(
+pub(crate) fn of_data_set(
     trained: &Trained,
     is_test: bool,
     dir: Option<&Path>,

@@ -17,8 +17,8 @@ const COLORS: [RGBColor; 3] = [
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A panel for each of the others: their energies beside those of the data.
-pub(super) fn energies(data: &[f64], others: &[(&str, &[f64])]) -> anyhow::Result<String> {
+/// A panel for each of the others: their scores beside those of the data.
+pub(crate) fn histograms(data: &[f64], others: &[(&str, &[f64])]) -> anyhow::Result<String> {
     panels(others.len(), |index, area| {
         let (name, others) = others[index];
         let (low, high) = range(data.iter().chain(others));
@@ -57,7 +57,7 @@ pub(super) fn energies(data: &[f64], others: &[(&str, &[f64])]) -> anyhow::Resul
 }
 
 /// The share of each class among samples, beside that among data.
-pub(super) fn classes(names: &[String], samples: &[f64], data: &[f64]) -> anyhow::Result<String> {
+pub(crate) fn classes(names: &[String], samples: &[f64], data: &[f64]) -> anyhow::Result<String> {
     panels(1, |_, area| {
         let top = samples.iter().chain(data).copied().fold(0.0, f64::max);
         let num = names.len() as f64;
@@ -92,7 +92,7 @@ pub(super) fn classes(names: &[String], samples: &[f64], data: &[f64]) -> anyhow
 }
 
 /// The mean energy of chains of several samplers over their gradients.
-pub(super) fn traces(traces: &[(&str, &[f64])], gradients: usize) -> anyhow::Result<String> {
+pub(crate) fn traces(traces: &[(&str, &[f64])], gradients: usize) -> anyhow::Result<String> {
     panels(1, |_, area| {
         let (low, high) = range(traces.iter().flat_map(|(_, trace)| trace.iter()));
         let mut chart = ChartBuilder::on(area)
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn charts_are_svg_with_their_names() {
         let (data, other) = ([1.0, 2.0, 3.0], [2.0, 5.0]);
-        let svg = energies(&data, &[("noise", &other), ("constant", &data)]).expect("drawn");
+        let svg = histograms(&data, &[("noise", &other), ("constant", &data)]).expect("drawn");
         assert!(
             svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"),
             "{svg}"

@@ -22,10 +22,6 @@ pub(super) fn read_images(
         let indices = 0..bytes.len() / shape.pixels();
         return Ok((bytes, indices.map(|index| index.to_string()).collect()));
     }
-    if path.is_dir() {
-        let path = path.display();
-        bail!("{path} is a folder: give its pictures, as in {path}/*.png");
-    }
     match cut_sheet(path) {
         Some(sheet) => of_sheet(path, sheet, shape),
         None => Ok((read_picture(path, shape)?, vec!["0".to_owned()])),
