@@ -37,7 +37,8 @@ pub fn errors() -> Result<[f32; 3], Box<dyn std::error::Error>> {
     let denoised = denoiser.denoise(&noisy, DenoiseOptions::default(), &mut |_, _| {})?;
 
     // A square of 6 by 6 pixels is missing.
-    let is_inside = |place: usize| (13..19).contains(&(place / SIDE)) && (13..19).contains(&(place % SIDE));
+    let is_inside =
+        |place: usize| (13..19).contains(&(place / SIDE)) && (13..19).contains(&(place % SIDE));
     let mask = Mask {
         missing: (0..SIDE * SIDE).map(is_inside).collect(),
         size: [SIDE, SIDE],

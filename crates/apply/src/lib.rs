@@ -14,10 +14,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `denoise`, `restore` (use it) → `evaluate` (how
+//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore` (use it) → `evaluate` (how
 //! good is it?) → `exchange` (weights, to PyTorch and back).
 
 mod checksum;
+mod classify;
 pub mod compose;
 pub mod denoise;
 pub mod evaluate;
@@ -27,6 +28,7 @@ mod sample;
 pub mod score;
 mod trained;
 
+pub use classify::{Classified, ClassifyError, classify};
 pub use ebm_langevin::{StepCounter, labels_in_shares, labels_in_turn, to_bytes};
 pub use exchange::ImportError;
 pub use sample::{BurnIn, Init, SampleError, SampleOptions, Samples, sample, sample_counted};

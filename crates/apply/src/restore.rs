@@ -1,9 +1,11 @@
 //! Find missing pixels by an energy, the others as they are.
 //!
-//! An energy that has learned to denoise brings a picture down from noise to none, its known pixels with as much
-//! noise as the others have at each time: Kadkhodaie & Simoncelli, *Stochastic solutions for linear inverse problems
-//! using the prior implicit in a denoiser* (2021), algorithm 2. Any other energy is sampled given the known pixels
-//! ([`Known`]), with the steps of its run.
+//! Of an energy that has learned to denoise, the missing pixels descend on its mean over noise around the picture, less
+//! and less of it: Renaud et al., *Plug-and-play image restoration with stochastic denoising regularization* (2024). Or
+//! they are drawn: the picture comes down from noise to none, its known pixels with as much noise as the others have at
+//! each time: Kadkhodaie & Simoncelli, *Stochastic solutions for linear inverse problems using the prior implicit in a
+//! denoiser* (2021), algorithm 2. Any other energy is sampled given the known pixels
+//! ([`Known`]), with the steps of its run. A [`Mask`] says what is missing; [`find_scratches`] makes one.
 
 use burn::tensor::{Tensor, TensorData};
 use ebm_core::{Distribution, Energy, NoiseKey, Stream, index_tensor};
@@ -13,6 +15,17 @@ use thiserror::Error;
 
 use crate::denoise::{DenoiseError, Denoiser, root_mean_square};
 use crate::trained::{Trained, Weights};
+
+mod scratches;
+
+pub use scratches::{ScratchOptions, ScratchTone, find_scratches};
+
+/// σ of the noise around a picture that descends, at first and in the end.
+const DESCENT_SIGMAS: [f64; 2] = [0.1, 0.02];
+/// Steps of a descent.
+const DESCENT_STEPS: u32 = 40;
+/// The share of the way to the denoised picture that a step of a descent takes.
+const DESCENT_RATE: f32 = 0.2;
 
 /// σ of the noise from which a picture comes down.
 const FIRST_SIGMA: f64 = 0.3;
@@ -64,10 +77,32 @@ pub enum RestoreError {
     },
 }
 
+/// How missing pixels are found by an energy that has learned to denoise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestoreMethod {
+    /// Descent, which ends where the picture is likely: near to the truth, and smooth.
+    #[default]
+    Descent,
+    /// Draws: each as rough as pictures are, and different from the others where the known pixels leave a choice.
+    Draws,
+}
+
+impl RestoreMethod {
+    /// The most steps of a restoration.
+    fn steps(self) -> usize {
+        match self {
+            Self::Descent => DESCENT_STEPS as usize,
+            Self::Draws => MOST_STEPS as usize,
+        }
+    }
+}
+
 /// How a picture is restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreOptions {
-    /// Restorations to draw; above 0.
+    /// How; chains always draw.
+    pub method: RestoreMethod,
+    /// Restorations; above 0.
     pub samples: usize,
     /// Seed of their noise.
     pub seed: u64,
@@ -76,6 +111,7 @@ pub struct RestoreOptions {
 impl Default for RestoreOptions {
     fn default() -> Self {
         Self {
+            method: RestoreMethod::default(),
             samples: 1,
             seed: 0,
         }
@@ -155,6 +191,29 @@ fn filled(picture: &Planes, mask: &Mask) -> Planes {
     filled
 }
 
+/// The noise of a restoration.
+#[derive(Clone, Copy, Debug)]
+struct RestorationNoise {
+    seed: u64,
+    /// The restoration, from 0.
+    sample: u32,
+}
+
+impl RestorationNoise {
+    /// Add the noise of a step, of standard deviation `sigma`.
+    fn add(self, x: &mut Planes, step: u32, sigma: f64) {
+        let noise = Noise {
+            key: NoiseKey::new(self.seed, Stream::Sample, NOISE + step),
+            distribution: Distribution::Normal,
+            scale: sigma as f32,
+        };
+        let draws = noise.of_batch(&[self.sample], x.pixels.len());
+        for (value, draw) in x.pixels.iter_mut().zip(draws) {
+            *value += draw;
+        }
+    }
+}
+
 /// Check that some of a picture is missing, and some known.
 fn checked(picture: &Planes, mask: &Mask) -> Result<(), RestoreError> {
     let size = [picture.shape.height, picture.shape.width];
@@ -188,39 +247,63 @@ impl Denoiser {
     ) -> Result<Restored, RestoreError> {
         checked(picture, mask)?;
         let start = filled(picture, mask);
-        let total = options.samples * MOST_STEPS as usize;
+        let steps = options.method.steps();
         let samples = (0..options.samples).map(|sample| {
             let mut of_sample =
-                |step: u32| report(sample * MOST_STEPS as usize + step as usize, total);
-            self.restoration(&start, mask, options.seed, sample as u32, &mut of_sample)
+                |step: u32| report(sample * steps + step as usize, options.samples * steps);
+            let noise = RestorationNoise {
+                seed: options.seed,
+                sample: sample as u32,
+            };
+            match options.method {
+                RestoreMethod::Descent => self.descent(&start, mask, noise, &mut of_sample),
+                RestoreMethod::Draws => self.draw(&start, mask, noise, &mut of_sample),
+            }
         });
         Ok(Restored {
             samples: samples.collect::<Result<_, _>>()?,
         })
     }
 
-    fn restoration(
+    /// x ← x + r·(D(x + σn) − x) for the missing pixels, D the denoised picture, σ from the first to the last.
+    fn descent(
         &self,
         start: &Planes,
         mask: &Mask,
-        seed: u64,
-        sample: u32,
+        noise: RestorationNoise,
         report: &mut dyn FnMut(u32),
     ) -> Result<Planes, RestoreError> {
         let plane = mask.missing.len();
-        let add_noise = |x: &mut Planes, number: u32, sigma: f64| {
-            let noise = Noise {
-                key: NoiseKey::new(seed, Stream::Sample, NOISE + number),
-                distribution: Distribution::Normal,
-                scale: sigma as f32,
-            };
-            let draws = noise.of_batch(&[sample], x.pixels.len());
-            for (value, draw) in x.pixels.iter_mut().zip(draws) {
-                *value += draw;
+        let [first, last] = DESCENT_SIGMAS;
+        let mut x = start.clone();
+        for step in 0..DESCENT_STEPS {
+            let share = f64::from(step) / f64::from(DESCENT_STEPS - 1);
+            let sigma = first * (last / first).powf(share);
+            let mut noisy = x.clone();
+            noise.add(&mut noisy, step, sigma);
+            let found = self.noise_of(&noisy, sigma)?;
+            for (place, value) in x.pixels.iter_mut().enumerate() {
+                if mask.missing[place % plane] {
+                    let denoised = noisy.pixels[place] - found[place];
+                    *value += DESCENT_RATE * (denoised - *value);
+                }
             }
-        };
+            report(step + 1);
+        }
+        Ok(x)
+    }
+
+    /// One draw of the missing pixels, given the known ones.
+    fn draw(
+        &self,
+        start: &Planes,
+        mask: &Mask,
+        noise: RestorationNoise,
+        report: &mut dyn FnMut(u32),
+    ) -> Result<Planes, RestoreError> {
+        let plane = mask.missing.len();
         let (mut x, mut sigma) = (start.clone(), FIRST_SIGMA);
-        add_noise(&mut x, 0, sigma);
+        noise.add(&mut x, 0, sigma);
         for step in 1..=MOST_STEPS {
             let mut descent = self.noise_of(&x, sigma)?;
             for (place, value) in descent.iter_mut().enumerate() {
@@ -238,7 +321,7 @@ impl Denoiser {
                 break;
             }
             let gamma = ((1.0 - BETA * h).powi(2) - (1.0 - h).powi(2)).sqrt() * sigma;
-            add_noise(&mut x, step, gamma);
+            noise.add(&mut x, step, gamma);
         }
         // The rest of the noise.
         let descent = self.noise_of(&x, sigma)?;

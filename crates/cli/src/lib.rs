@@ -17,6 +17,7 @@ mod args;
 mod bench;
 mod charts;
 mod choices;
+mod classify;
 mod completions;
 mod compose;
 mod config;
@@ -91,6 +92,7 @@ enum Command {
     Denoise(denoise::DenoiseArgs),
     Restore(restore::RestoreArgs),
     Score(score::ScoreArgs),
+    Classify(classify::ClassifyArgs),
     Evaluate(evaluate::EvaluateArgs),
     Features(features::FeaturesArgs),
     Export(export::ExportArgs),
@@ -147,6 +149,7 @@ impl Cli {
             Command::Denoise(args) => args.run(self.quiet),
             Command::Restore(args) => args.run(self.quiet),
             Command::Score(args) => args.run(self.quiet),
+            Command::Classify(args) => args.run(self.quiet),
             Command::Evaluate(args) => args.run(self.quiet),
             Command::Features(args) => args.run(self.quiet),
             Command::Export(args) => args.run(self.quiet),

@@ -1,31 +1,34 @@
 //! Put in what is missing of a user's picture.
 
 mod damage;
+mod scratches;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueHint};
 use ebm_apply::denoise::Denoiser;
-use ebm_apply::restore::{Mask, RestoreOptions, Restored};
+use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions, Restored};
 use ebm_apply::{StepCounter, Trained};
 use ebm_data::{Photo, Planes};
 use ebm_train::ObjectiveKind;
 
 use crate::args::positive;
 use crate::output::{
-    PHOTO_EXTENSIONS, check_not_input, check_output_or_folder, is_folder, save_photo, say,
+    PHOTO_EXTENSIONS, check_not_input, check_output, check_output_or_folder, is_folder, save_photo,
+    say,
 };
 use crate::progress::with_progress;
 use crate::trained::{UsageArgs, class};
 use crate::typed::Mistyped;
-use damage::{DamageArgs, heat_map};
+use damage::{DamageArgs, heat_map, mask_picture};
 
 /// Put in what is missing of a picture
 ///
-/// What is missing, or damaged, is said by a mask, a colour painted over it, or boxes; everything else stays as it is.
+/// What is missing, or damaged, is said by a mask, a colour painted over it, or boxes; scratches can be looked for.
+/// Everything else stays as it is.
 /// The model that comes with the program is for photographs of any size; a run with chains, as of `digits`, takes
 /// pictures of the size that it was trained on.
 #[derive(Args, Debug)]
@@ -36,6 +39,10 @@ pub(crate) struct RestoreArgs {
 
     #[command(flatten)]
     damage: DamageArgs,
+
+    /// Where to write what is missing, white on black: a mask to correct, and to give back as --mask
+    #[arg(long, value_name = "MASK.png", value_hint = ValueHint::FilePath)]
+    mask_output: Option<PathBuf>,
 
     /// The file to write: the mean of all restorations; or a new or empty folder for each of them, their mean, and a
     /// picture of doubt, bright where they differ
@@ -50,9 +57,10 @@ pub(crate) struct RestoreArgs {
     #[arg(long, requires = "model")]
     class: Option<String>,
 
-    /// Restorations to draw
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = few)]
-    samples: usize,
+    /// Restorations to draw [default: one, of a model that has learned to denoise by descent: nearer to the truth than a
+    /// draw, and smoother]
+    #[arg(long, value_name = "N", value_parser = few)]
+    samples: Option<usize>,
 
     /// Seed of the restorations
     #[arg(long, default_value_t = 0)]
@@ -76,6 +84,10 @@ impl RestoreArgs {
         self.check()?;
         let mut photo = Photo::read(&self.input)?;
         let mask = self.damage.mask(&photo)?;
+        if let Some(path) = &self.mask_output {
+            save_photo(path, &Photo::of_planes(mask_picture(&mask)))?;
+            say(path.display())?;
+        }
         let named = || self.input.display().to_string();
         let restored = self
             .restored(&mut photo, &mask, quiet)
@@ -96,7 +108,30 @@ impl RestoreArgs {
             self.usage.refuse_weights("--model RUN")?;
         }
         check_output_or_folder("--output", &self.output, &PHOTO_EXTENSIONS)?;
-        check_not_input("--output", &self.output, &self.input)
+        check_not_input("--output", &self.output, &self.input)?;
+        match &self.mask_output {
+            Some(path) => self.check_mask_output(path),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuse to write the mask over a file that is read, or that is to be written.
+    fn check_mask_output(&self, path: &Path) -> anyhow::Result<()> {
+        check_output("--mask-output", path, &["png"])?;
+        check_not_input("--mask-output", path, &self.input)?;
+        let asked = format!("--mask-output {}", path.display());
+        if self.damage.reads(path) {
+            bail!(
+                "{asked}: this is what --mask reads, which is never written over; name another file"
+            );
+        }
+        let [mask, output] =
+            [path, self.output.as_path()].map(|path| std::path::absolute(path).ok());
+        if mask.is_some() && mask == output {
+            let problem = format!("{asked}: this is what --output names; name another file");
+            return Err(Mistyped(problem).into());
+        }
+        Ok(())
     }
 
     /// Restorations of the picture, which is made grey where a run with chains is.
@@ -152,7 +187,7 @@ impl RestoreArgs {
         };
         let config = trained.config();
         let of_chain = (config.langevin).gradients_of_sample(config.output.sample_steps);
-        let total = (self.samples * of_chain) as u64;
+        let total = (self.options().samples * of_chain) as u64;
         let counter = StepCounter::default();
         let work = || {
             let (weights, counter) = (self.usage.weights(), counter.clone());
@@ -176,7 +211,11 @@ impl RestoreArgs {
 
     fn options(&self) -> RestoreOptions {
         RestoreOptions {
-            samples: self.samples,
+            method: match self.samples {
+                None => RestoreMethod::Descent,
+                Some(_) => RestoreMethod::Draws,
+            },
+            samples: self.samples.unwrap_or(1),
             seed: self.seed,
         }
     }

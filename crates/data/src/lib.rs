@@ -20,8 +20,8 @@
 //! # Reading order
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
 //! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar` and `folder` read
-//! files) → `picture`, `photo` and `resize` (decoding, whole pictures, the only resizing filter) → `batches` and `order` (what
-//! a training step sees); `error` says why there are no images.
+//! files) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller), `handwriting` (characters on
+//! paper) → `batches` and `order` (what a training step sees); `error` says why there are no images.
 //!
 //! What a byte is as a pixel and a colour as a grey stands in `ebm_core::pixels`.
 
@@ -30,6 +30,7 @@ mod config;
 mod dataset;
 mod error;
 mod factor;
+mod handwriting;
 mod images;
 mod kind;
 mod order;
@@ -43,6 +44,7 @@ pub use config::DataConfig;
 pub use dataset::Dataset;
 pub use error::DataError;
 pub use factor::Factor;
+pub use handwriting::{NoInk, find_handwriting, read_on_paper};
 pub use images::Images;
 pub use kind::DatasetKind;
 pub use photo::{Photo, Planes};

@@ -42,6 +42,7 @@ fn what_is_missing_is_found_and_what_is_known_stays() {
             }
         }
         let options = RestoreOptions {
+            method: RestoreMethod::Draws,
             samples: 2,
             seed: 3,
         };
@@ -80,13 +81,19 @@ fn what_is_missing_is_found_and_what_is_known_stays() {
 #[test]
 fn the_same_seed_gives_the_same_restoration() {
     let denoiser = Denoiser::shipped(&Device::flex());
-    let restored = |seed| {
-        let options = RestoreOptions { samples: 1, seed };
+    let restored = |method, seed| {
+        let options = RestoreOptions {
+            method,
+            samples: 1,
+            seed,
+        };
         let restored = denoiser.restore(&picture(1), &lines(), &options, &mut |_, _| {});
         restored.expect("restores").samples.remove(0)
     };
-    assert_eq!(restored(1), restored(1));
-    assert_ne!(restored(1), restored(2));
+    for method in [RestoreMethod::Descent, RestoreMethod::Draws] {
+        assert_eq!(restored(method, 1), restored(method, 1));
+        assert_ne!(restored(method, 1), restored(method, 2));
+    }
 }
 
 #[test]
@@ -128,4 +135,31 @@ fn a_mask_of_another_size_or_without_use_is_refused() {
     );
     assert!(refused(&mask(false, [40, 52])).starts_with("the mask is empty"));
     assert!(refused(&mask(true, [40, 52])).starts_with("the mask covers the whole picture"));
+}
+
+#[test]
+fn a_descent_ends_near_the_truth_and_keeps_what_is_known() {
+    let (mask, denoiser) = (lines(), Denoiser::shipped(&Device::flex()));
+    let clean = picture(3);
+    let mut damaged = clean.clone();
+    for (place, value) in damaged.pixels.iter_mut().enumerate() {
+        if mask.missing[place % (40 * 52)] {
+            *value = 0.0;
+        }
+    }
+    let mut steps = Vec::new();
+    let mut report = |done, most| steps.push((done, most));
+    let options = RestoreOptions::default();
+    let restored = denoiser.restore(&damaged, &mask, &options, &mut report);
+    let restored = restored.expect("restores").mean();
+    assert!(steps.is_sorted() && steps.last() == Some(&(40, 40)));
+    let mut largest = 0.0_f32;
+    for (place, (got, clean)) in restored.pixels.iter().zip(&clean.pixels).enumerate() {
+        if mask.missing[place % (40 * 52)] {
+            largest = largest.max((got - clean).abs());
+        } else {
+            assert_eq!(got, clean, "a known pixel stays");
+        }
+    }
+    assert!(largest < 0.1, "{largest}");
 }

@@ -199,7 +199,7 @@ impl EvaluateArgs {
             return Ok(None);
         }
         let start = Instant::now();
-        let found = recognise(trained, self.usage.weights(), data.labelled());
+        let found = recognise(trained, self.usage.weights(), data.labelled())?;
         if !quiet {
             let (images, seconds) = (found.images, start.elapsed().as_secs_f64());
             let each = 1e3 * seconds / images as f64;

@@ -1,6 +1,6 @@
 //! Say which pixels of a picture are missing, and show doubt about them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, ValueHint};
@@ -8,6 +8,7 @@ use ebm_apply::restore::Mask;
 use ebm_core::ImageShape;
 use ebm_data::{Photo, Planes};
 
+use super::scratches::ScratchArgs;
 use crate::typed::Mistyped;
 
 /// How far each channel of a pixel may be from a colour that was painted over damage, of 255: JPEG files blur it.
@@ -27,6 +28,9 @@ pub(super) struct DamageArgs {
     /// A box that is missing: its left and top edge, width and height, in pixels; may be given again
     #[arg(long = "box", value_name = "X,Y,W,H", value_parser = rectangle)]
     boxes: Vec<[usize; 4]>,
+
+    #[command(flatten)]
+    scratches: ScratchArgs,
 
     /// Count pixels up to so many around as missing, too
     #[arg(long, value_name = "PIXELS", default_value_t = 0)]
@@ -54,11 +58,25 @@ fn rectangle(text: &str) -> Result<[usize; 4], String> {
 }
 
 impl DamageArgs {
+    fn is_given(&self) -> bool {
+        self.mask.is_some()
+            || self.mask_color.is_some()
+            || !self.boxes.is_empty()
+            || self.scratches.find_scratches
+    }
+
+    /// Whether this file is the mask that is read.
+    pub(super) fn reads(&self, path: &Path) -> bool {
+        let files = [self.mask.as_deref(), Some(path)];
+        let [mask, path] = files.map(|file| file.and_then(|file| file.canonicalize().ok()));
+        mask.is_some() && mask == path
+    }
+
     /// What is missing of a picture.
     pub(super) fn mask(&self, photo: &Photo) -> anyhow::Result<Mask> {
-        if self.mask.is_none() && self.mask_color.is_none() && self.boxes.is_empty() {
-            let problem =
-                "say what is missing: --mask MASK.png, --mask-color '#ff0000' or --box X,Y,W,H";
+        if !self.is_given() {
+            let problem = "say what is missing: --mask MASK.png, --mask-color '#ff0000', --box X,Y,W,H or \
+                           --find-scratches";
             return Err(Mistyped(problem.to_owned()).into());
         }
         let ImageShape { height, width, .. } = photo.planes.shape;
@@ -100,6 +118,7 @@ impl DamageArgs {
                 row[x..x + wide].fill(true);
             }
         }
+        self.scratches.add_to(&mut missing, photo)?;
         let size = [height, width];
         Ok(Mask {
             missing: grown(missing, size, self.grow),
@@ -121,6 +140,16 @@ fn grown(missing: Vec<bool>, [height, width]: [usize; 2], by: usize) -> Vec<bool
     (0..height * width)
         .map(|place| near(place / width, height).any(|row| in_rows[row * width + place % width]))
         .collect()
+}
+
+/// A picture of a mask, white where a pixel is missing.
+pub(super) fn mask_picture(mask: &Mask) -> Planes {
+    let [height, width] = mask.size;
+    let values = mask.missing.iter().copied().map(f32::from);
+    Planes {
+        pixels: values.collect(),
+        shape: ImageShape::new(1, height, width),
+    }
 }
 
 /// A picture of values from 0, in black, to their largest, through red and yellow to white.
@@ -167,6 +196,7 @@ mod tests {
             mask: None,
             mask_color: Some([255, 0, 0]),
             boxes: boxes.to_vec(),
+            scratches: ScratchArgs::default(),
             grow,
         };
         let places = |args: &DamageArgs| -> Vec<usize> {

@@ -116,7 +116,7 @@ fn a_command_of_other_programs_is_answered_with_one_of_this() {
     for (typed, here) in [
         ("resume", "ebm train --run-dir RUN"),
         ("generate", "`ebm sample`"),
-        ("score", "`ebm energy`"),
+        ("rank", "`ebm score`"),
         ("fid", "`ebm evaluate`"),
     ] {
         let answer = Scratch::new().ebm(&[typed]);

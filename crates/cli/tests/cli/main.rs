@@ -7,6 +7,7 @@ mod bad_data;
 mod bad_run;
 mod bench;
 mod classes;
+mod classify;
 mod collapse;
 mod commands;
 mod common;

@@ -58,7 +58,8 @@ fn what_a_colour_was_painted_over_is_put_in_and_the_rest_stays() {
         fs::read(path).unwrap()
     });
     assert_ne!(first, second);
-    assert_eq!(first, fs::read(scratch.join("one.png")).unwrap());
+    restore("--output draw.png --samples 1");
+    assert_eq!(first, fs::read(scratch.join("draw.png")).unwrap());
 }
 
 #[test]
@@ -91,6 +92,48 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     );
     let refused = restore("digit.png --box 0,0,9,9 --class 3 --output no.png");
     refused.fails_with(2, &["this model knows no classes"]);
+}
+
+#[test]
+fn a_scratch_is_found_and_put_in_and_its_mask_can_be_given_back() {
+    let scratch = Scratch::new();
+    let ramp = |x: u32, y: u32| (60 + x + y) as u8;
+    let is_line = |x: u32, y: u32| (4..60).contains(&x) && y == 8 + x / 2;
+    let picture = GrayImage::from_fn(64, 48, |x, y| {
+        let value = if is_line(x, y) { 230 } else { ramp(x, y) };
+        Luma([value])
+    });
+    picture.save(scratch.join("old.png")).unwrap();
+    let restore = |rest: &str| {
+        let line = format!("restore old.png --device cpu {rest}");
+        scratch.line(&line).succeeds().stdout
+    };
+    let said = restore("--find-scratches --mask-output mask.png --output whole.png");
+    assert_eq!(said, "mask.png\nwhole.png\n");
+    let read = |name: &str| image::open(scratch.join(name)).unwrap().into_luma8();
+    let (mask, whole) = (read("mask.png"), read("whole.png"));
+    for (x, y, mask) in mask.enumerate_pixels() {
+        let (before, after) = (picture.get_pixel(x, y)[0], whole.get_pixel(x, y)[0]);
+        if is_line(x, y) {
+            assert_eq!(mask[0], 255, "{x}, {y} is of the line");
+            let error = after.abs_diff(ramp(x, y));
+            assert!(error < 40, "{x}, {y} is {error} away from the ramp");
+        }
+        if mask[0] == 0 {
+            assert_eq!(after, before, "a known pixel stays");
+        } else {
+            assert!(y.abs_diff(8 + x / 2) <= 6, "{x}, {y} is not of the line");
+        }
+    }
+
+    restore("--mask mask.png --output again.png");
+    let [first, again] = ["whole.png", "again.png"].map(|name| fs::read(scratch.join(name)));
+    assert_eq!(first.unwrap(), again.unwrap());
+
+    let over = "restore old.png --mask mask.png --mask-output mask.png --output b.png";
+    scratch
+        .line(over)
+        .fails_with(1, &["this is what --mask reads"]);
 }
 
 #[test]
@@ -130,6 +173,28 @@ fn a_mask_that_cannot_be_used_says_why() {
             &["--box", "7,0,2,2"],
             1,
             "lies beyond the picture, which is 8 by 6",
+        ),
+        (&["--find-scratches"], 1, "no scratch was found; lower"),
+        (&["--scratch-tone", "both"], 2, "--find-scratches"),
+        (
+            &["--find-scratches", "--scratch-contrast", "0"],
+            2,
+            "must be a number above 0",
+        ),
+        (
+            &["--find-scratches", "--mask-output", "mask.jpg"],
+            2,
+            "name a .png file",
+        ),
+        (
+            &["--find-scratches", "--mask-output", "b.png"],
+            2,
+            "this is what --output names",
+        ),
+        (
+            &["--find-scratches", "--mask-output", "a.png"],
+            1,
+            "which is never written over",
         ),
     ] {
         let args = [
