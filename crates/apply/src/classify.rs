@@ -1,7 +1,7 @@
 //! Tell the class of images with an energy that is given the class: of the classes, the one of least energy.
 
 use ebm_core::{each_piece, pieces_of};
-use ebm_model::EnergyModel;
+use ebm_model::{EnergyModel, Frozen, Network};
 use thiserror::Error;
 
 use crate::score;
@@ -37,46 +37,63 @@ pub enum ClassifyError {
     },
 }
 
-/// Tell the class of each image.
-///
-/// # Shapes
-/// - `bytes`: `[num, channels, height, width]` of the model's shape, row-major
-/// - returns: `num`
-///
-/// # Errors
-/// Where the model has no classes, or an energy is not finite.
-///
-/// # Panics
-/// If `bytes` are no whole number of images.
-pub fn classify(
-    trained: &Trained,
-    weights: Weights,
-    bytes: &[u8],
-) -> Result<Vec<Classified>, ClassifyError> {
-    let classes = trained.num_classes();
-    if classes == 0 {
-        return Err(UnknownClass::NoClasses.into());
-    }
-    classified(&sharpened_energies(trained, weights, bytes), classes)
+/// A trained energy as a classifier.
+#[derive(Debug)]
+pub struct Classifier<'a> {
+    trained: &'a Trained,
+    model: Frozen<Network>,
+    /// T.
+    sharpness: f64,
 }
 
-/// T·E(x, y) of every image under every class, `[images, classes]`.
-fn sharpened_energies(trained: &Trained, weights: Weights, bytes: &[u8]) -> Vec<f64> {
-    let (model, device, shape) = (trained.energy(weights), trained.device(), trained.shape());
-    let stride = shape.pixels();
-    let sharpness = trained.config().objective.class_sharpness();
-    // The last piece has a part of an image, if there is one, and is refused.
-    let pieces = pieces_of(bytes.len().div_ceil(stride), BATCH);
-    let energies = each_piece(device, pieces, |some| {
-        let end = (some.end * stride).min(bytes.len());
-        let x = score::images(&bytes[some.start * stride..end], shape, device);
-        let by_class = model.energies_by_class(x).into_data();
-        by_class
-            .iter::<f64>()
-            .map(|energy| energy * sharpness)
-            .collect::<Vec<_>>()
-    });
-    energies.concat()
+impl<'a> Classifier<'a> {
+    /// The classifier of a run.
+    ///
+    /// # Errors
+    /// Where the model has no classes.
+    pub fn of(trained: &'a Trained, weights: Weights) -> Result<Self, UnknownClass> {
+        if trained.num_classes() == 0 {
+            return Err(UnknownClass::NoClasses);
+        }
+        Ok(Self {
+            trained,
+            model: trained.energy(weights),
+            sharpness: trained.config().objective.class_sharpness(),
+        })
+    }
+
+    /// Tell the class of each image.
+    ///
+    /// # Shapes
+    /// - `bytes`: `[num, channels, height, width]` of the model's shape, row-major
+    /// - returns: `num`
+    ///
+    /// # Errors
+    /// Where an energy is not finite.
+    ///
+    /// # Panics
+    /// If `bytes` are no whole number of images.
+    pub fn classify(&self, bytes: &[u8]) -> Result<Vec<Classified>, ClassifyError> {
+        classified(&self.sharpened_energies(bytes), self.trained.num_classes())
+    }
+
+    /// T·E(x, y) of every image under every class, `[images, classes]`.
+    fn sharpened_energies(&self, bytes: &[u8]) -> Vec<f64> {
+        let (device, shape) = (self.trained.device(), self.trained.shape());
+        let stride = shape.pixels();
+        // The last piece has a part of an image, if there is one, and is refused.
+        let pieces = pieces_of(bytes.len().div_ceil(stride), BATCH);
+        let energies = each_piece(device, pieces, |some| {
+            let end = (some.end * stride).min(bytes.len());
+            let x = score::images(&bytes[some.start * stride..end], shape, device);
+            let by_class = self.model.energies_by_class(x).into_data();
+            by_class
+                .iter::<f64>()
+                .map(|energy| energy * self.sharpness)
+                .collect::<Vec<_>>()
+        });
+        energies.concat()
+    }
 }
 
 /// What energies `[images, classes]`, times T, say of each image.

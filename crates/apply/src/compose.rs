@@ -18,7 +18,7 @@ mod options;
 use std::path::PathBuf;
 
 use burn::tensor::Tensor;
-use ebm_core::{Energy, ImageShape, index_tensor};
+use ebm_core::{Energy, ImageShape};
 use ebm_langevin::StepCounter;
 use ebm_model::{Frozen, Mixture, Network, Precision, Sum, UnsupportedPrecision};
 use thiserror::Error;
@@ -199,13 +199,7 @@ impl<'a> Composition<'a> {
 
     fn energy_of(&self, term: &Term, num: usize) -> Box<dyn Energy<4> + '_> {
         let network = &self.networks[term.network];
-        match term.class {
-            Some(class) => {
-                let classes = index_tensor(&vec![class; num], self.first.device());
-                Box::new(network.given(classes))
-            }
-            None => Box::new(network.clone()),
-        }
+        score::under_class(network, term.class, num, self.first.device())
     }
 }
 

@@ -28,7 +28,7 @@ mod sample;
 pub mod score;
 mod trained;
 
-pub use classify::{Classified, ClassifyError, classify};
+pub use classify::{Classified, Classifier, ClassifyError};
 pub use ebm_langevin::{StepCounter, labels_in_shares, labels_in_turn, to_bytes};
 pub use exchange::ImportError;
 pub use sample::{BurnIn, Init, SampleError, SampleOptions, Samples, sample, sample_counted};

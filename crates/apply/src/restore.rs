@@ -7,16 +7,17 @@
 //! denoiser* (2021), algorithm 2. Any other energy is sampled given the known pixels
 //! ([`Known`]), with the steps of its run. A [`Mask`] says what is missing; [`find_scratches`] makes one.
 
+mod scratches;
+
 use burn::tensor::{Tensor, TensorData};
-use ebm_core::{Distribution, Energy, NoiseKey, Stream, index_tensor};
+use ebm_core::{Distribution, NoiseKey, Stream};
 use ebm_data::Planes;
 use ebm_langevin::{Known, Noise, Stage, StepCounter, noise_images, sampler_outside_training};
 use thiserror::Error;
 
 use crate::denoise::{DenoiseError, Denoiser, root_mean_square};
+use crate::score;
 use crate::trained::{Trained, Weights};
-
-mod scratches;
 
 pub use scratches::{ScratchOptions, ScratchTone, find_scratches};
 
@@ -158,24 +159,26 @@ impl Restored {
     }
 }
 
+/// A pixel and its neighbours, of eight those that there are.
+fn around(place: usize, [height, width]: [usize; 2]) -> impl Iterator<Item = usize> {
+    let (row, column) = (place / width, place % width);
+    let rows = row.saturating_sub(1)..(row + 2).min(height);
+    let columns = column.saturating_sub(1)..(column + 2).min(width);
+    rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
+}
+
 /// The picture with each missing pixel the mean of its neighbours, from the edges of what is missing inwards.
 fn filled(picture: &Planes, mask: &Mask) -> Planes {
     let [height, width] = mask.size;
     let mut filled = picture.clone();
     let mut missing = mask.missing.clone();
-    let around = |place: usize| {
-        let (row, column) = (place / width, place % width);
-        let rows = row.saturating_sub(1)..(row + 2).min(height);
-        let columns = column.saturating_sub(1)..(column + 2).min(width);
-        rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
-    };
     let mut left: Vec<usize> = (0..missing.len()).filter(|&place| missing[place]).collect();
     while !left.is_empty() {
-        let is_edge = |&place: &usize| around(place).any(|near| !missing[near]);
+        let is_edge = |&place: &usize| around(place, mask.size).any(|near| !missing[near]);
         let (edge, inside): (Vec<usize>, Vec<usize>) = left.into_iter().partition(is_edge);
         for plane in filled.pixels.chunks_mut(height * width) {
             let mean_around = |&place: &usize| {
-                let known = around(place).filter(|&near| !missing[near]);
+                let known = around(place, mask.size).filter(|&near| !missing[near]);
                 let (sum, num) =
                     known.fold((0.0, 0), |(sum, num), near| (sum + plane[near], num + 1));
                 sum / num as f32
@@ -368,13 +371,8 @@ impl Trained {
         let known = mask.missing.iter().map(|missing| f32::from(!missing));
         let known: Vec<f32> = known.collect::<Vec<_>>().repeat(picture.shape.channels);
         let model = self.energy(weights);
-        let classes = class.map(|class| index_tensor(&vec![class; num], device));
-        let given = classes.map(|classes| model.given(classes));
-        let energy: &dyn Energy<4> = match &given {
-            Some(given) => given,
-            None => &model,
-        };
-        let energy = Known::new(energy, images(&picture.pixels), images(&known));
+        let energy = score::under_class(&model, class, num, device);
+        let energy = Known::new(energy.as_ref(), images(&picture.pixels), images(&known));
         let config = self.config();
         let start = energy.filled(noise_images(num, picture.shape, options.seed, device));
         let steps = config.output.sample_steps;

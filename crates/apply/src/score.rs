@@ -4,10 +4,40 @@ use core::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::pixels::pixel_of_byte;
-use ebm_core::{DeviceKind, Energy, ImageShape, chain_pieces, each_piece, pieces_of};
+use ebm_core::{DeviceKind, Energy, ImageShape, chain_pieces, each_piece, index_tensor, pieces_of};
+use ebm_model::{Frozen, Network};
 
 /// Images whose energies a GPU computes at a time.
 const BATCH: usize = 64;
+
+/// Images that are on the device at a time where there are many.
+const CHUNK: usize = 1024;
+
+/// [`images`] of as many bytes as there are, so many at a time that a large data set fits the device.
+///
+/// # Panics
+/// If `bytes` is not a whole number of images.
+pub fn chunks<'a>(
+    bytes: &'a [u8],
+    shape: ImageShape,
+    device: &'a Device,
+) -> impl Iterator<Item = Tensor<4>> + 'a {
+    let chunks = bytes.chunks(CHUNK * shape.pixels());
+    chunks.map(move |chunk| images(chunk, shape, device))
+}
+
+/// The energy of `num` images that are all given one class, E(x, y), or without one E(x).
+pub fn under_class<'a>(
+    model: &'a Frozen<Network>,
+    class: Option<u32>,
+    num: usize,
+    device: &Device,
+) -> Box<dyn Energy<4> + 'a> {
+    match class {
+        Some(class) => Box::new(model.given(index_tensor(&vec![class; num], device))),
+        None => Box::new(model.clone()),
+    }
+}
 
 /// Images of bytes as pixels, each in the middle of the interval that its byte stands for.
 ///

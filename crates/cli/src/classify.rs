@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueHint};
-use ebm_apply::{Classified, ClassifyError, Trained, classify};
+use ebm_apply::{Classified, Classifier, ClassifyError, Trained};
 use serde::Serialize;
 
 use crate::counted::counted;
@@ -114,6 +114,7 @@ impl ClassifyArgs {
         files: &[PathBuf],
         done: &AtomicU64,
     ) -> anyhow::Result<Seen> {
+        let classifier = Classifier::of(trained, self.trained.weights())?;
         let mut seen = Seen::default();
         for chunk in files.chunks(CHUNK) {
             let mut named = Named::default();
@@ -127,7 +128,7 @@ impl ClassifyArgs {
                 }
                 done.fetch_add(1, Ordering::Relaxed);
             }
-            self.say_classes(trained, &named)?;
+            self.say_classes(trained, &classifier, &named)?;
             if self.sheet.is_some() {
                 seen.bytes.extend(named.bytes);
             }
@@ -135,8 +136,13 @@ impl ClassifyArgs {
         Ok(seen)
     }
 
-    fn say_classes(&self, trained: &Trained, named: &Named) -> anyhow::Result<()> {
-        let found = classify(trained, self.trained.weights(), &named.bytes);
+    fn say_classes(
+        &self,
+        trained: &Trained,
+        classifier: &Classifier<'_>,
+        named: &Named,
+    ) -> anyhow::Result<()> {
+        let found = classifier.classify(&named.bytes);
         let found = found.map_err(|error| match error {
             ClassifyError::NotFinite { index } => {
                 anyhow!("an energy of {} is not finite", named.names[index])

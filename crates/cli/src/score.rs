@@ -119,8 +119,10 @@ impl ScoreArgs {
             None => None,
         };
         let found = Found::read(&self.inputs, trained.shape(), quiet)?;
+        let model = trained.energy(self.trained.weights());
+        let (shape, device) = (trained.shape(), trained.device());
         let score = |bytes: &[u8], name: &str| {
-            Scores::of_run(&trained, self.trained.weights(), class, bytes, name)
+            Scores::under_class(&model, class, bytes, shape, device, name)
         };
         let scores = found.scored(&score, quiet)?;
         let usual = threshold::usual(self, &trained, &score, quiet)?;

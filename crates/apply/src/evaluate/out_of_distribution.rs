@@ -1,7 +1,8 @@
 //! Tell how well a model's scores separate images of other kinds from the data.
 
-use burn::tensor::Device;
-use ebm_core::{Energy, ImageShape, index_tensor};
+use burn::tensor::{Device, Tensor};
+use ebm_core::{Energy, ImageShape};
+use ebm_model::{Frozen, Network};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -12,8 +13,6 @@ use crate::trained::{Trained, Weights};
 
 /// Images of a set below which chance is warned of.
 const FEW: usize = 100;
-/// Images that are on the device at a time.
-const CHUNK: usize = 1024;
 
 /// What can be said of how unusual an image is; the higher, the more unusual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,51 +64,48 @@ impl Scores {
         device: &Device,
         set: &str,
     ) -> Result<Self, NotFinite> {
-        let (mut energies, mut gradient_norms) = (Vec::new(), Vec::new());
-        for chunk in pixels.chunks(CHUNK * shape.pixels()) {
-            let images = score::images(chunk, shape, device);
-            let (some, gradients) = score::energies_and_gradients(energy, images);
-            energies.extend(some.into_iter().map(f64::from));
-            gradient_norms.extend(gradients.chunks_exact(shape.pixels()).map(norm));
+        let mut scores = Self::default();
+        for images in score::chunks(pixels, shape, device) {
+            scores.add(energy, images);
         }
-        check_finite(set, &energies)?;
-        check_finite(set, &gradient_norms)?;
-        Ok(Self {
-            energies,
-            gradient_norms,
-        })
+        scores.checked(set)
     }
 
-    /// Scores of images under a run's energy; of one with classes, under this class or all together.
+    /// The same under a network given one class, or E(x) without one.
     ///
     /// # Errors
     /// Where one is not finite.
     ///
     /// # Panics
-    /// If `pixels` are no whole number of images of the run's shape.
-    pub fn of_run(
-        trained: &Trained,
-        weights: Weights,
+    /// If `pixels` are no whole number of images, or the model has no such class.
+    pub fn under_class(
+        model: &Frozen<Network>,
         class: Option<u32>,
         pixels: &[u8],
+        shape: ImageShape,
+        device: &Device,
         set: &str,
     ) -> Result<Self, NotFinite> {
-        let (model, shape) = (trained.energy(weights), trained.shape());
-        let device = trained.device();
-        let Some(class) = class else {
-            return Self::of(&model, pixels, shape, device, set);
-        };
         let mut scores = Self::default();
-        for chunk in pixels.chunks(CHUNK * shape.pixels()) {
-            let classes = vec![class; chunk.len() / shape.pixels()];
-            let energy = model.given(index_tensor(&classes, device));
-            let of_chunk = Self::of(&energy, chunk, shape, device, set);
-            scores.extend(of_chunk.map_err(|bad| NotFinite {
-                index: scores.len() + bad.index,
-                ..bad
-            })?);
+        for images in score::chunks(pixels, shape, device) {
+            let energy = score::under_class(model, class, images.dims()[0], device);
+            scores.add(energy.as_ref(), images);
         }
-        Ok(scores)
+        scores.checked(set)
+    }
+
+    fn add(&mut self, energy: &dyn Energy<4>, images: Tensor<4>) {
+        let pixels = images.dims()[1..].iter().product();
+        let (energies, gradients) = score::energies_and_gradients(energy, images);
+        self.energies.extend(energies.into_iter().map(f64::from));
+        self.gradient_norms
+            .extend(gradients.chunks_exact(pixels).map(norm));
+    }
+
+    fn checked(self, set: &str) -> Result<Self, NotFinite> {
+        check_finite(set, &self.energies)?;
+        check_finite(set, &self.gradient_norms)?;
+        Ok(self)
     }
 
     /// Add the scores of further images.
@@ -302,8 +298,6 @@ fn separation(name: &str, data: &Scores, others: Scores, mean: f64) -> Separatio
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Tensor;
-
     use super::*;
 
     const SHAPE: ImageShape = ImageShape::new(1, 1, 2);

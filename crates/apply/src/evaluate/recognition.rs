@@ -4,7 +4,7 @@ use ebm_data::Images;
 use serde::Serialize;
 
 use super::calibration::expected_calibration_error;
-use crate::classify::{Classified, ClassifyError, classify};
+use crate::classify::{Classified, Classifier, ClassifyError};
 use crate::trained::{Trained, Weights};
 
 /// How well a model with classes recognises images: argmin over y of E(x, y), as sure of it as
@@ -35,7 +35,7 @@ pub fn recognise(
 ) -> Result<Recognition, ClassifyError> {
     let (expected, got) = (trained.shape(), images.shape);
     assert!(expected == got, "expected {expected} images, got {got}");
-    let found = classify(trained, weights, &images.pixels)?;
+    let found = Classifier::of(trained, weights)?.classify(&images.pixels)?;
     Ok(of_classified(&found, &images.labels, trained.num_classes()))
 }
 

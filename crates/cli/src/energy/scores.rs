@@ -2,13 +2,10 @@
 
 use core::fmt;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use ebm_apply::score;
 use ebm_core::{Energy, ImageShape};
 use ebm_model::{Frozen, Network};
-
-/// Images that are on the device at a time, so that a large data set fits its memory.
-const CHUNK: usize = 1024;
 
 /// Energies and gradients of images.
 pub(super) struct Scores {
@@ -32,16 +29,9 @@ impl Scores {
             energies: Vec::new(),
             gradients: Vec::new(),
         };
-        for chunk in bytes.chunks(CHUNK * shape.pixels()) {
-            let x = score::images(chunk, shape, device);
-            match class {
-                Some(class) => {
-                    let num = chunk.len() / shape.pixels();
-                    let classes = Tensor::<1, Int>::full([num], class as i32, device);
-                    scores.add(&network.given(classes), x, with_gradients);
-                }
-                None => scores.add(network, x, with_gradients),
-            }
+        for x in score::chunks(bytes, shape, device) {
+            let energy = score::under_class(network, class, x.dims()[0], device);
+            scores.add(energy.as_ref(), x, with_gradients);
         }
         scores
     }

@@ -2,23 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::common::{Scratch, tree};
+use crate::common::{CONDITIONAL, Scratch, tree};
 
 fn trained(more: &[&str]) -> Scratch {
     let scratch = Scratch::new();
     scratch.train("run", more).succeeds();
     scratch
 }
-
-/// With a learning rate at which a few iterations tell the classes apart.
-const CONDITIONAL: [&str; 6] = [
-    "--set",
-    "model.conditional=true",
-    "--set",
-    "lr=0.02",
-    "--iterations",
-    "20",
-];
 
 fn size_of_picture(scratch: &Scratch, name: &str) -> (u32, u32) {
     image::image_dimensions(scratch.join(name)).expect("a picture")

@@ -6,14 +6,12 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 
-use crate::common::{Scratch, size_of_picture};
+use crate::common::{CONDITIONAL, Scratch, size_of_picture};
 
 /// A run that is given classes, with a learning rate at which a few iterations tell them apart.
 fn conditional() -> Scratch {
     let scratch = Scratch::new();
-    let keys = ["model.conditional=true", "lr=0.02", "iterations=20"];
-    let args = keys.map(|key| ["--set", key]).concat();
-    scratch.train("run", &args).succeeds();
+    scratch.train("run", &CONDITIONAL).succeeds();
     scratch
 }
 

@@ -11,6 +11,16 @@ use image::{Rgb, RgbImage};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
+/// A model with classes, with a learning rate at which a few iterations tell the classes apart.
+pub const CONDITIONAL: [&str; 6] = [
+    "--set",
+    "model.conditional=true",
+    "--set",
+    "lr=0.02",
+    "--iterations",
+    "20",
+];
+
 /// Keys with which an iteration takes milliseconds, and a run two iterations.
 const TINY: [&str; 13] = [
     "iterations=2",

@@ -2,17 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::common::{Finished, Scratch, bytes, size_of_picture, tree};
-
-/// With a learning rate at which a few iterations tell the classes apart.
-const CONDITIONAL: [&str; 6] = [
-    "--set",
-    "model.conditional=true",
-    "--set",
-    "lr=0.02",
-    "--iterations",
-    "20",
-];
+use crate::common::{CONDITIONAL, Finished, Scratch, bytes, size_of_picture, tree};
 
 /// Two runs, `a` without and `b` with classes.
 fn trained() -> Scratch {

@@ -1,6 +1,7 @@
 //! Keep what is connected over a length, and drop short pieces.
 
 use super::grid::Grid;
+use crate::restore::around;
 
 /// A scratch goes on where it stands out by this share of what it must stand out by somewhere.
 const SHARE_TO_GO_ON: f32 = 0.5;
@@ -74,14 +75,6 @@ pub(super) fn without_gaps(scratches: &[bool], size: [usize; 2]) -> Vec<bool> {
     let places = 0..scratches.len();
     let filled = places.map(|place| scratches[place] || of_scratch(place) >= NEIGHBOURS_TO_JOIN);
     filled.collect()
-}
-
-/// A pixel and its eight neighbours.
-fn around(place: usize, [height, width]: [usize; 2]) -> impl Iterator<Item = usize> {
-    let (row, column) = (place / width, place % width);
-    let rows = row.saturating_sub(1)..(row + 2).min(height);
-    let columns = column.saturating_sub(1)..(column + 2).min(width);
-    rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
 }
 
 #[cfg(test)]
