@@ -2,7 +2,7 @@
 //!
 //! One step: x̂ = y − s·∇E(y), the mean of the clean pictures that y may come from (Miyasawa 1961; Raphan &
 //! Simoncelli, *Least squares estimation without priors or supervision*, 2011, eq. 2.6), with the s for which the
-//! energy was trained: [`Denoising`](ebm_train::Denoising).
+//! energy was trained, and the σ of the noise told to one that takes it: [`Denoising`](ebm_train::Denoising).
 
 mod noise;
 mod tiles;
@@ -104,6 +104,9 @@ impl Default for DenoiseOptions {
 pub struct Denoised {
     /// The picture; values may lie a little outside 0 and 1.
     pub planes: Planes,
+    /// σ of the noise as given or measured, of several images the root mean square; `None` where the model found it by
+    /// itself.
+    pub sigma: Option<f64>,
     /// Standard deviation of what was taken away.
     pub taken: f64,
 }
@@ -114,16 +117,18 @@ pub struct Denoiser {
     energy: Frozen<Network>,
     shape: ImageShape,
     locality: Option<Locality>,
-    /// σ₀ of an energy that is not told the noise.
+    /// σ₀ where the step of all noise is σ₀²∇E.
     reference: Option<f64>,
+    /// The least and the greatest σ that the energy has learned to be told; `None` where it is not told.
+    sigma_range: Option<[f64; 2]>,
     /// Side of the largest tile.
     tile: usize,
     device: Device,
 }
 
 impl Denoiser {
-    /// The model that comes with the program: for photographs with Gaussian noise of up to 75/255, whatever its
-    /// strength; grey, and each colour by itself.
+    /// The model that comes with the program: for photographs with Gaussian noise of up to 75/255, whose strength it is
+    /// told; grey, and each colour by itself.
     pub fn shipped(device: &Device) -> Self {
         let whole = "the model that comes with the program is whole, as its tests say";
         let config = Config::resolve(SHIPPED_PRESET, None, &[]).expect(whole);
@@ -154,6 +159,8 @@ impl Denoiser {
             energy,
             shape,
             reference: config.objective.noise_reference,
+            sigma_range: (config.objective.tells_noise())
+                .then_some([config.objective.noise_min, config.objective.noise_max]),
             device: device.clone(),
         }
     }
@@ -167,11 +174,13 @@ impl Denoiser {
 
     /// Whether it finds the strength of the noise by itself.
     pub fn is_blind(&self) -> bool {
-        self.reference.is_some()
+        self.reference.is_some() && self.sigma_range.is_none()
     }
 
     /// The picture without its noise. A model of grey images takes each colour by itself; one of colours takes a
-    /// grey picture as three equal ones. `report` is told of every part of the work: how many are done, of how many.
+    /// grey picture as three equal ones. An energy whose step depends on σ, and that is given none, has it measured
+    /// ([`noise_level`]), of each image that it takes; a σ outside the range that it has learned is told as the nearest
+    /// end. `report` is told of every part of the work: how many are done, of how many.
     ///
     /// # Errors
     /// Where the model cannot take the picture, or it holds what is no number.
@@ -184,40 +193,79 @@ impl Denoiser {
         options: DenoiseOptions,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Denoised, DenoiseError> {
-        let gradient = self.gradient(picture, report)?;
-        let slope = root_mean_square(&gradient);
-        let step = match (self.reference, options.sigma) {
-            (Some(reference), None) => reference * reference,
-            (Some(reference), Some(sigma)) => {
-                let found = reference * reference;
-                let asked = sigma / slope; // infinite where there is no slope
-                asked.min(MOST_FACTOR * found)
-            }
-            (None, sigma) => sigma.unwrap_or_else(|| noise_level(picture)).powi(2),
+        let sigmas = match options.sigma {
+            Some(sigma) => Some(vec![sigma]),
+            None if self.is_blind() => None,
+            None => Some(self.measured(picture)),
         };
-        let step = (options.strength * step) as f32;
+        let gradient = self.gradient(picture, sigmas.as_deref().unwrap_or_default(), report)?;
+        let slope = root_mean_square(&gradient);
+        let steps = match (self.reference, &sigmas) {
+            (Some(reference), Some(sigmas)) if self.sigma_range.is_none() => {
+                let found = reference * reference;
+                let asked = sigmas[0] / slope; // infinite where there is no slope
+                vec![asked.min(MOST_FACTOR * found)]
+            }
+            (Some(reference), _) => vec![reference * reference],
+            (None, sigmas) => {
+                let sigmas = sigmas.iter().flatten();
+                sigmas.map(|sigma| self.learned(*sigma).powi(2)).collect()
+            }
+        };
         let mut planes = picture.clone();
-        for (value, slope) in planes.pixels.iter_mut().zip(&gradient) {
-            *value -= step * slope;
+        let of_step = picture.pixels.len() / steps.len();
+        for (place, (value, slope)) in planes.pixels.iter_mut().zip(&gradient).enumerate() {
+            *value -= (options.strength * steps[place / of_step]) as f32 * slope;
         }
+        let pairs = picture.pixels.iter().zip(&planes.pixels);
+        let taken: Vec<f32> = pairs.map(|(before, after)| before - after).collect();
         Ok(Denoised {
-            taken: f64::from(step) * slope,
+            sigma: sigmas.map(|sigmas| {
+                let squares: f64 = sigmas.iter().map(|sigma| sigma * sigma).sum();
+                (squares / sigmas.len() as f64).sqrt()
+            }),
+            taken: root_mean_square(&taken),
             planes,
         })
     }
 
+    /// σ of each of the images as which the energy takes a picture, measured.
+    fn measured(&self, picture: &Planes) -> Vec<f64> {
+        if self.shape.channels == picture.shape.channels {
+            return vec![noise_level(picture)];
+        }
+        let shape = ImageShape {
+            channels: 1,
+            ..picture.shape
+        };
+        let of_plane = |pixels: &[f32]| {
+            let pixels = pixels.to_vec();
+            noise_level(&Planes { pixels, shape })
+        };
+        picture.each().map(of_plane).collect()
+    }
+
+    /// σ, or the nearest to it that the energy has learned to be told.
+    fn learned(&self, sigma: f64) -> f64 {
+        match self.sigma_range {
+            Some([_, most]) => sigma.min(most),
+            None => sigma,
+        }
+    }
+
     /// The noise that one step takes off a picture whose noise has this σ, of its shape.
     pub(crate) fn noise_of(&self, picture: &Planes, sigma: f64) -> Result<Vec<f32>, DenoiseError> {
-        let step = self.reference.unwrap_or(sigma).powi(2) as f32;
-        let mut gradient = self.gradient(picture, &mut |_, _| {})?;
+        let step = self.reference.unwrap_or(self.learned(sigma)).powi(2) as f32;
+        let mut gradient = self.gradient(picture, &[sigma], &mut |_, _| {})?;
         gradient.iter_mut().for_each(|slope| *slope *= step);
         Ok(gradient)
     }
 
-    /// ∇E of the picture, of its shape.
+    /// ∇E of the picture, of its shape, with noise of this σ, or of one for each of the images as which it is taken.
     fn gradient(
         &self,
         picture: &Planes,
+        sigmas: &[f64],
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>, DenoiseError> {
         let pixels = &picture.pixels;
@@ -231,7 +279,11 @@ impl Denoiser {
         if let Some((place, &value)) = values.find(|(_, value)| !value.is_finite()) {
             return Err(DenoiseError::NotFinite { place, value });
         }
-        let gradient = self.gradient_of_picture(picture, report)?;
+        let told = self.sigma_range.map(|[least, most]| {
+            let sigmas = sigmas.iter().map(|sigma| sigma.clamp(least, most) as f32);
+            sigmas.collect::<Vec<_>>()
+        });
+        let gradient = self.gradient_of_picture(picture, told.as_deref(), report)?;
         match gradient.iter().all(|slope| slope.is_finite()) {
             true => Ok(gradient),
             false => Err(DenoiseError::TooLarge),
@@ -241,12 +293,13 @@ impl Denoiser {
     fn gradient_of_picture(
         &self,
         picture: &Planes,
+        told: Option<&[f32]>,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>, DenoiseError> {
         let (mine, its) = (self.shape.channels, picture.shape.channels);
         match (mine, its) {
             (mine, its) if mine == its => {
-                self.gradient_of_images(&picture.pixels, picture.shape, report)
+                self.gradient_of_images(&picture.pixels, picture.shape, told, report)
             }
             // Every colour is an image of its own.
             (1, 3) => {
@@ -254,7 +307,7 @@ impl Denoiser {
                     channels: 1,
                     ..picture.shape
                 };
-                self.gradient_of_images(&picture.pixels, plane, report)
+                self.gradient_of_images(&picture.pixels, plane, told, report)
             }
             // The mean of the three steps: of all greys the nearest to them.
             (3, 1) => {
@@ -263,7 +316,7 @@ impl Denoiser {
                     ..picture.shape
                 };
                 let gradient =
-                    self.gradient_of_images(&picture.pixels.repeat(3), colours, report)?;
+                    self.gradient_of_images(&picture.pixels.repeat(3), colours, told, report)?;
                 let plane = picture.pixels.len();
                 let mean = |i: usize| (0..3).map(|c| gradient[c * plane + i]).sum::<f32>() / 3.0;
                 Ok((0..plane).map(mean).collect())
@@ -277,6 +330,7 @@ impl Denoiser {
         &self,
         pixels: &[f32],
         shape: ImageShape,
+        told: Option<&[f32]>,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>, DenoiseError> {
         let size = [shape.height, shape.width];
@@ -313,7 +367,15 @@ impl Denoiser {
                     [some.len() * images, shape.channels, height, width],
                 );
                 let x = Tensor::from_data(seen, &self.device);
-                let (_, slopes) = score::energies_and_gradients(&self.energy, x);
+                let (_, slopes) = match told {
+                    Some(sigmas) => {
+                        let of_tile = sigmas.repeat(images / sigmas.len());
+                        let sigmas = of_tile.repeat(some.len());
+                        let noise = Tensor::from_floats(sigmas.as_slice(), &self.device);
+                        score::energies_and_gradients(&self.energy.with_noise(noise), x)
+                    }
+                    None => score::energies_and_gradients(&self.energy, x),
+                };
                 for (tile, slopes) in some.iter().zip(slopes.chunks(num_planes * height * width)) {
                     let planes = slopes.chunks(height * width);
                     let whole = gradient.chunks_mut(size[0] * size[1]);

@@ -321,10 +321,12 @@ impl Denoiser {
             }
             report(step);
             if sigma < LAST_SIGMA {
+                sigma *= 1.0 - h;
                 break;
             }
             let gamma = ((1.0 - BETA * h).powi(2) - (1.0 - h).powi(2)).sqrt() * sigma;
             noise.add(&mut x, step, gamma);
+            sigma *= 1.0 - BETA * h;
         }
         // The rest of the noise.
         let descent = self.noise_of(&x, sigma)?;

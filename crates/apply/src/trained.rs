@@ -149,6 +149,11 @@ impl Trained {
         self.state.model.num_classes()
     }
 
+    /// Whether the energy is told σ of an image's noise.
+    pub fn sees_noise(&self) -> bool {
+        self.state.model.sees_noise()
+    }
+
     /// The class of this name or number.
     ///
     /// # Errors

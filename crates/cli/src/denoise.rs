@@ -23,8 +23,7 @@ use files::{Job, jobs};
 ///
 /// Pictures of any size, grey or in colour, of 8 or 16 bits, whole folders, or arrays of f32, [h, w] or
 /// [n, h, w, c], 0 for black and 1 for white, whose values may lie outside. The model that comes with the program is
-/// for photographs with Gaussian noise of up to 75/255; it finds the strength of the noise by itself. Opacity and
-/// colour profiles are kept.
+/// for photographs with Gaussian noise of up to 75/255. Opacity and colour profiles are kept.
 #[derive(Args, Debug)]
 pub(crate) struct DenoiseArgs {
     /// Pictures, folders of pictures, or arrays
@@ -39,8 +38,8 @@ pub(crate) struct DenoiseArgs {
     #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
 
-    /// Standard deviation of the noise to take away, where white is 255, but at most twice what the model finds; auto:
-    /// the model finds it, or it is measured
+    /// Standard deviation of the noise, where white is 255; auto: measured in the picture, or left to a model that finds
+    /// it by itself, of which a given one takes away at most twice what it finds
     #[arg(long, value_name = "σ|auto", default_value = "auto", value_parser = sigma)]
     sigma: Sigma,
 
@@ -48,7 +47,8 @@ pub(crate) struct DenoiseArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = strength)]
     strength: f64,
 
-    /// Print a JSON object a picture: input, output, taken (standard deviation, of 255), seconds
+    /// Print a JSON object a picture: input, output, sigma (as given or measured) and taken
+    /// (what was taken away), both standard deviations, of 255, seconds
     #[arg(long)]
     json: bool,
 
@@ -90,6 +90,7 @@ const STEPS: u64 = 1000;
 struct Report<'a> {
     input: &'a Path,
     output: &'a Path,
+    sigma: Option<f64>,
     taken: f64,
     seconds: f64,
 }
@@ -158,22 +159,26 @@ impl DenoiseArgs {
             strength: self.strength,
         };
         let num = pictures.len();
-        let mut squares = 0.0;
+        let (mut squares, mut squares_told) = (0.0, None);
         for (place, planes) in pictures.each_mut().enumerate() {
             let mut of_planes = |part, parts| report(place * parts + part, num * parts);
             let denoised = denoiser.denoise(planes, options, &mut of_planes);
             let Denoised {
                 planes: clean,
+                sigma,
                 taken,
             } = denoised.with_context(named)?;
             squares += taken * taken;
+            squares_told = sigma.map(|sigma| squares_told.unwrap_or(0.0) + sigma * sigma);
             *planes = clean;
         }
         job.write(pictures)?;
+        let mean_of_255 = |squares: f64| 255.0 * (squares / num as f64).sqrt();
         let said = Report {
             input: &job.input,
             output: &job.output,
-            taken: 255.0 * (squares / num as f64).sqrt(),
+            sigma: squares_told.map(mean_of_255),
+            taken: mean_of_255(squares),
             seconds: begin.elapsed().as_secs_f64(),
         };
         if self.json {
@@ -181,7 +186,11 @@ impl DenoiseArgs {
         } else {
             say(job.output.display())?;
             if !quiet {
-                tell!("{}: noise of {:.1}/255 taken away", named(), said.taken);
+                let measured = match (self.sigma, said.sigma) {
+                    (Sigma::Auto, Some(sigma)) => format!("noise of {sigma:.1}/255 measured, "),
+                    _ => String::new(),
+                };
+                tell!("{}: {measured}{:.1}/255 taken away", named(), said.taken);
             }
         }
         Ok(())

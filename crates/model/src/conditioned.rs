@@ -1,15 +1,15 @@
-//! Give every image of an energy its class, its noise level, or both.
+//! Give every image of an energy its class, its noise level or its noise.
 
 use core::ops::Range;
 
 use burn::tensor::{Int, Tensor};
 use ebm_core::{Energy, energy_and_gradient};
 
-use crate::energy::{EnergyContext, EnergyModel, energy_in};
+use crate::energy::{EnergyContext, EnergyModel};
 
-/// The energy of a frozen network that is given one class per row of the batch, one noise level per row,
-/// or both. Without classes it is the free energy of a model with classes, without levels that at level
-/// 0. A model ignores what it has none of.
+/// The energy of a frozen network that is given something of every row of the batch: its class, its noise level, the
+/// σ of its noise. Without classes it is the free energy of a model with classes, without levels that at level 0,
+/// without noise that at σ = 0. A model ignores what it has none of.
 #[derive(Clone, Debug)]
 pub struct Conditioned<'a, M> {
     model: &'a M,
@@ -17,30 +17,29 @@ pub struct Conditioned<'a, M> {
     classes: Option<Tensor<1, Int>>,
     /// `[batch]`.
     levels: Option<Tensor<1, Int>>,
+    /// σ, `[batch]`.
+    noise: Option<Tensor<1>>,
 }
 
 impl<'a, M: EnergyModel> Conditioned<'a, M> {
-    /// E(·, y).
-    ///
-    /// # Shapes
-    /// - `classes`: `[batch]`
-    pub(crate) fn given(model: &'a M, classes: Tensor<1, Int>) -> Self {
-        Self {
-            model,
-            classes: Some(classes),
-            levels: None,
-        }
-    }
-
-    /// The energy at the noise level of every image.
-    ///
-    /// # Shapes
-    /// - `levels`: `[batch]`
-    pub(crate) fn leveled(model: &'a M, levels: Tensor<1, Int>) -> Self {
+    /// E(·), given nothing yet.
+    pub(crate) fn marginal(model: &'a M) -> Self {
         Self {
             model,
             classes: None,
-            levels: Some(levels),
+            levels: None,
+            noise: None,
+        }
+    }
+
+    /// The same energy with the class of every image.
+    ///
+    /// # Shapes
+    /// - `classes`: `[batch]`
+    pub fn given(self, classes: Tensor<1, Int>) -> Self {
+        Self {
+            classes: Some(classes),
+            ..self
         }
     }
 
@@ -55,53 +54,61 @@ impl<'a, M: EnergyModel> Conditioned<'a, M> {
         }
     }
 
-    /// What the model takes of classes and levels.
-    fn context(&self) -> EnergyContext<'_> {
-        let model = self.model;
-        EnergyContext {
-            classes: self.classes.as_ref().filter(|_| model.num_classes() > 0),
-            levels: self.levels.as_ref().filter(|_| model.num_levels() > 0),
-            dropout: None,
+    /// The same energy of images whose noise is known.
+    ///
+    /// # Shapes
+    /// - `noise`: `[batch]`, σ
+    pub fn with_noise(self, noise: Tensor<1>) -> Self {
+        Self {
+            noise: Some(noise),
+            ..self
         }
+    }
+
+    /// What the model takes of all that is given.
+    fn context(&self) -> EnergyContext<'_> {
+        self.model.takes(EnergyContext {
+            classes: self.classes.as_ref(),
+            levels: self.levels.as_ref(),
+            noise: self.noise.as_ref(),
+            dropout: None,
+        })
     }
 }
 
 impl<M: EnergyModel + Sync> Energy<4> for Conditioned<'_, M> {
     fn energies(&self, x: Tensor<4>) -> Tensor<1> {
-        match self.context() {
-            // What a model may compute for all classes at once.
-            EnergyContext {
-                classes: None,
-                levels: None,
-                ..
-            } => self.model.energy(x),
-            context => energy_in(self.model, x, context),
-        }
+        self.model.energy_in(x, self.context())
     }
 
     fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
         let context = self.context();
-        let fused = match context.levels {
-            Some(_) => None, // no such kernel takes levels
-            None => self.model.fused_energy_and_gradient(&x, context.classes),
+        let fused = match (context.levels, context.noise) {
+            (None, None) => self.model.fused_energy_and_gradient(&x, context.classes),
+            _ => None, // no such kernel takes them
         };
         fused.unwrap_or_else(|| energy_and_gradient(x, &|x| self.energies(x)))
     }
 
     fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Energy<4> + '_>> {
         let EnergyContext {
-            classes, levels, ..
+            classes,
+            levels,
+            noise,
+            ..
         } = self.context();
-        if classes.is_none() && levels.is_none() {
+        if classes.is_none() && levels.is_none() && noise.is_none() {
             return None;
         }
         let of_rows = |all: Option<&Tensor<1, Int>>| {
             all.map(|all| all.clone().narrow(0, rows.start, rows.len()))
         };
+        let noise = noise.map(|all| all.clone().narrow(0, rows.start, rows.len()));
         Some(Box::new(Self {
             model: self.model,
             classes: of_rows(classes),
             levels: of_rows(levels),
+            noise,
         }))
     }
 }

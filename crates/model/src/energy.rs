@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor};
 
 use crate::layers::NormedWeight;
-use crate::ops::{Factors, assert_class_per_image, assert_level_per_image};
+use crate::ops::{Factors, assert_class_per_image, assert_level_per_image, assert_noise_per_image};
 
 /// What an energy depends on besides the images.
 #[derive(Clone, Copy, Default)]
@@ -13,6 +13,8 @@ pub struct EnergyContext<'a> {
     pub classes: Option<&'a Tensor<1, Int>>,
     /// The noise level of every image, `[batch]`, for a model with levels; level 0 for all where absent.
     pub levels: Option<&'a Tensor<1, Int>>,
+    /// σ of the noise of every image, `[batch]`, for a model that is told it; 0 for all where absent.
+    pub noise: Option<&'a Tensor<1>>,
     /// Factors of a layer's output while training, for models with dropout.
     pub dropout: Option<&'a DropoutMask<'a>>,
 }
@@ -53,6 +55,19 @@ impl EnergyContext<'_> {
         }
         Self { levels, ..self }
     }
+
+    /// The context with a σ for each of `batch` images, or with none where none is given or the model does not see
+    /// noise.
+    ///
+    /// # Panics
+    /// If the model is told, and the context has another number of them than there are images.
+    pub fn checked_noise(self, sees_noise: bool, batch: usize) -> Self {
+        let noise = self.noise.filter(|_| sees_noise);
+        if let Some(noise) = noise {
+            assert_noise_per_image(noise.dims()[0], batch);
+        }
+        Self { noise, ..self }
+    }
 }
 
 /// An energy function of images, p(x) ∝ exp(−E(x)).
@@ -68,6 +83,12 @@ pub trait EnergyModel: Module {
         0
     }
 
+    /// Whether the energy may be told σ of the noise of an image. Where it is not, it takes σ = 0, which is less than
+    /// most have learned.
+    fn sees_noise(&self) -> bool {
+        false
+    }
+
     /// E(x), or E(x, y), of every image, each a function of its own image alone.
     ///
     /// # Shapes
@@ -75,8 +96,8 @@ pub trait EnergyModel: Module {
     /// - returns: `[batch]`
     ///
     /// # Panics
-    /// If the model has classes and the context does not have one for each image, or the model has levels
-    /// and the context another number of them than there are images.
+    /// If the model has classes and the context does not have one for each image, or the model has levels or is
+    /// told the noise, and the context has another number of them than there are images.
     fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1>;
 
     /// E(x, y) of every image under its class. A model without classes ignores them.
@@ -88,12 +109,11 @@ pub trait EnergyModel: Module {
     /// # Panics
     /// If the model has classes and `y` is not as long as the batch.
     fn energy_given(&self, x: Tensor<4>, y: &Tensor<1, Int>) -> Tensor<1> {
-        let classes = (self.num_classes() > 0).then_some(y);
         let context = EnergyContext {
-            classes,
+            classes: Some(y),
             ..EnergyContext::default()
         };
-        self.energy_with(x, context)
+        self.energy_with(x, self.takes(context))
     }
 
     /// The energy of every image and its gradient with respect to the image, where the device has one
@@ -129,6 +149,41 @@ pub trait EnergyModel: Module {
         }
     }
 
+    /// E(x, y) of every image in a context, or E(x), the free energy, of a model with classes where it has none.
+    /// What the model cannot be given is ignored.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`
+    /// - returns: `[batch]`
+    ///
+    /// # Panics
+    /// As [`energy_with`](Self::energy_with).
+    fn energy_in(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1> {
+        match self.takes(context) {
+            // What a model may compute for all classes at once.
+            EnergyContext {
+                classes: None,
+                levels: None,
+                noise: None,
+                dropout: None,
+            } => self.energy(x),
+            context if self.num_classes() == 0 || context.classes.is_some() => {
+                self.energy_with(x, context)
+            }
+            context => free_energy(one_class_at_a_time(self, x, context)),
+        }
+    }
+
+    /// What the model takes of a context.
+    fn takes<'a>(&self, context: EnergyContext<'a>) -> EnergyContext<'a> {
+        EnergyContext {
+            classes: context.classes.filter(|_| self.num_classes() > 0),
+            levels: context.levels.filter(|_| self.num_levels() > 0),
+            noise: context.noise.filter(|_| self.sees_noise()),
+            ..context
+        }
+    }
+
     /// E(x, y) of every image under every class.
     ///
     /// # Shapes
@@ -150,20 +205,6 @@ pub trait EnergyModel: Module {
     /// The network's weights under spectral norm, each with its singular vectors.
     fn spectral_norms(&mut self) -> Vec<NormedWeight<'_>> {
         Vec::new()
-    }
-}
-
-/// E(x) of every image in a context, whose classes may be missing: the free energy of a model with
-/// classes, then.
-pub(crate) fn energy_in<M: EnergyModel>(
-    model: &M,
-    x: Tensor<4>,
-    context: EnergyContext<'_>,
-) -> Tensor<1> {
-    if model.num_classes() == 0 || context.classes.is_some() {
-        model.energy_with(x, context)
-    } else {
-        free_energy(one_class_at_a_time(model, x, context))
     }
 }
 

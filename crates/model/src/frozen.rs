@@ -56,12 +56,18 @@ impl<M: EnergyModel> Frozen<M> {
         }
     }
 
+    /// E(x), the free energy of a model with classes; give it classes, levels or noise with the methods of
+    /// [`Conditioned`].
+    pub fn marginal(&self) -> Conditioned<'_, M> {
+        Conditioned::marginal(&self.0)
+    }
+
     /// E(·, y) with the class of every image.
     ///
     /// # Shapes
     /// - `classes`: `[batch]`
     pub fn given(&self, classes: Tensor<1, Int>) -> Conditioned<'_, M> {
-        Conditioned::given(&self.0, classes)
+        self.marginal().given(classes)
     }
 
     /// The energy at the noise level of every image; with
@@ -71,7 +77,15 @@ impl<M: EnergyModel> Frozen<M> {
     /// # Shapes
     /// - `levels`: `[batch]`, each below [`EnergyModel::num_levels`]
     pub fn at_levels(&self, levels: Tensor<1, Int>) -> Conditioned<'_, M> {
-        Conditioned::leveled(&self.0, levels)
+        self.marginal().at_levels(levels)
+    }
+
+    /// The energy of images whose noise is known. A model that is not told it ignores it.
+    ///
+    /// # Shapes
+    /// - `noise`: `[batch]`, σ, for pixels in [0, 1]
+    pub fn with_noise(&self, noise: Tensor<1>) -> Conditioned<'_, M> {
+        self.marginal().with_noise(noise)
     }
 
     /// A copy on another device, its weights constants of f32.

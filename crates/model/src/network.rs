@@ -117,6 +117,15 @@ impl EnergyModel for Network {
         }
     }
 
+    fn sees_noise(&self) -> bool {
+        match self {
+            Self::Conv(net) => net.sees_noise(),
+            Self::Res(net) => net.sees_noise(),
+            Self::UNet(net) => net.sees_noise(),
+            Self::Pooled(net) => net.sees_noise(),
+        }
+    }
+
     /// Computed in the dtype of the weights, returned in that of the images.
     fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1> {
         let image_dtype = x.dtype();

@@ -4,8 +4,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, energy_and_gradient, index_tensor, pieces_of};
 use ebm_model::{
-    Activation, ConvNetConfig, EnergyModel, Frozen, Head, ImageShape, Network, NetworkConfig,
-    PooledNetConfig, ResNetConfig, UNetConfig,
+    Activation, ConvNetConfig, EnergyContext, EnergyModel, Frozen, Head, ImageShape, Network,
+    NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 const MNIST: ImageShape = ImageShape::new(1, 28, 28);
@@ -48,6 +48,16 @@ fn networks() -> Vec<(&'static str, NetworkConfig)> {
                 spectral_norm: true,
                 energy_scale: 0.5,
                 ..unet(&[4, 8, 8], Head::HalfSquared)
+            }),
+        ),
+        (
+            "unet that is told noise",
+            NetworkConfig::UNet(UNetConfig {
+                noise_map: true,
+                patch: 2,
+                input_scale: 2.0,
+                energy_scale: 0.05,
+                ..unet(&[4, 8], Head::HalfSquared)
             }),
         ),
         ("pooled", NetworkConfig::Pooled(pooled())),
@@ -226,12 +236,13 @@ fn assert_computes_as_the_cpu(device: &Device, tolerance: f32) {
         let net = build(&config, MNIST);
         let x = images(pixels_for(&config, 3), MNIST, DType::F32);
         let expected = all_gradients(&tracked(&net), x.clone());
-        let energies = floats(net.energy(x.clone()));
+        let energies = floats(net.with_noise(noise(&x)).energies(x.clone()));
         let net = net.on_device(device);
         let x = Tensor::from_data(x.to_data(), device);
         // Samplers use constant weights, for which a device may have other kernels.
-        let (with_gradient, of_x) = net.energies_and_gradients(x.clone());
-        for there in [net.energy(x.clone()), with_gradient] {
+        let told = net.with_noise(noise(&x));
+        let (with_gradient, of_x) = told.energies_and_gradients(x.clone());
+        for there in [told.energies(x.clone()), with_gradient] {
             for (there, here) in floats(there).into_iter().zip(&energies) {
                 let error = (there - here).abs() / here.abs().max(1.0);
                 assert!(
@@ -292,6 +303,13 @@ fn all_networks() -> Vec<(&'static str, NetworkConfig)> {
     all
 }
 
+/// σ of images, for networks that are told it, `[batch]`.
+fn noise(x: &Tensor<4>) -> Tensor<1> {
+    let batch = x.dims()[0];
+    let values: Vec<f32> = (0..batch).map(|i| 0.05 + 0.1 * i as f32).collect();
+    Tensor::from_data(TensorData::new(values, [batch]), &x.device().inner())
+}
+
 /// The gradients of Σ E(x) with respect to x and to every parameter.
 fn all_gradients(net: &Network, x: Tensor<4>) -> Vec<Vec<f64>> {
     struct Collect<'a>(&'a Gradients, Vec<Vec<f64>>);
@@ -302,7 +320,12 @@ fn all_gradients(net: &Network, x: Tensor<4>) -> Vec<Vec<f64>> {
         }
     }
     let x = x.autodiff().require_grad();
-    let gradients = net.energy(x.clone()).sum().backward();
+    let noise = noise(&x);
+    let context = EnergyContext {
+        noise: Some(&noise),
+        ..EnergyContext::default()
+    };
+    let gradients = net.energy_in(x.clone(), context).sum().backward();
     let of_x = x.grad(&gradients).expect("the image matters");
     let mut collect = Collect(&gradients, vec![of_x.into_data().iter::<f64>().collect()]);
     net.visit(&mut collect);

@@ -42,8 +42,9 @@ mod trainer;
 mod watch;
 
 pub use config::{
-    Config, ConfigError, Generative, Key, ModelConfig, NetworkName, ObjectiveConfig, ObjectiveKind,
-    OnDivergence, OutputConfig, Phase, RollbackConfig, Settings, initial_model, preset,
+    Conditions, Config, ConfigError, Generative, Key, ModelConfig, NetworkName, ObjectiveConfig,
+    ObjectiveKind, OnDivergence, OutputConfig, Phase, RollbackConfig, Settings, initial_model,
+    preset,
 };
 pub use directional::directional_derivative;
 pub use error::TrainError;

@@ -57,6 +57,9 @@ pub(super) struct Note {
     /// Whether classes choose an output of the last layer, as `model.class_head`.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     class_head: bool,
+    /// Whether the first layer of a U-Net sees 2σ·`input_scale` of an image's noise σ as one more channel.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    noise_map: bool,
     /// Its nonlinearity, as `model.activation`.
     activation: Option<Activation>,
     /// Whether the first layer sees 2x − 1 instead of x.
@@ -98,6 +101,7 @@ impl Note {
         Self {
             num_classes,
             class_names,
+            noise_map: trained.sees_noise(),
             weights: weights.to_owned(),
             ..Self::of_network(&trained.config().model, trained.shape())
         }

@@ -111,6 +111,13 @@ fn objectives_without_chains_go_on_as_well() {
     for more in more {
         assert_goes_on(&[&keys, *more].concat());
     }
+    assert_goes_on(&[
+        "objective.kind=denoising",
+        "objective.noise_conditional=true",
+        "model.filters=none",
+        "model.network=unet",
+        "model.widths=[4, 8]",
+    ]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ mod tape;
 mod tests;
 
 pub use activation::Activation;
-pub(crate) use classes::{assert_class_per_image, assert_level_per_image};
+pub(crate) use classes::{assert_class_per_image, assert_level_per_image, assert_noise_per_image};
 pub use ebm_kernels::conv::Factors;
 pub(crate) use functions::{
     add, conv2d, dense, dense_of_images, double, fork, halve, join, scale, shift, space_mean,

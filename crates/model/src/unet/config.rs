@@ -43,6 +43,9 @@ pub struct UNetConfig {
     pub attention: bool,
     /// Noise levels that the energy may be given; 0 for none. Each level then has a bias in every block.
     pub levels: usize,
+    /// Whether the network sees σ of an image's noise, 2σ in the units of c, as one more channel of every pixel (Zhang,
+    /// Zuo & Zhang, *FFDNet*, 2018).
+    pub noise_map: bool,
     /// s: the network sees s·c, and the image that it makes is divided by s. Above 1 its activations bend within
     /// smaller differences of pixels, such as those of weak noise.
     pub input_scale: f64,
@@ -66,6 +69,7 @@ impl Default for UNetConfig {
             activation: Activation::Swish,
             attention: false,
             levels: 0,
+            noise_map: false,
             input_scale: 1.0,
             energy_scale: 1.0,
             spectral_norm: false,
@@ -95,7 +99,7 @@ impl UNetConfig {
         let stem = ConvSpec {
             bias: true,
             bound,
-            ..ConvSpec::same([of_patch, self.widths[0]], 3)
+            ..ConvSpec::same([of_patch + usize::from(self.noise_map), self.widths[0]], 3)
         };
         let stem = stem.init(rng, device);
         let (mut down, mut channels) = (Vec::new(), self.widths[0]);
@@ -127,6 +131,7 @@ impl UNetConfig {
             energy_scale: self.energy_scale,
             num_classes: self.num_classes,
             num_levels: self.levels,
+            sees_noise: self.noise_map,
         })
     }
 

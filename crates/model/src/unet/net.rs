@@ -14,9 +14,10 @@ use crate::ops::{
 };
 use crate::work::Work;
 
-/// E(x) or E(x, y), at a noise level or none: a convolution of the patches of c = 2x − 1; stages of residual blocks, each
-/// at half the size of the one before; the way back up, where what was doubled in size is joined with
-/// what the stage gave on the way down; an image f(c), and one scalar of both.
+/// E(x) or E(x, y): a convolution of the patches of c = 2x − 1, with σ of their noise where it is told; stages of
+/// residual blocks, each at half the size of the one before; the way back up, where what was doubled in size is joined
+/// with what the stage gave on the way down; an image f(c), and one scalar of both. Blocks have biases by class and noise
+/// level.
 #[derive(Module, Debug)]
 pub struct UNet {
     pub(super) stem: Conv,
@@ -42,6 +43,8 @@ pub struct UNet {
     pub(super) num_classes: usize,
     #[module(skip)]
     pub(super) num_levels: usize,
+    #[module(skip)]
+    pub(super) sees_noise: bool,
 }
 
 /// The last layer, and what makes an energy of its output, as [`Head`](super::Head).
@@ -89,7 +92,11 @@ impl UNet {
     /// - `c`: `[batch, channels, height, width]`
     /// - returns: `[batch, width, height / 2ⁿp, width / 2ⁿp]` after n halvings of patches of side p
     fn encode(&self, c: Tensor<4>, context: EnergyContext<'_>) -> (Tensor<4>, Vec<Tensor<4>>) {
-        let mut h = self.stem.forward(to_patches(c, self.patch));
+        let seen = to_patches(c, self.patch);
+        let mut h = self.stem.forward(match self.sees_noise {
+            true => self.with_noise_map(seen, context.noise),
+            false => seen,
+        });
         let mut skips = Vec::new();
         for (stage, blocks) in self.down.chunks(self.blocks).enumerate() {
             if stage > 0 {
@@ -107,6 +114,29 @@ impl UNet {
             h = attention.forward(h);
         }
         (h, skips)
+    }
+
+    /// One more channel, 2sσ everywhere, where s·c is seen.
+    ///
+    /// # Shapes
+    /// - `seen`: `[batch, channels, height, width]`, `noise`: `[batch]`, 0 where absent
+    /// - returns: `[batch, channels + 1, height, width]`
+    pub(super) fn with_noise_map(&self, seen: Tensor<4>, noise: Option<&Tensor<1>>) -> Tensor<4> {
+        let [batch, _, height, width] = seen.dims();
+        let (device, dtype) = (seen.device().inner(), seen.dtype());
+        let scale = 2.0 * self.input_scale;
+        // Not expanded: views that repeat elements are not read alike by all kernels.
+        let map = Tensor::ones([batch, 1, height, width], (&device, dtype));
+        let map = match noise {
+            Some(noise) => map * (noise.clone().cast(dtype) * scale).reshape([batch, 1, 1, 1]),
+            None => map * 0.0,
+        };
+        let map = if seen.is_autodiff() {
+            map.autodiff()
+        } else {
+            map
+        };
+        join(seen, map)
     }
 
     /// f(c), from what [`encode`](Self::encode) gives.
@@ -200,11 +230,16 @@ impl EnergyModel for UNet {
         self.num_levels
     }
 
+    fn sees_noise(&self) -> bool {
+        self.sees_noise
+    }
+
     fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1> {
         let batch = x.dims()[0];
         let context = context
             .checked(self.num_classes, batch)
-            .checked_levels(self.num_levels, batch);
+            .checked_levels(self.num_levels, batch)
+            .checked_noise(self.sees_noise, batch);
         if !matches!(self.out, Output::Pooled(_)) {
             self.assert_divisible(x.dims());
         }

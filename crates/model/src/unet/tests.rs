@@ -170,6 +170,72 @@ fn refuses_one_level_for_all_images() {
     net.at_levels(tensor(&[2])).energies(images(3, SHAPE));
 }
 
+/// σ of some images.
+fn sigmas(values: &[f32]) -> Tensor<1> {
+    Tensor::from_floats(values, &Device::flex())
+}
+
+/// A network that is told noise, and another that takes it as one more channel of its images.
+#[test]
+fn noise_is_one_more_channel_that_the_stem_sees() {
+    let told = UNetConfig {
+        noise_map: true,
+        input_scale: 2.0,
+        ..config(Head::HalfSquared)
+    };
+    let told = Frozen::new(&stirred(net(&told, SHAPE)));
+    assert!(told.sees_noise());
+    assert_eq!(told.stem.weight.dims(), [4, 2, 3, 3]);
+    let x = images(2, SHAPE);
+    let noise = [0.1, 0.3];
+    let seen = told.with_noise_map(x.clone(), Some(&sigmas(&noise)));
+    let [of_image, of_map] = [0, 1].map(|at| floats(seen.clone().narrow(1, at, 1).into_data()));
+    assert_eq!(of_image, floats(x.clone().into_data()));
+    for (values, sigma) in of_map.chunks(SHAPE.pixels()).zip(noise) {
+        assert!(values.iter().all(|value| *value == 4.0 * sigma));
+    }
+
+    let of = |noise: &[f32]| {
+        let energy = told.with_noise(sigmas(noise));
+        let (energies, gradients) = energy.energies_and_gradients(x.clone());
+        (floats(energies.into_data()), floats(gradients.into_data()))
+    };
+    let (energies, gradients) = of(&noise);
+    let (swapped, _) = of(&[0.3, 0.1]);
+    assert!(energies[0] != swapped[0] && energies[1] != swapped[1]);
+    let (without, _) = of(&[0.0, 0.0]);
+    assert_eq!(without, floats(told.energies(x.clone()).into_data()));
+
+    let energy = told.with_noise(sigmas(&noise));
+    let second = energy.of_rows(1..2).expect("noise is of rows");
+    let (energy, gradient) = second.energies_and_gradients(x.narrow(0, 1, 1));
+    assert_eq!(floats(energy.into_data()), energies[1..]);
+    assert_eq!(floats(gradient.into_data()), gradients[SHAPE.pixels()..]);
+}
+
+#[test]
+fn a_model_that_is_not_told_noise_ignores_it() {
+    let net = Frozen::new(&stirred(net(&config(Head::Dot), SHAPE)));
+    let energy = net.with_noise(sigmas(&[0.2]));
+    assert!(energy.of_rows(0..1).is_none());
+    let [got, expected] = [
+        energy.energies(images(2, SHAPE)),
+        net.energies(images(2, SHAPE)),
+    ];
+    assert_eq!(floats(got.into_data()), floats(expected.into_data()));
+}
+
+#[test]
+#[should_panic = "expected the noise of each of 3 images, got 1"]
+fn refuses_one_noise_for_all_images() {
+    let told = UNetConfig {
+        noise_map: true,
+        ..config(Head::Dot)
+    };
+    let told = Frozen::new(&net(&told, SHAPE));
+    told.with_noise(sigmas(&[0.1])).energies(images(3, SHAPE));
+}
+
 fn refused(config: &UNetConfig, [height, width]: [usize; 2]) -> Option<String> {
     let (mut rng, shape) = (
         SmallRng::seed_from_u64(2),

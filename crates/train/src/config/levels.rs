@@ -1,18 +1,59 @@
-//! Give a network the noise levels of `recovery`, and refuse what those do not go with.
+//! Give a network the noise levels of `recovery` and the noise of `denoising`, and refuse what those do not go with.
 
 use ebm_core::Invalid;
 use ebm_langevin::Method;
 
+use super::network::Conditions;
 use super::network_name::NetworkName;
+use super::objective::{ObjectiveConfig, ObjectiveKind};
 use super::settings::Config;
 
 impl Config {
+    /// What the energy may be given, for data of `num_classes` classes.
+    pub fn conditions(&self, num_classes: usize) -> Conditions {
+        Conditions {
+            num_classes,
+            num_levels: self.num_levels(),
+            sees_noise: self.sees_noise(),
+        }
+    }
+
     /// Noise levels that the energy is given, where any part of the run learns them; 0 for none.
     pub fn num_levels(&self) -> usize {
         let of = |config: &Self| config.objective.ladder().map_or(0, |it| it.num_levels());
         let parts = self.parts().unwrap_or_default();
         let of_parts = parts.iter().map(|part| of(&part.config));
         of_parts.fold(of(self), usize::max)
+    }
+
+    /// Whether the energy is told σ of noise, in any part of the run.
+    fn sees_noise(&self) -> bool {
+        let parts = self.parts().unwrap_or_default();
+        let mut of_parts = parts.iter().map(|part| &part.config.objective);
+        self.objective.tells_noise() || of_parts.any(ObjectiveConfig::tells_noise)
+    }
+
+    /// Refuse what an energy that is told noise cannot have: a network that cannot be told, and a last step at a σ
+    /// that nobody tells it.
+    pub(super) fn validate_told_noise(&self) -> Result<(), Invalid> {
+        if self.objective.noise_conditional && self.objective.kind == ObjectiveKind::Jem {
+            let problem =
+                "is for objective.kind=denoising; jem tells classes apart in images without noise";
+            return Err(Invalid::new("objective.noise_conditional", problem));
+        }
+        if !self.objective.tells_noise() {
+            return Ok(());
+        }
+        if self.model.network != NetworkName::Unet {
+            let problem =
+                "is not told the noise of objective.noise_conditional; set model.network=unet";
+            return Err(Invalid::new("model.network", problem));
+        }
+        if self.langevin.final_denoise_std.is_some() {
+            let problem = "does not go with objective.noise_conditional, as chains tell no noise; leave it out, which is langevin.final_denoise_std=none";
+            return Err(Invalid::new("langevin.final_denoise_std", problem));
+        }
+        Ok(())
     }
 
     /// Gradients of a sample of `output.sample_steps` steps, which `recovery` takes at each level.
@@ -96,7 +137,7 @@ mod tests {
         let mut rng = PhiloxRng::new(NoiseKey::new(0, Stream::Weights, 0), 0);
         let plain = resolve(&["model.network=unet"]).expect("valid");
         assert_eq!(plain.num_levels(), 0);
-        let NetworkConfig::UNet(net) = plain.model.network(0, plain.num_levels()) else {
+        let NetworkConfig::UNet(net) = plain.model.network(plain.conditions(0)) else {
             panic!("a U-Net");
         };
         let net = net.init(shape, &mut rng, &Device::flex()).expect("fits");
@@ -150,6 +191,41 @@ mod tests {
         ] {
             let message = recovery(&[more]).expect_err("refused");
             assert!(message.contains(expected), "{more}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_told_noise_where_denoising_learns_it_and_others_are_refused() {
+        let told = "objective.noise_conditional=true";
+        let denoising = ["objective.kind=denoising", "model.network=unet", told];
+        let small = ["model.widths=[4, 4]"];
+        let config = resolve(&[&denoising[..], &small].concat()).expect("valid");
+        let shape = ImageShape::new(1, 8, 8);
+        let net = initial_model(&config, shape, 0, &Device::flex()).expect("fits");
+        assert!(net.sees_noise());
+        let plain = resolve(&[&denoising[..2], &small].concat()).expect("valid");
+        let net = initial_model(&plain, shape, 0, &Device::flex()).expect("fits");
+        assert!(!net.sees_noise());
+
+        let refused = |more: &[&str]| resolve(&[&denoising, more].concat()).expect_err("refused");
+        let message = refused(&["model.network=uva"]);
+        let expected = "`model.network` is not told the noise";
+        assert!(message.contains(expected), "{message}");
+        let message = refused(&["langevin.final_denoise_std=0.1"]);
+        let expected = "`langevin.final_denoise_std` does not go with";
+        assert!(message.contains(expected), "{message}");
+        let message = refused(&["objective.kind=jem", "model.conditional=true"]);
+        let expected = "`objective.noise_conditional` is for objective.kind=denoising";
+        assert!(message.contains(expected), "{message}");
+        // A part of a run is enough, whichever.
+        let phase =
+            |kind: &str| format!("phases=[{{ until = 20, set = [\"objective.kind={kind}\"] }}]");
+        for more in [
+            &[phase("flow").as_str()][..],
+            &["objective.kind=flow", &phase("denoising")],
+        ] {
+            let config = resolve(&[&denoising[..], more].concat()).expect("valid");
+            assert!(config.conditions(0).sees_noise);
         }
     }
 

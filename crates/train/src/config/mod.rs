@@ -21,6 +21,7 @@ mod settings;
 pub use error::ConfigError;
 pub use keys::Key;
 pub use model::ModelConfig;
+pub use network::Conditions;
 pub use network_name::NetworkName;
 pub use objective::{Generative, ObjectiveConfig, ObjectiveKind};
 pub use output::OutputConfig;

@@ -7,11 +7,25 @@ use ebm_model::{
 use super::model::ModelConfig;
 use super::network_name::NetworkName;
 
+/// What an energy may be given besides images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// Classes of the data; 0 for none.
+    pub num_classes: usize,
+    /// Noise levels of the objective; 0 for none. Only `unet` is given them.
+    pub num_levels: usize,
+    /// Whether the objective tells σ of the noise of an image. Only `unet` is told.
+    pub sees_noise: bool,
+}
+
 impl ModelConfig {
-    /// The table from which the network is built, for data of `num_classes` classes and an objective of
-    /// `num_levels` noise levels, 0 for none. Only `unet` is given levels.
-    pub fn network(&self, num_classes: usize, num_levels: usize) -> NetworkConfig {
-        let classes = if self.conditional { num_classes } else { 0 };
+    /// The table from which the network is built; it is given classes only where it is `conditional`.
+    pub fn network(&self, conditions: Conditions) -> NetworkConfig {
+        let classes = if self.conditional {
+            conditions.num_classes
+        } else {
+            0
+        };
         let filters = || self.filters.unwrap_or(self.network.published_filters());
         match self.network {
             NetworkName::Uva => self.conv(ConvNetConfig::uva_with_filters(filters()), classes),
@@ -34,7 +48,7 @@ impl ModelConfig {
                 let net = ResNetConfig::resnet128_with_filters(filters(), classes);
                 self.residual(net.with_activation(Activation::Swish))
             }
-            NetworkName::Unet => self.unet(UNetConfig::default(), classes, num_levels),
+            NetworkName::Unet => self.unet(UNetConfig::default(), classes, conditions),
             NetworkName::Pooled => self.pooled(PooledNetConfig::default(), classes),
         }
     }
@@ -62,7 +76,7 @@ impl ModelConfig {
         })
     }
 
-    fn unet(&self, net: UNetConfig, num_classes: usize, levels: usize) -> NetworkConfig {
+    fn unet(&self, net: UNetConfig, num_classes: usize, conditions: Conditions) -> NetworkConfig {
         NetworkConfig::UNet(UNetConfig {
             widths: self.widths.clone().unwrap_or(net.widths),
             patch: self.patch.unwrap_or(net.patch),
@@ -70,7 +84,8 @@ impl ModelConfig {
             head: self.head.unwrap_or(net.head),
             activation: self.activation.unwrap_or(net.activation),
             attention: self.attention,
-            levels,
+            levels: conditions.num_levels,
+            noise_map: conditions.sees_noise,
             input_scale: self.input_scale.unwrap_or(net.input_scale),
             energy_scale: self.energy_scale.unwrap_or(net.energy_scale),
             spectral_norm: self.spectral_norm.unwrap_or(net.spectral_norm),
@@ -92,7 +107,7 @@ impl ModelConfig {
 
     /// Whether weights are under spectral norm.
     pub fn has_spectral_norm(&self) -> bool {
-        match self.network(0, 0) {
+        match self.network(Conditions::default()) {
             NetworkConfig::Conv(net) => net.spectral_norm,
             NetworkConfig::Res(net) => net.spectral_norm,
             NetworkConfig::UNet(net) => net.spectral_norm,
@@ -131,7 +146,11 @@ mod tests {
             (expected.widths.as_slice(), expected.blocks),
             (&[32, 64, 64][..], 1)
         );
-        assert_eq!(usual.network(10, 0), NetworkConfig::UNet(expected));
+        let conditions = Conditions {
+            num_classes: 10,
+            ..Conditions::default()
+        };
+        assert_eq!(usual.network(conditions), NetworkConfig::UNet(expected));
         let set = [
             "network=unet",
             "widths=[16, 32]",
@@ -152,13 +171,14 @@ mod tests {
             activation: Activation::Swish,
             attention: true,
             levels: 0,
+            noise_map: false,
             input_scale: 10.0,
             energy_scale: 0.5,
             spectral_norm: true,
             num_classes: 10,
         };
         let model = model(&set);
-        assert_eq!(model.network(10, 0), NetworkConfig::UNet(expected));
+        assert_eq!(model.network(conditions), NetworkConfig::UNet(expected));
         assert!(model.has_spectral_norm() && !usual.has_spectral_norm());
     }
 
@@ -170,7 +190,8 @@ mod tests {
             (expected.widths.as_slice(), expected.hidden),
             (&[32, 64, 64][..], 128)
         );
-        assert_eq!(usual.network(0, 0), NetworkConfig::Pooled(expected.clone()));
+        let none = Conditions::default();
+        assert_eq!(usual.network(none), NetworkConfig::Pooled(expected.clone()));
         let set = [
             "network=pooled",
             "widths=[8]",
@@ -184,6 +205,6 @@ mod tests {
             centered_input: false,
             ..expected
         };
-        assert_eq!(model.network(0, 0), NetworkConfig::Pooled(expected));
+        assert_eq!(model.network(none), NetworkConfig::Pooled(expected));
     }
 }

@@ -46,6 +46,9 @@ pub struct ObjectiveConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub noise_reference: Option<f64>,
+    /// Whether the energy of `denoising` is told σ of each image's noise; needs `unet`. Outside training σ must then
+    /// be given or measured.
+    pub noise_conditional: bool,
     /// In what `denoising` measures the error of a denoised image.
     pub denoising_error: DenoisingError,
     /// T: noise levels of `recovery`; the published schedule has 6, others are spread as it is.
@@ -112,6 +115,7 @@ impl Default for ObjectiveConfig {
             noise_max: denoising.noise[1],
             noise_spacing: denoising.spacing,
             noise_reference: denoising.reference,
+            noise_conditional: denoising.conditional,
             denoising_error: denoising.error,
             recovery_levels: 6,
             generative: Generative::default(),
@@ -154,6 +158,7 @@ impl ObjectiveConfig {
             noise: [self.noise_min, self.noise_max],
             spacing: self.noise_spacing,
             reference: self.noise_reference,
+            conditional: self.tells_noise(),
             error: self.denoising_error,
             marginal: self.is_marginal(),
             micro_batch,
@@ -215,6 +220,11 @@ impl ObjectiveConfig {
             _ => false,
         };
         is_flow && self.contrast_weight > 0.0
+    }
+
+    /// Whether the energy is told σ of noise.
+    pub fn tells_noise(&self) -> bool {
+        self.kind == ObjectiveKind::Denoising && self.noise_conditional
     }
 
     /// Whether it learns to tell classes apart.

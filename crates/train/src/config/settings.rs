@@ -255,6 +255,7 @@ impl Config {
             let needed = "above 0 needs batch_size of at least 2: half of its chains start at data";
             return problem("objective.contrast_weight", needed);
         }
+        self.validate_told_noise()?;
         self.validate_recovery()
     }
 
@@ -292,7 +293,7 @@ pub fn initial_model(
         return Err(Invalid::new("model.conditional", problem));
     }
     let mut rng = PhiloxRng::new(NoiseKey::new(config.seed, Stream::Weights, 0), 0);
-    let net = config.model.network(num_classes, config.num_levels());
+    let net = config.model.network(config.conditions(num_classes));
     let net = net.init(shape, &mut rng, device);
     net.map_err(|error| Invalid::new("model", error.to_string()))
 }

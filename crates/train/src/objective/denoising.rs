@@ -2,7 +2,8 @@
 //!
 //! Vincent, *A connection between score matching and denoising autoencoders* (2011), eq. 11; many levels under
 //! one energy that is not told the level: Li et al., *Learning energy-based models in high-dimensional spaces
-//! with multi-scale denoising score matching* (2019), eq. 9.
+//! with multi-scale denoising score matching* (2019), eq. 9; one that is: Song & Ermon, *Generative modeling by
+//! estimating gradients of the data distribution* (2019), eq. 5 and 6.
 
 use burn::tensor::{Device, Int, Tensor};
 use ebm_core::{Distribution, Shard, StepKey, Stream, index_tensor};
@@ -52,6 +53,8 @@ pub struct Denoising {
     pub spacing: NoiseSpacing,
     /// σ₀; `None` for s = σ².
     pub reference: Option<f64>,
+    /// Whether the energy is told σ.
+    pub conditional: bool,
     /// What an error is measured in.
     pub error: DenoisingError,
     /// Whether it is E(x) that is learned, its classes summed out, instead of E(x, y).
@@ -66,6 +69,7 @@ impl Default for Denoising {
             noise: [0.02, 0.5],
             spacing: NoiseSpacing::default(),
             reference: None,
+            conditional: false,
             error: DenoisingError::default(),
             marginal: false,
             micro_batch: None,
@@ -105,9 +109,10 @@ impl<M: EnergyModel + Sync> Objective<M> for Denoising {
             gradient: noise / for_each_image(step_length, &batch.images),
             weights: match self.error {
                 DenoisingError::Image => in_pixels,
-                DenoisingError::Noise => in_pixels / sigma.square(),
+                DenoisingError::Noise => in_pixels / sigma.clone().square(),
             },
             classes: (!self.marginal).then(|| index_tensor(&batch.labels, &device)),
+            noise: self.conditional.then_some(sigma),
         };
         regress(model, &field, self.micro_batch, step.record)
     }

@@ -5,7 +5,7 @@ use core::ops::Range;
 use burn::tensor::{Int, Tensor};
 use ebm_core::rows::{one_per_row, row_sums};
 use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
-use ebm_model::{EnergyModel, Frozen};
+use ebm_model::{EnergyContext, EnergyModel, Frozen};
 
 use super::{Gradient, piece_size};
 use crate::directional::directional_derivative;
@@ -25,6 +25,8 @@ pub(super) struct Field {
     pub(super) weights: Tensor<1>,
     /// The classes under which E is taken, `[batch]`; `None` for E(x) itself.
     pub(super) classes: Option<Tensor<1, Int>>,
+    /// σ of the noise that E is told of, `[batch]`; `None` where it is not.
+    pub(super) noise: Option<Tensor<1>>,
 }
 
 /// The gradient of the mean of ½·w·‖∇E(x) − v‖² over images and pixels with respect to the weights.
@@ -51,8 +53,15 @@ pub(super) fn regress<M: EnergyModel + Sync>(
         energy: |model: &M, some: Range<usize>| {
             let [x, residual] =
                 [&field.x, &residual].map(|all| all.clone().narrow(0, some.start, some.len()));
-            let classes = field.classes_of(some.clone());
-            let energy = |x| energy_under(model, x, classes.as_ref());
+            let (classes, noise) = (field.classes_of(&some), field.noise_of(&some));
+            let energy = |x| {
+                let context = EnergyContext {
+                    classes: classes.as_ref(),
+                    noise: noise.as_ref(),
+                    ..EnergyContext::default()
+                };
+                model.energy_in(x, context)
+            };
             let slope = directional_derivative(energy, x, residual, DISPLACEMENT);
             slope * per_image.clone().narrow(0, some.start, some.len())
         },
@@ -79,21 +88,14 @@ pub(super) fn regress<M: EnergyModel + Sync>(
 }
 
 impl Field {
-    fn classes_of(&self, some: Range<usize>) -> Option<Tensor<1, Int>> {
+    fn classes_of(&self, some: &Range<usize>) -> Option<Tensor<1, Int>> {
         let classes = self.classes.clone();
         classes.map(|classes| classes.narrow(0, some.start, some.len()))
     }
-}
 
-/// E(x, y), or without a class E(x), of a model on or off the tape.
-pub(super) fn energy_under<M: EnergyModel>(
-    model: &M,
-    x: Tensor<4>,
-    classes: Option<&Tensor<1, Int>>,
-) -> Tensor<1> {
-    match classes {
-        Some(classes) => model.energy_given(x, classes),
-        None => model.energy(x),
+    fn noise_of(&self, some: &Range<usize>) -> Option<Tensor<1>> {
+        let noise = self.noise.clone();
+        noise.map(|noise| noise.narrow(0, some.start, some.len()))
     }
 }
 
@@ -110,9 +112,13 @@ fn energies_and_gradients<M: EnergyModel + Sync>(
     };
     let of_piece = |some: Range<usize>| {
         let x = field.x.clone().narrow(0, some.start, some.len());
-        match field.classes_of(some) {
-            Some(classes) => frozen.given(classes).energies_and_gradients(x),
-            None => frozen.energies_and_gradients(x),
+        let energy = match field.classes_of(&some) {
+            Some(classes) => frozen.given(classes),
+            None => frozen.marginal(),
+        };
+        match field.noise_of(&some) {
+            Some(noise) => energy.with_noise(noise).energies_and_gradients(x),
+            None => energy.energies_and_gradients(x),
         }
     };
     let (energies, gradients) = each_piece(&device, pieces, of_piece).into_iter().unzip();

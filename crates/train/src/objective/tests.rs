@@ -4,13 +4,14 @@ use burn::tensor::{Device, Tensor};
 use ebm_core::{Energy, ImageShape, NoiseKey, PhiloxRng, Shard, StepKey, Stream, index_tensor};
 use ebm_data::Batch;
 use ebm_langevin::{BufferConfig, LangevinConfig, noise_images};
-use ebm_model::{ConvNet, ConvNetConfig, Frozen};
+use ebm_model::{ConvNet, ConvNetConfig, Frozen, Head, UNetConfig};
 
 use super::contrastive::Contrastive;
 
 use super::gaussian::{MEAN, Quadratic, STD, data};
 use super::regression::{Field, regress};
 use super::*;
+use crate::parameters;
 
 /// Batches over which a gradient is averaged.
 const BATCHES: u32 = 400;
@@ -144,6 +145,7 @@ fn a_regressions_gradient_is_that_of_its_loss() {
         gradient: tensor(v),
         weights: Tensor::from_floats(w, &device),
         classes: None,
+        noise: None,
     };
     let found = regress(&model, &field, None, true);
     let (mut loss, mut expected) = (0.0, [0.0; 4]);
@@ -167,6 +169,70 @@ fn a_regressions_gradient_is_that_of_its_loss() {
     assert!(
         (f64::from(found) / loss - 1.0).abs() < 1e-5,
         "{found} is not {loss}"
+    );
+}
+
+/// The loss of a regression under an energy that is told noise, and its change along its own gradient.
+#[test]
+fn a_regression_tells_an_energy_its_noise() {
+    let device = Device::flex();
+    let config = UNetConfig {
+        widths: vec![4],
+        head: Head::HalfSquared,
+        noise_map: true,
+        ..UNetConfig::default()
+    };
+    let shape = ImageShape::new(1, 4, 4);
+    let mut rng = PhiloxRng::new(NoiseKey::new(2, Stream::Weights, 0), 0);
+    let net = config.init(shape, &mut rng, &device.clone().autodiff());
+    let net = net.expect("fits");
+    // Larger weights, so that all of them matter.
+    let initial = parameters::flatten(&net);
+    let bumps: Vec<f32> = (0..initial.dims()[0])
+        .map(|i| 0.3 * (i as f32).sin())
+        .collect();
+    let weights = initial + Tensor::from_floats(bumps.as_slice(), &device);
+    let at = |weights: &Tensor<1>| parameters::unflatten(net.clone(), weights);
+    let field = |noise: Option<[f32; 3]>| Field {
+        x: noise_images(3, shape, 4, &device),
+        gradient: noise_images(3, shape, 5, &device) * 4.0 - 2.0,
+        weights: Tensor::from_floats([1.0, 0.5, 2.0], &device),
+        classes: None,
+        noise: noise.map(|noise| Tensor::from_floats(noise, &device)),
+    };
+    let noise = [0.05, 0.6, 0.2];
+    let loss = |weights: &Tensor<1>| -> f64 {
+        let (model, field) = (at(weights), field(None));
+        let energy = Frozen::new(&model);
+        let energy = energy.with_noise(Tensor::from_floats(noise, &device));
+        let (_, gradients) = energy.energies_and_gradients(field.x);
+        let residual = (gradients - field.gradient).square().mean_dims(&[1, 2, 3]);
+        let of_images = residual.flatten::<1>(0, 3) * field.weights;
+        f64::from(of_images.mean().into_scalar::<f32>()) / 2.0
+    };
+    let told = regress(&at(&weights), &field(Some(noise)), None, true);
+    let expected = loss(&weights);
+    let found = f64::from(told.loss.into_scalar::<f32>());
+    assert!(
+        (found / expected - 1.0).abs() < 1e-5,
+        "{found} is not {expected}"
+    );
+    let blind = regress(&at(&weights), &field(None), None, true);
+    let blind = f64::from(blind.loss.into_scalar::<f32>());
+    assert!(
+        (blind / expected - 1.0).abs() > 1e-3,
+        "{blind}, told or not"
+    );
+
+    let length = told.flat.clone().square().sum().sqrt();
+    let slope = f64::from(length.clone().into_scalar::<f32>());
+    let step = 1e-2;
+    let along = told.flat / length * step;
+    let change = loss(&(weights.clone() + along.clone())) - loss(&(weights - along));
+    let measured = change / (2.0 * step);
+    assert!(
+        (measured / slope - 1.0).abs() < 0.02,
+        "{measured} is not {slope}"
     );
 }
 

@@ -1,6 +1,6 @@
 //! Compare the model that a file describes with that of a configuration.
 
-use ebm_train::{Config, ModelConfig};
+use ebm_train::{Config, ModelConfig, NetworkName};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ impl Note {
         });
         // Convolutional networks are the same with and without it: spectral norm is part of the weights.
         let plain = self.plain.filter(|_| here.is_residual);
+        let is_unet = model.network == NetworkName::Unet;
         let channels = Some(self.channels).filter(|_| config.data.channels > 0);
         let native = config.data.native_shape();
         let keys = [
@@ -37,6 +38,11 @@ impl Note {
                 here.centered_input,
             ),
             compare("model.plain", plain, model.plain),
+            compare(
+                "objective.noise_conditional",
+                Some(self.noise_map).filter(|_| is_unet),
+                config.conditions(0).sees_noise,
+            ),
             compare(
                 "model.conditional",
                 Some(self.num_classes > 0),

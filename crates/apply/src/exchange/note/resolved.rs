@@ -1,7 +1,7 @@
 //! Resolve what a configuration leaves open about its network.
 
 use ebm_model::{Activation, Head, NetworkConfig};
-use ebm_train::{ModelConfig, NetworkName};
+use ebm_train::{Conditions, ModelConfig, NetworkName};
 
 /// What a configuration's model is, with the published or usual values of what it leaves open; `None` for
 /// what its network does not have.
@@ -22,7 +22,7 @@ impl Resolved {
     pub(super) fn of(model: &ModelConfig) -> Self {
         // The first layer of DspritesNet has half of `model.filters`.
         let layer = usize::from(model.network == NetworkName::Dsprites);
-        match model.network(0, 0) {
+        match model.network(Conditions::default()) {
             NetworkConfig::Conv(net) => Self {
                 filters: Some(net.layers[layer].filters),
                 centered_input: net.centered_input,

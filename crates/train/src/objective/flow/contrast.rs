@@ -13,7 +13,6 @@ use ebm_model::{EnergyModel, Frozen};
 
 use super::noise_at_start;
 use crate::gradient::{Batched, through_folding};
-use crate::objective::regression::energy_under;
 use crate::objective::{Gradient, StepContext};
 
 /// max(λ·(mean E(x₊) − mean E(x₋)), −floor), with chains x₋ that start half at data and half at noise.
@@ -56,7 +55,10 @@ impl FlowContrast {
             energy: |model: &M, some: Range<usize>| {
                 let x = images.clone().narrow(0, some.start, some.len());
                 let y = classes.clone().narrow(0, some.start, some.len());
-                energy_under(model, x, (!is_marginal).then_some(&y))
+                match is_marginal {
+                    true => model.energy(x),
+                    false => model.energy_given(x, &y),
+                }
             },
         };
         let found = batched.coupled_gradient(loss);

@@ -65,6 +65,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Flow {
             x: noise.clone() + (data.clone() - noise.clone()) * t,
             weights: Tensor::ones([labels.len()], &device),
             classes: (!self.marginal).then(|| index_tensor(&labels, &device)),
+            noise: None,
             gradient: noise - data,
         };
         let flow = regress(model, &field, self.micro_batch, step.record);
