@@ -177,6 +177,11 @@ impl Denoiser {
         self.reference.is_some() && self.sigma_range.is_none()
     }
 
+    /// Channels of the images that the energy takes.
+    pub(crate) fn channels(&self) -> usize {
+        self.shape.channels
+    }
+
     /// The picture without its noise. A model of grey images takes each colour by itself; one of colours takes a
     /// grey picture as three equal ones. An energy whose step depends on σ, and that is given none, has it measured
     /// ([`noise_level`]), of each image that it takes; a σ outside the range that it has learned is told as the nearest

@@ -22,11 +22,11 @@ use crate::trained::{Trained, Weights};
 pub use scratches::{ScratchOptions, ScratchTone, find_scratches};
 
 /// σ of the noise around a picture that descends, at first and in the end.
-const DESCENT_SIGMAS: [f64; 2] = [0.1, 0.02];
+const DESCENT_SIGMAS: [f64; 2] = [0.2, 0.02];
 /// Steps of a descent.
 const DESCENT_STEPS: u32 = 40;
 /// The share of the way to the denoised picture that a step of a descent takes.
-const DESCENT_RATE: f32 = 0.2;
+const DESCENT_RATE: f32 = 0.4;
 
 /// σ of the noise from which a picture comes down.
 const FIRST_SIGMA: f64 = 0.3;
@@ -200,6 +200,8 @@ struct RestorationNoise {
     seed: u64,
     /// The restoration, from 0.
     sample: u32,
+    /// Channels that the model sees together. Others have the same noise, so that colours by themselves do not part.
+    channels: usize,
 }
 
 impl RestorationNoise {
@@ -210,8 +212,9 @@ impl RestorationNoise {
             distribution: Distribution::Normal,
             scale: sigma as f32,
         };
-        let draws = noise.of_batch(&[self.sample], x.pixels.len());
-        for (value, draw) in x.pixels.iter_mut().zip(draws) {
+        let plane = x.shape.height * x.shape.width;
+        let draws = noise.of_batch(&[self.sample], self.channels * plane);
+        for (value, draw) in x.pixels.iter_mut().zip(draws.iter().cycle()) {
             *value += draw;
         }
     }
@@ -257,6 +260,7 @@ impl Denoiser {
             let noise = RestorationNoise {
                 seed: options.seed,
                 sample: sample as u32,
+                channels: self.channels(),
             };
             match options.method {
                 RestoreMethod::Descent => self.descent(&start, mask, noise, &mut of_sample),
