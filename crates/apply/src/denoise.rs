@@ -219,8 +219,12 @@ impl Denoiser {
         };
         let mut planes = picture.clone();
         let of_step = picture.pixels.len() / steps.len();
-        for (place, (value, slope)) in planes.pixels.iter_mut().zip(&gradient).enumerate() {
-            *value -= (options.strength * steps[place / of_step]) as f32 * slope;
+        let parts = planes.pixels.chunks_mut(of_step);
+        for ((values, slopes), step) in parts.zip(gradient.chunks(of_step)).zip(&steps) {
+            let step = (options.strength * step) as f32;
+            for (value, slope) in values.iter_mut().zip(slopes) {
+                *value -= step * slope;
+            }
         }
         let pairs = picture.pixels.iter().zip(&planes.pixels);
         let taken: Vec<f32> = pairs.map(|(before, after)| before - after).collect();

@@ -152,15 +152,16 @@ fn the_energies_of_rows_with_classes_and_levels_are_those_of_the_whole() {
 }
 
 #[test]
-fn a_model_without_levels_ignores_them() {
+fn a_model_ignores_levels_and_noise_that_it_cannot_be_given() {
     let net = Frozen::new(&stirred(net(&config(Head::Dot), SHAPE)));
-    let energy = net.at_levels(tensor(&[1]));
-    assert!(energy.of_rows(0..1).is_none());
-    let [got, expected] = [
-        energy.energies(images(2, SHAPE)),
-        net.energies(images(2, SHAPE)),
-    ];
-    assert_eq!(floats(got.into_data()), floats(expected.into_data()));
+    for energy in [net.at_levels(tensor(&[1])), net.with_noise(sigmas(&[0.2]))] {
+        assert!(energy.of_rows(0..1).is_none());
+        let [got, expected] = [
+            energy.energies(images(2, SHAPE)),
+            net.energies(images(2, SHAPE)),
+        ];
+        assert_eq!(floats(got.into_data()), floats(expected.into_data()));
+    }
 }
 
 #[test]
@@ -211,18 +212,6 @@ fn noise_is_one_more_channel_that_the_stem_sees() {
     let (energy, gradient) = second.energies_and_gradients(x.narrow(0, 1, 1));
     assert_eq!(floats(energy.into_data()), energies[1..]);
     assert_eq!(floats(gradient.into_data()), gradients[SHAPE.pixels()..]);
-}
-
-#[test]
-fn a_model_that_is_not_told_noise_ignores_it() {
-    let net = Frozen::new(&stirred(net(&config(Head::Dot), SHAPE)));
-    let energy = net.with_noise(sigmas(&[0.2]));
-    assert!(energy.of_rows(0..1).is_none());
-    let [got, expected] = [
-        energy.energies(images(2, SHAPE)),
-        net.energies(images(2, SHAPE)),
-    ];
-    assert_eq!(floats(got.into_data()), floats(expected.into_data()));
 }
 
 #[test]
