@@ -144,8 +144,7 @@ impl Denoiser {
     pub fn of(trained: &Trained, weights: Weights) -> Result<Self, DenoiseError> {
         let config = trained.config();
         if config.objective.kind != ObjectiveKind::Denoising {
-            let kind = serde_json::to_value(config.objective.kind).unwrap_or_default();
-            let kind = kind.as_str().unwrap_or_default().to_owned();
+            let kind = config.objective.kind.to_string();
             return Err(DenoiseError::NotADenoiser { kind });
         }
         let (energy, shape) = (trained.energy(weights), trained.shape());

@@ -4,21 +4,20 @@
 //! and less of it: Renaud et al., *Plug-and-play image restoration with stochastic denoising regularization* (2024). Or
 //! they are drawn: the picture comes down from noise to none, its known pixels with as much noise as the others have at
 //! each time: Kadkhodaie & Simoncelli, *Stochastic solutions for linear inverse problems using the prior implicit in a
-//! denoiser* (2021), algorithm 2. Any other energy is sampled given the known pixels
-//! ([`Known`]), with the steps of its run. A [`Mask`] says what is missing; [`find_scratches`] makes one.
+//! denoiser* (2021), algorithm 2. Any other energy is sampled given the known pixels, with the steps of its run
+//! (`chains`). A [`Mask`] says what is missing; [`find_scratches`] makes one.
 
+mod chains;
 mod scratches;
 
-use burn::tensor::{Tensor, TensorData};
 use ebm_core::{Distribution, NoiseKey, Stream};
 use ebm_data::Planes;
-use ebm_langevin::{Known, Noise, Stage, StepCounter, noise_images, sampler_outside_training};
+use ebm_langevin::Noise;
 use thiserror::Error;
 
 use crate::denoise::{DenoiseError, Denoiser, root_mean_square};
-use crate::score;
-use crate::trained::{Trained, Weights};
 
+pub(crate) use chains::MissingPixels;
 pub use scratches::{ScratchOptions, ScratchTone, find_scratches};
 
 /// σ of the noise around a picture that descends, at first and in the end.
@@ -70,6 +69,15 @@ pub enum RestoreError {
     /// The energy cannot take the picture.
     #[error(transparent)]
     Picture(#[from] DenoiseError),
+    /// The run draws images along a path from noise, on which known pixels have noise, too.
+    #[error(
+        "a run of `{objective}` draws whole images on a path from noise, and cannot keep known pixels: take a run of \
+         denoising, cd or jem"
+    )]
+    OnlyWhole {
+        /// Its objective.
+        objective: String,
+    },
     /// An energy is not finite.
     #[error("sampling diverged: a pixel is {value}")]
     Diverged {
@@ -342,65 +350,6 @@ impl Denoiser {
         }
         report(MOST_STEPS);
         Ok(x)
-    }
-}
-
-impl Trained {
-    /// Put in what is missing of a picture by chains of the run's own steps from noise, given the known pixels and, of
-    /// a model of E(x, y), the `class`; without one by E(x). `counter` counts their gradients. A model that has learned
-    /// to denoise is better used by [`Denoiser::restore`].
-    ///
-    /// # Errors
-    /// As [`Denoiser::restore`], where the picture is not of the model's shape, or where chains diverge.
-    ///
-    /// # Panics
-    /// If the model has no such class.
-    pub fn restore(
-        &self,
-        picture: &Planes,
-        mask: &Mask,
-        class: Option<u32>,
-        weights: Weights,
-        options: &RestoreOptions,
-        counter: StepCounter,
-    ) -> Result<Restored, RestoreError> {
-        checked(picture, mask)?;
-        if picture.shape != self.shape() {
-            let (expected, got) = (self.shape(), picture.shape);
-            return Err(DenoiseError::OtherSize { expected, got }.into());
-        }
-        let (device, num) = (self.device(), options.samples);
-        let images = |plane: &[f32]| -> Tensor<4> {
-            let values = TensorData::new(plane.repeat(num), picture.shape.batch(num));
-            Tensor::from_data(values, device)
-        };
-        let known = mask.missing.iter().map(|missing| f32::from(!missing));
-        let known: Vec<f32> = known.collect::<Vec<_>>().repeat(picture.shape.channels);
-        let model = self.energy(weights);
-        let energy = score::under_class(&model, class, num, device);
-        let energy = Known::new(energy.as_ref(), images(&picture.pixels), images(&known));
-        let config = self.config();
-        let start = energy.filled(noise_images(num, picture.shape, options.seed, device));
-        let steps = config.output.sample_steps;
-        let sampler =
-            sampler_outside_training(&config.langevin, steps, options.seed, Stage::Chains)
-                .with_step_scale(self.state().objective_state.step_scale())
-                .with_counter(counter);
-        let ids: Vec<u32> = (0..num as u32).collect();
-        let ended = energy
-            .filled(sampler.run(start, &ids, &energy).x)
-            .into_data();
-        let pixels: Vec<f32> = ended.iter::<f32>().collect();
-        if let Some(&value) = pixels.iter().find(|value| !value.is_finite()) {
-            return Err(RestoreError::Diverged { value });
-        }
-        let samples = pixels.chunks(picture.shape.pixels()).map(|pixels| Planes {
-            pixels: pixels.to_vec(),
-            shape: picture.shape,
-        });
-        Ok(Restored {
-            samples: samples.collect(),
-        })
     }
 }
 

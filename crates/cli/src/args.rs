@@ -74,6 +74,10 @@ pub(crate) struct DataFlags {
     /// Leave out pictures that cannot be decoded
     #[arg(long, help_heading = DATA)]
     skip_bad: bool,
+
+    /// Classes of which no image is used
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', help_heading = DATA)]
+    leave_out: Vec<String>,
 }
 
 impl DataFlags {
@@ -84,6 +88,8 @@ impl DataFlags {
             let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
             toml::Value::String(dir.display().to_string())
         });
+        let names = self.leave_out.iter().cloned().map(toml::Value::String);
+        let left_out = toml::Value::Array(names.collect());
         let keys = [
             self.dataset
                 .as_ref()
@@ -94,6 +100,7 @@ impl DataFlags {
             self.channels
                 .map(|channels| format!("data.channels={channels}")),
             self.skip_bad.then(|| "data.skip_bad=true".to_owned()),
+            (!self.leave_out.is_empty()).then(|| format!("data.leave_out={left_out}")),
         ];
         keys.into_iter().flatten().collect()
     }
@@ -113,6 +120,9 @@ impl DataFlags {
         data.image_size = self.image_size.unwrap_or(data.image_size);
         data.channels = self.channels.unwrap_or(data.channels);
         data.skip_bad |= self.skip_bad;
+        if !self.leave_out.is_empty() {
+            data.leave_out.clone_from(&self.leave_out);
+        }
         Ok(())
     }
 }
@@ -246,6 +256,7 @@ mod tests {
             image_size: Some(32),
             channels: Some(1),
             skip_bad: true,
+            leave_out: vec!["4".into(), "7".into()],
         };
         let typed: Vec<_> = flags.overrides().iter().map(|it| flag_of(it)).collect();
         let expected = [
@@ -254,6 +265,7 @@ mod tests {
             "--image-size 32",
             "--channels 1",
             "--skip-bad",
+            "--leave-out [\"4\", \"7\"]",
         ];
         assert_eq!(typed, expected);
     }

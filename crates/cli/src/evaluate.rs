@@ -5,6 +5,7 @@ mod data;
 mod evaluation;
 pub(crate) mod features;
 mod measuring;
+mod pictures;
 mod table;
 mod written;
 
@@ -72,8 +73,9 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
 
-    /// Images to tell from the data: noise, constant, blurred, shuffled, inverted, rotated; digits or shapes;
-    /// NAME=DIR for another data set; or a folder of pictures [default, with --measure anomalies: the first six]
+    /// Images to tell from the data: noise, constant, blurred, shuffled, inverted, rotated; left-out, of the
+    /// classes that training was not shown; digits or shapes; NAME=DIR for another data set; or a folder of
+    /// pictures [default, with --measure anomalies: the first six]
     #[arg(long, value_name = "WHAT,…", value_delimiter = ',', help_heading = ANOMALIES)]
     against: Vec<Against>,
 
@@ -114,6 +116,10 @@ enum Measure {
     Quality,
     /// How well a model with classes recognises images
     Recognition,
+    /// The same of damaged images: noise, hidden squares, turned
+    Robustness,
+    /// How often the completed lower halves of images are read as what they are
+    Completion,
     /// How well its scores tell other images from the data; --against names them
     Anomalies,
     /// log Z from both sides, and bits per dimension
@@ -142,7 +148,7 @@ impl EvaluateArgs {
         // What cannot be opened or judged is refused before anything is measured.
         let opened = self.runs.iter().map(|run| {
             let trained = self.usage.open(run, &chosen)?;
-            let features = if self.measures(Measure::Quality) {
+            let features = if self.needs_features() {
                 Some(
                     self.features(&trained)
                         .with_context(|| run.display().to_string())?,
@@ -190,22 +196,31 @@ impl EvaluateArgs {
             ("--annealing-chains", self.annealing_chains.is_some()),
         ];
         let of_samplers = [("--sampler-gradients", self.sampler_gradients.is_some())];
-        let of_quality = [
+        let of_chains = [
             ("--features", self.features.is_some()),
             ("--steps", self.steps.is_some()),
         ];
         for (what, name, options) in [
             (Measure::Likelihood, "likelihood", &of_likelihood[..]),
             (Measure::Samplers, "samplers", &of_samplers),
-            (Measure::Quality, "quality", &of_quality),
+            (Measure::Quality, "quality or completion", &of_chains),
         ] {
+            let is_measured = match what {
+                Measure::Quality => self.needs_features(),
+                what => self.measures(what),
+            };
             let given = options.iter().find(|(_, is_given)| *is_given);
-            if let Some((flag, _)) = given.filter(|_| !self.measures(what)) {
+            if let Some((flag, _)) = given.filter(|_| !is_measured) {
                 let problem = format!("{flag} does nothing without --measure {name}");
                 return Err(Mistyped(problem));
             }
         }
         Ok(())
+    }
+
+    /// Whether something is measured that needs features.
+    fn needs_features(&self) -> bool {
+        self.measures(Measure::Quality) || self.measures(Measure::Completion)
     }
 
     /// Whether something is measured.
@@ -230,6 +245,8 @@ impl EvaluateArgs {
         let needs_data = [
             Measure::Quality,
             Measure::Recognition,
+            Measure::Robustness,
+            Measure::Completion,
             Measure::Anomalies,
             Measure::Likelihood,
         ];
@@ -240,9 +257,7 @@ impl EvaluateArgs {
         };
         let others = match &data {
             Some(data) if self.measures(Measure::Anomalies) => {
-                // Drawn data are others than the run's own.
-                let seed = trained.config().seed.wrapping_add(1);
-                anomalies::sets(&self.against, data, seed, self.num, quiet)?
+                anomalies::sets(&self.against, data, trained.config().seed, self.num, quiet)?
             }
             _ => Vec::new(),
         };
@@ -263,10 +278,12 @@ impl EvaluateArgs {
             samples: None,
             quality: None,
             recognition: None,
+            robustness: None,
+            completion: None,
             out_of_distribution: None,
             likelihood: None,
             samplers: None,
-            shown: None,
+            pictures: Vec::new(),
         };
         if self.measures(Measure::Samplers) {
             evaluation.samplers = self.samplers(trained, quiet)?;
@@ -274,11 +291,23 @@ impl EvaluateArgs {
         let Some(data) = data else {
             return Ok(evaluation);
         };
-        if let Some(features) = features {
+        if let Some(features) = features
+            .as_ref()
+            .filter(|_| self.measures(Measure::Quality))
+        {
             self.judge(&mut evaluation, trained, features, &data, quiet)?;
         }
         if self.measures(Measure::Recognition) {
             evaluation.recognition = self.recognition(trained, &data, quiet)?;
+        }
+        if self.measures(Measure::Robustness) {
+            self.robustness(&mut evaluation, trained, &data, quiet)?;
+        }
+        if let Some(features) = features
+            .as_ref()
+            .filter(|_| self.measures(Measure::Completion))
+        {
+            self.completion(&mut evaluation, trained, features, &data, quiet)?;
         }
         if self.measures(Measure::Anomalies) {
             let judged = data.to_judge();

@@ -31,6 +31,9 @@ pub struct DataConfig {
     pub channels: usize,
     /// Leave out pictures that cannot be decoded instead of stopping.
     pub skip_bad: bool,
+    /// Names of classes of which no image is used, neither for training nor for tests; the others are numbered anew.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<String>,
     /// Squares of `image_size` that are cut from every picture at random places, always the same, in place of
     /// its centre square resized (`folder` only); 0 for none.
     pub crops: usize,
@@ -62,6 +65,7 @@ impl Default for DataConfig {
             image_size: 0,
             channels: 0,
             skip_bad: false,
+            leave_out: Vec::new(),
             crops: 0,
             factor: Factor::Shape,
             train_images: 20_000,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::error::DataError;
 use crate::images::Images;
 
 /// What a run trains on, and what it is evaluated on.
@@ -13,4 +14,28 @@ pub struct Dataset {
     pub test: Option<Images>,
     /// Pictures that could not be decoded and were left out (`data.skip_bad`), in order.
     pub skipped: Vec<PathBuf>,
+}
+
+impl Dataset {
+    /// The data set without the images of some classes.
+    pub(crate) fn without(self, left_out: &[String]) -> Result<Self, DataError> {
+        let names = &self.train.class_names;
+        if let Some(unknown) = left_out.iter().find(|name| !names.contains(name)) {
+            return Err(DataError::NoSuchClass {
+                name: unknown.clone(),
+                names: names.clone(),
+            });
+        }
+        let kept = names.iter().filter(|name| !left_out.contains(name));
+        let kept: Vec<String> = kept.cloned().collect();
+        let train = self.train.of_names(&kept);
+        if train.is_empty() {
+            return Err(DataError::AllLeftOut);
+        }
+        Ok(Self {
+            train,
+            test: self.test.map(|test| test.of_names(&kept)),
+            skipped: self.skipped,
+        })
+    }
 }

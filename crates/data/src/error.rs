@@ -46,6 +46,17 @@ pub enum DataError {
         /// What to set instead.
         remedy: &'static str,
     },
+    /// A class is to be left out that the images do not have.
+    #[error("`data.leave_out` has `{name}`, and {}", classes(names))]
+    NoSuchClass {
+        /// The class asked for.
+        name: String,
+        /// The classes that there are.
+        names: Vec<String>,
+    },
+    /// No training image is in another class than those that are left out.
+    #[error("`data.leave_out` leaves no training image: leave out fewer classes")]
+    AllLeftOut,
     /// A file or folder could not be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -255,6 +266,13 @@ pub enum DataError {
         /// How many there are.
         num_pictures: usize,
     },
+}
+
+fn classes(names: &[String]) -> String {
+    match names {
+        [] => "the images have no classes".to_owned(),
+        names => format!("the classes are {}", names.join(", ")),
+    }
 }
 
 fn looks_like(kinds: &[DatasetKind]) -> String {

@@ -55,6 +55,20 @@ impl Images {
             .collect()
     }
 
+    /// `num` images, [spread](Self::spread) over the set, or all of them where there are no more.
+    pub fn some(&self, num: usize) -> Self {
+        if num >= self.len() {
+            return self.clone();
+        }
+        let indices = self.spread(num);
+        Self {
+            pixels: self.gather(&indices),
+            shape: self.shape,
+            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            class_names: self.class_names.clone(),
+        }
+    }
+
     /// Index of an image of each of these classes, spread evenly over the class; of any image where the
     /// set has none of a class.
     pub fn of_classes(&self, classes: &[u32]) -> Vec<usize> {
@@ -95,6 +109,34 @@ impl Images {
         }
         let total = self.len().max(1) as f64;
         counts.iter().map(|&count| count as f64 / total).collect()
+    }
+
+    /// The images of these classes, which are numbered anew in the order that they had.
+    pub fn of_names(&self, names: &[String]) -> Self {
+        let kept: Vec<bool> = self
+            .class_names
+            .iter()
+            .map(|name| names.contains(name))
+            .collect();
+        let number = |class: u32| {
+            kept[..class as usize]
+                .iter()
+                .filter(|&&is_kept| is_kept)
+                .count() as u32
+        };
+        let indices: Vec<usize> = (0..self.len())
+            .filter(|&index| kept[self.labels[index] as usize])
+            .collect();
+        let class_names = self.class_names.iter().filter(|name| names.contains(name));
+        Self {
+            pixels: self.gather(&indices),
+            shape: self.shape,
+            labels: indices
+                .iter()
+                .map(|&index| number(self.labels[index]))
+                .collect(),
+            class_names: class_names.cloned().collect(),
+        }
     }
 
     /// The images at `side` × `side`, each channel by itself; 0 stands for the size that they have.
@@ -166,6 +208,22 @@ mod tests {
         assert_eq!(images.of_classes(&[1, 0, 1, 0]), [4, 0, 5, 2]);
         assert_eq!(images.of_classes(&[7, 1])[1], 4, "there is no class 7");
         assert_eq!(images.gather(&[5, 1]), [5, 1]);
+    }
+
+    #[test]
+    fn images_of_some_classes_keep_their_order_and_are_numbered_anew() {
+        let images = Images {
+            pixels: (0..10).collect(),
+            shape: ImageShape::new(1, 1, 2),
+            labels: vec![2, 1, 0, 2, 1],
+            class_names: ["a", "b", "c"].map(String::from).to_vec(),
+        };
+        let some = images.of_names(&["c".to_owned(), "b".to_owned()]);
+        assert_eq!(some.pixels, [0, 1, 2, 3, 6, 7, 8, 9]);
+        assert_eq!(some.labels, [1, 0, 1, 0]);
+        assert_eq!(some.class_names, ["b", "c"]);
+        assert_eq!(images.of_names(&images.class_names), images);
+        assert!(images.of_names(&[]).is_empty());
     }
 
     #[test]

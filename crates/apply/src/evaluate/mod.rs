@@ -3,12 +3,13 @@
 //! Reading order: `features` (what a frozen classifier sees in images, as `vectors`) → `frechet`, `kernel`,
 //! `precision_recall` (how far samples are from data, all of it in `quality`; samples from `keep`; of a run
 //! that is still training in `frechet_judge`) → `recognition` and `calibration` (how well energies tell classes
-//! apart) → `out_of_distribution` by `detection` (and data from others, such as `anomalies`) → `annealing`
+//! apart), `robustness` (in damaged images) → `completion` (what they put in for missing pixels) → `out_of_distribution` by `detection` (and data from others, such as `anomalies`) → `annealing`
 //! (log Z), `likelihood` → `mixing` (how honest the sampler is).
 
 mod annealing;
 mod anomalies;
 mod calibration;
+mod completion;
 mod convergence;
 mod detection;
 mod features;
@@ -24,6 +25,7 @@ mod precision_recall;
 mod quality;
 mod recognition;
 mod report;
+mod robustness;
 mod symmetric;
 mod vectors;
 
@@ -33,6 +35,9 @@ pub use annealing::{
 };
 pub use anomalies::{Anomaly, BLUR, blurred};
 pub use calibration::{BINS, expected_calibration_error};
+pub use completion::{
+    Completed, Completion, CompletionError, CompletionOptions, check_completion, complete,
+};
 pub use detection::{Detection, detection};
 pub use features::{
     Described, FeatureError, FeatureNetwork, FeatureNote, FeatureRecipe, Learned, RECIPES,
@@ -57,4 +62,5 @@ pub use precision_recall::{NEIGHBORS, PrecisionRecall, precision_recall};
 pub use quality::{Closeness, Judged, QualityError, entropy, some_of};
 pub use recognition::{Recognition, recognise};
 pub use report::{Copying, DataToJudge, Neighbors, QualityReport, Reference, USUAL_NUMBER};
+pub use robustness::{Damage, OfDamage, Robustness, damaged_examples, robustness};
 pub use vectors::Vectors;

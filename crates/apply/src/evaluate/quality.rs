@@ -137,11 +137,7 @@ pub fn entropy(shares: &[f64]) -> f64 {
 
 /// The pixels of `num` images, spread over the set, or of all of them.
 pub fn some_of(images: &Images, num: usize) -> Vec<u8> {
-    if num >= images.len() {
-        images.pixels.clone()
-    } else {
-        images.gather(&images.spread(num))
-    }
+    images.some(num).pixels
 }
 
 #[cfg(test)]

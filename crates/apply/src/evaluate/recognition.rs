@@ -40,7 +40,7 @@ pub fn recognise(
 }
 
 /// How often images of these labels were taken for what they are.
-fn of_classified(found: &[Classified], labels: &[u32], classes: usize) -> Recognition {
+pub(super) fn of_classified(found: &[Classified], labels: &[u32], classes: usize) -> Recognition {
     let mut confusion = vec![vec![0; classes]; classes];
     let mut predictions = Vec::with_capacity(labels.len());
     for (found, &label) in found.iter().zip(labels) {

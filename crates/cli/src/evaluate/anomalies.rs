@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{Anomaly, some_of};
 use ebm_core::ImageShape;
-use ebm_data::{DataConfig, DataError, DatasetKind};
+use ebm_data::{DataConfig, DataError, DatasetKind, Images};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as NoSuchName;
@@ -14,11 +14,16 @@ use serde::de::value::Error as NoSuchName;
 use super::data::PreparedData;
 use crate::dataset;
 
+/// The name of [`Against::LeftOut`].
+const LEFT_OUT: &str = "left-out";
+
 /// What a user asks to tell from the data.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Against {
     /// Made by the program.
     Made(Anomaly),
+    /// The classes of the run's own data set that were left out of its training.
+    LeftOut,
     /// A data set, and where its files are.
     Data(DatasetKind, Option<PathBuf>),
 }
@@ -29,6 +34,9 @@ impl FromStr for Against {
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(anomaly) = Anomaly::ALL.into_iter().find(|made| made.name() == text) {
             return Ok(Self::Made(anomaly));
+        }
+        if text == LEFT_OUT {
+            return Ok(Self::LeftOut);
         }
         let kind = |name: &str| {
             let name: Result<_, NoSuchName> =
@@ -48,15 +56,15 @@ impl FromStr for Against {
             None => {
                 let made = Anomaly::ALL.map(Anomaly::name).join(", ");
                 Err(format!(
-                    "not one of {made}, digits, shapes, no data set as NAME=DIR, and no folder"
+                    "not one of {made}, {LEFT_OUT}, digits, shapes, no data set as NAME=DIR, and no folder"
                 ))
             }
         }
     }
 }
 
-/// The sets that are asked for, each with a name, at most `num` images of each, in the shape of the data; what is
-/// drawn is drawn with this seed.
+/// The sets that are asked for, each with a name, at most `num` images of each, in the shape of the data of a run with
+/// this seed.
 pub(super) fn sets(
     asked: &[Against],
     data: &PreparedData,
@@ -67,14 +75,23 @@ pub(super) fn sets(
     let (held, shape) = (data.to_judge().held(), data.to_judge().shape());
     let all = Anomaly::ALL.map(Against::Made);
     let asked = if asked.is_empty() { &all[..] } else { asked };
+    // What is drawn is other than the run's own.
+    let other_seed = seed.wrapping_add(1);
     let sets = asked.iter().map(|against| match against {
         Against::Made(anomaly) => Ok((anomaly.name().to_owned(), anomaly.of(held, shape))),
+        Against::LeftOut => {
+            let pixels = left_out(data, seed, num, quiet).context("--against left-out")?;
+            Ok((
+                format!("left out: {}", data.config.leave_out.join(", ")),
+                pixels,
+            ))
+        }
         Against::Data(kind, dir) => {
             let name = match (kind, dir) {
                 (DatasetKind::Folder, Some(dir)) => dir.display().to_string(),
                 _ => kind.to_string(),
             };
-            let pixels = load(*kind, dir.clone(), shape, (seed, num), quiet);
+            let pixels = load(*kind, dir.clone(), shape, (other_seed, num), quiet);
             Ok((
                 name.clone(),
                 pixels.with_context(|| format!("--against {name}"))?,
@@ -87,6 +104,26 @@ pub(super) fn sets(
 /// An error whose remedies would be of the run's own data.
 fn without_remedy(error: DataError) -> anyhow::Error {
     anyhow!("{:#}", anyhow::Error::from(error))
+}
+
+/// Test images of the classes that were left out of a run's data, or training images where there are no others.
+fn left_out(own: &PreparedData, seed: u64, num: usize, quiet: bool) -> anyhow::Result<Vec<u8>> {
+    let names = &own.config.leave_out;
+    if names.is_empty() {
+        bail!("the run has left no class out; `ebm train --leave-out CLASS` does");
+    }
+    let whole = DataConfig {
+        leave_out: Vec::new(),
+        ..own.config.clone()
+    };
+    let data = dataset::load(&whole, seed, quiet).map_err(without_remedy)?;
+    let of_names = |images: &Images| some_of(&images.of_names(names), num);
+    let tests = data
+        .test
+        .as_ref()
+        .map(of_names)
+        .filter(|pixels| !pixels.is_empty());
+    Ok(tests.unwrap_or_else(|| of_names(&data.train)))
 }
 
 /// Test images of a data set, or training images where there are no others, in a shape.
@@ -136,6 +173,7 @@ mod tests {
     fn names_of_what_is_made_of_data_sets_and_folders_are_told_apart() {
         let read = |text: &str| text.parse::<Against>();
         assert_eq!(read("noise"), Ok(Against::Made(Anomaly::Noise)));
+        assert_eq!(read("left-out"), Ok(Against::LeftOut));
         assert_eq!(read("digits"), Ok(Against::Data(DatasetKind::Digits, None)));
         let fashion = Against::Data(DatasetKind::FashionMnist, Some("x/y".into()));
         assert_eq!(read("fashion-mnist=x/y"), Ok(fashion));

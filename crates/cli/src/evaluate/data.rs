@@ -26,6 +26,8 @@ struct Source {
 pub(super) struct PreparedData {
     /// Their classes.
     pub(super) class_names: Vec<String>,
+    /// What they were loaded by.
+    pub(super) config: DataConfig,
     data: Dataset,
     to_judge: DataToJudge,
     references: RefCell<Vec<(String, usize, Rc<Reference>)>>,
@@ -57,6 +59,10 @@ impl Prepared {
         let data = dataset::of_run(trained, &source.config, dir, quiet)?;
         let prepared = Rc::new(PreparedData {
             class_names: data.train.class_names.clone(),
+            config: DataConfig {
+                dir: dir.map(Path::to_owned).or(source.config.dir.clone()),
+                ..source.config.clone()
+            },
             to_judge: DataToJudge::new(&data, num),
             data,
             references: RefCell::default(),
@@ -72,10 +78,14 @@ impl PreparedData {
         &self.to_judge
     }
 
+    /// Test images, where there are any.
+    pub(super) fn tests(&self) -> Option<&Images> {
+        self.data.test.as_ref().filter(|test| !test.is_empty())
+    }
+
     /// Test images, or training images where there are no others.
     pub(super) fn labelled(&self) -> &Images {
-        let test = self.data.test.as_ref().filter(|test| !test.is_empty());
-        test.unwrap_or(&self.data.train)
+        self.tests().unwrap_or(&self.data.train)
     }
 
     /// The data, `images` of each set, as features see them.

@@ -1,14 +1,14 @@
 //! Hold what was measured of a run, as a report has it.
 
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use ebm_apply::evaluate::{
-    Likelihood, OutOfDistribution, QualityReport, Recognition, SamplerComparison,
+    Completion, Likelihood, OutOfDistribution, QualityReport, Recognition, Robustness,
+    SamplerComparison,
 };
 use serde::Serialize;
 
-use super::data::PreparedData;
+use super::pictures::Picture;
 
 /// What was measured of a run, and how.
 #[derive(Debug, Serialize)]
@@ -32,13 +32,18 @@ pub(super) struct Evaluation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recognition: Option<Recognition>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) robustness: Option<Robustness>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) completion: Option<Completion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) out_of_distribution: Option<OutOfDistribution>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) likelihood: Option<Likelihood>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) samplers: Option<SamplerComparison>,
+    /// What its page shows.
     #[serde(skip)]
-    pub(super) shown: Option<Shown>,
+    pub(super) pictures: Vec<Picture>,
 }
 
 /// How samples were drawn.
@@ -50,14 +55,6 @@ pub(super) struct Sampling {
     pub(super) steps: usize,
     /// Seconds that drawing them took, whenever that was.
     pub(super) seconds: f64,
-}
-
-/// Samples that a report shows, and the training images beside them, in bytes.
-#[derive(Debug)]
-pub(super) struct Shown {
-    pub(super) shape: [usize; 3],
-    pub(super) samples: Vec<u8>,
-    pub(super) data: Rc<PreparedData>,
 }
 
 impl Evaluation {

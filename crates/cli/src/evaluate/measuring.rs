@@ -1,14 +1,14 @@
 //! Take each measure of a run: draw, judge, recognise, anneal, compare.
 
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use ebm_apply::evaluate::{
-    FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions, MixingError, MixingOptions,
-    Recognition, SamplerComparison, check_mixing_of, compare_samplers_of, kept_samples, likelihood,
-    likelihood_gradients, mixing_gradients_of, recognise,
+    CompletionOptions, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
+    MixingError, MixingOptions, Recognition, SamplerComparison, check_completion, check_mixing_of,
+    compare_samplers_of, complete, kept_samples, likelihood, likelihood_gradients,
+    mixing_gradients_of, recognise, robustness,
 };
 use ebm_apply::{
     SampleError, SampleOptions, StepCounter, Trained, UnknownClass, Weights, labels_in_shares,
@@ -16,8 +16,8 @@ use ebm_apply::{
 use ebm_core::DeviceKind;
 
 use super::data::PreparedData;
-use super::evaluation::{Evaluation, Sampling, Shown};
-use super::{EvaluateArgs, Measure, features, run_dir};
+use super::evaluation::{Evaluation, Sampling};
+use super::{EvaluateArgs, Measure, features, pictures, run_dir};
 use crate::progress::{Waiting, with_progress};
 use crate::sample::Start;
 
@@ -39,7 +39,7 @@ impl EvaluateArgs {
         evaluation: &mut Evaluation,
         trained: &Trained,
         features: &FeatureNetwork,
-        data: &Rc<PreparedData>,
+        data: &PreparedData,
         quiet: bool,
     ) -> anyhow::Result<()> {
         let labels = self.labels(trained)?;
@@ -64,16 +64,19 @@ impl EvaluateArgs {
             .reference(features, images)
             .and_then(|reference| reference.judge(features, &samples.pixels, &data.class_names));
         waiting.end();
-        evaluation.quality = Some(report?);
+        let report = report?;
+        let shape = trained.shape().dims();
+        evaluation
+            .pictures
+            .push(pictures::samples(&samples.pixels, shape));
+        let training = data.to_judge().training();
+        let neighbors = pictures::neighbors(&report, &samples.pixels, training, shape);
+        evaluation.pictures.push(neighbors);
+        evaluation.quality = Some(report);
         evaluation.samples = Some(Sampling {
             from: self.from.name(),
             steps: options.steps,
             seconds: samples.seconds,
-        });
-        evaluation.shown = Some(Shown {
-            shape: trained.shape().dims(),
-            samples: samples.pixels,
-            data: Rc::clone(data),
         });
         Ok(())
     }
@@ -175,6 +178,30 @@ impl EvaluateArgs {
         })
     }
 
+    /// Whether a model has the classes of the data and can be asked for them.
+    ///
+    /// # Errors
+    /// Where it does not, and `what` was named.
+    fn can_recognise(
+        &self,
+        (what, name): (Measure, &str),
+        trained: &Trained,
+        data: &PreparedData,
+    ) -> anyhow::Result<bool> {
+        let is_named = self.measure.contains(&what);
+        if trained.num_classes() == 0 {
+            return match is_named {
+                true => Err(UnknownClass::NoClasses).context(format!("--measure {name}")),
+                false => Ok(false),
+            };
+        }
+        let has_them = data.class_names == trained.class_names();
+        if is_named && !has_them {
+            bail!("--measure {name}: the classes of the data are not those of the model");
+        }
+        Ok(has_them)
+    }
+
     /// How well a model with classes recognises held-out images.
     ///
     /// # Errors
@@ -185,17 +212,7 @@ impl EvaluateArgs {
         data: &PreparedData,
         quiet: bool,
     ) -> anyhow::Result<Option<Recognition>> {
-        let is_named = self.measure.contains(&Measure::Recognition);
-        if trained.num_classes() == 0 {
-            return match is_named {
-                true => Err(UnknownClass::NoClasses).context("--measure recognition"),
-                false => Ok(None),
-            };
-        }
-        if data.class_names != trained.class_names() {
-            if is_named {
-                bail!("--measure recognition: the classes of the data are not those of the model");
-            }
+        if !self.can_recognise((Measure::Recognition, "recognition"), trained, data)? {
             return Ok(None);
         }
         let start = Instant::now();
@@ -206,6 +223,74 @@ impl EvaluateArgs {
             tell!("recognised {images} images in {seconds:.1} s, {each:.2} ms an image");
         }
         Ok(Some(found))
+    }
+
+    /// How well a model with classes recognises damaged held-out images.
+    ///
+    /// # Errors
+    /// As [`Self::recognition`].
+    pub(super) fn robustness(
+        &self,
+        evaluation: &mut Evaluation,
+        trained: &Trained,
+        data: &PreparedData,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        if !self.can_recognise((Measure::Robustness, "robustness"), trained, data)? {
+            return Ok(());
+        }
+        let waiting = Waiting::start("recognising damaged images", quiet);
+        let found = robustness(trained, self.usage.weights(), data.labelled());
+        waiting.end();
+        let found = found?;
+        evaluation
+            .pictures
+            .push(pictures::damaged(&found, data.labelled()));
+        evaluation.robustness = Some(found);
+        Ok(())
+    }
+
+    /// How a model completes held-out images; nothing, with a warning, where all was asked for and it cannot.
+    pub(super) fn completion(
+        &self,
+        evaluation: &mut Evaluation,
+        trained: &Trained,
+        features: &FeatureNetwork,
+        data: &PreparedData,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        let can_be_read = check_completion(trained, features, &data.class_names);
+        let problem = match (can_be_read, data.tests()) {
+            (Err(error), _) => Some(error.to_string()),
+            (Ok(()), None) => Some("there are no test images".to_owned()),
+            (Ok(()), Some(_)) => None,
+        };
+        if let Some(problem) = problem {
+            if self.measure.contains(&Measure::Completion) {
+                bail!("--measure completion: {problem}");
+            }
+            let checkpoint = trained.checkpoint().display();
+            tracing::warn!("{checkpoint}: completion is left out: {problem}");
+            return Ok(());
+        }
+        let images = data.labelled().some(self.num);
+        let options = CompletionOptions {
+            steps: self.steps.unwrap_or(trained.config().output.sample_steps),
+            seed: self.seed,
+        };
+        let (counter, model) = (StepCounter::default(), (trained, self.usage.weights()));
+        let of_chain = trained.config().langevin.gradients_of_sample(options.steps);
+        let total = (images.len() * of_chain) as u64;
+        let work = || {
+            let training = data.to_judge().training();
+            complete(model, features, &images, training, options, &counter)
+        };
+        let found = with_progress("completing", total, || counter.gradients(), quiet, work)?;
+        evaluation
+            .pictures
+            .push(pictures::completed(&found, &images));
+        evaluation.completion = Some(found.report);
+        Ok(())
     }
 
     /// What tells kept samples apart.

@@ -1,8 +1,8 @@
 //! Lay out what was measured as tables.
 
 use ebm_apply::evaluate::{
-    Bound, Closeness, Difference, Likelihood, OutOfDistribution, QualityReport, Recognition,
-    SamplerComparison, TemperatureChoice,
+    Bound, Closeness, Completion, Difference, Likelihood, OutOfDistribution, QualityReport,
+    Recognition, Robustness, SamplerComparison, TemperatureChoice,
 };
 
 use super::evaluation::{Evaluation, Sampling};
@@ -28,6 +28,7 @@ pub(super) fn render(evaluations: &[Evaluation]) -> String {
             of_features(name, &of_name.collect::<Vec<_>>())
         })
         .collect();
+    sections.extend(robustness(evaluations));
     for one in evaluations {
         let run = one.checkpoint.display().to_string();
         sections.extend(
@@ -35,6 +36,7 @@ pub(super) fn render(evaluations: &[Evaluation]) -> String {
                 .as_ref()
                 .map(|found| recognition(&run, found)),
         );
+        sections.extend(one.completion.as_ref().map(|found| completion(&run, found)));
         sections.extend(
             one.out_of_distribution
                 .as_ref()
@@ -175,6 +177,43 @@ fn recognition(run: &str, found: &Recognition) -> String {
     let (percent, images) = (100.0 * found.accuracy, found.images);
     let error = found.calibration_error;
     format!("{run} recognises {percent:.2} % of {images} images, calibration error {error:.3}")
+}
+
+/// A column for each run that was asked.
+fn robustness(evaluations: &[Evaluation]) -> Option<String> {
+    let found: Vec<(String, &Robustness)> = evaluations
+        .iter()
+        .filter_map(|one| {
+            Some((
+                one.checkpoint.display().to_string(),
+                one.robustness.as_ref()?,
+            ))
+        })
+        .collect();
+    let (_, first) = found.first()?;
+    let runs = found.iter().map(|(run, _)| run.as_str());
+    let mut table = Table::with_header(["damage"].into_iter().chain(runs));
+    for (row, of_damage) in first.damages.iter().enumerate() {
+        let accuracy =
+            |(_, one): &(_, &Robustness)| format!("{:.2} %", 100.0 * one.damages[row].accuracy);
+        let cells = found.iter().map(accuracy);
+        table.row([of_damage.damage.clone()].into_iter().chain(cells));
+    }
+    let images = first.images;
+    Some(format!(
+        "recognised of {images} damaged images\n{}",
+        table.render(1)
+    ))
+}
+
+fn completion(run: &str, found: &Completion) -> String {
+    let [read, nearest, whole] =
+        [found.read, found.read_nearest, found.read_whole].map(|share| 100.0 * share);
+    format!(
+        "{run}: of {} images whose lower half it completed in {} steps, features {} read {read:.2} % as their own class;\n\
+         {nearest:.2} % of those completed by the nearest training image, {whole:.2} % of the whole images",
+        found.images, found.steps, found.features
+    )
 }
 
 fn others(run: &str, found: &OutOfDistribution) -> String {

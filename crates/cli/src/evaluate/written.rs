@@ -8,14 +8,12 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::evaluation::{Evaluation, Shown};
+use super::evaluation::Evaluation;
 use crate::charts;
 use crate::output::{columns_for, save_grid, scale_for, write_output};
 
 /// The report as JSON, by which a folder of an earlier one is known.
 const REPORT: &str = "report.json";
-/// Samples that are shown.
-const SHOWN: usize = 100;
 
 /// Make the folder, or refuse one that cannot be written or has files of other kinds, before anything is
 /// measured.
@@ -37,7 +35,15 @@ pub(super) fn check(folder: &Path) -> anyhow::Result<()> {
 
 /// Write everything in place of an earlier report.
 pub(super) fn write(folder: &Path, evaluations: &[Evaluation]) -> anyhow::Result<()> {
-    for name in ["samples", "neighbors", "classes", "energies", "samplers"] {
+    for name in [
+        "samples",
+        "neighbors",
+        "damaged",
+        "completed",
+        "classes",
+        "energies",
+        "samplers",
+    ] {
         for extension in ["png", "svg"] {
             let file = |number| folder.join(format!("{name}-{number}.{extension}"));
             let numbers = (1..).take_while(|&number| file(number).is_file());
@@ -52,10 +58,7 @@ pub(super) fn write(folder: &Path, evaluations: &[Evaluation]) -> anyhow::Result
     let mut sections = Vec::new();
     for (number, one) in (1..).zip(evaluations) {
         sections.push(Section {
-            pictures: match &one.shown {
-                Some(shown) => Some(save_pictures(folder, number, one, shown)?),
-                None => None,
-            },
+            pictures: save_pictures(folder, number, one)?,
             charts: save_charts(folder, number, one)?,
         });
     }
@@ -66,49 +69,25 @@ pub(super) fn write(folder: &Path, evaluations: &[Evaluation]) -> anyhow::Result
 
 /// What the page shows of a run.
 struct Section {
-    /// Samples, and their neighbours, as addresses.
-    pictures: Option<[String; 2]>,
+    /// Pictures, as addresses.
+    pictures: Vec<String>,
     /// Charts, each with a title, as SVG.
     charts: Vec<(&'static str, String)>,
 }
 
-/// Write the pictures of a run: its samples, and their neighbours. Returns them as addresses for the page.
-fn save_pictures(
-    folder: &Path,
-    number: usize,
-    one: &Evaluation,
-    shown: &Shown,
-) -> anyhow::Result<[String; 2]> {
-    let shape = shown.shape;
-    let image: usize = shape.iter().product();
-    let samples = &shown.samples[..shown.samples.len().min(SHOWN * image)];
-    let (rows, in_row) = neighbors(one, shown, image);
-    let save = |name: &str, images: &[u8], columns| {
-        let path = folder.join(format!("{name}-{number}.png"));
+/// Write the pictures of a run. Returns them as addresses for the page.
+fn save_pictures(folder: &Path, number: usize, one: &Evaluation) -> anyhow::Result<Vec<String>> {
+    let saved = one.pictures.iter().map(|picture| {
+        let path = folder.join(format!("{}-{number}.png", picture.name));
+        let (images, shape) = (&picture.images, picture.shape);
+        let num = images.len() / shape.iter().product::<usize>();
+        let columns = picture.columns.unwrap_or_else(|| columns_for(num));
         save_grid(&path, images, shape, columns, scale_for(shape[2]))?;
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
         let encoded = BASE64_STANDARD.encode(bytes);
         anyhow::Ok(format!("data:image/png;base64,{encoded}"))
-    };
-    Ok([
-        save("samples", samples, columns_for(samples.len() / image))?,
-        save("neighbors", &rows, in_row)?,
-    ])
-}
-
-/// A row per sample: the sample, its nearest training images by pixels, then by features.
-fn neighbors(one: &Evaluation, shown: &Shown, image: usize) -> (Vec<u8>, usize) {
-    let of = |set: &[u8], index: usize| set[index * image..(index + 1) * image].to_vec();
-    let training = shown.data.to_judge().training();
-    let (mut rows, mut columns) = (Vec::new(), 1);
-    let neighbors = one.quality.iter().flat_map(|quality| &quality.neighbors);
-    for (index, nearest) in neighbors.enumerate() {
-        rows.extend(of(&shown.samples, index));
-        let both = nearest.by_pixels.iter().chain(&nearest.by_features);
-        rows.extend(both.clone().flat_map(|&at| of(training, at)));
-        columns = 1 + both.count();
-    }
-    (rows, columns)
+    });
+    saved.collect()
 }
 
 /// Write the charts of a run.
@@ -187,13 +166,15 @@ fn page(evaluations: &[Evaluation], sections: &[Section]) -> String {
         for warning in one.warnings() {
             let _ = write!(page, "<p>⚠ {}</p>", escaped(warning));
         }
-        if let Some([samples, neighbors]) = &section.pictures {
+        for (picture, address) in one.pictures.iter().zip(&section.pictures) {
+            let (name, title) = (picture.name, picture.title);
             let _ = write!(
                 page,
-                "<h3>Samples, the first, none left out</h3><img src=\"{samples}\" alt=\"samples\">\
-                 <h3>Does it copy? A sample, then the training images nearest to it by pixels, then by features</h3>\
-                 <img src=\"{neighbors}\" alt=\"samples and their nearest training images\">",
+                "<h3>{title}</h3><img src=\"{address}\" alt=\"{name}\">"
             );
+            if !picture.lines.is_empty() {
+                let _ = write!(page, "<pre>{}</pre>", escaped(&picture.lines.join("\n")));
+            }
         }
         for (title, svg) in &section.charts {
             let _ = write!(page, "<h3>{title}</h3>{svg}");

@@ -16,14 +16,14 @@ impl Table {
     }
 
     /// A table with a header.
-    pub(crate) fn with_header<const N: usize>(header: [&str; N]) -> Self {
+    pub(crate) fn with_header<'a>(header: impl IntoIterator<Item = &'a str>) -> Self {
         let mut table = Self::new();
         table.0.set_header(header);
         table
     }
 
     /// Add a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.0.add_row(cells);
     }
 

@@ -231,3 +231,15 @@ fn a_preview_of_nothing_or_into_nowhere_is_refused() {
     let nowhere = [&preview[..], &["--output", "nowhere/p.png"]].concat();
     scratch.refuses(&nowhere, &["nowhere/p.png", "choose another place"]);
 }
+
+#[test]
+fn names_a_class_that_cannot_be_left_out_and_refuses_to_leave_out_all() {
+    let none_such = ["--leave-out", "3,ten"];
+    Scratch::new().refuses_to_train(&none_such, &["`ten`", "the classes are 0, 1, 2"]);
+    let all = ["--leave-out", "0,1,2,3,4,5,6,7,8,9"];
+    Scratch::new().refuses_to_train(&all, &["leaves no training image"]);
+    let scratch = Scratch::new();
+    scratch.write_picture("photos/a.png", [7; 3]);
+    let args = [&PHOTOS[..], &["--leave-out", "a"]].concat();
+    scratch.refuses_to_train(&args, &["`a`", "no classes"]);
+}

@@ -48,7 +48,7 @@ pub fn load_with(
             remedy: "squares are cut from the pictures of `folder` alone: set 0",
         });
     }
-    match config.dataset {
+    let dataset = match config.dataset {
         DatasetKind::Digits => digits::load(config, seed),
         DatasetKind::Shapes => shapes::load(config, seed),
         DatasetKind::Mnist => mnist::load(config, &mnist::MNIST_CLASSES),
@@ -56,6 +56,10 @@ pub fn load_with(
         DatasetKind::Cifar10 => cifar::load(config, cifar::Cifar::Ten),
         DatasetKind::Cifar100 => cifar::load(config, cifar::Cifar::Hundred),
         DatasetKind::Folder => folder::load(config, report),
+    }?;
+    match config.leave_out.as_slice() {
+        [] => Ok(dataset),
+        left_out => dataset.without(left_out),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Name the objectives, and what may be set about them.
 
+use core::fmt;
+
 use ebm_core::Invalid;
 use ebm_langevin::{Ladder, LangevinConfig};
 use ebm_model::Precision;
@@ -86,6 +88,21 @@ pub enum ObjectiveKind {
     Classification,
     /// Cross-entropy of the classes and −log p(x), which `generative` learns.
     Jem,
+}
+
+impl fmt::Display for ObjectiveKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cd => "cd",
+            Self::Logsumexp => "logsumexp",
+            Self::Softplus => "softplus",
+            Self::Flow => "flow",
+            Self::Denoising => "denoising",
+            Self::Recovery => "recovery",
+            Self::Classification => "classification",
+            Self::Jem => "jem",
+        })
+    }
 }
 
 /// What learns p(x) beside the classes.
@@ -275,7 +292,25 @@ impl ObjectiveConfig {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::Config;
+
+    #[test]
+    fn objectives_print_as_a_configuration_names_them() {
+        for kind in [
+            ObjectiveKind::Cd,
+            ObjectiveKind::Logsumexp,
+            ObjectiveKind::Softplus,
+            ObjectiveKind::Flow,
+            ObjectiveKind::Denoising,
+            ObjectiveKind::Recovery,
+            ObjectiveKind::Classification,
+            ObjectiveKind::Jem,
+        ] {
+            let value = toml::Value::try_from(kind).unwrap();
+            assert_eq!(value.as_str(), Some(kind.to_string().as_str()));
+        }
+    }
 
     #[test]
     fn what_an_objective_cannot_have_is_refused_by_its_key() {

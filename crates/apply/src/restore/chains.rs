@@ -1,0 +1,117 @@
+//! Put in missing pixels by chains of a run's own steps from noise, given the known ones.
+
+use burn::tensor::{Tensor, TensorData};
+use ebm_data::Planes;
+use ebm_langevin::{Known, Stage, StepCounter, noise_images_of, sampler_outside_training};
+
+use super::{Mask, RestoreError, RestoreOptions, Restored, checked};
+use crate::denoise::DenoiseError;
+use crate::score;
+use crate::trained::{Trained, Weights};
+
+/// The missing pixels of images, as chains find them.
+pub(crate) struct MissingPixels<'a> {
+    pub(crate) trained: &'a Trained,
+    pub(crate) weights: Weights,
+    /// Of all images; E(x) without one.
+    pub(crate) class: Option<u32>,
+    /// What is missing of every image.
+    pub(crate) mask: &'a Mask,
+    /// Steps of every chain.
+    pub(crate) steps: usize,
+    pub(crate) seed: u64,
+    /// Counts gradients.
+    pub(crate) counter: StepCounter,
+}
+
+impl MissingPixels<'_> {
+    /// Refuse a run whose steps cannot keep known pixels.
+    pub(crate) fn check(trained: &Trained) -> Result<(), RestoreError> {
+        let config = trained.config();
+        if !config.langevin.method.is_flow() && config.objective.ladder().is_none() {
+            return Ok(());
+        }
+        let objective = config.objective.kind.to_string();
+        Err(RestoreError::OnlyWhole { objective })
+    }
+
+    /// The images with their missing pixels put in, the chain of the first being number `first`.
+    ///
+    /// # Shapes
+    /// - `images`: pixels of `[num, channels, height, width]`, of the model's shape; returns the same
+    pub(crate) fn of(&self, images: Vec<f32>, first: u32) -> Result<Vec<f32>, RestoreError> {
+        let (trained, shape) = (self.trained, self.trained.shape());
+        let num = images.len() / shape.pixels();
+        let known = self.mask.missing.iter().map(|missing| f32::from(!missing));
+        let known: Vec<f32> = known.collect::<Vec<_>>().repeat(shape.channels * num);
+        let tensor = |values: Vec<f32>| -> Tensor<4> {
+            Tensor::from_data(TensorData::new(values, shape.batch(num)), trained.device())
+        };
+        let model = trained.energy(self.weights);
+        let energy = score::under_class(&model, self.class, num, trained.device());
+        let energy = Known::new(energy.as_ref(), tensor(images), tensor(known));
+        let ids: Vec<u32> = (first..).take(num).collect();
+        let noise = noise_images_of(
+            first..first + num as u32,
+            shape,
+            self.seed,
+            trained.device(),
+        );
+        let langevin = &trained.config().langevin;
+        let sampler = sampler_outside_training(langevin, self.steps, self.seed, Stage::Chains)
+            .with_step_scale(trained.state().objective_state.step_scale())
+            .with_counter(self.counter.clone());
+        let ended = sampler.run(energy.filled(noise), &ids, &energy).x;
+        let pixels: Vec<f32> = energy.filled(ended).into_data().iter::<f32>().collect();
+        match pixels.iter().find(|value| !value.is_finite()) {
+            Some(&value) => Err(RestoreError::Diverged { value }),
+            None => Ok(pixels),
+        }
+    }
+}
+
+impl Trained {
+    /// Put in what is missing of a picture by chains of the run's own steps from noise, given the known pixels and, of
+    /// a model of E(x, y), the `class`; without one by E(x). `counter` counts their gradients. A model that has learned
+    /// to denoise is better used by [`Denoiser::restore`](crate::Denoiser::restore).
+    ///
+    /// # Errors
+    /// As [`Denoiser::restore`](crate::Denoiser::restore), where the picture is not of the model's shape, the run is one
+    /// of a flow or of noise levels, or chains diverge.
+    ///
+    /// # Panics
+    /// If the model has no such class.
+    pub fn restore(
+        &self,
+        picture: &Planes,
+        mask: &Mask,
+        class: Option<u32>,
+        weights: Weights,
+        options: &RestoreOptions,
+        counter: StepCounter,
+    ) -> Result<Restored, RestoreError> {
+        checked(picture, mask)?;
+        MissingPixels::check(self)?;
+        if picture.shape != self.shape() {
+            let (expected, got) = (self.shape(), picture.shape);
+            return Err(DenoiseError::OtherSize { expected, got }.into());
+        }
+        let chains = MissingPixels {
+            trained: self,
+            weights,
+            class,
+            mask,
+            steps: self.config().output.sample_steps,
+            seed: options.seed,
+            counter,
+        };
+        let pixels = chains.of(picture.pixels.repeat(options.samples), 0)?;
+        let samples = pixels.chunks(picture.shape.pixels()).map(|pixels| Planes {
+            pixels: pixels.to_vec(),
+            shape: picture.shape,
+        });
+        Ok(Restored {
+            samples: samples.collect(),
+        })
+    }
+}
