@@ -176,6 +176,11 @@ impl Denoiser {
         self.reference.is_some() && self.sigma_range.is_none()
     }
 
+    /// The greatest σ that the energy has learned to be told, where it is told.
+    pub(crate) fn largest_sigma(&self) -> Option<f64> {
+        self.sigma_range.map(|[_, most]| most)
+    }
+
     /// Channels of the images that the energy takes.
     pub(crate) fn channels(&self) -> usize {
         self.shape.channels

@@ -27,7 +27,7 @@ const DESCENT_STEPS: u32 = 40;
 /// The share of the way to the denoised picture that a step of a descent takes.
 const DESCENT_RATE: f32 = 0.4;
 
-/// σ of the noise from which a picture comes down.
+/// σ of the noise from which a picture comes down, of an energy that is not told σ.
 const FIRST_SIGMA: f64 = 0.3;
 /// σ at which the noise is gone.
 const LAST_SIGMA: f64 = 0.01;
@@ -36,7 +36,7 @@ const FIRST_STEP: f64 = 0.1;
 /// β: how much faster noise goes away than it comes; 1 for steps without noise.
 const BETA: f64 = 0.5;
 /// The most steps that are taken.
-const MOST_STEPS: u32 = 100;
+pub(crate) const MOST_STEPS: u32 = 100;
 /// Key of [`Stream::Sample`] for the noise of the first state; those of the steps follow.
 const NOISE: u32 = 3000;
 
@@ -280,6 +280,23 @@ impl Denoiser {
         })
     }
 
+    /// One draw of an image's missing pixels, number `sample` of its seed.
+    pub(crate) fn drawn(
+        &self,
+        image: &Planes,
+        mask: &Mask,
+        seed: u64,
+        sample: u32,
+    ) -> Result<Planes, RestoreError> {
+        let channels = self.channels();
+        let noise = RestorationNoise {
+            seed,
+            sample,
+            channels,
+        };
+        self.draw(&filled(image, mask), mask, noise, &mut |_| {})
+    }
+
     /// x ← x + r·(D(x + σn) − x) for the missing pixels, D the denoised picture, σ from the first to the last.
     fn descent(
         &self,
@@ -317,7 +334,7 @@ impl Denoiser {
         report: &mut dyn FnMut(u32),
     ) -> Result<Planes, RestoreError> {
         let plane = mask.missing.len();
-        let (mut x, mut sigma) = (start.clone(), FIRST_SIGMA);
+        let (mut x, mut sigma) = (start.clone(), self.largest_sigma().unwrap_or(FIRST_SIGMA));
         noise.add(&mut x, 0, sigma);
         for step in 1..=MOST_STEPS {
             let mut descent = self.noise_of(&x, sigma)?;

@@ -1,15 +1,17 @@
 //! Let a model complete images of which the lower half is missing, and ask a frozen classifier what they are.
 
-use ebm_core::ImageShape;
 use ebm_core::pixels::{byte_of_pixel, pixel_of_byte};
-use ebm_data::Images;
+use ebm_core::{ImageShape, each_piece, pieces_of};
+use ebm_data::{Images, Planes};
 use ebm_langevin::StepCounter;
+use ebm_train::ObjectiveKind;
 use rayon::prelude::*;
 use serde::Serialize;
 use thiserror::Error;
 
 use super::features::{FeatureError, FeatureNetwork};
-use crate::restore::{Mask, MissingPixels, RestoreError};
+use crate::denoise::Denoiser;
+use crate::restore::{MOST_STEPS, Mask, MissingPixels, RestoreError};
 use crate::trained::{Trained, Weights};
 
 /// Images whose chains run at a time.
@@ -18,7 +20,7 @@ const CHUNK: usize = 1024;
 /// How images are completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompletionOptions {
-    /// Steps of every chain.
+    /// Steps of every chain. An energy that has learned to denoise [draws](crate::RestoreMethod::Draws) instead.
     pub steps: usize,
     /// Seed of the chains.
     pub seed: u64,
@@ -29,8 +31,9 @@ pub struct CompletionOptions {
 pub struct Completion {
     /// Images.
     pub images: usize,
-    /// Steps of every chain.
-    pub steps: usize,
+    /// Steps of every chain; none of an energy that has learned to denoise, which draws.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
     /// The classifier.
     pub features: String,
     /// Share of the images that it reads as their own class where the model has completed them, in [0, 1].
@@ -101,8 +104,8 @@ pub fn check_completion(
 }
 
 /// Complete the lower half of labelled images of the model's own shape by chains of the run's own steps, of E(x), and
-/// by the training image whose upper half is nearest; let a frozen classifier read both. `counter` counts gradients:
-/// `steps` of each image.
+/// by the training image whose upper half is nearest; let a frozen classifier read both. `counter` counts to
+/// [`completion_gradients`].
 ///
 /// # Errors
 /// As [`check_completion`], and where chains diverge.
@@ -121,21 +124,11 @@ pub fn complete(
     assert!(expected == shape, "expected {expected} images, got {shape}");
     check_completion(trained, features, &images.class_names)?;
     let mask = lower_half(shape);
-    let chains = MissingPixels {
-        trained,
-        weights,
-        class: None,
-        mask: &mask,
-        steps: options.steps,
-        seed: options.seed,
-        counter: counter.clone(),
+    let model = (trained, weights);
+    let completed = match draws(trained) {
+        true => by_draws(model, images, &mask, options.seed, counter)?,
+        false => by_chains(model, images, &mask, options, counter)?,
     };
-    let mut completed = Vec::with_capacity(images.pixels.len());
-    let chunks = images.pixels.chunks(CHUNK * shape.pixels());
-    for (first, chunk) in (0..).step_by(CHUNK).zip(chunks) {
-        let pixels = chunk.iter().map(|&byte| pixel_of_byte(byte)).collect();
-        completed.extend(chains.of(pixels, first)?.into_iter().map(byte_of_pixel));
-    }
     // Known pixels are the bytes that they were.
     let with_missing_of = |others: &[u8]| -> Vec<u8> {
         let places = mask.missing.iter().cycle();
@@ -157,7 +150,7 @@ pub fn complete(
     Ok(Completed {
         report: Completion {
             images: images.len(),
-            steps: options.steps,
+            steps: (!draws(trained)).then_some(options.steps),
             features: features.id(),
             read: read(&completed)?,
             read_nearest: read(&nearest)?,
@@ -167,6 +160,68 @@ pub fn complete(
         completed,
         nearest,
     })
+}
+
+/// Whether a model completes by draws, and not by chains.
+fn draws(trained: &Trained) -> bool {
+    trained.config().objective.kind == ObjectiveKind::Denoising
+}
+
+/// How many gradients completing `images` images takes, at most.
+pub fn completion_gradients(trained: &Trained, images: usize, options: CompletionOptions) -> u64 {
+    let of_image = match draws(trained) {
+        true => MOST_STEPS as usize,
+        false => trained.config().langevin.gradients_of_sample(options.steps),
+    };
+    (images * of_image) as u64
+}
+
+fn by_chains(
+    (trained, weights): (&Trained, Weights),
+    images: &Images,
+    mask: &Mask,
+    options: CompletionOptions,
+    counter: &StepCounter,
+) -> Result<Vec<u8>, RestoreError> {
+    let chains = MissingPixels {
+        trained,
+        weights,
+        class: None,
+        mask,
+        steps: options.steps,
+        seed: options.seed,
+        counter: counter.clone(),
+    };
+    let mut completed = Vec::with_capacity(images.pixels.len());
+    let chunks = images.pixels.chunks(CHUNK * images.shape.pixels());
+    for (first, chunk) in (0..).step_by(CHUNK).zip(chunks) {
+        let pixels = chunk.iter().map(|&byte| pixel_of_byte(byte)).collect();
+        completed.extend(chains.of(pixels, first)?.into_iter().map(byte_of_pixel));
+    }
+    Ok(completed)
+}
+
+fn by_draws(
+    (trained, weights): (&Trained, Weights),
+    images: &Images,
+    mask: &Mask,
+    seed: u64,
+    counter: &StepCounter,
+) -> Result<Vec<u8>, RestoreError> {
+    let denoiser = Denoiser::of(trained, weights)?;
+    let each = pieces_of(images.len(), 1);
+    let drawn = each_piece(trained.device(), each, |one| {
+        let pixels = images.image(one.start).iter();
+        let image = Planes {
+            pixels: pixels.map(|&byte| pixel_of_byte(byte)).collect(),
+            shape: images.shape,
+        };
+        let drawn = denoiser.drawn(&image, mask, seed, one.start as u32)?;
+        counter.add(MOST_STEPS as usize);
+        Ok(drawn.pixels.into_iter().map(byte_of_pixel).collect())
+    });
+    let drawn: Vec<Vec<u8>> = drawn.into_iter().collect::<Result<_, RestoreError>>()?;
+    Ok(drawn.concat())
 }
 
 /// What is missing: the rows from the middle on.

@@ -37,6 +37,7 @@ pub use anomalies::{Anomaly, BLUR, blurred};
 pub use calibration::{BINS, expected_calibration_error};
 pub use completion::{
     Completed, Completion, CompletionError, CompletionOptions, check_completion, complete,
+    completion_gradients,
 };
 pub use detection::{Detection, detection};
 pub use features::{

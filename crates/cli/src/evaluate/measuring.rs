@@ -7,19 +7,21 @@ use anyhow::{Context, bail};
 use ebm_apply::evaluate::{
     CompletionOptions, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
     MixingError, MixingOptions, Recognition, SamplerComparison, check_completion, check_mixing_of,
-    compare_samplers_of, complete, kept_samples, likelihood, likelihood_gradients,
-    mixing_gradients_of, recognise, robustness,
+    compare_samplers_of, complete, completion_gradients, kept_samples, likelihood,
+    likelihood_gradients, mixing_gradients_of, recognise, robustness,
 };
 use ebm_apply::{
     SampleError, SampleOptions, StepCounter, Trained, UnknownClass, Weights, labels_in_shares,
 };
 use ebm_core::DeviceKind;
+use ebm_train::ObjectiveKind;
 
 use super::data::PreparedData;
 use super::evaluation::{Evaluation, Sampling};
 use super::{EvaluateArgs, Measure, features, pictures, run_dir};
 use crate::progress::{Waiting, with_progress};
 use crate::sample::Start;
+use crate::typed::Mistyped;
 
 /// Chains by which samplers are compared.
 const COMPARED_CHAINS: usize = 64;
@@ -273,14 +275,18 @@ impl EvaluateArgs {
             tracing::warn!("{checkpoint}: completion is left out: {problem}");
             return Ok(());
         }
+        let is_denoiser = trained.config().objective.kind == ObjectiveKind::Denoising;
+        if is_denoiser && self.steps.is_some() && !self.measures(Measure::Quality) {
+            let problem = "--steps: a model that has learned to denoise completes by draws of steps of their own number";
+            return Err(Mistyped(problem.to_owned()).into());
+        }
         let images = data.labelled().some(self.num);
         let options = CompletionOptions {
             steps: self.steps.unwrap_or(trained.config().output.sample_steps),
             seed: self.seed,
         };
         let (counter, model) = (StepCounter::default(), (trained, self.usage.weights()));
-        let of_chain = trained.config().langevin.gradients_of_sample(options.steps);
-        let total = (images.len() * of_chain) as u64;
+        let total = completion_gradients(trained, images.len(), options);
         let work = || {
             let training = data.to_judge().training();
             complete(model, features, &images, training, options, &counter)

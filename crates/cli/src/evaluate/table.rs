@@ -209,10 +209,14 @@ fn robustness(evaluations: &[Evaluation]) -> Option<String> {
 fn completion(run: &str, found: &Completion) -> String {
     let [read, nearest, whole] =
         [found.read, found.read_nearest, found.read_whole].map(|share| 100.0 * share);
+    let how = found.steps.map_or_else(
+        || "by a draw".to_owned(),
+        |steps| format!("in {steps} steps"),
+    );
     format!(
-        "{run}: of {} images whose lower half it completed in {} steps, features {} read {read:.2} % as their own class;\n\
+        "{run}: of {} images whose lower half it completed {how}, features {} read {read:.2} % as their own class;\n\
          {nearest:.2} % of those completed by the nearest training image, {whole:.2} % of the whole images",
-        found.images, found.steps, found.features
+        found.images, found.features
     )
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::Scratch;
+use crate::common::{CONDITIONAL, Scratch};
 
 /// A run of the size of the program's features, and so few steps that its samples are noise.
 fn scratch() -> Scratch {
@@ -250,6 +250,15 @@ fn every_measure_gives_the_same_numbers_on_one_thread_and_on_two() {
     // Other digits of the same kind are nothing unusual: the standard error of an AUROC of 120 and 120 is 0.037.
     let digits = others[2]["energy"]["auroc"].as_f64().expect("a share");
     assert!((digits - 0.5).abs() < 5.0 * 0.037, "{digits}");
+    let completion = &first[0]["completion"];
+    assert_eq!(
+        (&completion["images"], &completion["steps"]),
+        (&120.into(), &3.into())
+    );
+    let share = |name: &str| completion[name].as_f64().expect("a share");
+    // Chains of three steps put noise in; a training image fits.
+    assert!(share("read") < share("read_nearest"), "{completion}");
+    assert!(share("read_nearest") < share("read_whole"), "{completion}");
     let likelihood = &first[0]["likelihood"];
     assert_eq!(likelihood["from_noise"]["chains"], 40);
     assert!(likelihood["bits_per_dim"][0].is_f64(), "{likelihood}");
@@ -261,6 +270,7 @@ fn every_measure_gives_the_same_numbers_on_one_thread_and_on_two() {
     let args = [evaluate(&all), args].concat();
     let table = scratch.ebm(&args).succeeds().stdout;
     for part in [
+        "of 120 images whose lower half it completed in 3 steps",
         "other images told from 120 test images",
         "‖∇E‖",
         "bits per dimension of 120 images",
@@ -271,7 +281,12 @@ fn every_measure_gives_the_same_numbers_on_one_thread_and_on_two() {
     }
     let page = std::fs::read_to_string(scratch.join("report/index.html")).expect("a page");
     assert_eq!(page.matches("<svg").count(), 3);
-    for chart in ["classes-1.svg", "energies-1.svg", "samplers-1.svg"] {
+    for chart in [
+        "completed-1.png",
+        "classes-1.svg",
+        "energies-1.svg",
+        "samplers-1.svg",
+    ] {
         assert!(scratch.join("report").join(chart).is_file(), "{chart}");
     }
 }
@@ -466,4 +481,57 @@ fn features_of_a_folder_are_trained_again_to_the_same_file_and_judge_its_runs() 
     scratch
         .ebm(&[&first[..], &unlabelled].concat())
         .fails_saying(&["learned by telling classes apart, and these data have 0"]);
+}
+
+#[test]
+fn damaged_images_are_recognised_by_runs_side_by_side() {
+    let scratch = Scratch::new();
+    for run in ["one", "other"] {
+        scratch.train(run, &CONDITIONAL).succeeds();
+    }
+    let asked = "evaluate one other --device cpu --measure robustness --output report";
+    let table = scratch.line(asked).succeeds().stdout;
+    for part in ["one/", "other/", "none", "noise of 0.1", "turned by 60°"] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let report = std::fs::read(scratch.join("report/report.json")).expect("a report");
+    let report: Vec<Value> = serde_json::from_slice(&report).expect("JSON");
+    let damages = report[0]["robustness"]["damages"]
+        .as_array()
+        .expect("damages");
+    assert_eq!(damages.len(), 12);
+    // Undamaged images are recognised as often as without damage.
+    let plain = scratch.line("evaluate one --device cpu --measure recognition --json");
+    let plain: Vec<Value> = serde_json::from_str(&plain.succeeds().stdout).expect("JSON");
+    assert_eq!(damages[0]["accuracy"], plain[0]["recognition"]["accuracy"]);
+    assert_eq!(damages[0]["examples"].as_array().map(Vec::len), Some(10));
+    let page = std::fs::read_to_string(scratch.join("report/index.html")).expect("a page");
+    assert!(
+        page.contains("hidden square of 0.5: "),
+        "what is read stands below"
+    );
+    assert!(scratch.join("report/damaged-2.png").is_file());
+}
+
+#[test]
+fn classes_that_were_left_out_are_told_from_those_that_were_not() {
+    let scratch = Scratch::new();
+    let args = [&CONDITIONAL[..], &["--leave-out", "3,7"]].concat();
+    scratch.train("run", &args).succeeds();
+    let asked = "evaluate run --device cpu --measure anomalies --against left-out --num 300 --json";
+    let found: Vec<Value> =
+        serde_json::from_str(&scratch.line(asked).succeeds().stdout).expect("JSON");
+    let found = &found[0]["out_of_distribution"];
+    let other = &found["others"][0];
+    assert_eq!(other["name"], "left out: 3, 7");
+    let [data, others] =
+        [&found["images"], &other["images"]].map(|it| it.as_u64().expect("images"));
+    assert!(others > 0 && others < data, "{others} of {data}");
+    let sample = scratch.sample("run", &["--class", "3"]);
+    sample.fails_saying(&["`3`", "0, 1, 2, 4, 5, 6, 8, 9"]);
+    scratch.train("whole", &[]).succeeds();
+    let asked = "evaluate whole --device cpu --measure anomalies --against left-out";
+    scratch
+        .line(asked)
+        .fails_saying(&["--against left-out", "--leave-out CLASS"]);
 }

@@ -95,6 +95,27 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
 }
 
 #[test]
+fn runs_that_draw_whole_images_alone_are_refused() {
+    let scratch = Scratch::new();
+    GrayImage::from_pixel(16, 16, Luma([7]))
+        .save(scratch.join("grey.png"))
+        .unwrap();
+    let flow = [
+        "--preset",
+        "mnist-flow",
+        "--dataset",
+        "digits",
+        "--set",
+        "model.filters=none",
+    ];
+    scratch.train("flow", &flow).succeeds();
+    let asked = "restore grey.png --model flow --box 0,0,4,4 --output no.png --device cpu";
+    let expected = ["a run of `flow` draws whole images", "denoising, cd or jem"];
+    scratch.line(asked).fails_saying(&expected);
+    assert!(!scratch.join("no.png").exists());
+}
+
+#[test]
 fn a_scratch_is_found_and_put_in_and_its_mask_can_be_given_back() {
     let scratch = Scratch::new();
     let ramp = |x: u32, y: u32| (60 + x + y) as u8;
