@@ -36,7 +36,7 @@ pub enum UnknownClass {
     #[error("this model knows no classes")]
     NoClasses,
     /// It has other classes.
-    #[error("there is no class `{class}`; the model has 0 to {}{}", num_classes - 1, some_names(names))]
+    #[error("there is no class `{class}`; the model has {}", those(*num_classes, names))]
     NotThere {
         /// What was asked for.
         class: String,
@@ -154,7 +154,7 @@ impl Trained {
         self.state.model.sees_noise()
     }
 
-    /// The class of this name or number.
+    /// The class of this name; or of this number, where none is named by the number of another.
     ///
     /// # Errors
     /// Where the model has no such class, or none at all.
@@ -165,9 +165,8 @@ impl Trained {
         }
         let named = names.iter().position(|name| name == text);
         let numbered = || {
-            text.parse()
-                .ok()
-                .filter(|&class: &usize| class < num_classes)
+            let number = text.parse().ok()?;
+            (number < num_classes && !has_other_numbers(names)).then_some(number)
         };
         let found = named.or_else(numbered).map(|class| class as u32);
         found.ok_or_else(|| UnknownClass::NotThere {
@@ -187,12 +186,24 @@ impl Trained {
     }
 }
 
-/// The first class names, for a message.
-fn some_names(names: &[String]) -> String {
+/// The classes that there are, for a message.
+fn those(num_classes: usize, names: &[String]) -> String {
     const SHOWN: usize = 20;
+    let numbers = format!("0 to {}", num_classes - 1);
     if names.is_empty() {
-        return String::new();
+        return numbers;
     }
     let more = if names.len() > SHOWN { ", …" } else { "" };
-    format!(": {}{more}", names[..names.len().min(SHOWN)].join(", "))
+    let first = names[..names.len().min(SHOWN)].join(", ");
+    match has_other_numbers(names) {
+        true => format!("{first}{more}"),
+        false => format!("{numbers}: {first}{more}"),
+    }
+}
+
+/// Whether a class is named by the number of another, as where classes were left out.
+fn has_other_numbers(names: &[String]) -> bool {
+    let is_other =
+        |(place, name): (usize, &String)| name.parse().is_ok_and(|number: usize| number != place);
+    names.iter().enumerate().any(is_other)
 }

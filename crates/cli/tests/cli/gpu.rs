@@ -2,7 +2,7 @@
 
 use ebm_core::wgpu_adapters;
 
-use super::common::{Scratch, metrics};
+use super::common::{CONDITIONAL, Scratch, images, metrics};
 
 /// Fail where there is nothing to test on.
 fn require_adapter() {
@@ -48,18 +48,7 @@ fn twenty_iterations_on_a_gpu_are_those_of_the_cpu() {
     let there = ["--output", "gpu.png", "--steps", "4", "--device", "wgpu"];
     let arguments = [&["sample", "gpu", "--num", "4"][..], &there].concat();
     scratch.ebm(&arguments).succeeds();
-    let pixels = |name: &str| {
-        let picture = image::open(scratch.join(name)).expect("a picture");
-        picture.into_luma8().into_raw()
-    };
-    let (cpu, gpu) = (pixels("samples.png"), pixels("gpu.png"));
-    assert_eq!(cpu.len(), gpu.len());
-    // A pixel at the border of two bytes may fall to either.
-    assert!(
-        cpu.iter()
-            .zip(&gpu)
-            .all(|(cpu, gpu)| cpu.abs_diff(*gpu) <= 1)
-    );
+    assert_same_picture(&scratch, "samples.png", "gpu.png");
 }
 
 #[test]
@@ -155,4 +144,74 @@ fn every_device_is_compared_with_the_cpu() {
         "{}",
         finished.stdout
     );
+}
+
+/// Bytes of a picture on the GPU are those of the CPU, but for a pixel at the border of two bytes.
+#[track_caller]
+fn assert_same_picture(scratch: &Scratch, cpu: &str, gpu: &str) {
+    let pixels = |name: &str| {
+        let picture = image::open(scratch.join(name)).expect("a picture");
+        picture.into_rgb8().into_raw()
+    };
+    let (cpu, gpu) = (pixels(cpu), pixels(gpu));
+    assert_eq!(cpu.len(), gpu.len());
+    let apart = cpu.iter().zip(&gpu).map(|(cpu, gpu)| cpu.abs_diff(*gpu));
+    assert!(apart.max() <= Some(1));
+}
+
+#[test]
+#[ignore = "runs on GPU adapters; cargo test -- --ignored"]
+fn pictures_are_cleaned_restored_and_composed_on_a_gpu_as_on_the_cpu() {
+    require_adapter();
+    let scratch = Scratch::new();
+    scratch.train("run", &CONDITIONAL).succeeds();
+    let photo = image::RgbImage::from_fn(40, 33, |x, y| {
+        let value = 40 + 3 * x + 2 * y + (x * 7 + y * 13) % 11;
+        image::Rgb([value as u8, (2 * x + y) as u8, (200 - 3 * y) as u8])
+    });
+    photo.save(scratch.join("photo.png")).expect("a picture");
+    let digit = image::GrayImage::from_fn(16, 16, |x, y| image::Luma([(x * y % 200) as u8]));
+    digit.save(scratch.join("digit.png")).expect("a picture");
+    for command in [
+        "denoise photo.png --sigma 12",
+        "restore photo.png --box 10,8,9,5",
+        "restore digit.png --model run --box 0,8,16,8 --class 3 --samples 2",
+        "compose run[3] --num 4",
+    ] {
+        for device in ["cpu", "wgpu"] {
+            let line = format!("{command} --device {device} --output {device}.png");
+            scratch.line(&line).succeeds();
+        }
+        assert_same_picture(&scratch, "cpu.png", "wgpu.png");
+    }
+}
+
+#[test]
+#[ignore = "runs on GPU adapters; cargo test -- --ignored"]
+fn pictures_are_recognised_and_scored_on_a_gpu_as_on_the_cpu() {
+    require_adapter();
+    let scratch = Scratch::new();
+    scratch.train("run", &CONDITIONAL).succeeds();
+    let pictures = images(&scratch);
+    for (command, key) in [("classify", "probabilities"), ("score", "score")] {
+        let [cpu, gpu] = ["cpu", "wgpu"].map(|device| {
+            let line = format!("{command} run {pictures} --json --device {device}");
+            let said = scratch.line(&line).succeeds().stdout;
+            let lines = said.lines().map(serde_json::from_str::<serde_json::Value>);
+            let values = lines.flat_map(|line| match &line.expect("JSON")[key] {
+                serde_json::Value::Array(values) => values.clone(),
+                value => vec![value.clone()],
+            });
+            values
+                .map(|value| value.as_f64().expect("a number"))
+                .collect::<Vec<_>>()
+        });
+        assert!(cpu.len() >= 3 && cpu.len() == gpu.len(), "{command}");
+        for (cpu, gpu) in cpu.iter().zip(&gpu) {
+            assert!(
+                (cpu - gpu).abs() < 1e-4 * cpu.abs().max(0.1),
+                "{command}: {gpu} is not {cpu}"
+            );
+        }
+    }
 }
