@@ -2,7 +2,8 @@
 //!
 //! One step: x̂ = y − s·∇E(y), the mean of the clean pictures that y may come from (Miyasawa 1961; Raphan &
 //! Simoncelli, *Least squares estimation without priors or supervision*, 2011, eq. 2.6), with the s for which the
-//! energy was trained, and the σ of the noise told to one that takes it: [`Denoising`](ebm_train::Denoising).
+//! energy was trained, and the σ of the noise told to one that takes it: [`Denoising`](ebm_train::Denoising). Or a
+//! descent to the likeliest picture: on the energy of x and ‖x − y‖²/2σ² ([`DenoiseMethod::Descent`]).
 
 mod noise;
 mod tiles;
@@ -36,6 +37,12 @@ const ELEMENTS_OF_TILE: usize = 1 << 26;
 
 /// How many times more than it finds a model takes away where it is told so.
 const MOST_FACTOR: f64 = 2.0;
+
+/// Steps of a descent, and the share of the way to where the next one would end.
+const DESCENT_STEPS: usize = 16;
+const DESCENT_RATE: f64 = 0.5;
+/// σ that an energy is told in the last step of a descent, over that of the noise.
+const DESCENT_LAST: f64 = 0.25;
 
 /// Images of a tile's size that are computed at a time.
 const BATCH: usize = 4;
@@ -73,6 +80,11 @@ pub enum DenoiseError {
         /// What it is.
         value: f32,
     },
+    /// A descent needs energies at several σ.
+    #[error(
+        "a descent is for a model that is told the noise, which this one is not (`objective.noise_conditional`)"
+    )]
+    NotTold,
     /// Values are so large that the energy's slopes are not finite.
     #[error(
         "the slopes of the energy are not finite: values of the picture are too far from 0 and 1"
@@ -80,9 +92,22 @@ pub enum DenoiseError {
     TooLarge,
 }
 
+/// Which of the clean pictures that a noisy one may come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DenoiseMethod {
+    /// Their mean, by one step: nearest to the truth on average, and soft where they differ.
+    #[default]
+    Mean,
+    /// A likely one, by descent: on −log p(x) + ‖x − y‖²/2σ², p the law of pictures with less and less noise σ′, whose
+    /// slope is s∇E(x, σ′)/σ′². Sharper edges, and plainer areas; for an energy that is told the noise.
+    Descent,
+}
+
 /// How a picture is denoised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DenoiseOptions {
+    /// Which of the pictures that it may come from.
+    pub method: DenoiseMethod,
     /// σ of the noise, for values from 0 to 1: above 0; `None` to leave it to the model, or to measure it where
     /// the model has to be told.
     pub sigma: Option<f64>,
@@ -93,6 +118,7 @@ pub struct DenoiseOptions {
 impl Default for DenoiseOptions {
     fn default() -> Self {
         Self {
+            method: DenoiseMethod::default(),
             sigma: None,
             strength: 1.0,
         }
@@ -207,31 +233,19 @@ impl Denoiser {
             None if self.is_blind() => None,
             None => Some(self.measured(picture)),
         };
-        let gradient = self.gradient(picture, sigmas.as_deref().unwrap_or_default(), report)?;
-        let slope = root_mean_square(&gradient);
-        let steps = match (self.reference, &sigmas) {
-            (Some(reference), Some(sigmas)) if self.sigma_range.is_none() => {
-                let found = reference * reference;
-                let asked = sigmas[0] / slope; // infinite where there is no slope
-                vec![asked.min(MOST_FACTOR * found)]
-            }
-            (Some(reference), _) => vec![reference * reference],
-            (None, sigmas) => {
-                let sigmas = sigmas.iter().flatten();
-                sigmas.map(|sigma| self.learned(*sigma).powi(2)).collect()
+        let taken = match options.method {
+            DenoiseMethod::Mean => self.taken_by_step(picture, sigmas.as_deref(), report)?,
+            DenoiseMethod::Descent => {
+                let sigmas = sigmas.as_deref().filter(|_| self.sigma_range.is_some());
+                self.taken_by_descent(picture, sigmas.ok_or(DenoiseError::NotTold)?, report)?
             }
         };
+        let strength = options.strength as f32;
+        let taken: Vec<f32> = taken.iter().map(|value| strength * value).collect();
         let mut planes = picture.clone();
-        let of_step = picture.pixels.len() / steps.len();
-        let parts = planes.pixels.chunks_mut(of_step);
-        for ((values, slopes), step) in parts.zip(gradient.chunks(of_step)).zip(&steps) {
-            let step = (options.strength * step) as f32;
-            for (value, slope) in values.iter_mut().zip(slopes) {
-                *value -= step * slope;
-            }
+        for (value, taken) in planes.pixels.iter_mut().zip(&taken) {
+            *value -= taken;
         }
-        let pairs = picture.pixels.iter().zip(&planes.pixels);
-        let taken: Vec<f32> = pairs.map(|(before, after)| before - after).collect();
         Ok(Denoised {
             sigma: sigmas.map(|sigmas| {
                 let squares: f64 = sigmas.iter().map(|sigma| sigma * sigma).sum();
@@ -240,6 +254,60 @@ impl Denoiser {
             taken: root_mean_square(&taken),
             planes,
         })
+    }
+
+    /// What one step takes off a picture, of its shape.
+    fn taken_by_step(
+        &self,
+        picture: &Planes,
+        sigmas: Option<&[f64]>,
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>, DenoiseError> {
+        let mut gradient = self.gradient(picture, sigmas.unwrap_or_default(), report)?;
+        let slope = root_mean_square(&gradient);
+        let steps = match (self.reference, sigmas) {
+            (Some(reference), Some(sigmas)) if self.sigma_range.is_none() => {
+                let found = reference * reference;
+                let asked = sigmas[0] / slope; // infinite where there is no slope
+                vec![asked.min(MOST_FACTOR * found)]
+            }
+            (Some(reference), _) => vec![reference * reference],
+            (None, sigmas) => {
+                let sigmas = sigmas.into_iter().flatten();
+                sigmas.map(|sigma| self.learned(*sigma).powi(2)).collect()
+            }
+        };
+        let of_step = gradient.len() / steps.len();
+        for (slopes, step) in gradient.chunks_mut(of_step).zip(&steps) {
+            slopes.iter_mut().for_each(|slope| *slope *= *step as f32);
+        }
+        Ok(gradient)
+    }
+
+    /// What a descent takes off a picture, of its shape.
+    fn taken_by_descent(
+        &self,
+        picture: &Planes,
+        sigmas: &[f64],
+        report: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>, DenoiseError> {
+        let mut x = picture.clone();
+        for step in 0..DESCENT_STEPS {
+            let share = step as f64 / (DESCENT_STEPS - 1) as f64;
+            let part = DESCENT_LAST.powf(share);
+            let told: Vec<f64> = sigmas.iter().map(|sigma| part * sigma).collect();
+            let mut of_step = |done, parts| report(step * parts + done, DESCENT_STEPS * parts);
+            let noise = self.taken_by_step(&x, Some(&told), &mut of_step)?;
+            // Both slopes, of the law of pictures and of the tie, times a step of r·σ²σ′²/(σ² + σ′²).
+            let [to_law, to_tie] =
+                [1.0, part * part].map(|it| (DESCENT_RATE * it / (1.0 + part * part)) as f32);
+            let pixels = x.pixels.iter_mut().zip(&picture.pixels).zip(noise);
+            for ((value, observed), noise) in pixels {
+                *value -= to_law * noise + to_tie * (*value - observed);
+            }
+        }
+        let pairs = picture.pixels.iter().zip(&x.pixels);
+        Ok(pairs.map(|(before, after)| before - after).collect())
     }
 
     /// σ of each of the images as which the energy takes a picture, measured.

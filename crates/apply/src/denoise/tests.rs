@@ -106,7 +106,12 @@ fn untrained(keys: &[&str], channels: usize) -> Denoiser {
 fn one_step_is_s_times_the_gradient() {
     let picture = clean(ImageShape::new(1, 21, 30));
     let with = |denoiser: &Denoiser, sigma, strength| {
-        denoised(denoiser, &picture, DenoiseOptions { sigma, strength })
+        let options = DenoiseOptions {
+            sigma,
+            strength,
+            ..DenoiseOptions::default()
+        };
+        denoised(denoiser, &picture, options)
     };
     let largest_error = |got: &Denoised, expected: &dyn Fn(f32) -> f32| {
         let pairs = got.planes.pixels.iter().zip(&picture.pixels);
@@ -133,6 +138,34 @@ fn one_step_is_s_times_the_gradient() {
     assert!(largest_error(&with(&told, Some(0.1), 1.0), &expected) < 1e-5);
     // Not told, it measures: plain areas have no noise.
     assert!(largest_error(&with(&told, None, 1.0), &|x| x) < 1e-3);
+}
+
+#[test]
+fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
+    let picture = clean(ImageShape::new(1, 16, 20));
+    let options = DenoiseOptions {
+        method: DenoiseMethod::Descent,
+        sigma: Some(0.1),
+        strength: 1.0,
+    };
+    let got = denoised(&untrained(&[], 1), &picture, options);
+    // Where f = 0, x − D is x − ½ at every σ′ = tσ, and the slopes (x − ½)/σ′² and (x − y)/σ² cancel at
+    // x = (½ + t²y)/(1 + t²); a step takes half of the way there, whatever the picture: deviations stay in proportion.
+    let mut share = 1.0; // (x − ½)/(y − ½)
+    for step in 0..16 {
+        let t = 0.25_f64.powf(f64::from(step) / 15.0);
+        share += 0.5 * (t * t / (1.0 + t * t) - share);
+    }
+    for (got, observed) in got.planes.pixels.iter().zip(&picture.pixels) {
+        let expected = 0.5 + share * (f64::from(*observed) - 0.5);
+        assert!(
+            (f64::from(*got) - expected).abs() < 1e-5,
+            "{got}, {expected}"
+        );
+    }
+    let refused = untrained(&[BLIND], 1).denoise(&picture, options, &mut |_, _| {});
+    let message = refused.expect_err("it is not told").to_string();
+    assert!(message.contains("objective.noise_conditional"), "{message}");
 }
 
 #[test]

@@ -65,6 +65,9 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
         DenoiseError::OtherSize { .. } | DenoiseError::OtherChannels { .. } => {
             "leave out --model: the program's own takes every size, grey or in colour"
         }
+        DenoiseError::NotTold => {
+            "leave out --method, or --model: the program's own is told the noise"
+        }
         DenoiseError::NotFinite { .. } | DenoiseError::TooLarge => return None,
     };
     Some(remedy.to_owned())

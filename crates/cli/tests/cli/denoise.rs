@@ -100,6 +100,26 @@ fn a_folder_becomes_a_folder_of_the_same_names_with_a_line_of_json_each() {
 }
 
 #[test]
+fn a_descent_takes_more_off_than_a_step() {
+    let scratch = Scratch::new();
+    let values: Vec<f32> = (0..576)
+        .map(|i| 0.3 + 0.1 * (i * 37 % 11) as f32 / 10.0)
+        .collect();
+    save_npy_f32(&scratch.join("in.npy"), &[24, 24], &values).unwrap();
+    let taken = |method: &str| {
+        let line = format!(
+            "denoise in.npy --output {method}.npy --method {method} --sigma 8 --device cpu"
+        );
+        scratch.line(&line).succeeds();
+        let made = floats(&scratch.join(&format!("{method}.npy")));
+        let squares = made.iter().zip(&values).map(|(a, b)| (a - b).powi(2));
+        squares.sum::<f32>()
+    };
+    let (mean, likely) = (taken("mean"), taken("descent"));
+    assert!(mean > 0.0 && likely > mean, "{likely} after {mean}");
+}
+
+#[test]
 fn arrays_keep_their_layout_and_are_not_clipped() {
     let scratch = Scratch::new();
     // Two pictures of 8×8 in colour: all pixels of a plane alike.
