@@ -44,6 +44,7 @@ mod remedies;
 mod restore;
 mod sample;
 mod score;
+mod signals;
 mod stall;
 mod train;
 mod trained;

@@ -1,5 +1,6 @@
 //! Parse the command line, run it, turn the result into an exit code.
 
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use ebm_cli::{Cli, exit_code, keep_freed, remedy, stopped_reading};
@@ -13,7 +14,8 @@ fn main() -> ExitCode {
         Err(error) if stopped_reading(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let remedy = remedy(&error).map_or_else(String::new, |remedy| format!("; {remedy}"));
-            eprintln!("error: {error:#}{remedy}");
+            // Nobody may read it, and the exit code tells.
+            let _ = writeln!(stderr(), "error: {error:#}{remedy}");
             exit_code(&error)
         }
     }

@@ -5,8 +5,9 @@ mod judge;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::{Args, ValueHint};
 use ebm_core::{DeviceKind, Schedule};
 use ebm_data::{Dataset, DatasetKind};
@@ -17,6 +18,7 @@ use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
 use crate::device::{self, ChosenDevice, MemoryNeed};
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
+use crate::signals::{INTERRUPTED, stop_flag};
 use crate::stall::StallWatch;
 use crate::verdict::warn_if_far;
 use crate::{cost, dataset};
@@ -65,6 +67,11 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "PRECISION", value_parser = precision_parser())]
     precision: Option<Precision>,
 
+    /// Stop with a checkpoint a little before this time is over, as 2h or 90min: a twentieth of it, 5 s at least and 5 min
+    /// at most
+    #[arg(long, value_name = "TIME", value_parser = time_limit)]
+    time_limit: Option<Duration>,
+
     /// Start on a GPU without comparing its results with the CPU's and its memory with the run's need
     #[arg(long)]
     no_self_test: bool,
@@ -74,8 +81,18 @@ pub(crate) struct TrainArgs {
     dry_run: bool,
 }
 
+/// Read a time that is above 0.
+fn time_limit(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be above 0".to_owned()),
+        Ok(limit) => Ok(limit),
+        Err(error) => Err(format!("{error}; write it as 2h, 90min or 1h 30min")),
+    }
+}
+
 impl TrainArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        let begin = Instant::now();
         let run = self.run_dir.as_deref().map(Config::of_run).transpose()?;
         let run = run.flatten();
         let config = self.config.resolve_over(run.as_ref(), self.overrides())?;
@@ -105,7 +122,7 @@ impl TrainArgs {
             Some(dir) => dir.clone(),
             None => self.default_run_dir(&config)?,
         };
-        let outcome = self.train(&config, &data, &chosen, &dir, quiet)?;
+        let outcome = self.train(&config, &data, &chosen, &dir, begin, quiet)?;
         report(&outcome, &dir, quiet)
     }
 
@@ -166,6 +183,7 @@ impl TrainArgs {
         data: &Dataset,
         chosen: &ChosenDevice,
         dir: &Path,
+        begin: Instant,
         quiet: bool,
     ) -> anyhow::Result<Outcome> {
         let is_tested = !self.no_self_test && DeviceKind::is_gpu(&chosen.device);
@@ -199,7 +217,10 @@ impl TrainArgs {
             )),
             done => progress.say(&format!("going on after iteration {done}")),
         }
-        let stop = stop_on_interrupt(quiet)?;
+        let stop = stop_flag(quiet)?;
+        if let Some(limit) = self.time_limit {
+            stop_before(limit, begin, stop, quiet);
+        }
         run.adopt()?;
         let mut metrics = open_metrics(&run)?;
         let mut pictures = Pictures;
@@ -276,23 +297,19 @@ fn report(outcome: &Outcome, dir: &Path, quiet: bool) -> anyhow::Result<ExitCode
             if !quiet {
                 tell!("stopped after iteration {iteration}; the same command goes on from there");
             }
-            Ok(ExitCode::from(130))
+            Ok(ExitCode::from(INTERRUPTED))
         }
     }
 }
 
-/// A flag that Ctrl-C or a termination sets; the second one ends the process at once.
-fn stop_on_interrupt(quiet: bool) -> anyhow::Result<&'static AtomicBool> {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(move || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+/// Ask a run to stop a little before its time is over: a twentieth of it, but 5 s at least and 5 min at most.
+fn stop_before(limit: Duration, begin: Instant, stop: &'static AtomicBool, quiet: bool) {
+    let least = Duration::from_secs(5).min(limit / 2);
+    let early = (limit / 20).clamp(least, Duration::from_mins(5).max(least));
+    thread::spawn(move || {
+        thread::sleep((limit - early).saturating_sub(begin.elapsed()));
+        if !stop.swap(true, Ordering::Relaxed) && !quiet {
+            tell!("\nthe time limit is near: finishing the iteration and writing a checkpoint");
         }
-        if quiet {
-            return;
-        }
-        tell!("\nfinishing the iteration and writing a checkpoint; again to end at once");
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(&STOP)
+    });
 }

@@ -1,13 +1,12 @@
 //! Write the images of samples: part by part into an array or a folder, or all on one sheet.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, process};
-
-use anyhow::Context;
 
 use super::folder::picture_names;
 use super::plan::Plan;
 use crate::output::{ImageArray, WriteError, has_extension, is_folder, save_pictures};
+use crate::signals::before_end;
 
 /// The images of the samples drawn so far.
 pub(super) enum Images {
@@ -81,12 +80,10 @@ impl Images {
     }
 }
 
-/// Remove a file where Ctrl-C or a termination ends the process, which it does at once.
+/// Remove a file where the process is asked to end, which it does at once.
 fn remove_on_interrupt(file: &Path) -> anyhow::Result<()> {
     let file = file.to_owned();
-    let remove = move || {
+    before_end(move || {
         let _ = fs::remove_file(&file);
-        process::exit(130);
-    };
-    ctrlc::set_handler(remove).context("cannot listen for Ctrl-C")
+    })
 }

@@ -263,7 +263,9 @@ mod interrupt {
             let bytes = stderr.read_line(&mut said).expect("lines of text");
             assert!(bytes > 0, "it ended early: {said}");
         }
-        send(signal, &child);
+        // Those who send a termination may send it more than once.
+        let times = if signal == "INT" { 1 } else { 3 };
+        (0..times).for_each(|_| send(signal, &child));
         stderr.read_to_string(&mut said).expect("text");
         let output = child.wait_with_output().expect("it ends");
         Finished {
@@ -299,7 +301,85 @@ mod interrupt {
     }
 
     #[test]
-    fn a_termination_does_the_same() {
+    fn a_termination_does_the_same_however_often_it_comes() {
         assert_that_it_can_be_stopped_by("TERM");
+        assert_that_it_can_be_stopped_by("HUP");
+    }
+
+    #[test]
+    fn what_schedulers_send_ahead_of_time_does_the_same() {
+        assert_that_it_can_be_stopped_by("USR1");
+        assert_that_it_can_be_stopped_by("USR2");
+    }
+
+    #[test]
+    fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+        let scratch = Scratch::new();
+        let args = [&ARGS[..], &["--iterations", "1000000"]].concat();
+        let command = scratch.train_command("parts", &args);
+        let mut deaf = Command::new("sh");
+        deaf.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(scratch.join(""))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = deaf.spawn().expect("a shell");
+        let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
+        let mut await_progress = || loop {
+            let line = lines.next().expect("it goes on").expect("text");
+            assert!(!line.contains("writing a checkpoint"), "{line}");
+            if line.contains("/1000000 ") {
+                break;
+            }
+        };
+        await_progress();
+        send("HUP", &child);
+        (0..20).for_each(|_| await_progress());
+        send("TERM", &child);
+        lines.for_each(drop);
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    }
+
+    #[test]
+    fn a_run_ends_with_a_checkpoint_before_its_time_is_over() {
+        let scratch = Scratch::new();
+        let args = ["--iterations", "1000000", "--time-limit", "2s"];
+        let stopped = scratch.train("run", &args);
+        assert_eq!(stopped.code, Some(130), "{stopped:#?}");
+        assert!(
+            stopped.stderr.contains("the time limit is near"),
+            "{}",
+            stopped.stderr
+        );
+        assert!(latest(&scratch.join("run")).is_some_and(|last| last.step > 0));
+        for (limit, said) in [("0s", "must be above 0"), ("soon", "write it as 2h, 90min")] {
+            let refused = scratch.train("run", &["--time-limit", limit]);
+            refused.fails_with(2, &["--time-limit", said]);
+        }
+    }
+
+    #[test]
+    fn nothing_that_cannot_be_printed_ends_a_run() {
+        let full = || std::fs::File::options().write(true).open("/dev/full");
+        let Ok(_) = full() else {
+            return; // not on this system
+        };
+        let scratch = Scratch::new();
+        let mut command = scratch.train_command("run", &["-v", "--iterations", "30"]);
+        command.stderr(full().expect("a device"));
+        let done = command.output().expect("the binary starts");
+        assert_eq!(done.status.code(), Some(0));
+        let mut command = scratch.train_command("run", &["--iterations", "40"]);
+        command
+            .stdout(full().expect("a device"))
+            .stderr(full().expect("a device"));
+        let ended = command.status().expect("the binary starts");
+        assert_eq!(
+            ended.code(),
+            Some(1),
+            "its result could not be told, and it did not panic"
+        );
+        assert_eq!(latest(&scratch.join("run")).map(|last| last.step), Some(40));
     }
 }
