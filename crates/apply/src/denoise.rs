@@ -3,7 +3,7 @@
 //! One step: x̂ = y − s·∇E(y), the mean of the clean pictures that y may come from (Miyasawa 1961; Raphan &
 //! Simoncelli, *Least squares estimation without priors or supervision*, 2011, eq. 2.6), with the s for which the
 //! energy was trained, and the σ of the noise told to one that takes it: [`Denoising`](ebm_train::Denoising). Or a
-//! descent to the likeliest picture: on the energy of x and ‖x − y‖²/2σ² ([`DenoiseMethod::Descent`]).
+//! descent towards a likely picture: on the energy of x and ‖x − y‖²/2σ² ([`DenoiseMethod::Descent`]).
 
 mod noise;
 mod tiles;
@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::ImageShape;
 use ebm_data::Planes;
 use ebm_model::{Frozen, Locality, Network};
-use ebm_train::{Config, ObjectiveKind};
+use ebm_train::Config;
 use thiserror::Error;
 
 use crate::exchange;
@@ -38,7 +38,7 @@ const ELEMENTS_OF_TILE: usize = 1 << 26;
 /// How many times more than it finds a model takes away where it is told so.
 const MOST_FACTOR: f64 = 2.0;
 
-/// Steps of a descent, and the share of the way to where the next one would end.
+/// Steps of a descent, and the share of the way to the least energy at the present σ′ that each takes.
 const DESCENT_STEPS: usize = 16;
 const DESCENT_RATE: f64 = 0.5;
 /// σ that an energy is told in the last step of a descent, over that of the noise.
@@ -169,7 +169,7 @@ impl Denoiser {
     /// Where it was not trained with the objective `denoising`.
     pub fn of(trained: &Trained, weights: Weights) -> Result<Self, DenoiseError> {
         let config = trained.config();
-        if config.objective.kind != ObjectiveKind::Denoising {
+        if !trained.is_denoiser() {
             let kind = config.objective.kind.to_string();
             return Err(DenoiseError::NotADenoiser { kind });
         }
@@ -236,8 +236,8 @@ impl Denoiser {
         let taken = match options.method {
             DenoiseMethod::Mean => self.taken_by_step(picture, sigmas.as_deref(), report)?,
             DenoiseMethod::Descent => {
-                let sigmas = sigmas.as_deref().filter(|_| self.sigma_range.is_some());
-                self.taken_by_descent(picture, sigmas.ok_or(DenoiseError::NotTold)?, report)?
+                let sigmas = sigmas.as_deref().ok_or(DenoiseError::NotTold)?;
+                self.taken_by_descent(picture, sigmas, report)?
             }
         };
         let strength = options.strength as f32;
@@ -291,19 +291,30 @@ impl Denoiser {
         sigmas: &[f64],
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>, DenoiseError> {
+        let [least, most] = self.sigma_range.ok_or(DenoiseError::NotTold)?;
         let mut x = picture.clone();
+        let of_image = x.pixels.len() / sigmas.len();
         for step in 0..DESCENT_STEPS {
             let share = step as f64 / (DESCENT_STEPS - 1) as f64;
-            let part = DESCENT_LAST.powf(share);
-            let told: Vec<f64> = sigmas.iter().map(|sigma| part * sigma).collect();
+            let told = |sigma: &f64| (sigma * DESCENT_LAST.powf(share)).clamp(least, most);
+            let all_told: Vec<f64> = sigmas.iter().map(told).collect();
             let mut of_step = |done, parts| report(step * parts + done, DESCENT_STEPS * parts);
-            let noise = self.taken_by_step(&x, Some(&told), &mut of_step)?;
-            // Both slopes, of the law of pictures and of the tie, times a step of r·σ²σ′²/(σ² + σ′²).
-            let [to_law, to_tie] =
-                [1.0, part * part].map(|it| (DESCENT_RATE * it / (1.0 + part * part)) as f32);
-            let pixels = x.pixels.iter_mut().zip(&picture.pixels).zip(noise);
-            for ((value, observed), noise) in pixels {
-                *value -= to_law * noise + to_tie * (*value - observed);
+            let noise = self.taken_by_step(&x, Some(&all_told), &mut of_step)?;
+            let images = x
+                .pixels
+                .chunks_mut(of_image)
+                .zip(picture.pixels.chunks(of_image));
+            let images = images
+                .zip(noise.chunks(of_image))
+                .zip(sigmas.iter().zip(&all_told));
+            for (((x, observed), noise), (sigma, told)) in images {
+                // Slopes of the law of pictures and of the tie, times a step of r·σ²σ′²/(σ² + σ′²).
+                let [squared, told_squared] = [sigma * sigma, told * told];
+                let [to_law, to_tie] = [squared, told_squared]
+                    .map(|it| (DESCENT_RATE * it / (squared + told_squared)) as f32);
+                for ((value, observed), noise) in x.iter_mut().zip(observed).zip(noise) {
+                    *value -= to_law * noise + to_tie * (*value - observed);
+                }
             }
         }
         let pairs = picture.pixels.iter().zip(&x.pixels);

@@ -69,14 +69,11 @@ pub enum RestoreError {
     /// The energy cannot take the picture.
     #[error(transparent)]
     Picture(#[from] DenoiseError),
-    /// The run draws images along a path from noise, on which known pixels have noise, too.
-    #[error(
-        "a run of `{objective}` draws whole images on a path from noise, and cannot keep known pixels: take a run of \
-         denoising, cd or jem"
-    )]
+    /// The run draws images along a path from noise, on which known pixels would have noise, too.
+    #[error("with {key} a run draws whole images, from noise on, and cannot keep known pixels")]
     OnlyWhole {
-        /// Its objective.
-        objective: String,
+        /// The key of its configuration that has it so, and its value.
+        key: String,
     },
     /// An energy is not finite.
     #[error("sampling diverged: a pixel is {value}")]

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
-use ebm_train::{AnyState, Best, Config, ConfigError, TrainState, load_state};
+use ebm_train::{AnyState, Best, Config, ConfigError, ObjectiveKind, TrainState, load_state};
 use thiserror::Error;
 
 use crate::checksum::sha256;
@@ -147,6 +147,11 @@ impl Trained {
     /// Classes that the energy may be given; 0 for one without classes.
     pub fn num_classes(&self) -> usize {
         self.state.model.num_classes()
+    }
+
+    /// Whether it has learned to denoise.
+    pub fn is_denoiser(&self) -> bool {
+        self.config().objective.kind == ObjectiveKind::Denoising
     }
 
     /// Whether the energy is told σ of an image's noise.

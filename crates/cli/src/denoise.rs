@@ -43,7 +43,7 @@ pub(crate) struct DenoiseArgs {
     #[arg(long, value_name = "σ|auto", default_value = "auto", value_parser = sigma)]
     sigma: Sigma,
 
-    /// Which of the clean pictures that it may be: their mean, soft where they differ; or by descent a likely one, with
+    /// Whether the mean of all clean pictures that fit is given, soft where they differ, or by descent a likely one, with
     /// sharper edges and plainer areas, of a model that is told the noise, in 16 times as long
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = Method::Mean)]
     method: Method,

@@ -11,6 +11,7 @@ mod written;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
@@ -26,7 +27,7 @@ use crate::sample::{Start, step_count};
 use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
 use anomalies::Against;
-use data::Prepared;
+use data::{Prepared, PreparedData};
 use evaluation::Evaluation;
 
 /// Measure how good runs are
@@ -164,6 +165,10 @@ impl EvaluateArgs {
         });
         let opened: Vec<_> = opened.collect::<anyhow::Result<_>>()?;
         let mut prepared = Prepared::default();
+        for one in &opened {
+            let refused = self.refuse_what_cannot_be_measured(one, &mut prepared, quiet);
+            refused.with_context(|| one.run.display().to_string())?;
+        }
         let evaluations = opened.iter().map(|one| {
             let evaluated = self.evaluate(one, &chosen.description, &mut prepared, quiet);
             evaluated.with_context(|| one.run.display().to_string())
@@ -200,15 +205,15 @@ impl EvaluateArgs {
             ("--features", self.features.is_some()),
             ("--steps", self.steps.is_some()),
         ];
-        for (what, name, options) in [
-            (Measure::Likelihood, "likelihood", &of_likelihood[..]),
-            (Measure::Samplers, "samplers", &of_samplers),
-            (Measure::Quality, "quality or completion", &of_chains),
+        for (is_measured, name, options) in [
+            (
+                self.measures(Measure::Likelihood),
+                "likelihood",
+                &of_likelihood[..],
+            ),
+            (self.measures(Measure::Samplers), "samplers", &of_samplers),
+            (self.needs_features(), "quality or completion", &of_chains),
         ] {
-            let is_measured = match what {
-                Measure::Quality => self.needs_features(),
-                what => self.measures(what),
-            };
             let given = options.iter().find(|(_, is_given)| *is_given);
             if let Some((flag, _)) = given.filter(|_| !is_measured) {
                 let problem = format!("{flag} does nothing without --measure {name}");
@@ -232,6 +237,62 @@ impl EvaluateArgs {
             || (what == Measure::Anomalies && !self.against.is_empty())
     }
 
+    /// The run's data, where they are needed.
+    fn data(
+        &self,
+        trained: &Trained,
+        prepared: &mut Prepared,
+        quiet: bool,
+    ) -> anyhow::Result<Option<Rc<PreparedData>>> {
+        let needs_data = [
+            Measure::Quality,
+            Measure::Recognition,
+            Measure::Robustness,
+            Measure::Completion,
+            Measure::Anomalies,
+            Measure::Likelihood,
+        ];
+        if !needs_data.iter().any(|&what| self.measures(what)) {
+            return Ok(None);
+        }
+        let data = prepared.of_run(trained, self.num, self.data_dir.as_deref(), quiet)?;
+        Ok(Some(data))
+    }
+
+    /// Load the data, and refuse what was named and cannot be measured, before anything is.
+    fn refuse_what_cannot_be_measured(
+        &self,
+        one: &Opened<'_>,
+        prepared: &mut Prepared,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        let trained = &one.trained;
+        let Some(data) = self.data(trained, prepared, quiet)? else {
+            return Ok(());
+        };
+        if self.measures(Measure::Likelihood) {
+            let (chains, images) = (self.likelihood_options().chains, data.to_judge().len());
+            if images < chains {
+                return Err(LikelihoodError::FewImages { chains, images }.into());
+            }
+        }
+        let named = |what: &Measure| self.measure.contains(what);
+        if named(&Measure::Recognition) {
+            self.can_recognise((Measure::Recognition, "recognition"), trained, &data)?;
+        }
+        if named(&Measure::Robustness) {
+            self.can_recognise((Measure::Robustness, "robustness"), trained, &data)?;
+        }
+        if let Some(features) = one
+            .features
+            .as_ref()
+            .filter(|_| named(&Measure::Completion))
+        {
+            self.can_complete(trained, features, &data)?;
+        }
+        Ok(())
+    }
+
     fn evaluate(
         &self,
         Opened {
@@ -242,31 +303,13 @@ impl EvaluateArgs {
         quiet: bool,
     ) -> anyhow::Result<Evaluation> {
         let weights = self.usage.weights();
-        let needs_data = [
-            Measure::Quality,
-            Measure::Recognition,
-            Measure::Robustness,
-            Measure::Completion,
-            Measure::Anomalies,
-            Measure::Likelihood,
-        ];
-        let data = if needs_data.iter().any(|&what| self.measures(what)) {
-            Some(prepared.of_run(trained, self.num, self.data_dir.as_deref(), quiet)?)
-        } else {
-            None
-        };
+        let data = self.data(trained, prepared, quiet)?;
         let others = match &data {
             Some(data) if self.measures(Measure::Anomalies) => {
                 anomalies::sets(&self.against, data, trained.config().seed, self.num, quiet)?
             }
             _ => Vec::new(),
         };
-        if let Some(data) = data.as_ref().filter(|_| self.measures(Measure::Likelihood)) {
-            let (chains, images) = (self.likelihood_options().chains, data.to_judge().len());
-            if images < chains {
-                return Err(LikelihoodError::FewImages { chains, images }.into());
-            }
-        }
         let mut evaluation = Evaluation {
             checkpoint: trained.checkpoint().to_owned(),
             fingerprint: trained.fingerprint().context("cannot read the manifest")?,

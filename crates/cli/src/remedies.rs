@@ -9,7 +9,10 @@ use std::error::Error;
 
 use ebm_apply::compose::ComposeError;
 use ebm_apply::denoise::DenoiseError;
-use ebm_apply::evaluate::{FrechetError, KeepError, LikelihoodError, MixingError, QualityError};
+use ebm_apply::evaluate::{
+    CompletionError, FrechetError, KeepError, LikelihoodError, MixingError, QualityError,
+};
+use ebm_apply::restore::RestoreError;
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
 use ebm_model::UnsupportedPrecision;
@@ -54,6 +57,12 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<DenoiseError>() {
         return apply::of_denoising(error);
+    }
+    if let Some(error) = cause.downcast_ref::<CompletionError>() {
+        return apply::of_completion(error);
+    }
+    if let Some(error) = cause.downcast_ref::<RestoreError>() {
+        return apply::of_restoring(error);
     }
     if let Some(FrechetError::TooFew { .. }) = cause.downcast_ref() {
         return Some("ask for more with --num, of data that have as many".to_owned());

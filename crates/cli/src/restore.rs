@@ -13,7 +13,6 @@ use ebm_apply::denoise::Denoiser;
 use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions, Restored};
 use ebm_apply::{StepCounter, Trained};
 use ebm_data::{Photo, Planes};
-use ebm_train::ObjectiveKind;
 
 use crate::args::positive;
 use crate::output::{
@@ -141,7 +140,7 @@ impl RestoreArgs {
             return self.by_denoising(&Denoiser::shipped(&chosen.device), photo, mask, quiet);
         };
         let trained = self.usage.open(source, &chosen)?;
-        if trained.config().objective.kind == ObjectiveKind::Denoising {
+        if trained.is_denoiser() {
             let denoiser = Denoiser::of(&trained, self.usage.weights())?;
             return self.by_denoising(&denoiser, photo, mask, quiet);
         }
@@ -185,9 +184,7 @@ impl RestoreArgs {
             Some(name) => Some(class(trained, "--class", name)?),
             None => None,
         };
-        let config = trained.config();
-        let of_chain = (config.langevin).gradients_of_sample(config.output.sample_steps);
-        let total = (self.options().samples * of_chain) as u64;
+        let total = (self.options().samples * trained.gradients_of_restoration()) as u64;
         let counter = StepCounter::default();
         let work = || {
             let (weights, counter) = (self.usage.weights(), counter.clone());

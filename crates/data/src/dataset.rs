@@ -17,7 +17,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The data set without the images of some classes.
+    /// The data set without the images of some classes; without test images where none are left.
     pub(crate) fn without(self, left_out: &[String]) -> Result<Self, DataError> {
         let names = &self.train.class_names;
         if let Some(unknown) = left_out.iter().find(|name| !names.contains(name)) {
@@ -34,7 +34,10 @@ impl Dataset {
         }
         Ok(Self {
             train,
-            test: self.test.map(|test| test.of_names(&kept)),
+            test: self
+                .test
+                .map(|test| test.of_names(&kept))
+                .filter(|test| !test.is_empty()),
             skipped: self.skipped,
         })
     }

@@ -163,6 +163,16 @@ fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
             "{got}, {expected}"
         );
     }
+    // Told no less noise than it has learned, 0.01, it takes off a picture of less as little as that weighs beside the tie.
+    let shipped = Denoiser::shipped(&Device::flex());
+    for sigma in [0.0, 0.001] {
+        let options = DenoiseOptions {
+            sigma: Some(sigma),
+            ..options
+        };
+        let taken = denoised(&shipped, &picture, options).taken;
+        assert!(taken <= sigma, "{taken} at {sigma}");
+    }
     let refused = untrained(&[BLIND], 1).denoise(&picture, options, &mut |_, _| {});
     let message = refused.expect_err("it is not told").to_string();
     assert!(message.contains("objective.noise_conditional"), "{message}");

@@ -4,23 +4,23 @@ use ebm_core::pixels::{byte_of_pixel, pixel_of_byte};
 use ebm_core::{ImageShape, each_piece, pieces_of};
 use ebm_data::{Images, Planes};
 use ebm_langevin::StepCounter;
-use ebm_train::ObjectiveKind;
 use rayon::prelude::*;
 use serde::Serialize;
 use thiserror::Error;
 
 use super::features::{FeatureError, FeatureNetwork};
+use super::vectors::squared_byte_distance;
 use crate::denoise::Denoiser;
 use crate::restore::{MOST_STEPS, Mask, MissingPixels, RestoreError};
 use crate::trained::{Trained, Weights};
 
 /// Images whose chains run at a time.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 500;
 
 /// How images are completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompletionOptions {
-    /// Steps of every chain. An energy that has learned to denoise [draws](crate::RestoreMethod::Draws) instead.
+    /// Steps of every chain. An energy that has learned to denoise [draws](crate::restore::RestoreMethod::Draws) instead.
     pub steps: usize,
     /// Seed of the chains.
     pub seed: u64,
@@ -91,7 +91,9 @@ pub fn check_completion(
     features: &FeatureNetwork,
     class_names: &[String],
 ) -> Result<(), CompletionError> {
-    MissingPixels::check(trained)?;
+    if !trained.is_denoiser() {
+        MissingPixels::check(trained)?;
+    }
     let known = &features.note().class_names;
     if known == class_names {
         return Ok(());
@@ -125,7 +127,7 @@ pub fn complete(
     check_completion(trained, features, &images.class_names)?;
     let mask = lower_half(shape);
     let model = (trained, weights);
-    let completed = match draws(trained) {
+    let completed = match trained.is_denoiser() {
         true => by_draws(model, images, &mask, options.seed, counter)?,
         false => by_chains(model, images, &mask, options, counter)?,
     };
@@ -150,7 +152,7 @@ pub fn complete(
     Ok(Completed {
         report: Completion {
             images: images.len(),
-            steps: (!draws(trained)).then_some(options.steps),
+            steps: (!trained.is_denoiser()).then_some(options.steps),
             features: features.id(),
             read: read(&completed)?,
             read_nearest: read(&nearest)?,
@@ -162,16 +164,11 @@ pub fn complete(
     })
 }
 
-/// Whether a model completes by draws, and not by chains.
-fn draws(trained: &Trained) -> bool {
-    trained.config().objective.kind == ObjectiveKind::Denoising
-}
-
 /// How many gradients completing `images` images takes, at most.
 pub fn completion_gradients(trained: &Trained, images: usize, options: CompletionOptions) -> u64 {
-    let of_image = match draws(trained) {
+    let of_image = match trained.is_denoiser() {
         true => MOST_STEPS as usize,
-        false => trained.config().langevin.gradients_of_sample(options.steps),
+        false => MissingPixels::gradients_of(trained, options.steps),
     };
     (images * of_image) as u64
 }
@@ -252,26 +249,13 @@ fn nearest_by_known(images: &[u8], training: &[u8], shape: ImageShape, mask: &Ma
         let own = known_of(image);
         let distances = known
             .chunks_exact(len)
-            .map(|other| squared_distance(&own, other));
+            .map(|other| squared_byte_distance(&own, other));
         let (nearest, _) = (distances.enumerate().min_by_key(|(_, distance)| *distance))
             .expect("there is a training image");
         training[nearest * stride..][..stride].to_vec()
     };
     let found: Vec<Vec<u8>> = images.par_chunks_exact(stride).map(nearest).collect();
     found.concat()
-}
-
-fn squared_distance(one: &[u8], other: &[u8]) -> u64 {
-    // Rows of 4096 differences fit 32 bits.
-    let rows = one.chunks(4096).zip(other.chunks(4096));
-    let of_row = |(one, other): (&[u8], &[u8])| -> u32 {
-        let differences = one
-            .iter()
-            .zip(other)
-            .map(|(&a, &b)| i32::from(a) - i32::from(b));
-        differences.map(|it| (it * it) as u32).sum()
-    };
-    rows.map(of_row).map(u64::from).sum()
 }
 
 #[cfg(test)]
@@ -292,12 +276,5 @@ mod tests {
         let images = [[12, 99, 99, 21, 99, 99], [9, 0, 0, 19, 0, 0]];
         let found = nearest_by_known(&images.concat(), &training.concat(), shape, &mask);
         assert_eq!(found, [training[1], training[0]].concat());
-    }
-
-    #[test]
-    fn distances_of_long_rows_do_not_overflow() {
-        let (white, black) = (vec![255; 200_000], vec![0; 200_000]);
-        assert_eq!(squared_distance(&white, &black), 200_000 * 255 * 255);
-        assert_eq!(squared_distance(&white[..3], &[254, 255, 253]), 5);
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::anomalies::blurred;
 use super::features::FeatureNetwork;
 use super::quality::{Closeness, Judged, QualityError, entropy, some_of};
-use super::vectors::{Vectors, shuffled_indices, squared_distance};
+use super::vectors::{Vectors, shuffled_indices, squared_byte_distance, squared_distance};
 
 /// Samples whose nearest training images are shown.
 const NEIGHBORED: usize = 16;
@@ -323,12 +323,7 @@ impl Neighbors {
 
 /// L2 distance of two images, their pixels in [0, 1].
 fn pixel_distance(one: &[u8], other: &[u8]) -> f64 {
-    let squares = one.iter().zip(other).map(|(a, b)| {
-        let difference = u32::from(a.abs_diff(*b));
-        difference * difference
-    });
-    let total: u64 = squares.map(u64::from).sum();
-    (total as f64).sqrt() * f64::from(BYTE_WIDTH)
+    (squared_byte_distance(one, other) as f64).sqrt() * f64::from(BYTE_WIDTH)
 }
 
 /// The middle value; of two, their mean.

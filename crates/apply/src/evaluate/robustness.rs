@@ -156,7 +156,7 @@ pub struct OfDamage {
     pub accuracy: f64,
     /// Expected difference between its confidence and its accuracy, 15 bins, in [0, 1].
     pub calibration_error: f64,
-    /// What it takes the examples for, one of each class.
+    /// What it takes the examples for: an image of each of the first ten classes, in order.
     pub examples: Vec<u32>,
 }
 
@@ -175,19 +175,13 @@ fn examples(images: &Images) -> Vec<usize> {
     images.of_classes(&classes)
 }
 
-/// What is shown of damaged images: a row for each damage, an example of each of the first classes in it; bytes
-/// `[n, channels, height, width]` and the number of columns.
-pub fn damaged_examples(images: &Images) -> (Vec<u8>, usize) {
-    let examples = examples(images);
-    let rows = Damage::ALL.map(|damage| {
-        let damaged = damage.of(&images.pixels, images.shape);
-        let of_damage = Images {
-            pixels: damaged,
-            ..images.clone()
-        };
-        of_damage.gather(&examples)
-    });
-    (rows.concat(), examples.len())
+/// Damaged images, recognised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Damaged {
+    /// How well.
+    pub report: Robustness,
+    /// The examples, those of a damage after those of the one before: bytes `[n, channels, height, width]`.
+    pub examples: Vec<u8>,
 }
 
 /// Let a model recognise labelled images of its own shape and classes under every [`Damage`].
@@ -201,26 +195,33 @@ pub fn robustness(
     trained: &Trained,
     weights: Weights,
     images: &Images,
-) -> Result<Robustness, ClassifyError> {
+) -> Result<Damaged, ClassifyError> {
     let (expected, got) = (trained.shape(), images.shape);
     assert!(expected == got, "expected {expected} images, got {got}");
     let classifier = Classifier::of(trained, weights)?;
-    let examples = examples(images);
-    let of_damage = |damage: Damage| {
-        let found = classifier.classify(&damage.of(&images.pixels, images.shape))?;
+    let shown = examples(images);
+    let (mut damages, mut examples) = (Vec::new(), Vec::new());
+    for damage in Damage::ALL {
+        let damaged = damage.of(&images.pixels, images.shape);
+        let found = classifier.classify(&damaged)?;
         let recognised = of_classified(&found, &images.labels, trained.num_classes());
-        Ok(OfDamage {
+        damages.push(OfDamage {
             damage: damage.to_string(),
             accuracy: recognised.accuracy,
             calibration_error: recognised.calibration_error,
-            examples: examples.iter().map(|&index| found[index].class).collect(),
-        })
-    };
-    let damages = Damage::ALL.into_iter().map(of_damage);
-    Ok(Robustness {
+            examples: shown.iter().map(|&index| found[index].class).collect(),
+        });
+        let stride = images.shape.pixels();
+        let pixels = shown
+            .iter()
+            .flat_map(|index| &damaged[index * stride..][..stride]);
+        examples.extend(pixels.copied());
+    }
+    let report = Robustness {
         images: images.len(),
-        damages: damages.collect::<Result<_, ClassifyError>>()?,
-    })
+        damages,
+    };
+    Ok(Damaged { report, examples })
 }
 
 #[cfg(test)]

@@ -92,6 +92,20 @@ pub(super) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     lanes(a, b, |a, b| (a - b) * (a - b))
 }
 
+/// Σ (aᵢ − bᵢ)² of bytes.
+pub(super) fn squared_byte_distance(a: &[u8], b: &[u8]) -> u64 {
+    const FITS: usize = 4096; // squares of as many differences fit in 32 bits
+    let of_part = |(a, b): (&[u8], &[u8])| -> u32 {
+        let differences = a.iter().zip(b).map(|(&a, &b)| i32::from(a) - i32::from(b));
+        differences.map(|it| (it * it) as u32).sum()
+    };
+    a.chunks(FITS)
+        .zip(b.chunks(FITS))
+        .map(of_part)
+        .map(u64::from)
+        .sum()
+}
+
 /// A sum over pairs in a fixed order that a compiler can keep in vector registers.
 fn lanes(a: &[f64], b: &[f64], term: impl Fn(f64, f64) -> f64) -> f64 {
     const LANES: usize = 8;
@@ -129,5 +143,17 @@ pub(super) mod testing {
             mean + std * radius * (core::f64::consts::TAU * angle).cos()
         });
         Vectors::new(values.collect(), dims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_of_many_bytes_do_not_overflow() {
+        let (white, black) = (vec![255; 200_000], vec![0; 200_000]);
+        assert_eq!(squared_byte_distance(&white, &black), 200_000 * 255 * 255);
+        assert_eq!(squared_byte_distance(&white[..3], &[254, 255, 253]), 5);
     }
 }

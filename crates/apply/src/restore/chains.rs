@@ -2,7 +2,10 @@
 
 use burn::tensor::{Tensor, TensorData};
 use ebm_data::Planes;
-use ebm_langevin::{Known, Stage, StepCounter, noise_images_of, sampler_outside_training};
+use ebm_langevin::{
+    Known, Stage, StepCounter, noise_images_of, sampler_outside_training, warm_up,
+    warm_up_gradients,
+};
 
 use super::{Mask, RestoreError, RestoreOptions, Restored, checked};
 use crate::denoise::DenoiseError;
@@ -28,11 +31,20 @@ impl MissingPixels<'_> {
     /// Refuse a run whose steps cannot keep known pixels.
     pub(crate) fn check(trained: &Trained) -> Result<(), RestoreError> {
         let config = trained.config();
-        if !config.langevin.method.is_flow() && config.objective.ladder().is_none() {
+        let key = if config.objective.ladder().is_some() {
+            format!("objective.kind={}", config.objective.kind)
+        } else if config.langevin.method.is_flow() {
+            format!("langevin.method={}", config.langevin.method)
+        } else {
             return Ok(());
-        }
-        let objective = config.objective.kind.to_string();
-        Err(RestoreError::OnlyWhole { objective })
+        };
+        Err(RestoreError::OnlyWhole { key })
+    }
+
+    /// Gradients that an image takes in chains of `steps` steps.
+    pub(crate) fn gradients_of(trained: &Trained, steps: usize) -> usize {
+        let langevin = &trained.config().langevin;
+        warm_up_gradients(langevin) + langevin.gradients_of_sample(steps)
     }
 
     /// The images with their missing pixels put in, the chain of the first being number `first`.
@@ -51,17 +63,21 @@ impl MissingPixels<'_> {
         let energy = score::under_class(&model, self.class, num, trained.device());
         let energy = Known::new(energy.as_ref(), tensor(images), tensor(known));
         let ids: Vec<u32> = (first..).take(num).collect();
-        let noise = noise_images_of(
-            first..first + num as u32,
-            shape,
-            self.seed,
-            trained.device(),
-        );
+        let chains = first..first + num as u32;
+        let noise = noise_images_of(chains, shape, self.seed, trained.device());
         let langevin = &trained.config().langevin;
+        let (start, scale) = warm_up(
+            &energy,
+            langevin,
+            energy.filled(noise),
+            self.seed,
+            trained.state().objective_state.step_scale(),
+            &self.counter,
+        );
         let sampler = sampler_outside_training(langevin, self.steps, self.seed, Stage::Chains)
-            .with_step_scale(trained.state().objective_state.step_scale())
+            .with_step_scale(scale)
             .with_counter(self.counter.clone());
-        let ended = sampler.run(energy.filled(noise), &ids, &energy).x;
+        let ended = sampler.run(start, &ids, &energy).x;
         let pixels: Vec<f32> = energy.filled(ended).into_data().iter::<f32>().collect();
         match pixels.iter().find(|value| !value.is_finite()) {
             Some(&value) => Err(RestoreError::Diverged { value }),
@@ -71,12 +87,17 @@ impl MissingPixels<'_> {
 }
 
 impl Trained {
+    /// Gradients that [`Trained::restore`] takes for each restoration.
+    pub fn gradients_of_restoration(&self) -> usize {
+        MissingPixels::gradients_of(self, self.config().output.sample_steps)
+    }
+
     /// Put in what is missing of a picture by chains of the run's own steps from noise, given the known pixels and, of
     /// a model of E(x, y), the `class`; without one by E(x). `counter` counts their gradients. A model that has learned
-    /// to denoise is better used by [`Denoiser::restore`](crate::Denoiser::restore).
+    /// to denoise is better used by [`Denoiser::restore`](crate::denoise::Denoiser::restore).
     ///
     /// # Errors
-    /// As [`Denoiser::restore`](crate::Denoiser::restore), where the picture is not of the model's shape, the run is one
+    /// As [`Denoiser::restore`](crate::denoise::Denoiser::restore), where the picture is not of the model's shape, the run is one
     /// of a flow or of noise levels, or chains diverge.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{
     CompletionOptions, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
     MixingError, MixingOptions, Recognition, SamplerComparison, check_completion, check_mixing_of,
@@ -14,7 +14,6 @@ use ebm_apply::{
     SampleError, SampleOptions, StepCounter, Trained, UnknownClass, Weights, labels_in_shares,
 };
 use ebm_core::DeviceKind;
-use ebm_train::ObjectiveKind;
 
 use super::data::PreparedData;
 use super::evaluation::{Evaluation, Sampling};
@@ -184,7 +183,7 @@ impl EvaluateArgs {
     ///
     /// # Errors
     /// Where it does not, and `what` was named.
-    fn can_recognise(
+    pub(super) fn can_recognise(
         &self,
         (what, name): (Measure, &str),
         trained: &Trained,
@@ -248,11 +247,47 @@ impl EvaluateArgs {
         evaluation
             .pictures
             .push(pictures::damaged(&found, data.labelled()));
-        evaluation.robustness = Some(found);
+        evaluation.robustness = Some(found.report);
         Ok(())
     }
 
-    /// How a model completes held-out images; nothing, with a warning, where all was asked for and it cannot.
+    /// Whether a model can complete held-out images and features read them; a warning where not.
+    ///
+    /// # Errors
+    /// Where they cannot, and completion was named.
+    pub(super) fn can_complete(
+        &self,
+        trained: &Trained,
+        features: &FeatureNetwork,
+        data: &PreparedData,
+    ) -> anyhow::Result<bool> {
+        let is_named = self.measure.contains(&Measure::Completion);
+        if is_named
+            && trained.is_denoiser()
+            && self.steps.is_some()
+            && !self.measures(Measure::Quality)
+        {
+            let problem = "--steps: a model that has learned to denoise completes by draws, of as many steps as they need";
+            return Err(Mistyped(problem.to_owned()).into());
+        }
+        let can = match data.tests() {
+            Some(_) => {
+                check_completion(trained, features, &data.class_names).map_err(anyhow::Error::from)
+            }
+            None => Err(anyhow!("there are no test images")),
+        };
+        match can {
+            Ok(()) => Ok(true),
+            Err(error) if is_named => Err(error.context("--measure completion")),
+            Err(error) => {
+                let checkpoint = trained.checkpoint().display();
+                tracing::warn!("{checkpoint}: completion is left out: {error}");
+                Ok(false)
+            }
+        }
+    }
+
+    /// How a model completes held-out images, where it can.
     pub(super) fn completion(
         &self,
         evaluation: &mut Evaluation,
@@ -261,24 +296,8 @@ impl EvaluateArgs {
         data: &PreparedData,
         quiet: bool,
     ) -> anyhow::Result<()> {
-        let can_be_read = check_completion(trained, features, &data.class_names);
-        let problem = match (can_be_read, data.tests()) {
-            (Err(error), _) => Some(error.to_string()),
-            (Ok(()), None) => Some("there are no test images".to_owned()),
-            (Ok(()), Some(_)) => None,
-        };
-        if let Some(problem) = problem {
-            if self.measure.contains(&Measure::Completion) {
-                bail!("--measure completion: {problem}");
-            }
-            let checkpoint = trained.checkpoint().display();
-            tracing::warn!("{checkpoint}: completion is left out: {problem}");
+        if !self.can_complete(trained, features, data)? {
             return Ok(());
-        }
-        let is_denoiser = trained.config().objective.kind == ObjectiveKind::Denoising;
-        if is_denoiser && self.steps.is_some() && !self.measures(Measure::Quality) {
-            let problem = "--steps: a model that has learned to denoise completes by draws of steps of their own number";
-            return Err(Mistyped(problem.to_owned()).into());
         }
         let images = data.labelled().some(self.num);
         let options = CompletionOptions {

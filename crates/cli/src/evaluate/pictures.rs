@@ -1,6 +1,6 @@
 //! Lay out the pictures of a report.
 
-use ebm_apply::evaluate::{Completed, QualityReport, Robustness, damaged_examples};
+use ebm_apply::evaluate::{Completed, Damaged, QualityReport};
 use ebm_data::Images;
 
 /// Samples and completed images that are shown.
@@ -10,8 +10,9 @@ const SHOWN_COMPLETED: usize = 10;
 /// A picture of a report: a contact sheet of images.
 #[derive(Debug)]
 pub(super) struct Picture {
-    /// Of its file, and what a reader without pictures is told.
+    /// Of its file.
     pub(super) name: &'static str,
+    /// What it shows.
     pub(super) title: &'static str,
     /// Shape of every image.
     pub(super) shape: [usize; 3],
@@ -70,21 +71,23 @@ pub(super) fn neighbors(
 }
 
 /// A row per damage, and below what the model reads in it.
-pub(super) fn damaged(found: &Robustness, images: &Images) -> Picture {
-    let (rows, columns) = damaged_examples(images);
-    let lines = found.damages.iter().map(|of_damage| {
+pub(super) fn damaged(found: &Damaged, images: &Images) -> Picture {
+    let damages = &found.report.damages;
+    let lines = damages.iter().map(|of_damage| {
         let read = of_damage.examples.iter();
         let read = read.map(|&class| images.class_names[class as usize].as_str());
         format!(
             "{}: {}",
             of_damage.damage,
-            read.collect::<Vec<_>>().join(" ")
+            read.collect::<Vec<_>>().join(", ")
         )
     });
     let title = "Damaged images, a row for each damage; below, what the model reads in each row";
+    let (shape, examples) = (images.shape, found.examples.clone());
+    let columns = examples.len() / shape.pixels() / damages.len();
     Picture {
         lines: lines.collect(),
-        ..Picture::new("damaged", title, images.shape.dims(), rows).with_columns(columns)
+        ..Picture::new("damaged", title, shape.dims(), examples).with_columns(columns)
     }
 }
 

@@ -199,11 +199,9 @@ fn robustness(evaluations: &[Evaluation]) -> Option<String> {
         let cells = found.iter().map(accuracy);
         table.row([of_damage.damage.clone()].into_iter().chain(cells));
     }
-    let images = first.images;
-    Some(format!(
-        "recognised of {images} damaged images\n{}",
-        table.render(1)
-    ))
+    let images = found.iter().map(|(_, one)| one.images.to_string());
+    table.row(["images".to_owned()].into_iter().chain(images));
+    Some(format!("damaged images recognised\n{}", table.render(1)))
 }
 
 fn completion(run: &str, found: &Completion) -> String {

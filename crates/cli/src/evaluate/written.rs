@@ -167,10 +167,10 @@ fn page(evaluations: &[Evaluation], sections: &[Section]) -> String {
             let _ = write!(page, "<p>⚠ {}</p>", escaped(warning));
         }
         for (picture, address) in one.pictures.iter().zip(&section.pictures) {
-            let (name, title) = (picture.name, picture.title);
+            let title = picture.title;
             let _ = write!(
                 page,
-                "<h3>{title}</h3><img src=\"{address}\" alt=\"{name}\">"
+                "<h3>{title}</h3><img src=\"{address}\" alt=\"{title}\">"
             );
             if !picture.lines.is_empty() {
                 let _ = write!(page, "<pre>{}</pre>", escaped(&picture.lines.join("\n")));

@@ -2,8 +2,9 @@
 
 use ebm_apply::compose::ComposeError;
 use ebm_apply::denoise::DenoiseError;
-use ebm_apply::evaluate::{AnnealingError, LikelihoodError, MixingError};
+use ebm_apply::evaluate::{AnnealingError, CompletionError, LikelihoodError, MixingError};
 use ebm_apply::exchange::Difference;
+use ebm_apply::restore::RestoreError;
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 use ebm_train::checkpoint::CheckpointError;
 use ebm_train::{ConfigError, TrainError};
@@ -71,6 +72,32 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
         DenoiseError::NotFinite { .. } | DenoiseError::TooLarge => return None,
     };
     Some(remedy.to_owned())
+}
+
+/// The remedy where a picture cannot be restored.
+pub(super) fn of_restoring(error: &RestoreError) -> Option<String> {
+    match error {
+        RestoreError::OnlyWhole { .. } => {
+            Some("name a run of denoising, or one whose chains are of sgld, mala or hmc".to_owned())
+        }
+        RestoreError::Picture(error) => of_denoising(error),
+        RestoreError::OtherMask { .. }
+        | RestoreError::NothingMissing
+        | RestoreError::NothingKnown
+        | RestoreError::Diverged { .. } => None,
+    }
+}
+
+/// The remedy where images cannot be completed and read.
+pub(super) fn of_completion(error: &CompletionError) -> Option<String> {
+    match error {
+        CompletionError::OtherClasses { .. } => Some(
+            "train features of these data with `ebm features train`, and name them with --features"
+                .to_owned(),
+        ),
+        CompletionError::Restore(error) => of_restoring(error),
+        CompletionError::Features(_) => None,
+    }
 }
 
 /// The remedy where a likelihood cannot be measured.

@@ -19,6 +19,7 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         DataError::SizeNeeded { .. } | DataError::ShapesDiffer { .. } => {
             "that is --image-size PIXELS"
         }
+        DataError::NoSuchClass { .. } | DataError::AllLeftOut => "that is --leave-out CLASS",
         DataError::BadSetting { key, .. } => return of_setting(key),
         _ => return None,
     };

@@ -536,3 +536,84 @@ fn classes_that_were_left_out_are_told_from_those_that_were_not() {
         .line(asked)
         .fails_saying(&["--against left-out", "--leave-out CLASS"]);
 }
+
+/// Keys of a run of the size of the program's features that has learned to denoise.
+const DENOISING: [&str; 6] = [
+    "--set",
+    "data.image_size=28",
+    "--set",
+    "objective.kind=denoising",
+    "--set",
+    "data.test_images=40",
+];
+
+#[test]
+fn a_model_that_has_learned_to_denoise_completes_by_draws() {
+    let scratch = Scratch::new();
+    scratch.train("run", &DENOISING).succeeds();
+    let line = "evaluate run --device cpu --measure completion --num 20";
+    let first = scratch.line(&format!("{line} --json")).succeeds().stdout;
+    assert_eq!(
+        first,
+        scratch.line(&format!("{line} --json")).succeeds().stdout
+    );
+    let found: Vec<Value> = serde_json::from_str(&first).expect("JSON");
+    let completion = &found[0]["completion"];
+    assert_eq!(completion["images"], 20);
+    assert!(completion.get("steps").is_none(), "{completion}");
+    let table = scratch.line(line).succeeds().stdout;
+    assert!(
+        table.contains("lower half it completed by a draw"),
+        "{table}"
+    );
+    scratch
+        .line(&format!("{line} --steps 3"))
+        .fails_with(2, &["--steps: a model that has learned to denoise"]);
+}
+
+#[test]
+fn completions_that_cannot_be_read_are_refused_before_anything_is_measured() {
+    let scratch = Scratch::new();
+    let size = [
+        "--set",
+        "data.image_size=28",
+        "--set",
+        "data.test_images=90",
+    ];
+    scratch.train("whole", &size).succeeds();
+    scratch
+        .train("run", &[&size[..], &["--leave-out", "4"]].concat())
+        .succeeds();
+    let heun = [
+        "--set",
+        "langevin.method=heun",
+        "--set",
+        "langevin.grad_clip=none",
+    ];
+    scratch
+        .train("flow", &[&size[..], &heun].concat())
+        .succeeds();
+    let asked = "--measure quality,completion --device cpu --num 90 --steps 3";
+    for (runs, said) in [
+        (
+            "whole run",
+            "know the classes 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and the images have 0, 1, 2, 3, 5",
+        ),
+        ("flow", "with langevin.method=heun a run draws whole images"),
+    ] {
+        let refused = scratch.line(&format!("evaluate {runs} {asked}"));
+        refused.fails_saying(&["--measure completion", said]);
+    }
+    // Not named, it is left out.
+    let all = "evaluate run --measure all --device cpu --num 70 --steps 3 --annealing-chains 4";
+    let all = format!("{all} --annealing-steps 2 --sampler-gradients 200 --temperature 1");
+    let done = scratch.line(&all).succeeds();
+    assert!(
+        done.stderr.contains("completion is left out"),
+        "{}",
+        done.stderr
+    );
+    for run in ["whole", "flow"] {
+        assert!(!scratch.join(run).join("evaluation").exists(), "{run}");
+    }
+}

@@ -110,7 +110,10 @@ fn runs_that_draw_whole_images_alone_are_refused() {
     ];
     scratch.train("flow", &flow).succeeds();
     let asked = "restore grey.png --model flow --box 0,0,4,4 --output no.png --device cpu";
-    let expected = ["a run of `flow` draws whole images", "denoising, cd or jem"];
+    let expected = [
+        "with langevin.method=heun a run draws whole images",
+        "name a run",
+    ];
     scratch.line(asked).fails_saying(&expected);
     assert!(!scratch.join("no.png").exists());
 }
