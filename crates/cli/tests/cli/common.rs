@@ -53,6 +53,23 @@ pub type Tree = BTreeMap<PathBuf, Option<u32>>;
 /// A temporary directory in which the binary runs.
 pub struct Scratch(TempDir);
 
+/// Let signals reach a process as they do from a terminal, whatever those who run the tests ignore: what is ignored at
+/// the start stays ignored.
+#[cfg(unix)]
+fn hear_signals(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+
+    let heed = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: the default action of a signal may be taken at any time.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: it calls `signal` alone, which is allowed between fork and exec.
+    unsafe { command.pre_exec(heed) };
+}
+
 impl Scratch {
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
@@ -85,6 +102,8 @@ impl Scratch {
             .args(args)
             .current_dir(self.0.path())
             .env_remove("RUST_LOG");
+        #[cfg(unix)]
+        hear_signals(&mut command);
         command
     }
 

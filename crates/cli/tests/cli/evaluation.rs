@@ -575,11 +575,11 @@ fn a_model_that_has_learned_to_denoise_completes_by_draws() {
 fn completions_that_cannot_be_read_are_refused_before_anything_is_measured() {
     let scratch = Scratch::new();
     let size = [
-        "--set",
         "data.image_size=28",
-        "--set",
         "data.test_images=90",
+        "data.train_images=200",
     ];
+    let size = size.map(|key| ["--set", key]).concat();
     scratch.train("whole", &size).succeeds();
     scratch
         .train("run", &[&size[..], &["--leave-out", "4"]].concat())
