@@ -264,11 +264,10 @@ impl Denoiser {
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>, DenoiseError> {
         let mut gradient = self.gradient(picture, sigmas.unwrap_or_default(), report)?;
-        let slope = root_mean_square(&gradient);
         let steps = match (self.reference, sigmas) {
             (Some(reference), Some(sigmas)) if self.sigma_range.is_none() => {
                 let found = reference * reference;
-                let asked = sigmas[0] / slope; // infinite where there is no slope
+                let asked = sigmas[0] / root_mean_square(&gradient); // infinite where there is no slope
                 vec![asked.min(MOST_FACTOR * found)]
             }
             (Some(reference), _) => vec![reference * reference],

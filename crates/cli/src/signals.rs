@@ -24,7 +24,9 @@ pub(crate) fn stop_flag(quiet: bool) -> anyhow::Result<&'static AtomicBool> {
             has_interrupted = true;
         }
         if !STOP.swap(true, Ordering::Relaxed) && !quiet {
-            tell!("\nfinishing the iteration and writing a checkpoint; Ctrl-C twice ends at once");
+            tell!(
+                "\nfinishing the iteration and writing a checkpoint; a second Ctrl-C ends at once"
+            );
         }
     };
     listen(&[system::ENDS, system::AHEAD].concat(), stop)?;

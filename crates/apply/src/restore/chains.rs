@@ -97,8 +97,8 @@ impl Trained {
     /// to denoise is better used by [`Denoiser::restore`](crate::denoise::Denoiser::restore).
     ///
     /// # Errors
-    /// As [`Denoiser::restore`](crate::denoise::Denoiser::restore), where the picture is not of the model's shape, the run is one
-    /// of a flow or of noise levels, or chains diverge.
+    /// As [`Denoiser::restore`](crate::denoise::Denoiser::restore), where the picture is not of the model's shape, the
+    /// run draws whole images along a path from noise, or chains diverge.
     ///
     /// # Panics
     /// If the model has no such class.
