@@ -181,13 +181,14 @@ impl Trained {
         })
     }
 
-    /// The energy E(x), whose classes, if it has any, are summed out; `energy.given(classes)` is
-    /// E(x, y). Every call makes the network anew.
+    /// The energy E(x), whose classes, if it has any, are summed out, as sharp as they were learned;
+    /// `energy.given(classes)` is E(x, y). Every call makes the network anew.
     pub fn energy(&self, weights: Weights) -> Frozen<Network> {
-        match weights {
+        let network = match weights {
             Weights::Average => self.state.ema_model(),
             Weights::Last => self.state.last_model(),
-        }
+        };
+        network.sharpened(self.config.objective.class_sharpness())
     }
 }
 

@@ -6,13 +6,15 @@ use burn::tensor::{Int, Tensor};
 use ebm_core::{Energy, energy_and_gradient};
 
 use crate::energy::{EnergyContext, EnergyModel};
+use crate::frozen::Frozen;
 
 /// The energy of a frozen network that is given something of every row of the batch: its class, its noise level, the
-/// σ of its noise. Without classes it is the free energy of a model with classes, without levels that at level 0,
-/// without noise that at σ = 0. A model ignores what it has none of.
+/// σ of its noise. Without classes it is the free energy of a model with classes, as sharp as the
+/// [network's](Frozen::sharpened), without levels that at level 0, without noise that at σ = 0. A model ignores what
+/// it has none of.
 #[derive(Clone, Debug)]
 pub struct Conditioned<'a, M> {
-    model: &'a M,
+    frozen: &'a Frozen<M>,
     /// `[batch]`.
     classes: Option<Tensor<1, Int>>,
     /// `[batch]`.
@@ -23,9 +25,9 @@ pub struct Conditioned<'a, M> {
 
 impl<'a, M: EnergyModel> Conditioned<'a, M> {
     /// E(·), given nothing yet.
-    pub(crate) fn marginal(model: &'a M) -> Self {
+    pub(crate) fn marginal(frozen: &'a Frozen<M>) -> Self {
         Self {
-            model,
+            frozen,
             classes: None,
             levels: None,
             noise: None,
@@ -67,7 +69,7 @@ impl<'a, M: EnergyModel> Conditioned<'a, M> {
 
     /// What the model takes of all that is given.
     fn context(&self) -> EnergyContext<'_> {
-        self.model.takes(EnergyContext {
+        self.frozen.takes(EnergyContext {
             classes: self.classes.as_ref(),
             levels: self.levels.as_ref(),
             noise: self.noise.as_ref(),
@@ -78,13 +80,14 @@ impl<'a, M: EnergyModel> Conditioned<'a, M> {
 
 impl<M: EnergyModel + Sync> Energy<4> for Conditioned<'_, M> {
     fn energies(&self, x: Tensor<4>) -> Tensor<1> {
-        self.model.energy_in(x, self.context())
+        let sharpness = self.frozen.sharpness();
+        self.frozen.energy_in(x, self.context(), sharpness)
     }
 
     fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
         let context = self.context();
         let fused = match (context.levels, context.noise) {
-            (None, None) => self.model.fused_energy_and_gradient(&x, context.classes),
+            (None, None) => self.frozen.fused_energy_and_gradient(&x, context.classes),
             _ => None, // no such kernel takes them
         };
         fused.unwrap_or_else(|| energy_and_gradient(x, &|x| self.energies(x)))
@@ -105,7 +108,7 @@ impl<M: EnergyModel + Sync> Energy<4> for Conditioned<'_, M> {
         };
         let noise = noise.map(|all| all.clone().narrow(0, rows.start, rows.len()));
         Some(Box::new(Self {
-            model: self.model,
+            frozen: self.frozen,
             classes: of_rows(classes),
             levels: of_rows(levels),
             noise,
@@ -122,8 +125,7 @@ mod tests {
 
     use super::*;
     use crate::conv_net::{ConvNet, ConvNetConfig};
-    use crate::frozen::Frozen;
-    use crate::testing::{floats, images, stirred};
+    use crate::testing::{assert_close, floats, images, stirred};
 
     const SHAPE: ImageShape = ImageShape::new(1, 8, 8);
 
@@ -153,6 +155,35 @@ mod tests {
         assert_eq!(floats(of_rows.energies(rows).into_data()), whole[1..3]);
         let pixels = SHAPE.pixels();
         assert_eq!(floats(of_part.into_data()), of_whole[pixels..3 * pixels]);
+    }
+
+    #[test]
+    fn a_sharp_network_takes_the_least_energy_of_its_classes() {
+        let blunt = net(3);
+        let sharp = blunt.clone().sharpened(1e6);
+        let x = images(4, SHAPE);
+        let by_class = floats(blunt.energies_by_class(x.clone()).into_data());
+        let least = |row: &[f32]| row.iter().copied().fold(f32::INFINITY, f32::min);
+        let least: Vec<f32> = by_class.chunks(3).map(least).collect();
+        for energy in [&sharp as &dyn Energy<4>, &sharp.marginal()] {
+            assert_close(
+                &floats(energy.energies(x.clone()).into_data()),
+                &least,
+                &"energies",
+            );
+            let (energies, _) = energy.energies_and_gradients(x.clone());
+            assert_close(&floats(energies.into_data()), &least, &"with gradients");
+        }
+        // The gradient is that of the nearest class.
+        let of_least = |row: &[f32]| (0..3).min_by(|&a, &b| row[a].total_cmp(&row[b]));
+        let nearest: Vec<u32> = by_class
+            .chunks(3)
+            .map(|row| of_least(row).expect("classes") as u32)
+            .collect();
+        let given = sharp.given(index_tensor(&nearest, &Device::flex()));
+        let [got, expected] = [&sharp as &dyn Energy<4>, &given]
+            .map(|energy| floats(energy.energies_and_gradients(x.clone()).1.into_data()));
+        assert_close(&got, &expected, &"gradients");
     }
 
     #[test]

@@ -142,15 +142,11 @@ pub trait EnergyModel: Module {
     /// - `x`: `[batch, channels, height, width]`, pixels in [0, 1]
     /// - returns: `[batch]`
     fn energy(&self, x: Tensor<4>) -> Tensor<1> {
-        if self.num_classes() == 0 {
-            self.energy_with(x, EnergyContext::default())
-        } else {
-            free_energy(self.energies_by_class(x))
-        }
+        self.energy_in(x, EnergyContext::default(), 1.0)
     }
 
-    /// E(x, y) of every image in a context, or E(x), the free energy, of a model with classes where it has none.
-    /// What the model cannot be given is ignored.
+    /// E(x, y) of every image in a context, or E(x) of a model with classes where it has none: the free energy
+    /// −(1/T)·log Σ_y exp(−T·E(x, y)), T the sharpness. What the model cannot be given is ignored.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`
@@ -158,20 +154,22 @@ pub trait EnergyModel: Module {
     ///
     /// # Panics
     /// As [`energy_with`](Self::energy_with).
-    fn energy_in(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1> {
-        match self.takes(context) {
+    fn energy_in(&self, x: Tensor<4>, context: EnergyContext<'_>, sharpness: f64) -> Tensor<1> {
+        let context = self.takes(context);
+        if self.num_classes() == 0 || context.classes.is_some() {
+            return self.energy_with(x, context);
+        }
+        let by_class = match context {
             // What a model may compute for all classes at once.
             EnergyContext {
-                classes: None,
                 levels: None,
                 noise: None,
                 dropout: None,
-            } => self.energy(x),
-            context if self.num_classes() == 0 || context.classes.is_some() => {
-                self.energy_with(x, context)
-            }
-            context => free_energy(one_class_at_a_time(self, x, context)),
-        }
+                ..
+            } => self.energies_by_class(x),
+            context => one_class_at_a_time(self, x, context),
+        };
+        free_energy(by_class, sharpness)
     }
 
     /// What the model takes of a context.
@@ -226,14 +224,14 @@ pub(crate) fn one_class_at_a_time<M: EnergyModel>(
     Tensor::cat(energies.collect(), 1)
 }
 
-/// −log Σ exp(−E), stable for large energies.
+/// −(1/T)·log Σ exp(−T·E), stable for large energies.
 ///
 /// # Shapes
 /// - `energies`: `[batch, classes]`, returns `[batch]`
-fn free_energy(energies: Tensor<2>) -> Tensor<1> {
+fn free_energy(energies: Tensor<2>, sharpness: f64) -> Tensor<1> {
     let lowest = energies.clone().min_dim(1); // [batch, 1]
-    let rest = (lowest.clone() - energies).exp().sum_dim(1).log();
-    (lowest - rest).squeeze_dim(1)
+    let densities = ((lowest.clone() - energies) * sharpness).exp();
+    (lowest - densities.sum_dim(1).log() / sharpness).squeeze_dim(1)
 }
 
 #[cfg(test)]
@@ -245,9 +243,22 @@ mod tests {
     #[test]
     fn the_free_energy_of_equal_energies_is_lower_by_the_logarithm_of_their_number() {
         let energies = Tensor::<2>::from_floats([[3.0; 4], [-500.0; 4]], &Device::flex());
-        let free: Vec<f32> = free_energy(energies).into_data().iter::<f32>().collect();
-        let expected = [3.0 - 4f32.ln(), -500.0 - 4f32.ln()];
-        assert!((free[0] - expected[0]).abs() < 1e-6 && (free[1] - expected[1]).abs() < 1e-4);
+        for sharpness in [1.0, 8.0] {
+            let free = free_energy(energies.clone(), sharpness).into_data();
+            let below = 4f64.ln() / sharpness;
+            for (free, energy) in free.iter::<f64>().zip([3.0, -500.0]) {
+                assert!((free - (energy - below)).abs() < 1e-4, "{free}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sharp_free_energy_is_the_least_and_a_blunt_one_the_mean() {
+        let energies = Tensor::<2>::from_floats([[0.02, 0.05, 0.08]], &Device::flex());
+        let free = |sharpness| free_energy(energies.clone(), sharpness).into_scalar::<f64>();
+        let expected = -(1.0 + (-30f64).exp() + (-60f64).exp()).ln() / 1000.0 + 0.02;
+        assert!((free(1000.0) - expected).abs() < 1e-6);
+        assert!((free(1.0) + 3f64.ln() - 0.05).abs() < 1e-3);
     }
 
     fn context_of(classes: &Tensor<1, Int>) -> EnergyContext<'_> {

@@ -4,7 +4,7 @@ use core::ops::Deref;
 
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, Int, Tensor};
-use ebm_core::{Energy, energy_and_gradient};
+use ebm_core::Energy;
 
 use crate::conditioned::Conditioned;
 use crate::energy::EnergyModel;
@@ -15,24 +15,57 @@ use crate::precision::Precision;
 /// kernel lays them out once. It is the energy that samplers use,
 /// [`EnergyModel::energy`] with exact gradients.
 #[derive(Clone, Debug)]
-pub struct Frozen<M>(M);
+pub struct Frozen<M> {
+    model: M,
+    /// T of the free energy of a model with classes.
+    sharpness: f64,
+}
 
 impl<M: EnergyModel> Frozen<M> {
     /// The model as it is now, its weights as constants.
     pub fn new(model: &M) -> Self {
-        Self(model.valid().fold(Factors::F32))
+        Self::folded(&model.valid(), Factors::F32)
+    }
+
+    fn folded(model: &M, factors: Factors) -> Self {
+        Self {
+            model: model.fold(factors),
+            sharpness: 1.0,
+        }
+    }
+
+    /// The same network whose E(x), where it has classes, is −(1/T)·log Σ_y exp(−T·E(x, y)) with T the sharpness: 1
+    /// unless told. T is that of p(y | x) ∝ exp(−T·E(x, y)) as it was learned; energies of classes that differ by far
+    /// less than 1/T are averaged, and no class is chosen.
+    ///
+    /// # Panics
+    /// If the sharpness is not above 0, or infinite.
+    pub fn sharpened(self, sharpness: f64) -> Self {
+        assert!(
+            sharpness > 0.0 && sharpness.is_finite(),
+            "the sharpness of classes must be > 0, got {sharpness}"
+        );
+        Self { sharpness, ..self }
+    }
+
+    /// T of its free energy.
+    pub fn sharpness(&self) -> f64 {
+        self.sharpness
     }
 
     /// The model as it is now, its weights on the model's tape: gradients flow through spectral norm to
     /// the model's own parameters. Samplers take the constants of [`valid`](Self::valid), as every
     /// gradient with respect to images would otherwise consume the tape.
     pub fn tracked(model: &M) -> Self {
-        Self(model.fold(Factors::F32))
+        Self::folded(model, Factors::F32)
     }
 
     /// The same network with its weights as constants. Layouts of the weights are shared.
     pub fn valid(&self) -> Self {
-        Self(self.0.valid())
+        Self {
+            model: self.model.valid(),
+            ..*self
+        }
     }
 
     /// The network for chains in a precision: its constant weights rounded to f16, or in bf16 the
@@ -47,19 +80,24 @@ impl<M: EnergyModel> Frozen<M> {
         }
         match precision {
             Precision::F32 => self.clone(),
-            Precision::Bf16 => Self(self.0.fold(Factors::Bf16)),
+            Precision::Bf16 => self.refolded(&self.model, Factors::Bf16),
             // Folded again, as the layouts hold the weights before they were rounded.
             Precision::F16 => {
-                let rounded = self.0.clone().map(&mut Cast(precision.dtype()));
-                Self(rounded.fold(Factors::F32))
+                let rounded = self.model.clone().map(&mut Cast(precision.dtype()));
+                self.refolded(&rounded, Factors::F32)
             }
         }
+    }
+
+    /// This energy with other weights.
+    fn refolded(&self, model: &M, factors: Factors) -> Self {
+        Self::folded(model, factors).sharpened(self.sharpness)
     }
 
     /// E(x), the free energy of a model with classes; give it classes, levels or noise with the methods of
     /// [`Conditioned`].
     pub fn marginal(&self) -> Conditioned<'_, M> {
-        Conditioned::marginal(&self.0)
+        Conditioned::marginal(self)
     }
 
     /// E(·, y) with the class of every image.
@@ -100,8 +138,8 @@ impl<M: EnergyModel> Frozen<M> {
             }
         }
         // Folded again, as the layouts are on the other device.
-        let copy = self.0.clone().map(&mut Copy(device));
-        Self(copy.fold(Factors::F32))
+        let copy = self.model.clone().map(&mut Copy(device));
+        self.refolded(&copy, Factors::F32)
     }
 }
 
@@ -109,19 +147,18 @@ impl<M> Deref for Frozen<M> {
     type Target = M;
 
     fn deref(&self) -> &M {
-        &self.0
+        &self.model
     }
 }
 
 /// E(x); of a model with classes the free energy.
 impl<M: EnergyModel + Sync> Energy<4> for Frozen<M> {
     fn energies(&self, x: Tensor<4>) -> Tensor<1> {
-        self.0.energy(x)
+        self.marginal().energies(x)
     }
 
     fn energies_and_gradients(&self, x: Tensor<4>) -> (Tensor<1>, Tensor<4>) {
-        let fused = self.0.fused_energy_and_gradient(&x, None);
-        fused.unwrap_or_else(|| energy_and_gradient(x, &|x| self.0.energy(x)))
+        self.marginal().energies_and_gradients(x)
     }
 }
 
@@ -129,7 +166,7 @@ impl<M: EnergyModel + Sync> Energy<4> for Frozen<M> {
 mod tests {
     use burn::module::{Module, ModuleVisitor};
     use burn::tensor::Gradients;
-    use ebm_core::ImageShape;
+    use ebm_core::{ImageShape, energy_and_gradient};
     use rand::SeedableRng;
     use rand::rngs::SmallRng;
 

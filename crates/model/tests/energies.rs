@@ -325,7 +325,7 @@ fn all_gradients(net: &Network, x: Tensor<4>) -> Vec<Vec<f64>> {
         noise: Some(&noise),
         ..EnergyContext::default()
     };
-    let gradients = net.energy_in(x.clone(), context).sum().backward();
+    let gradients = net.energy_in(x.clone(), context, 1.0).sum().backward();
     let of_x = x.grad(&gradients).expect("the image matters");
     let mut collect = Collect(&gradients, vec![of_x.into_data().iter::<f64>().collect()]);
     net.visit(&mut collect);

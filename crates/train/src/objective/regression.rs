@@ -60,7 +60,7 @@ pub(super) fn regress<M: EnergyModel + Sync>(
                     noise: noise.as_ref(),
                     ..EnergyContext::default()
                 };
-                model.energy_in(x, context)
+                model.energy_in(x, context, 1.0)
             };
             let slope = directional_derivative(energy, x, residual, DISPLACEMENT);
             slope * per_image.clone().narrow(0, some.start, some.len())
