@@ -129,6 +129,7 @@ fn summary(note: &Note, path: &Path, config: &Config) -> Result<DataSummary, Imp
         },
         class_names,
         class_frequencies: vec![1.0 / num_classes as f64; num_classes],
+        identity: None,
     })
 }
 
@@ -258,6 +259,7 @@ mod tests {
             shape: ImageShape::new(1, 28, 28),
             class_names: class_names.iter().map(|name| name.to_string()).collect(),
             class_frequencies: vec![1.0 / class_names.len() as f64; class_names.len()],
+            identity: None,
         };
         let device = Device::flex();
         let state = new_state(&config, data, &device).expect("fits");

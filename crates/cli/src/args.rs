@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
 use ebm_data::DataConfig;
@@ -60,7 +60,9 @@ pub(crate) struct DataFlags {
     dataset: Option<String>,
 
     /// Folder with the data set's files, or its archive
-    #[arg(long, value_name = "DIR", help_heading = DATA, value_hint = ValueHint::AnyPath)]
+    #[arg(
+        long, value_name = "DIR", help_heading = DATA, value_hint = ValueHint::AnyPath, value_parser = utf8_path()
+    )]
     data_dir: Option<PathBuf>,
 
     /// Side to which pictures are cropped and resized
@@ -85,7 +87,9 @@ impl DataFlags {
     fn overrides(&self) -> Vec<String> {
         let dir = self.data_dir.as_ref().map(|dir| {
             // A run may be resumed from elsewhere.
-            let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+            let absolute = std::path::absolute(dir).ok();
+            let absolute = absolute.filter(|dir| dir.to_str().is_some());
+            let dir = absolute.unwrap_or_else(|| dir.clone());
             toml::Value::String(dir.display().to_string())
         });
         let names = self.leave_out.iter().cloned().map(toml::Value::String);
@@ -176,6 +180,16 @@ impl ConfigArgs {
     fn naming_what_was_typed(&self, error: ConfigError, of_flags: &[String]) -> ConfigError {
         as_typed(name_typed(error, of_flags, flag_of), &self.overrides)
     }
+}
+
+/// Read a path that a configuration, which is a text, can hold.
+fn utf8_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.to_str() {
+        Some(_) => Ok(path),
+        None => Err(
+            "its name is not UTF-8, as a configuration needs it: rename it, or make a link to it",
+        ),
+    })
 }
 
 /// Read a number of things of which there must be one.

@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use anyhow::bail;
 use ebm_apply::Trained;
-use ebm_data::{DataConfig, DataError, Dataset, Decoded, Images, load_with};
+use ebm_data::{
+    DataConfig, DataError, Dataset, DatasetKind, Decoded, Images, PassedOver, load_with,
+};
 use indicatif::ProgressBar;
 
 use crate::counted::counted;
@@ -29,6 +31,13 @@ pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Datase
     }
     let dataset = dataset?;
     report_skipped(&dataset);
+    report_passed_over(&dataset.passed_over, quiet);
+    if let Some(problem) = &dataset.test_problem {
+        tracing::warn!("there are no test images, and training needs none: {problem}");
+    }
+    if config.dataset == DatasetKind::Folder {
+        report_classes(config, &dataset.train.class_names, quiet);
+    }
     if is_grey_in_colour(&dataset.train) {
         tracing::warn!(
             "the pictures are grey and are learned in 3 channels; --channels 1 learns them in one, faster and better"
@@ -101,5 +110,48 @@ fn report_skipped(dataset: &Dataset) {
     }
     for path in &dataset.skipped {
         tracing::debug!("left out {}", path.display());
+    }
+}
+
+/// Say what lies in a folder and is not read; what may have been meant as a picture is a warning.
+fn report_passed_over(all: &[PassedOver], quiet: bool) {
+    let those = |is_meant: bool| {
+        let some = all.iter().filter(|over| over.is_meant == is_meant);
+        let some = some.map(|over| format!("{} {}", over.paths.len(), over.what));
+        some.collect::<Vec<_>>().join(", ")
+    };
+    let meant = those(true);
+    if !meant.is_empty() {
+        tracing::warn!("not read: {meant}; convert them to PNG or JPEG");
+    }
+    let others = those(false);
+    if !others.is_empty() && !quiet {
+        tell!("passed over: {others}");
+    }
+    for over in all {
+        for path in &over.paths {
+            tracing::debug!("passed over {}", path.display());
+        }
+    }
+}
+
+/// Say which folders are classes.
+fn report_classes(config: &DataConfig, names: &[String], quiet: bool) {
+    const SHOWN: usize = 20;
+    if let [only] = names {
+        let dir = config.dir.as_deref().unwrap_or(Path::new("")).join(only);
+        tracing::warn!(
+            "all pictures are of one class, {only}; if the folders in it are the classes, take --data-dir {}",
+            dir.display()
+        );
+    } else if !names.is_empty() && !quiet {
+        let shown = names[..names.len().min(SHOWN)].join(", ");
+        let more = names.len().saturating_sub(SHOWN);
+        let more = if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        };
+        tell!("classes: {shown}{more}");
     }
 }

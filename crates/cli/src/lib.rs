@@ -36,6 +36,7 @@ mod export;
 mod features;
 mod hints;
 mod import;
+mod memory;
 mod output;
 mod pictures;
 mod presets;

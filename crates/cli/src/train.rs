@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::signals::{INTERRUPTED, stop_flag};
 use crate::stall::StallWatch;
 use crate::verdict::warn_if_far;
-use crate::{cost, dataset};
+use crate::{cost, dataset, memory};
 
 /// Train a model; the same command again goes on where it stopped
 #[derive(Args, Debug)]
@@ -76,6 +76,10 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     no_self_test: bool,
 
+    /// Start although the machine has less memory than the run needs at least
+    #[arg(long)]
+    no_memory_check: bool,
+
     /// Print the configuration and what the run would cost, from a few measured iterations
     #[arg(long)]
     dry_run: bool,
@@ -101,6 +105,13 @@ impl TrainArgs {
         warn_if_slow(config.precision, &chosen.device);
         if !quiet {
             tell!("device: {}", chosen.description);
+        }
+        if !self.no_memory_check {
+            memory::check(
+                &config,
+                config.data.native_shape(),
+                ebm_data::images_in(&config.data)?,
+            )?;
         }
         let data = dataset::load(&config.data, config.seed, quiet)?;
         if !quiet {

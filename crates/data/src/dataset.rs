@@ -12,11 +12,48 @@ pub struct Dataset {
     pub train: Images,
     /// Held-out images of the same shape and classes.
     pub test: Option<Images>,
+    /// Why there are no held-out images although there are files of them: training needs none.
+    pub test_problem: Option<String>,
     /// Pictures that could not be decoded and were left out (`data.skip_bad`), in order.
     pub skipped: Vec<PathBuf>,
+    /// What lies in the folder and was not read.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Files or folders that are no pictures, or none that are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// What they are, in the plural.
+    pub what: String,
+    /// Whether they are pictures, in a format that is not read.
+    pub is_meant: bool,
+    /// Where they are, in order; never empty.
+    pub paths: Vec<PathBuf>,
 }
 
 impl Dataset {
+    /// Training images alone, of which nothing was left out.
+    pub(crate) fn of_train(train: Images) -> Self {
+        Self {
+            train,
+            test: None,
+            test_problem: None,
+            skipped: Vec::new(),
+            passed_over: Vec::new(),
+        }
+    }
+
+    /// The data set with these held-out images, or with what is wrong with them.
+    pub(crate) fn with_test(self, test: Result<Option<Images>, DataError>) -> Self {
+        match test {
+            Ok(test) => Self { test, ..self },
+            Err(problem) => Self {
+                test_problem: Some(problem.to_string()),
+                ..self
+            },
+        }
+    }
+
     /// The data set without the images of some classes; without test images where none are left.
     pub(crate) fn without(self, left_out: &[String]) -> Result<Self, DataError> {
         let names = &self.train.class_names;
@@ -38,7 +75,9 @@ impl Dataset {
                 .test
                 .map(|test| test.of_names(&kept))
                 .filter(|test| !test.is_empty()),
+            test_problem: self.test_problem,
             skipped: self.skipped,
+            passed_over: self.passed_over,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Say which file, folder or setting kept the images from loading, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ebm_core::ImageShape;
 
@@ -230,6 +230,27 @@ pub enum DataError {
         /// Its first folder with pictures.
         folder: PathBuf,
     },
+    /// Folders may be splits or classes.
+    #[error(
+        "{} has folders of splits ({}){}",
+        path.display(), splits.join(", "), beside_splits(others, picture.as_deref())
+    )]
+    AmbiguousSplits {
+        /// The folder.
+        path: PathBuf,
+        /// Its folders with names of splits.
+        splits: Vec<String>,
+        /// Its other folders that hold pictures.
+        others: Vec<String>,
+        /// The first picture that lies beside them.
+        picture: Option<PathBuf>,
+    },
+    /// A class folder is a data set with splits of its own.
+    #[error("{} holds pictures to train on and held-out ones: set `data.dir` to it", path.display())]
+    NestedSplits {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The test images have other classes than the training images.
     #[error(
         "{} has class folders [{}] but the training images have [{}]: use the same names",
@@ -273,6 +294,22 @@ fn classes(names: &[String]) -> String {
         [] => "the images have no classes".to_owned(),
         names => format!("the classes are {}", names.join(", ")),
     }
+}
+
+/// What is wrong with folders of splits, and what to do.
+fn beside_splits(others: &[String], picture: Option<&Path>) -> String {
+    let picture = picture.and_then(Path::file_name);
+    let picture = picture.map(|name| name.to_string_lossy().into_owned());
+    let beside: Vec<String> = others.iter().cloned().chain(picture).collect();
+    if beside.is_empty() {
+        return ", and not one of each kind and one to train on: name them train and test, or set `data.dir` to one \
+                of them"
+            .to_owned();
+    }
+    format!(
+        " and beside them {}: move that elsewhere, or set `data.dir` to one of the folders",
+        beside.join(", ")
+    )
 }
 
 fn looks_like(kinds: &[DatasetKind]) -> String {

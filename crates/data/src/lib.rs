@@ -41,7 +41,7 @@ mod sources;
 
 pub use batches::{Batch, BatchConfig, Batches, bytes_kept};
 pub use config::DataConfig;
-pub use dataset::Dataset;
+pub use dataset::{Dataset, PassedOver};
 pub use error::DataError;
 pub use factor::Factor;
 pub use handwriting::{NoInk, find_handwriting, read_on_paper};
@@ -49,4 +49,4 @@ pub use images::Images;
 pub use kind::DatasetKind;
 pub use photo::{Photo, Planes};
 pub use picture::decode_picture;
-pub use sources::{Decoded, is_picture, load, load_with, pictures_below};
+pub use sources::{Decoded, images_in, is_picture, load, load_with, pictures_below};

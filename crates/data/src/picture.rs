@@ -1,11 +1,15 @@
 //! Decode one picture and bring it to the shape of the data set.
 
+use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 
 use ebm_core::ImageShape;
 use ebm_core::pixels::luma_of_bytes;
-use image::error::{LimitError, LimitErrorKind, ParameterError, ParameterErrorKind};
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Rgb, RgbImage, imageops};
+use image::error::{DecodingError, ParameterError, ParameterErrorKind};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rgb, RgbImage, imageops,
+};
 use rand::{Rng, RngExt};
 
 use crate::error::DataError;
@@ -33,7 +37,7 @@ pub(crate) fn dimensions(path: &Path) -> Result<(u32, u32), ImageError> {
 /// orientation says, transparency composited over black, resized, then for one channel made grey.
 /// Of an animation, the first frame.
 pub(crate) fn decode(path: &Path, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
-    let picture = over_black(centre_square(&read(path)?));
+    let picture = over_black(centre_square(read(path)?));
     let picture = resize(&picture, shape.width, shape.height);
     Ok(planes_of(&picture, shape.channels))
 }
@@ -51,8 +55,7 @@ pub(crate) fn cut(
     let side = shape.width as u32;
     if width.min(height) < side {
         let problem = format!("it is {width} by {height}, too small for squares of {side}");
-        let kind = ParameterErrorKind::Generic(problem);
-        return Err(ImageError::Parameter(ParameterError::from_kind(kind)));
+        return Err(unfit(problem));
     }
     let mut pixels = Vec::with_capacity(num * shape.pixels());
     for _ in 0..num {
@@ -75,14 +78,27 @@ const MOST_PIXELS: u64 = 1 << 28;
 pub(crate) fn read_with_profile(
     path: &Path,
 ) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
-    // The content decides the format: extensions lie.
-    let mut decoder = ImageReader::open(path)?
-        .with_guessed_format()?
-        .into_decoder()?;
+    let bytes = fs::read(path)?;
+    let mut reader = ImageReader::new(Cursor::new(&bytes));
+    // The content decides the format, as extensions lie; of TGA it does not tell.
+    if let Ok(named) = ImageFormat::from_path(path) {
+        reader.set_format(named);
+    }
+    let reader = reader.with_guessed_format()?;
+    if reader.format() == Some(ImageFormat::Jpeg) && is_cut_jpeg(&bytes) {
+        // Its decoder makes the rest up.
+        let problem = "the file is cut short";
+        return Err(ImageError::Decoding(DecodingError::new(
+            ImageFormat::Jpeg.into(),
+            problem,
+        )));
+    }
+    let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        let too_large = LimitError::from_kind(LimitErrorKind::DimensionError);
-        return Err(ImageError::Limits(too_large));
+        return Err(unfit(format!(
+            "it is {width} by {height}: pictures of more than {MOST_PIXELS} pixels are not read"
+        )));
     }
     let orientation = decoder.orientation()?;
     let profile = decoder.icc_profile()?;
@@ -91,10 +107,46 @@ pub(crate) fn read_with_profile(
     Ok((picture, profile))
 }
 
+/// A picture that cannot be used, for a reason of ours.
+fn unfit(problem: String) -> ImageError {
+    let kind = ParameterErrorKind::Generic(problem);
+    ImageError::Parameter(ParameterError::from_kind(kind))
+}
+
+/// Whether the bytes of a JPEG file end before its end-of-image marker (ITU-T T.81, annex B.1).
+fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    const END_OF_IMAGE: u8 = 0xd9;
+    let mut at = 2; // after the start-of-image marker
+    while let Some((marker, after)) = next_marker(bytes, at) {
+        at = match marker {
+            END_OF_IMAGE => return false,
+            0x01 | 0xd0..=0xd7 => after, // of no segment
+            _ => match bytes.get(after..after + 2) {
+                Some(&[high, low]) => after + usize::from(u16::from_be_bytes([high, low])),
+                _ => return true,
+            },
+        };
+    }
+    true
+}
+
+/// The first marker at or after a place, and the place after it.
+fn next_marker(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let pairs = bytes.get(at..)?.windows(2);
+    // 0xff is stuffed with 0x00 in coded data, and may fill the space before a marker.
+    let found = pairs
+        .enumerate()
+        .find(|(_, pair)| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff));
+    found.map(|(offset, pair)| (pair[1], at + offset + 2))
+}
+
 /// The largest square around the centre.
-fn centre_square(picture: &DynamicImage) -> DynamicImage {
+fn centre_square(picture: DynamicImage) -> DynamicImage {
     let (width, height) = (picture.width(), picture.height());
     let side = width.min(height);
+    if width == height {
+        return picture;
+    }
     picture.crop_imm((width - side) / 2, (height - side) / 2, side, side)
 }
 
@@ -215,6 +267,62 @@ mod tests {
             .save_with_format(&path, image::ImageFormat::Png)
             .unwrap();
         assert_eq!(decode(&path, shape(1, 2)).unwrap(), [9; 4]);
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error_or_the_whole_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rng = SmallRng::seed_from_u64(3);
+        let picture = RgbImage::from_fn(40, 40, |x, y| {
+            Rgb([x as u8 * 6, y as u8 * 6, rng.random_range(0..40u8)])
+        });
+        for name in [
+            "a.png", "a.jpg", "a.webp", "a.bmp", "a.gif", "a.tiff", "a.ppm", "a.tga",
+        ] {
+            let path = dir.path().join(name);
+            picture.save(&path).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            let whole = decode(&path, shape(3, 40)).unwrap();
+            let mut refused = 0;
+            for kept in (1..=bytes.len())
+                .step_by(7)
+                .chain(bytes.len() - 40..bytes.len())
+            {
+                fs::write(&path, &bytes[..kept]).unwrap();
+                match decode(&path, shape(3, 40)) {
+                    Ok(pixels) => assert_eq!(pixels, whole, "{name} cut to {kept} bytes"),
+                    Err(_) => refused += 1,
+                }
+            }
+            assert!(refused > bytes.len() / 8, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_jpeg_with_something_before_and_after_its_data_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.jpg");
+        RgbImage::from_fn(16, 16, |x, y| Rgb([(x * y) as u8; 3]))
+            .save(&path)
+            .unwrap();
+        let bytes = fs::read(&path).unwrap();
+        // A comment that holds an end-of-image marker, as thumbnails do, and a trailer.
+        let comment = [0xff, 0xfe, 0x00, 0x04, 0xff, 0xd9];
+        let more = [&bytes[..2], &comment, &bytes[2..], b"trailer"].concat();
+        assert!(!is_cut_jpeg(&more));
+        assert!(is_cut_jpeg(&more[..more.len() - 9]));
+        fs::write(&path, &more).unwrap();
+        assert!(decode(&path, shape(3, 16)).is_ok());
+    }
+
+    #[test]
+    fn names_the_size_of_a_picture_that_is_too_large_without_decoding_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.ppm");
+        fs::write(&path, "P6 30000 30000 255\n").unwrap();
+        let message = decode(&path, shape(3, 16)).unwrap_err().to_string();
+        let expected = "it is 30000 by 30000: pictures of more than 268435456 pixels are not read";
+        assert!(message.contains(expected), "{message}");
     }
 
     #[test]

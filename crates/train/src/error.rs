@@ -88,6 +88,27 @@ pub enum TrainError {
         /// Shape of the data.
         here: ImageShape,
     },
+    /// The run there was trained on images of other classes.
+    #[error(
+        "{} holds a run on {}, and the data have {}",
+        path.display(), classes(there), classes(here)
+    )]
+    OtherClasses {
+        /// The directory.
+        path: PathBuf,
+        /// Classes of the run's images.
+        there: Vec<String>,
+        /// Classes of the data.
+        here: Vec<String>,
+    },
+    /// The run there was trained on other images.
+    #[error("{} holds a run that has learned from {difference}", path.display())]
+    OtherData {
+        /// The directory.
+        path: PathBuf,
+        /// What differs.
+        difference: String,
+    },
     /// Fewer iterations asked for than the run has done.
     #[error("{} has done {done} iterations already, more than the {asked} asked for", path.display())]
     AlreadyBeyond {
@@ -181,5 +202,13 @@ fn before(last_good: &Option<PathBuf>) -> String {
     match last_good {
         Some(path) => format!("The last good checkpoint is {}", path.display()),
         None => "There is no checkpoint yet".to_owned(),
+    }
+}
+
+/// Classes by their names, for a message.
+fn classes(names: &[String]) -> String {
+    match names {
+        [] => "no classes".to_owned(),
+        names => format!("the classes {}", names.join(", ")),
     }
 }

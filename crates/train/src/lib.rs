@@ -42,9 +42,9 @@ mod trainer;
 mod watch;
 
 pub use config::{
-    Conditions, Config, ConfigError, Generative, Key, ModelConfig, NetworkName, ObjectiveConfig,
-    ObjectiveKind, OnDivergence, OutputConfig, Phase, RollbackConfig, Settings, initial_model,
-    preset,
+    Conditions, Config, ConfigError, Generative, Held, Key, ModelConfig, NetworkName,
+    ObjectiveConfig, ObjectiveKind, OnDivergence, OutputConfig, Phase, RollbackConfig, Settings,
+    initial_model, least_memory, preset,
 };
 pub use directional::directional_derivative;
 pub use error::TrainError;
@@ -61,7 +61,7 @@ pub use run::{
     RunOptions, SampleJudge, Samples, Speed, StepReport, estimate, load_state, new_state,
     process_memory,
 };
-pub use state::{Best, DataSummary, Persist, Rollback, TrainState, named_arrays};
+pub use state::{Best, DataSummary, Identity, Persist, Rollback, TrainState, named_arrays};
 pub use step::{StepConfig, StepInfo, step};
 pub use trainer::Trainer;
 pub use watch::{Energies, Shares, Sign, Symptom, Watch};

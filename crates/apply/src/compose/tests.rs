@@ -27,6 +27,7 @@ fn trained(overrides: &[&str], shape: ImageShape) -> Trained {
         shape,
         class_names: CLASSES.map(str::to_owned).to_vec(),
         class_frequencies: vec![1.0 / CLASSES.len() as f64; CLASSES.len()],
+        identity: None,
     };
     let device = Device::flex();
     let state = new_state(&config, data, &device).expect("fits");

@@ -374,7 +374,9 @@ mod tests {
         let data = Dataset {
             train,
             test: None,
+            test_problem: None,
             skipped: Vec::new(),
+            passed_over: Vec::new(),
         };
         let halves = DataToJudge::new(&data, 1000);
         assert_eq!((halves.len(), halves.train.len()), (100, 100));

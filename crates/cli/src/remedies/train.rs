@@ -25,7 +25,10 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
             "leave those keys out to go on with the run's own (`ebm train --run-dir DIR` reads them), use another --run-dir, or --force to go on with the new values"
         }
         TrainError::Write { cause, .. } => return Some(of_write(cause)),
-        TrainError::OtherImages { .. } => "use another --run-dir",
+        TrainError::OtherImages { .. } | TrainError::OtherClasses { .. } => "use another --run-dir",
+        TrainError::OtherData { .. } => {
+            "give it its own again, use another --run-dir, or --force to go on with what is there now"
+        }
         TrainError::AlreadyBeyond { .. } => "give a larger --iterations, or another --run-dir",
         TrainError::Diverged {
             last_good: None, ..

@@ -17,6 +17,7 @@ mod energies;
 mod evaluate_every;
 mod evaluation;
 mod flow;
+mod folders;
 mod gpu;
 #[cfg(unix)]
 mod kill;

@@ -63,6 +63,24 @@ pub fn load_with(
     }
 }
 
+/// How many images [`load`] holds at most, of both splits: counted in a folder, as published for the data sets of files.
+///
+/// # Errors
+/// Where a folder is missing or cannot be read.
+pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
+    Ok(match config.dataset {
+        DatasetKind::Digits | DatasetKind::Shapes => {
+            (config.train_images as u64).saturating_add(config.test_images as u64)
+        }
+        DatasetKind::Mnist | DatasetKind::FashionMnist => 70_000,
+        DatasetKind::Cifar10 | DatasetKind::Cifar100 => 60_000,
+        DatasetKind::Folder => {
+            let pictures = pictures_below(config.existing_dir()?)?.len() as u64;
+            pictures.saturating_mul(config.crops.max(1) as u64)
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod changes;
 mod error;
 mod keys;
 mod levels;
+mod memory;
 mod model;
 mod network;
 mod network_name;
@@ -20,6 +21,7 @@ mod settings;
 
 pub use error::ConfigError;
 pub use keys::Key;
+pub use memory::{Held, least_memory};
 pub use model::ModelConfig;
 pub use network::Conditions;
 pub use network_name::NetworkName;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::network_name::{Family, NetworkName, Owners};
 
+/// The most channels of a layer that is asked for: with many more, its weights fit no memory.
+const MOST_CHANNELS: usize = 4096;
+
 /// Changes to the published architecture.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -16,20 +19,20 @@ pub struct ModelConfig {
     /// Filters of the first layer, the others in proportion; absent for the published ones. `unet` and
     /// `pooled` have `widths` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4096))]
     pub filters: Option<usize>,
     /// Channels of each stage of `unet` and `pooled`, the first at the images' size (over `patch`), each next one
     /// at half of it; absent for 32, 64 and 64.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(inner(range(min = 1)))]
+    #[schemars(inner(range(min = 1, max = 4096)))]
     pub widths: Option<Vec<usize>>,
     /// Side of the squares of pixels that `unet` sees as one pixel of so many more channels; absent for 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 64))]
     pub patch: Option<usize>,
     /// Residual blocks of each stage of `unet` on the way down; absent for 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 100))]
     pub blocks: Option<usize>,
     /// What makes an energy of `unet`, a network f of c = 2x − 1; absent for `dot`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,18 +122,22 @@ impl ModelConfig {
             let problem = format!("must be in [0, 1), got {dropout}");
             return Err(Invalid::new("dropout", problem));
         }
-        for (key, value) in [
-            ("filters", self.filters),
-            ("patch", self.patch),
-            ("blocks", self.blocks),
+        for (key, value, most) in [
+            ("filters", self.filters, MOST_CHANNELS),
+            ("patch", self.patch, 64),
+            ("blocks", self.blocks, 100),
         ] {
-            if value == Some(0) {
-                return Err(Invalid::new(key, "must be at least 1, got 0"));
+            if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
+                let problem = format!("must be at least 1 and at most {most}, got {value}");
+                return Err(Invalid::new(key, problem));
             }
         }
-        let is_unusable = |widths: &&Vec<usize>| widths.is_empty() || widths.contains(&0);
+        let is_usable = |width: &usize| (1..=MOST_CHANNELS).contains(width);
+        let is_unusable = |widths: &&Vec<usize>| widths.is_empty() || !widths.iter().all(is_usable);
         if let Some(widths) = self.widths.as_ref().filter(is_unusable) {
-            let problem = format!("must be a list of numbers of at least 1, got {widths:?}");
+            let problem = format!(
+                "must be a list of numbers of at least 1 and at most {MOST_CHANNELS}, got {widths:?}"
+            );
             return Err(Invalid::new("widths", problem));
         }
         let is_unusable = |scale: &f64| !(*scale > 0.0 && scale.is_finite());
@@ -251,15 +258,19 @@ mod tests {
         for (assignment, problem) in [
             (
                 "widths=[]",
-                "must be a list of numbers of at least 1, got []",
+                "must be a list of numbers of at least 1 and at most 4096, got []",
             ),
             (
                 "widths=[16, 0]",
-                "must be a list of numbers of at least 1, got [16, 0]",
+                "must be a list of numbers of at least 1 and at most 4096, got [16, 0]",
             ),
             ("widths=16", "expected a list"),
-            ("blocks=0", "must be at least 1, got 0"),
-            ("patch=0", "must be at least 1, got 0"),
+            ("blocks=0", "must be at least 1 and at most 100, got 0"),
+            (
+                "blocks=1000",
+                "must be at least 1 and at most 100, got 1000",
+            ),
+            ("patch=0", "must be at least 1 and at most 64, got 0"),
             ("energy_scale=0", "must be above 0, got 0"),
             ("energy_scale=inf", "must be above 0, got inf"),
             ("input_scale=-2", "must be above 0, got -2"),

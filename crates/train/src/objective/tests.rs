@@ -275,6 +275,7 @@ fn the_loss_of_jem_is_that_of_its_parts() {
         shape: SHAPE,
         class_names: ["a", "b", "c"].map(str::to_owned).to_vec(),
         class_frequencies: vec![1.0 / 3.0; 3],
+        identity: None,
     };
     let step = StepContext {
         record: true,

@@ -22,7 +22,7 @@ use crate::checkpoint;
 use crate::config::{Config, Settings};
 use crate::error::TrainError;
 use crate::objective::{AnyObjective, AnyState};
-use crate::state::TrainState;
+use crate::state::{DataSummary, TrainState};
 use crate::step::StepInfo;
 use crate::trainer::Trainer;
 use crate::watch::Watch;
@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
             part.config.precision.check(device)?;
         }
         let dir = RunDir::open(&options.dir, config, options.force)?;
-        let state = open_state(config, &dataset.train, device, dir.path())?;
+        let state = open_state(config, &dataset.train, device, dir.path(), options.force)?;
         let part = config.settings_of(state.iteration);
         let trainer = Trainer::from_state(state, part.config.objective(), config.seed);
         let trainer = trainer.with_config(part.step());
@@ -421,24 +421,50 @@ fn is_due(iteration: u64, every: usize) -> bool {
     every > 0 && iteration.is_multiple_of(every as u64)
 }
 
-/// The state of the latest checkpoint, or the first one.
+/// The state of the latest checkpoint, or the first one. The data are those that it has learned from, or with `force`
+/// others of the same shape and classes.
 fn open_state(
     config: &Config,
     images: &Images,
     device: &Device,
     run_dir: &Path,
+    force: bool,
 ) -> Result<TrainState<Network, AnyState>, TrainError> {
+    let data = DataSummary::from(images);
     let Some(path) = checkpoint::latest(run_dir)? else {
-        return Ok(new_state(config, images.into(), device)?);
+        return Ok(new_state(config, data, device)?);
     };
-    let state = load_state(config, &checkpoint::read(&path)?, device)?;
-    let (path, there, here) = (run_dir.to_owned(), state.data.shape, images.shape);
+    let mut state = load_state(config, &checkpoint::read(&path)?, device)?;
     let (done, asked) = (state.iteration, config.iterations as u64);
-    if there != here {
-        return Err(TrainError::OtherImages { path, there, here });
-    }
+    refuse_other_data(run_dir, &state.data, &data, force)?;
     if done > asked {
+        let path = run_dir.to_owned();
         return Err(TrainError::AlreadyBeyond { path, done, asked });
     }
+    state.data.identity = data.identity;
     Ok(state)
+}
+
+/// Hold a run to the data that it has learned from.
+fn refuse_other_data(
+    run_dir: &Path,
+    old: &DataSummary,
+    data: &DataSummary,
+    force: bool,
+) -> Result<(), TrainError> {
+    let path = run_dir.to_owned();
+    if old.shape != data.shape {
+        let (there, here) = (old.shape, data.shape);
+        return Err(TrainError::OtherImages { path, there, here });
+    }
+    // Weights from elsewhere that know no class may learn from any.
+    let knows_classes = old.identity.is_some() || !old.class_names.is_empty();
+    if knows_classes && old.class_names != data.class_names {
+        let [there, here] = [old, data].map(|data| data.class_names.clone());
+        return Err(TrainError::OtherClasses { path, there, here });
+    }
+    match data.difference_from(old) {
+        Some(difference) if !force => Err(TrainError::OtherData { path, difference }),
+        _ => Ok(()),
+    }
 }

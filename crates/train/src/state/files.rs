@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::arrays::{
     load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, take_vector,
 };
-use super::{Best, DataSummary, Persist, Rollback, TrainState};
+use super::{Best, DataSummary, Identity, Persist, Rollback, TrainState};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::parameters;
 use crate::watch::Watch;
@@ -26,6 +26,8 @@ struct Scalars {
     image_shape: [usize; 3],
     class_frequencies: Vec<f64>,
     class_names: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Identity>,
     #[serde(default)]
     rollbacks: Vec<Rollback>,
     #[serde(default)]
@@ -60,6 +62,7 @@ impl From<Scalars> for DataSummary {
             shape: scalars.image_shape.into(),
             class_names: scalars.class_names,
             class_frequencies: scalars.class_frequencies,
+            identity: scalars.data,
         }
     }
 }
@@ -74,6 +77,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             image_shape: self.data.shape.dims(),
             class_frequencies: self.data.class_frequencies.clone(),
             class_names: self.data.class_names.clone(),
+            data: self.data.identity,
             rollbacks: self.rollbacks.clone(),
             watch: self.watch.clone(),
             best: self.best.clone(),

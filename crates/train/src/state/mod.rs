@@ -18,7 +18,7 @@ use crate::watch::Watch;
 
 pub use arrays::named_arrays;
 pub use best::Best;
-pub use data::DataSummary;
+pub use data::{DataSummary, Identity};
 pub use persist::Persist;
 pub use rollback::Rollback;
 

@@ -56,11 +56,7 @@ pub(super) fn load(config: &DataConfig, kind: Cifar) -> Result<Dataset, DataErro
         let images = decode(layout, files, channels)?;
         Ok(images.resized(config.image_size))
     };
-    Ok(Dataset {
-        train: images(train)?,
-        test: test.map(images).transpose()?,
-        skipped: Vec::new(),
-    })
+    Ok(Dataset::of_train(images(train)?).with_test(test.map(images).transpose()))
 }
 
 /// The images of these files, in order, with 3 channels or in grey.

@@ -2,6 +2,7 @@
 
 mod progress;
 mod tree;
+mod walk;
 
 use std::iter;
 use std::path::PathBuf;
@@ -16,11 +17,11 @@ use crate::images::Images;
 use crate::picture::{cut, decode, dimensions};
 
 use progress::Progress;
-use tree::{Tree, scan};
-
-pub use tree::{is_picture, pictures_below};
+use tree::{Scanned, Tree, scan};
 
 pub use progress::Decoded;
+pub use tree::pictures_below;
+pub use walk::is_picture;
 
 /// Whether a folder has pictures in it or in its sub-folders.
 pub(super) fn holds_pictures(dir: &std::path::Path) -> bool {
@@ -34,7 +35,11 @@ pub(super) fn load(
 ) -> Result<Dataset, DataError> {
     let dir = config.existing_dir()?;
     let channels = config.rgb_or_grey()?;
-    let (train, test) = scan(dir)?;
+    let Scanned {
+        train,
+        test,
+        passed_over,
+    } = scan(dir)?;
     let side = if config.image_size == 0 {
         if config.crops > 0 {
             return Err(DataError::BadSetting {
@@ -47,7 +52,10 @@ pub(super) fn load(
     } else {
         config.image_size
     };
-    let num_test = test.as_ref().map_or(0, |tree| tree.pictures.len());
+    let num_test = match &test {
+        Ok(Some(tree)) => tree.pictures.len(),
+        _ => 0,
+    };
     let mut reader = Reader {
         shape: ImageShape::new(channels, side, side),
         crops: config.crops,
@@ -55,10 +63,13 @@ pub(super) fn load(
         progress: Progress::new(train.pictures.len() + num_test, report),
         skipped: Vec::new(),
     };
+    let train = reader.read(train)?;
+    let test = test.and_then(|tree| tree.map(|tree| reader.read(tree)).transpose());
+    let skipped = reader.skipped;
     Ok(Dataset {
-        train: reader.read(train)?,
-        test: test.map(|tree| reader.read(tree)).transpose()?,
-        skipped: reader.skipped,
+        skipped,
+        passed_over,
+        ..Dataset::of_train(train).with_test(test)
     })
 }
 

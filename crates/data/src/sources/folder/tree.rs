@@ -2,15 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::walk::{Listing, Walk, name_of};
+use crate::dataset::PassedOver;
 use crate::error::DataError;
 
-/// A file with one of these extensions, in any case, is a picture.
-#[rustfmt::skip]
-const EXTENSIONS: [&str; 13] = [
-    "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam",
-];
-
 /// Pictures of one split, still on disk.
+#[derive(Debug)]
 pub(super) struct Tree {
     /// The split's folder.
     pub root: PathBuf,
@@ -20,35 +17,128 @@ pub(super) struct Tree {
     pub pictures: Vec<(PathBuf, u32)>,
 }
 
-/// The pictures below `dir`: training, and test if its sub-folders are splits. Splits are
-/// `train` with `test`, `val` or both; `val` stands in for a missing `test` and is otherwise left out.
-pub(super) fn scan(dir: &Path) -> Result<(Tree, Option<Tree>), DataError> {
-    let (folders, pictures) = list(dir)?;
-    let names: Vec<String> = folders.iter().map(|folder| name_of(folder)).collect();
-    let is_split = |name: &String| ["train", "test", "val"].contains(&name.as_str());
-    let train = dir.join("train");
-    if !pictures.is_empty() || !names.iter().all(is_split) || !folders.contains(&train) {
-        return Ok((scan_tree(dir)?, None));
+/// What a folder holds.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    /// What to train on.
+    pub train: Tree,
+    /// Held-out pictures, where there is a folder for them, or what is wrong with it.
+    pub test: Result<Option<Tree>, DataError>,
+    /// What lies in the folder and is not read.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// What the pictures of a folder are for, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Split {
+    Train,
+    Test,
+    Validation,
+}
+
+impl Split {
+    /// The names in use, in any case.
+    fn of(folder: &Path) -> Option<Self> {
+        match name_of(folder).to_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "test" | "testing" => Some(Self::Test),
+            "val" | "valid" | "validation" => Some(Self::Validation),
+            _ => None,
+        }
     }
-    let train = scan_tree(&train)?;
-    let held_out = ["test", "val"].map(|name| dir.join(name));
-    let Some(test) = held_out.iter().find(|path| folders.contains(path)) else {
-        return Ok((train, None));
+}
+
+/// The pictures below `dir`: training, and test if its sub-folders are splits, in one of their usual names. Pictures
+/// to validate with stand in for missing test pictures and are otherwise left out.
+///
+/// # Errors
+/// Where a folder cannot be read, holds no picture, or could be meant in two ways.
+pub(super) fn scan(dir: &Path) -> Result<Scanned, DataError> {
+    let mut walk = Walk::new(dir)?;
+    let (train, test) = match splits(&mut walk, dir)? {
+        None => (scan_tree(&mut walk, dir)?, Ok(None)),
+        Some((train, held_out)) => {
+            let train = scan_tree(&mut walk, &train)?;
+            let test = held_out
+                .map(|held_out| scan_tree(&mut walk, &held_out)?.with_classes_of(&train))
+                .transpose();
+            (train, test)
+        }
     };
-    let test = scan_tree(test)?.with_classes_of(&train)?;
-    Ok((train, Some(test)))
+    Ok(Scanned {
+        train,
+        test,
+        passed_over: walk.passed_over(),
+    })
+}
+
+/// The folders of pictures to train on and of held-out ones, where the sub-folders of `dir` are such.
+fn splits(walk: &mut Walk, dir: &Path) -> Result<Option<(PathBuf, Option<PathBuf>)>, DataError> {
+    let Listing { folders, pictures } = walk.list(dir)?;
+    let (named, others): (Vec<_>, Vec<_>) = folders
+        .into_iter()
+        .partition(|folder| Split::of(folder).is_some());
+    let of = |split| {
+        named
+            .iter()
+            .filter(move |path| Split::of(path) == Some(split))
+    };
+    let [train, test, validation] = [Split::Train, Split::Test, Split::Validation];
+    let held_out = of(test).chain(of(validation)).next();
+    let mut classes = Vec::new();
+    for other in others {
+        if !walk.pictures_below(&other)?.is_empty() {
+            classes.push(other);
+        }
+    }
+    let has_one_each = [train, test, validation]
+        .iter()
+        .all(|&split| of(split).count() <= 1);
+    let is_alone = pictures.is_empty() && classes.is_empty();
+    match (of(train).next(), held_out) {
+        (None, None) => Ok(None),
+        (Some(train), held_out) if is_alone && has_one_each => {
+            Ok(Some((train.clone(), held_out.cloned())))
+        }
+        // A train is a class beside ships, unless it has classes of its own.
+        (train, held_out)
+            if !classes.is_empty()
+                && !(train.is_some() && held_out.is_some())
+                && !has_folders_of_pictures(walk, &named)? =>
+        {
+            Ok(None)
+        }
+        _ => Err(DataError::AmbiguousSplits {
+            path: dir.into(),
+            splits: named.iter().map(|path| name_of(path)).collect(),
+            others: classes.iter().map(|path| name_of(path)).collect(),
+            picture: pictures.into_iter().next(),
+        }),
+    }
+}
+
+/// Whether any of these folders has folders of pictures in it.
+fn has_folders_of_pictures(walk: &mut Walk, folders: &[PathBuf]) -> Result<bool, DataError> {
+    for folder in folders {
+        for inner in walk.list(folder)?.folders {
+            if !walk.pictures_below(&inner)?.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The pictures of one split: directly in `root`, or below its class folders.
-fn scan_tree(root: &Path) -> Result<Tree, DataError> {
-    let (folders, pictures) = list(root)?;
+fn scan_tree(walk: &mut Walk, root: &Path) -> Result<Tree, DataError> {
+    let Listing { folders, pictures } = walk.list(root)?;
     let mut tree = Tree {
         root: root.into(),
         class_names: Vec::new(),
         pictures: Vec::new(),
     };
     for folder in folders {
-        let below = pictures_below(&folder)?;
+        let below = walk.pictures_below(&folder)?;
         // A folder without a single picture is no class.
         if below.is_empty() {
             continue;
@@ -60,6 +150,7 @@ fn scan_tree(root: &Path) -> Result<Tree, DataError> {
                 folder,
             });
         }
+        refuse_splits_in(walk, &folder)?;
         let class = tree.class_names.len() as u32;
         tree.class_names.push(name_of(&folder));
         tree.pictures
@@ -70,10 +161,24 @@ fn scan_tree(root: &Path) -> Result<Tree, DataError> {
     if tree.pictures.is_empty() {
         return Err(DataError::NoImages {
             path: root.into(),
-            remedy: "set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF or PNM pictures",
+            remedy: "set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF, TGA or PNM pictures",
         });
     }
     Ok(tree)
+}
+
+/// Refuse a class whose folders are splits: the data set lies one folder deeper.
+fn refuse_splits_in(walk: &mut Walk, class: &Path) -> Result<(), DataError> {
+    let folders = walk.list(class)?.folders;
+    let of = |split| {
+        folders
+            .iter()
+            .any(|folder| Split::of(folder) == Some(split))
+    };
+    if of(Split::Train) && (of(Split::Test) || of(Split::Validation)) {
+        return Err(DataError::NestedSplits { path: class.into() });
+    }
+    Ok(())
 }
 
 impl Tree {
@@ -99,46 +204,12 @@ impl Tree {
     }
 }
 
-/// Sub-folders and pictures directly in `dir`, each sorted by path; hidden ones are ignored.
-fn list(dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
-    let failed = |source| DataError::Read {
-        path: dir.into(),
-        source,
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if !name_of(&path).starts_with('.') {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable();
-    let (folders, mut files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
-    files.retain(|path| is_picture(path));
-    Ok((folders, files))
-}
-
 /// All pictures at any depth below a folder, in order; hidden ones are ignored.
 ///
 /// # Errors
 /// Where a folder cannot be read.
 pub fn pictures_below(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let (folders, mut pictures) = list(dir)?;
-    for folder in folders {
-        pictures.extend(pictures_below(&folder)?);
-    }
-    Ok(pictures)
-}
-
-/// Whether the name of a file has the extension of a picture.
-pub fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    Walk::new(dir)?.pictures_below(dir)
 }
 
 #[cfg(test)]
@@ -163,7 +234,8 @@ mod tests {
             let pictures = tree.pictures.into_iter().map(relative).collect();
             (tree.class_names, pictures)
         };
-        match scan(dir.path()) {
+        let both = scan(dir.path()).and_then(|scanned| Ok((scanned.train, scanned.test?)));
+        match both {
             Ok((train, test)) => Ok((listing(train), test.map(listing))),
             Err(error) => {
                 let text = error.to_string();
@@ -222,10 +294,66 @@ mod tests {
     }
 
     #[test]
-    fn another_folder_beside_train_and_test_makes_all_three_classes() {
-        let (train, test) = scan_files(&["train/1.png", "test/2.png", "rail/3.png"]).unwrap();
-        assert_eq!(train.0, ["rail", "test", "train"]);
+    fn splits_are_known_in_their_usual_names_beside_folders_that_hold_no_pictures() {
+        for [train, test] in [
+            ["Train", "Test"],
+            ["training", "testing"],
+            ["train", "valid"],
+            ["TRAIN", "validation"],
+        ] {
+            let files = [
+                format!("{train}/a/1.png"),
+                format!("{test}/a/2.png"),
+                "__MACOSX/train/a/._1.png".to_owned(),
+                "__MACOSX/b.png".to_owned(),
+                "labels/1.txt".to_owned(),
+            ];
+            let files: Vec<&str> = files.iter().map(String::as_str).collect();
+            let (found, held_out) = scan_files(&files).unwrap();
+            assert_eq!(found, listing(&["a"], &[(files[0], 0)]));
+            assert_eq!(held_out, Some(listing(&["a"], &[(files[1], 0)])));
+        }
+        // Test pictures come before those to validate with.
+        let (_, test) = scan_files(&["train/1.png", "valid/2.png", "test/3.png"]).unwrap();
+        assert_eq!(test, Some(listing(&[], &[("test/3.png", 0)])));
+    }
+
+    #[test]
+    fn a_train_is_a_class_beside_ships() {
+        let (train, test) = scan_files(&["train/1.png", "ship/2.png"]).unwrap();
+        assert_eq!(train.0, ["ship", "train"]);
         assert_eq!(test, None);
+    }
+
+    #[test]
+    fn refuses_folders_that_may_be_classes_or_splits() {
+        let refused = |files: &[&str]| scan_files(files).unwrap_err();
+        assert_eq!(
+            refused(&["train/1.png", "test/2.png", "rail/3.png"]),
+            "DIR has folders of splits (test, train) and beside them rail: move that elsewhere, or set `data.dir` \
+             to one of the folders"
+        );
+        assert_eq!(
+            refused(&["train/1.png", "test/2.png", "a.png"]),
+            "DIR has folders of splits (test, train) and beside them a.png: move that elsewhere, or set `data.dir` \
+             to one of the folders"
+        );
+        assert_eq!(
+            refused(&["test/1.png", "val/2.png"]),
+            "DIR has folders of splits (test, val), and not one of each kind and one to train on: name them train \
+             and test, or set `data.dir` to one of them"
+        );
+        let message = refused(&["train/1.png", "Training/2.png", "test/2.png"]);
+        assert!(
+            message.contains("(Training, test, train), and not one of each"),
+            "{message}"
+        );
+        let message = refused(&["train/cat/1.png", "raw/2.png"]);
+        assert!(message.contains("beside them raw"), "{message}");
+        assert_eq!(
+            refused(&["set/train/1.png", "set/test/2.png"]),
+            "DIR/set holds pictures to train on and held-out ones: set `data.dir` to it"
+        );
     }
 
     #[test]
@@ -241,8 +369,8 @@ mod tests {
     fn refuses_a_folder_without_pictures() {
         assert_eq!(
             scan_files(&["a.txt", "dog/b.md"]).unwrap_err(),
-            "DIR holds no image: set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF or \
-             PNM pictures"
+            "DIR holds no image: set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF, \
+             TGA or PNM pictures"
         );
         let message = scan_files(&["train/a.png", "test/b.txt"]).unwrap_err();
         assert!(message.starts_with("DIR/test holds no image"), "{message}");

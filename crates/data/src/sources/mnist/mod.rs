@@ -26,24 +26,30 @@ pub(super) fn load(config: &DataConfig, class_names: &[&str]) -> Result<Dataset,
     let dir = config.existing_dir()?;
     config.grey_only()?;
     let train = read_split(dir, "train", config.image_size, class_names)?;
-    let has_test = [IMAGES, LABELS]
-        .iter()
-        .any(|content| find(*content, dir, "t10k").is_ok());
-    let test = has_test
-        .then(|| read_split(dir, "t10k", config.image_size, class_names))
-        .transpose()?;
-    match &test {
-        Some(test) if test.shape != train.shape => Err(DataError::ShapesDiffer {
-            path: dir.into(),
-            train: train.shape,
-            test: test.shape,
-        }),
-        _ => Ok(Dataset {
-            train,
-            test,
-            skipped: Vec::new(),
-        }),
+    let test = read_test(dir, config.image_size, class_names, train.shape);
+    Ok(Dataset::of_train(train).with_test(test))
+}
+
+/// The test split, of images of `shape`, where any of its files is there.
+fn read_test(
+    dir: &Path,
+    image_size: usize,
+    class_names: &[&str],
+    shape: ImageShape,
+) -> Result<Option<Images>, DataError> {
+    let is_there = |content: &Content| find(*content, dir, "t10k").is_ok();
+    if ![IMAGES, LABELS].iter().any(is_there) {
+        return Ok(None);
     }
+    let test = read_split(dir, "t10k", image_size, class_names)?;
+    if test.shape != shape {
+        return Err(DataError::ShapesDiffer {
+            path: dir.into(),
+            train: shape,
+            test: test.shape,
+        });
+    }
+    Ok(Some(test))
 }
 
 /// Reads the images and labels of one split and resizes them to `image_size` (0: not at all).
@@ -138,19 +144,36 @@ mod tests {
     /// Loads a folder of these files; errors as text, the folder's path replaced by `DIR`.
     fn load_files(files: &[(&str, Vec<u8>)], image_size: usize) -> Result<Dataset, String> {
         let dir = tempfile::tempdir().unwrap();
-        for (name, bytes) in files {
-            fs::write(dir.path().join(name), bytes).unwrap();
-        }
-        let config = DataConfig {
-            dataset: DatasetKind::FashionMnist,
-            dir: Some(dir.path().into()),
-            image_size,
-            ..DataConfig::default()
-        };
-        load(&config, &FASHION_MNIST_CLASSES).map_err(|error| {
+        load_files_in(dir.path(), files, image_size).map_err(|error| {
             let text = error.to_string();
             text.replace(&dir.path().display().to_string(), "DIR")
         })
+    }
+
+    fn load_files_in(
+        dir: &Path,
+        files: &[(&str, Vec<u8>)],
+        image_size: usize,
+    ) -> Result<Dataset, DataError> {
+        for (name, bytes) in files {
+            fs::write(dir.join(name), bytes).unwrap();
+        }
+        let config = DataConfig {
+            dataset: DatasetKind::FashionMnist,
+            dir: Some(dir.into()),
+            image_size,
+            ..DataConfig::default()
+        };
+        load(&config, &FASHION_MNIST_CLASSES)
+    }
+
+    /// What is wrong with the test images of these files, whose training images are in order.
+    fn test_problem(files: &[(&str, Vec<u8>)]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let data = load_files_in(dir.path(), files, 0).unwrap();
+        assert_eq!((data.train.len(), data.test), (3, None));
+        let problem = data.test_problem.expect("something is wrong");
+        problem.replace(&dir.path().display().to_string(), "DIR")
     }
 
     fn train_files() -> Vec<(&'static str, Vec<u8>)> {
@@ -199,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_test_images_without_test_labels() {
+    fn test_images_without_test_labels_are_no_obstacle_to_training() {
         let mut files = train_files();
         files.push(("t10k-images-idx3-ubyte", idx(&[1, 2, 2], &[5, 6, 7, 8])));
-        let message = load_files(&files, 0).unwrap_err();
+        let message = test_problem(&files);
         assert!(
             message.starts_with("DIR has none of t10k-labels-idx1-ubyte,"),
             "{message}"
@@ -243,12 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn refuses_test_images_of_another_size_unless_they_are_resized() {
+    fn test_images_of_another_size_are_left_out_unless_they_are_resized() {
         let mut files = train_files();
         files.push(("t10k-images-idx3-ubyte", idx(&[1, 1, 2], &[5, 5])));
         files.push(("t10k-labels-idx1-ubyte", idx(&[1], &[4])));
         assert_eq!(
-            load_files(&files, 0).unwrap_err(),
+            test_problem(&files),
             "test images of DIR are 1×1×2 but training images are 1×2×2: set `data.image_size`"
         );
         assert!(load_files(&files, 2).is_ok());

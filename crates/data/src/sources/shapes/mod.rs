@@ -21,11 +21,8 @@ pub(super) fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError>
     config.grey_only()?;
     config.some_training_images()?;
     let synthesize = |count, split| synthesize(count, side, config.factor, seed, split);
-    Ok(Dataset {
-        train: synthesize(config.train_images, 0),
-        test: (config.test_images > 0).then(|| synthesize(config.test_images, 1)),
-        skipped: Vec::new(),
-    })
+    let test = (config.test_images > 0).then(|| synthesize(config.test_images, 1));
+    Ok(Dataset::of_train(synthesize(config.train_images, 0)).with_test(Ok(test)))
 }
 
 /// Draws images 0 to `count` − 1 of `split` (0 training, 1 test), labelled with `factor`.
