@@ -12,9 +12,33 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// How long ago something was, in whole units of the largest that suits it.
+pub(crate) fn ago(seconds: u64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_has_one_unit() {
+        for (seconds, expected) in [
+            (0, "0 s ago"),
+            (59, "59 s ago"),
+            (200, "3 min ago"),
+            (3_599, "59 min ago"),
+            (47 * 3_600, "47 h ago"),
+            (49 * 3_600, "2 d ago"),
+        ] {
+            assert_eq!(ago(seconds), expected, "{seconds}");
+        }
+    }
 
     #[test]
     fn a_duration_has_its_two_largest_units() {

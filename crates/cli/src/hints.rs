@@ -75,6 +75,8 @@ fn of_command(name: &str) -> Option<&'static str> {
         "eval" | "fid" => Some("`ebm evaluate` measures how good samples are"),
         "inpaint" => Some("`ebm restore` puts in what is missing of a picture"),
         "rank" | "anomaly" => Some("`ebm score` ranks pictures by how unusual they are"),
+        "ls" | "status" => Some("`ebm runs` lists the runs below a folder"),
+        "prune" | "clean" => Some("`ebm runs prune` removes checkpoints that runs do not need"),
         "predict" | "recognise" | "recognize" => Some("`ebm classify` reads pictures"),
         _ => None,
     }
@@ -184,6 +186,8 @@ mod tests {
         assert_tip("resume", "resume", "ebm train --run-dir RUN");
         assert_tip("generate", "generate", "`ebm sample`");
         assert_tip("eval", "eval", "`ebm evaluate`");
+        assert_tip("ls", "ls", "`ebm runs`");
+        assert_tip("prune", "prune", "`ebm runs prune`");
         assert_tip("--ema", "export", "--no-ema");
         assert_tip("--output-dir", "train", "--run-dir");
         assert_tip("-o", "sample", "--output");

@@ -34,6 +34,7 @@ mod evaluate;
 mod exit;
 mod export;
 mod features;
+mod file_size;
 mod hints;
 mod import;
 mod memory;
@@ -43,6 +44,7 @@ mod presets;
 mod progress;
 mod remedies;
 mod restore;
+mod runs;
 mod sample;
 mod score;
 mod signals;
@@ -99,6 +101,7 @@ enum Command {
     Features(features::FeaturesArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    Runs(runs::RunsArgs),
     Data(data::DataArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -156,6 +159,7 @@ impl Cli {
             Command::Features(args) => args.run(self.quiet),
             Command::Export(args) => args.run(self.quiet),
             Command::Import(args) => args.run(),
+            Command::Runs(args) => args.run(),
             Command::Data(args) => args.run(self.quiet),
             Command::Bench(args) => args.run(),
             Command::Devices(args) => args.run(),

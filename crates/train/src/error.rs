@@ -78,6 +78,14 @@ pub enum TrainError {
         /// Why.
         cause: std::io::Error,
     },
+    /// A file or a folder that cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file or the folder.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// The run there was trained on images of another shape.
     #[error("{} holds a run on images of {there}, and the data have {here}", path.display())]
     OtherImages {
@@ -167,6 +175,12 @@ impl TrainError {
     pub fn writing(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Write { path, cause }
+    }
+
+    /// What a failed read of `path` becomes.
+    pub fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::Read { path, cause }
     }
 
     /// The iteration in which training went wrong, where that is the error.

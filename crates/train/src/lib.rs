@@ -57,9 +57,9 @@ pub use objective::{
 };
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
-    Estimate, JudgeError, Metrics, MetricsFile, Observer, ObserverError, Outcome, Run, RunDir,
-    RunOptions, SampleJudge, Samples, Speed, StepReport, estimate, load_state, new_state,
-    process_memory,
+    Estimate, FoundRuns, JudgeError, LastMetrics, Metrics, MetricsFile, Observer, ObserverError,
+    Outcome, Pruned, Run, RunDir, RunOptions, RunState, RunSummary, SampleJudge, Samples, Speed,
+    StepReport, estimate, load_state, new_state, process_memory, prunable, prune,
 };
 pub use state::{Best, DataSummary, Identity, Persist, Rollback, TrainState, named_arrays};
 pub use step::{StepConfig, StepInfo, step};

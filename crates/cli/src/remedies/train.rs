@@ -29,6 +29,7 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         TrainError::OtherData { .. } => {
             "give it its own again, use another --run-dir, or --force to go on with what is there now"
         }
+        TrainError::Read { .. } => "name a folder that is there and that you may read",
         TrainError::AlreadyBeyond { .. } => "give a larger --iterations, or another --run-dir",
         TrainError::Diverged {
             last_good: None, ..

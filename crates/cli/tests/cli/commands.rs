@@ -127,7 +127,12 @@ fn a_command_of_other_programs_is_answered_with_one_of_this() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_result_that_cannot_be_printed_is_an_error_and_no_panic() {
-    for args in [&["presets"][..], &["devices"], &["completions", "bash"]] {
+    for args in [
+        &["presets"][..],
+        &["devices"],
+        &["runs"],
+        &["completions", "bash"],
+    ] {
         let scratch = Scratch::new();
         let full = std::fs::File::create("/dev/full").expect("a device that is always full");
         let output = scratch

@@ -26,6 +26,7 @@ mod recipes;
 mod recovery;
 mod restore;
 mod resume;
+mod runs;
 mod sampling;
 mod score;
 mod weights;

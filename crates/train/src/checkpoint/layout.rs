@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::CheckpointError;
 
-pub(super) const CHECKPOINTS: &str = "checkpoints";
+/// The folder of a run that holds its checkpoints.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(super) const LATEST: &str = "LATEST";
 /// The file of a checkpoint that has size and checksum of every other one.
 pub const MANIFEST: &str = "manifest.json";
@@ -76,6 +77,11 @@ pub fn latest_scheduled(
 /// Where the checkpoint of another step of the same run is.
 pub fn beside(checkpoint: &Path, step: u64) -> PathBuf {
     checkpoint.with_file_name(step_name(step))
+}
+
+/// The step of a checkpoint of a run, by the name of its directory.
+pub(crate) fn step_at(checkpoint: &Path) -> Option<u64> {
+    step_of(checkpoint.file_stem()?.to_str()?)
 }
 
 /// The whole checkpoints in a `checkpoints` directory, oldest step first.
@@ -191,6 +197,10 @@ pub(super) mod tests {
             "step_000120.tmp",
         ] {
             assert_eq!(step_of(other), None, "{other}");
+        }
+        for name in ["step_000120", "step_000120.old"] {
+            let path = Path::new("run/checkpoints").join(name);
+            assert_eq!(step_at(&path), Some(120), "{name}");
         }
     }
 

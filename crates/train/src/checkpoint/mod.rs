@@ -27,10 +27,13 @@ mod write;
 
 pub use arrays::{Array, ArrayData, decode, encode, encode_with_note, note};
 pub use error::{CheckpointError, Damage};
+pub(crate) use layout::{CHECKPOINTS, step_at};
 pub use layout::{MANIFEST, beside, is_whole, latest, latest_scheduled};
 pub use manifest::to_json;
+pub(crate) use read::read_files;
 pub use read::{Checkpoint, read};
 pub use resolve::resolve;
 pub use rotate::{Retention, forget_beyond};
+pub(crate) use rotate::{remove_surplus, surplus};
 pub use take::{take_f32, take_u8, take_u32};
 pub use write::{write, write_and_retain};

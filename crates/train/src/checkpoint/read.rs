@@ -65,7 +65,26 @@ impl Checkpoint {
 /// checkpoint of the run that is whole; [`CheckpointError::Newer`] or [`CheckpointError::Older`] if it has
 /// another format; [`CheckpointError::Read`] if a file is there and cannot be read.
 pub fn read(checkpoint_dir: &Path) -> Result<Checkpoint, CheckpointError> {
-    match read_verified(checkpoint_dir) {
+    read_where(checkpoint_dir, |_| true)
+}
+
+/// Reads the files of these names alone and compares them with the manifest, where the arrays are not needed.
+///
+/// # Errors
+/// See [`read()`].
+pub(crate) fn read_files(
+    checkpoint_dir: &Path,
+    names: &[&str],
+) -> Result<Checkpoint, CheckpointError> {
+    read_where(checkpoint_dir, |name| names.contains(&name))
+}
+
+/// Reads the files whose names are wanted.
+fn read_where(
+    checkpoint_dir: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Checkpoint, CheckpointError> {
+    match read_verified(checkpoint_dir, is_wanted) {
         Err(CheckpointError::Damaged { path, damage, .. }) => Err(refusal(&path, damage)),
         result => result,
     }
@@ -75,7 +94,7 @@ pub fn read(checkpoint_dir: &Path) -> Result<Checkpoint, CheckpointError> {
 pub(super) fn alternative_to(checkpoint_dir: &Path) -> Option<PathBuf> {
     let siblings = layout::whole_checkpoints(checkpoint_dir.parent()?).ok()?;
     let mut others = siblings.into_iter().rev().map(|entry| entry.path);
-    others.find(|path| path != checkpoint_dir && read_verified(path).is_ok())
+    others.find(|path| path != checkpoint_dir && read_verified(path, |_| true).is_ok())
 }
 
 fn refusal(path: &Path, damage: Damage) -> CheckpointError {
@@ -86,8 +105,11 @@ fn refusal(path: &Path, damage: Damage) -> CheckpointError {
     }
 }
 
-/// [`read`] without the search for an alternative.
-fn read_verified(dir: &Path) -> Result<Checkpoint, CheckpointError> {
+/// [`read_where`] without the search for an alternative.
+fn read_verified(
+    dir: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Checkpoint, CheckpointError> {
     let damaged = |damage| CheckpointError::Damaged {
         path: dir.to_owned(),
         damage,
@@ -112,7 +134,8 @@ fn read_verified(dir: &Path) -> Result<Checkpoint, CheckpointError> {
         return Err(damaged(Damage::BadManifest(reason)));
     }
     let mut files = BTreeMap::new();
-    for entry in manifest.files {
+    let wanted = manifest.files.into_iter();
+    for entry in wanted.filter(|entry| is_wanted(&entry.name)) {
         let missing = || damaged(Damage::MissingFile(entry.name.clone()));
         let bytes = read_file(&dir.join(&entry.name))?.ok_or_else(missing)?;
         entry.check(&bytes).map_err(damaged)?;
@@ -173,6 +196,17 @@ mod tests {
         assert!(checkpoint.file("buffer").unwrap().is_empty());
         let message = checkpoint.file("ema").unwrap_err().to_string();
         assert!(message.contains("`ema` is missing"), "{message}");
+    }
+
+    #[test]
+    fn reads_the_files_that_are_asked_for_and_no_others() {
+        let (_run, last) = run();
+        fs::remove_file(last.join("buffer")).unwrap();
+        let checkpoint = read_files(&last, &["model", "ema"]).unwrap();
+        assert_eq!(checkpoint.step, 2);
+        assert_eq!(checkpoint.files.keys().collect::<Vec<_>>(), ["model"]);
+        fs::write(last.join("model"), [2; 99]).unwrap();
+        assert!(read_files(&last, &["model"]).is_err());
     }
 
     #[test]

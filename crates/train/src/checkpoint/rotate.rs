@@ -1,7 +1,7 @@
 //! Put a new checkpoint in its place and delete old ones, so that each step of it can be the last.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::atomic_file;
 use super::error::CheckpointError;
@@ -26,25 +26,38 @@ pub(super) fn put_in_place(temporary: &Path, target: &Path) -> Result<(), Checkp
         .map_err(CheckpointError::write(target))
 }
 
-/// Ends what a crash interrupted: deletes temporary directories, and gives a checkpoint that was set
-/// aside its name back, or deletes it if its replacement is there.
+/// Ends what a crash interrupted: deletes the [`leftovers`], and gives a checkpoint that is still set
+/// aside its name back.
 pub(super) fn finish_interrupted(checkpoints: &Path) -> Result<(), CheckpointError> {
-    let found = layout::list(checkpoints)?;
-    for entry in found.iter().filter(|entry| entry.kind == Kind::Temporary) {
-        atomic_file::remove_dir_all(&entry.path).map_err(CheckpointError::write(&entry.path))?;
+    for entry in leftovers(checkpoints)? {
+        match entry.kind {
+            Kind::Temporary => atomic_file::remove_dir_all(&entry.path)
+                .map_err(CheckpointError::write(&entry.path))?,
+            Kind::SetAside | Kind::InPlace => discard(&entry.path)?,
+        }
     }
+    let found = layout::list(checkpoints)?;
     for entry in found.iter().filter(|entry| entry.kind == Kind::SetAside) {
         let target = entry.path.with_extension("");
-        if layout::is_whole(&target) {
-            discard(&entry.path)?;
-            continue;
-        }
-        if target.exists() {
-            discard(&target)?;
-        }
         atomic_file::rename(&entry.path, &target).map_err(CheckpointError::write(&target))?;
     }
     Ok(())
+}
+
+/// What a crash left and nothing needs, in the order in which it can go: temporary directories, checkpoints
+/// that were set aside and whose replacement is whole, and replacements that are not.
+fn leftovers(checkpoints: &Path) -> Result<Vec<Entry>, CheckpointError> {
+    let mut found = layout::list(checkpoints)?;
+    found.retain(|entry| match entry.kind {
+        Kind::Temporary => true,
+        Kind::SetAside => layout::is_whole(&entry.path.with_extension("")),
+        Kind::InPlace => {
+            entry.path.with_extension(SET_ASIDE).is_dir() && !layout::is_whole(&entry.path)
+        }
+    });
+    // What is deleted takes the name of a temporary directory first.
+    found.sort_by_key(|entry| entry.kind);
+    Ok(found)
 }
 
 /// Which checkpoints stay beside the one just written.
@@ -125,6 +138,43 @@ pub fn forget_beyond(run_dir: &Path, step: u64) -> Result<(), CheckpointError> {
     let beyond = layout::whole_checkpoints(&run_dir.join(CHECKPOINTS))?;
     let mut beyond = beyond.iter().filter(|entry| entry.step > step);
     beyond.try_for_each(|entry| discard(&entry.path))
+}
+
+/// The directories of a run that [`remove_surplus`] deletes: what interrupted writes left, and all whole
+/// checkpoints but the newest `keep`, the [`layout::latest`] one and those of the steps `spared`.
+///
+/// # Errors
+/// [`CheckpointError::Read`] if the run directory is there and cannot be read,
+/// [`CheckpointError::Lost`] if it had a checkpoint and has none any more.
+pub(crate) fn surplus(
+    run_dir: &Path,
+    keep: usize,
+    spared: &[u64],
+) -> Result<Vec<PathBuf>, CheckpointError> {
+    let checkpoints = run_dir.join(CHECKPOINTS);
+    let latest = layout::latest(run_dir)?;
+    let mut going = leftovers(&checkpoints)?;
+    let mut whole = layout::whole_checkpoints(&checkpoints)?;
+    whole.retain(|entry| !going.contains(entry));
+    let old = whole.len().saturating_sub(keep);
+    let stays =
+        |entry: &Entry| latest.as_ref() == Some(&entry.path) || spared.contains(&entry.step);
+    going.extend(whole.into_iter().take(old).filter(|entry| !stays(entry)));
+    Ok(going.into_iter().map(|entry| entry.path).collect())
+}
+
+/// Deletes the [`surplus`] of a run that nobody writes to. A crash at any moment leaves whole what stays.
+///
+/// # Errors
+/// As [`surplus`], and [`CheckpointError::Write`] if something cannot be deleted.
+pub(crate) fn remove_surplus(
+    run_dir: &Path,
+    keep: usize,
+    spared: &[u64],
+) -> Result<(), CheckpointError> {
+    finish_interrupted(&run_dir.join(CHECKPOINTS))?;
+    let going = surplus(run_dir, keep, spared)?;
+    going.iter().try_for_each(|checkpoint| discard(checkpoint))
 }
 
 /// Takes a checkpoint out of sight in one step, then deletes it.
@@ -258,6 +308,89 @@ mod tests {
         put(run.path(), 2, "two", 9);
         assert_eq!(names(run.path()), ["step_000001", "step_000002"]);
         assert!(!run.path().join("LATEST.tmp").exists());
+    }
+
+    /// Names of the directories that go.
+    fn surplus_names(run: &Path, keep: usize, spared: &[u64]) -> Vec<String> {
+        let going = surplus(run, keep, spared).unwrap();
+        let mut names: Vec<_> = going
+            .iter()
+            .map(|path| layout::directory_name(path).unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_surplus_is_what_nobody_asked_to_keep_and_nothing_else_goes() {
+        let run = tempfile::tempdir().unwrap();
+        fs::create_dir_all(run.path().join("checkpoints/mine")).unwrap();
+        for step in [10, 20, 30, 40, 50] {
+            put(run.path(), step, "x", 9);
+        }
+        let going = surplus_names(run.path(), 2, &[20]);
+        assert_eq!(going, ["step_000010", "step_000030"]);
+        assert_eq!(names(run.path()).len(), 6, "nothing is removed yet");
+        remove_surplus(run.path(), 2, &[20]).unwrap();
+        let stay = ["mine", "step_000020", "step_000040", "step_000050"];
+        assert_eq!(names(run.path()), stay);
+        assert!(surplus_names(run.path(), 2, &[20]).is_empty());
+    }
+
+    #[test]
+    fn the_latest_is_no_surplus_whatever_its_number_nor_is_the_newest() {
+        let run = tempfile::tempdir().unwrap();
+        for step in [10, 30, 40, 20] {
+            put(run.path(), step, "x", 9); // the run went back from 40 to 20
+        }
+        remove_surplus(run.path(), 1, &[]).unwrap();
+        assert_eq!(names(run.path()), ["step_000020", "step_000040"]);
+    }
+
+    #[test]
+    fn the_surplus_is_known_before_an_interrupted_write_is_finished() {
+        let run = tempfile::tempdir().unwrap();
+        for step in [1, 2, 3] {
+            put(run.path(), step, "x", 9);
+        }
+        let dir = run.path().join("checkpoints");
+        fs::create_dir(dir.join("step_000004.tmp")).unwrap();
+        // One that has its replacement, and one whose replacement is not whole.
+        fs::create_dir(dir.join("step_000002.old")).unwrap();
+        fs::rename(dir.join("step_000003"), dir.join("step_000003.old")).unwrap();
+        fs::create_dir(dir.join("step_000003")).unwrap();
+        let leftovers = ["step_000002.old", "step_000003", "step_000004.tmp"];
+        assert_eq!(surplus_names(run.path(), 3, &[]), leftovers);
+        let going = surplus_names(run.path(), 2, &[]);
+        assert_eq!((&going[0], going.len()), (&"step_000001".to_owned(), 4));
+        remove_surplus(run.path(), 2, &[]).unwrap();
+        assert_eq!(names(run.path()), ["step_000002", "step_000003"]);
+        assert_eq!(latest_text(run.path()), "x");
+    }
+
+    #[test]
+    fn a_crash_at_any_operation_of_a_removal_leaves_what_stays() {
+        for operations in 0.. {
+            let run = tempfile::tempdir().unwrap();
+            for step in [1, 2, 3, 4] {
+                put(run.path(), step, "x", 9);
+            }
+            let path = run.path().to_owned();
+            let finished = atomic_file::crash::after(operations, || {
+                remove_surplus(&path, 1, &[2]).unwrap();
+            });
+            for step in [2, 4] {
+                let stays = path.join("checkpoints").join(layout::step_name(step));
+                assert!(read(&stays).is_ok(), "{step} after {operations} operations");
+            }
+            assert_eq!(latest_text(&path), "x");
+            remove_surplus(&path, 1, &[2]).unwrap();
+            assert_eq!(names(&path), ["step_000002", "step_000004"]);
+            if finished.is_some() {
+                assert!(operations > 6, "{operations}");
+                return;
+            }
+        }
     }
 
     #[test]

@@ -1,19 +1,22 @@
 //! Own the directory of a run: refuse what is not one, lock it, and hold it to its configuration.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ebm_model::EnergyModel;
 
 use crate::checkpoint::atomic_file::write_atomically;
-use crate::checkpoint::{self, CheckpointError, Retention};
+use crate::checkpoint::{self, CHECKPOINTS, CheckpointError, Retention};
 use crate::config::Config;
 use crate::error::TrainError;
 use crate::state::{Persist, TrainState};
 
 /// The file whose lock a process holds while it trains.
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
+/// The file of metrics.
+pub(super) const METRICS: &str = "metrics.jsonl";
 
 /// A run directory that no other process writes to.
 #[derive(Debug)]
@@ -100,7 +103,7 @@ impl RunDir {
 
     /// The file of metrics.
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS)
     }
 
     /// The sample grid of an iteration.
@@ -145,7 +148,37 @@ fn is_unused(path: &Path) -> Result<bool, TrainError> {
         .all(|entry| entry.is_ok_and(|entry| OWN.iter().any(|own| entry.file_name() == *own))))
 }
 
-fn lock(path: &Path) -> Result<File, TrainError> {
+/// Whether a folder is the directory of a run: it holds a configuration, and what only a run has beside one.
+pub(super) fn is_run(path: &Path) -> bool {
+    let has = |name: &str| path.join(name).exists();
+    has("config.toml") && [CHECKPOINTS, METRICS, LOCK].into_iter().any(has)
+}
+
+/// Whether another process trains in the directory of a run. Nothing is written there, and the lock is let
+/// go at once; shared, it does not get in the way of others who ask.
+///
+/// # Errors
+/// Where the lock is there and cannot be read.
+pub(super) fn is_in_use(path: &Path) -> Result<bool, TrainError> {
+    let file = path.join(LOCK);
+    let lock = match File::open(&file) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(cause) => return Err(TrainError::reading(&file)(cause)),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => lock.unlock().map_err(TrainError::reading(&file))?,
+        Err(TryLockError::WouldBlock) => return Ok(true),
+        Err(TryLockError::Error(cause)) => return Err(TrainError::reading(&file)(cause)),
+    }
+    Ok(false)
+}
+
+/// Keep other processes from training in the directory of a run while the file is open.
+///
+/// # Errors
+/// Where one trains there, or the lock cannot be written.
+pub(super) fn lock(path: &Path) -> Result<File, TrainError> {
     let file = path.join(LOCK);
     let lock = File::create(&file).map_err(TrainError::writing(&file))?;
     match lock.try_lock() {

@@ -50,10 +50,9 @@ pub struct Speed {
 impl Metrics {
     /// The line for people, energies first. Two spaces stand between its items.
     pub fn summary(&self) -> String {
-        let items = SHOWN.iter().filter_map(|(name, shown)| {
-            let value = self.term(name)?;
-            Some(format!("{shown} {}", short(value)))
-        });
+        let items = SHOWN
+            .iter()
+            .filter_map(|(name, _)| Some(shown(name, self.term(name)?)));
         items.collect::<Vec<_>>().join("  ")
     }
 
@@ -75,6 +74,13 @@ impl Metrics {
 pub(super) fn term(terms: &[(&'static str, f64)], name: &str) -> Option<f64> {
     let found = terms.iter().find(|term| term.0 == name);
     found.map(|term| term.1)
+}
+
+/// A value with the name that people read.
+pub(super) fn shown(name: &str, value: f64) -> String {
+    let known = SHOWN.iter().find(|known| known.0 == name);
+    let shown = known.map_or(name, |known| known.1);
+    format!("{shown} {}", short(value))
 }
 
 /// A value in a few characters.

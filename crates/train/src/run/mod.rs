@@ -2,20 +2,27 @@
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `unread`, `health`,
 //! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `samples`, `distance`,
-//! `evaluation` (what shows whether it works) → `dir` (where it writes) → `estimate` (what a run will cost).
+//! `evaluation` (what shows whether it works) → `dir` (where it writes) → `estimate` (what a run will cost)
+//! → `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
 
 mod dir;
+mod disk_usage;
 mod distance;
 pub mod estimate;
 mod evaluation;
+#[cfg(test)]
+mod fake;
 mod guard;
 mod health;
+mod last_metrics;
+mod listing;
 mod metrics;
 mod metrics_file;
 mod observer;
 mod open;
 mod pace;
 pub mod process_memory;
+mod prune;
 mod recovery;
 mod samples;
 mod training;
@@ -24,8 +31,11 @@ mod unread;
 pub use dir::RunDir;
 pub use estimate::Estimate;
 pub use evaluation::{JudgeError, SampleJudge};
+pub use last_metrics::LastMetrics;
+pub use listing::{FoundRuns, RunState, RunSummary};
 pub use metrics::{Metrics, Speed};
 pub use metrics_file::MetricsFile;
 pub use observer::{Observer, ObserverError, Samples, StepReport};
 pub use open::{load_state, new_state};
+pub use prune::{Pruned, prunable, prune};
 pub use training::{Outcome, Run, RunOptions};

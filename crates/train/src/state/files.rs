@@ -12,7 +12,8 @@ use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::parameters;
 use crate::watch::Watch;
 
-const STATE: &str = "state.json";
+/// The file of a checkpoint that has everything but arrays.
+pub(crate) const STATE: &str = "state.json";
 const MODEL: &str = "model.safetensors";
 const AVERAGE: &str = "ema.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -53,6 +54,16 @@ impl Best {
     /// Where the file is missing or makes no sense.
     pub fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Option<Self>, CheckpointError> {
         Ok(checkpoint.json::<Scalars>(STATE)?.best)
+    }
+}
+
+impl Watch {
+    /// What the energies before a checkpoint have shown.
+    ///
+    /// # Errors
+    /// Where the file is missing or makes no sense.
+    pub(crate) fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        Ok(checkpoint.json::<Scalars>(STATE)?.watch)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::watch::Watch;
 pub use arrays::named_arrays;
 pub use best::Best;
 pub use data::{DataSummary, Identity};
+pub(crate) use files::STATE;
 pub use persist::Persist;
 pub use rollback::Rollback;
 
