@@ -264,7 +264,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("really_a_png.jpg");
         RgbImage::from_pixel(2, 2, Rgb([9, 9, 9]))
-            .save_with_format(&path, image::ImageFormat::Png)
+            .save_with_format(&path, ImageFormat::Png)
             .unwrap();
         assert_eq!(decode(&path, shape(1, 2)).unwrap(), [9; 4]);
     }
@@ -378,7 +378,7 @@ mod tests {
     fn names_a_file_that_is_no_picture() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes.png");
-        std::fs::write(&path, "no picture").unwrap();
+        fs::write(&path, "no picture").unwrap();
         let message = decode_picture(&path, shape(1, 2)).unwrap_err().to_string();
         let start = format!("cannot read {} as a picture: ", path.display());
         assert!(message.starts_with(&start), "{message}");
