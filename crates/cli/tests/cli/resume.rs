@@ -229,6 +229,31 @@ fn time_is_that_of_the_whole_run() {
 }
 
 #[test]
+fn a_run_goes_on_beside_a_damaged_line_of_metrics() {
+    let scratch = Scratch::new();
+    train(&scratch, "run", 20, &[]);
+    let path = scratch.join("run/metrics.jsonl");
+    let mut damaged = std::fs::read(&path).expect("metrics");
+    let second = 1 + damaged
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .expect("lines");
+    damaged[second] = 0xff;
+    std::fs::write(&path, &damaged).expect("written");
+    let args = [&ARGS[..], &["--iterations", "40"]].concat();
+    let said = scratch.train("run", &args).succeeds().stderr;
+    let warning = "run/metrics.jsonl: line 2 is damaged, and stays as it is";
+    assert_eq!(said.matches(warning).count(), 1, "{said}");
+    let after = std::fs::read(&path).expect("metrics");
+    assert!(after.starts_with(&damaged), "a line was lost");
+    train(&scratch, "whole", 40, &[]);
+    let mut expected = metrics(&scratch.join("whole"));
+    expected.remove(1);
+    std::fs::write(&path, String::from_utf8_lossy(&after).as_bytes()).expect("written");
+    assert_eq!(metrics(&scratch.join("run")), expected);
+}
+
+#[test]
 fn a_finished_run_is_left_as_it_is() {
     let scratch = Scratch::new();
     train(&scratch, "run", 20, &[]);

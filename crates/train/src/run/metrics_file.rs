@@ -1,7 +1,7 @@
 //! Write metrics to a file, a JSON line per log interval, and a line for each time that the run went back.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct MetricsFile {
 impl MetricsFile {
     /// Open the file of a run that goes on after `step` iterations: lines from beyond it, which
     /// will be computed again, are dropped. Lines about `rollbacks` stay, and are added where a crash has
-    /// prevented them.
+    /// prevented them. A damaged line stays as it is, with a warning, unless it is among the last ones.
     ///
     /// # Errors
     /// Where the file cannot be read or written.
@@ -74,7 +74,8 @@ impl Observer for MetricsFile {
 /// What stays of a file.
 #[derive(Default)]
 struct Kept {
-    text: String,
+    /// Whole lines; damaged ones may be any bytes.
+    text: Vec<u8>,
     /// Seconds of training at the last line.
     elapsed_s: f64,
     /// Lines about times that the run went back.
@@ -82,9 +83,40 @@ struct Kept {
 }
 
 impl Kept {
-    fn push(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
+    fn push(&mut self, line: &[u8]) {
+        self.text.extend_from_slice(line);
+        self.text.push(b'\n');
+    }
+}
+
+/// What a line says of a run.
+enum Line {
+    Metrics { iteration: u64, elapsed_s: f64 },
+    Rollback(Rollback),
+    Damaged,
+}
+
+impl Line {
+    fn of(bytes: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct MetricsLine {
+            iteration: u64,
+            #[serde(default)]
+            elapsed_s: f64,
+        }
+        if let Ok(RollbackLine { rollback }) = serde_json::from_slice(bytes) {
+            return Self::Rollback(rollback);
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(MetricsLine {
+                iteration,
+                elapsed_s,
+            }) => Self::Metrics {
+                iteration,
+                elapsed_s,
+            },
+            Err(_) => Self::Damaged,
+        }
     }
 }
 
@@ -107,36 +139,47 @@ fn cut(path: &Path, step: u64, rollbacks: &[Rollback]) -> std::io::Result<Kept> 
         let line = RollbackLine {
             rollback: rollback.clone(),
         };
-        kept.push(&serde_json::to_string(&line)?);
+        kept.push(&serde_json::to_vec(&line)?);
     }
-    write_atomically(path, kept.text.as_bytes())?;
+    write_atomically(path, &kept.text)?;
     Ok(kept)
 }
 
-/// The whole lines of iterations up to `step`, and those of `rollbacks`.
+/// The lines of iterations up to `step` and those of `rollbacks`, with the damaged ones between them.
 fn lines_up_to(path: &Path, step: u64, rollbacks: &[Rollback]) -> std::io::Result<Kept> {
-    #[derive(Deserialize)]
-    struct Line {
-        iteration: u64,
-        #[serde(default)]
-        elapsed_s: f64,
-    }
+    let bytes = fs::read(path)?;
     let mut kept = Kept::default();
-    for line in BufReader::new(File::open(path)?).lines() {
-        let line = line?;
-        if let Ok(RollbackLine { rollback }) = serde_json::from_str(&line) {
-            if rollbacks.get(kept.rollbacks) == Some(&rollback) {
-                kept.push(&line);
-                kept.rollbacks += 1;
+    // Damaged lines since the last one that stays, with their numbers.
+    let mut damaged: Vec<(usize, &[u8])> = Vec::new();
+    for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
+        let stays = match Line::of(line) {
+            Line::Rollback(rollback) => {
+                let is_next = rollbacks.get(kept.rollbacks) == Some(&rollback);
+                kept.rollbacks += usize::from(is_next);
+                is_next
             }
-            continue;
-        }
-        match serde_json::from_str::<Line>(&line) {
-            Ok(parsed) if parsed.iteration <= step => {
-                kept.push(&line);
-                kept.elapsed_s = parsed.elapsed_s;
+            Line::Metrics {
+                iteration,
+                elapsed_s,
+            } if iteration <= step => {
+                kept.elapsed_s = elapsed_s;
+                true
             }
-            _ => {}
+            Line::Metrics { .. } => false,
+            Line::Damaged => {
+                if !line.trim_ascii().is_empty() {
+                    damaged.push((number, line));
+                }
+                false
+            }
+        };
+        if stays {
+            for (number, line) in damaged.drain(..) {
+                let path = path.display();
+                tracing::warn!("{path}: line {number} is damaged, and stays as it is");
+                kept.push(line);
+            }
+            kept.push(line);
         }
     }
     Ok(kept)
@@ -180,6 +223,36 @@ mod tests {
         drop(MetricsFile::open(path.clone(), 2, &[]).expect("opened"));
         let kept = std::fs::read_to_string(path).expect("read");
         assert_eq!(kept.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_damaged_line_stays_between_others_and_goes_at_the_end() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("metrics.jsonl");
+        let mut file = MetricsFile::open(path.clone(), 0, &[]).expect("opened");
+        (1..=3).for_each(|iteration| file.append(&metrics(iteration)).expect("written"));
+        let whole = fs::read(&path).expect("read");
+        let lines: Vec<&[u8]> = whole.split_inclusive(|&byte| byte == b'\n').collect();
+        let half = [&lines[1][..9], b"\n"].concat();
+        for damage in [
+            &b"\xff\xfe{\"iteration\":2}\n"[..],
+            b"\0\0\0\0\n",
+            b"{\"note\":2}\n",
+            half.as_slice(),
+        ] {
+            let damaged = [lines[0], damage, lines[2]].concat();
+            for (step, expected) in [(3, damaged.as_slice()), (2, lines[0])] {
+                fs::write(&path, &damaged).expect("written");
+                let mut file = MetricsFile::open(path.clone(), step, &[]).expect("opened");
+                assert_eq!(fs::read(&path).expect("read"), expected, "{damage:?}");
+                file.append(&metrics(step + 1)).expect("written");
+            }
+            // Half a line at the end is what a crash leaves.
+            let cut = [lines[0], damage.trim_ascii_end()].concat();
+            fs::write(&path, cut).expect("written");
+            drop(MetricsFile::open(path.clone(), 3, &[]).expect("opened"));
+            assert_eq!(fs::read(&path).expect("read"), lines[0], "{damage:?}");
+        }
     }
 
     #[test]
