@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::Scratch;
+use crate::common::{Finished, Scratch, assert_same_end};
 
 const LAST: &str = "run/checkpoints/step_000004";
 const ONE_BEFORE: &str = "run/checkpoints/step_000002";
@@ -82,6 +82,58 @@ fn names_a_file_that_is_missing() {
     let fragments = [LAST, "`ema.safetensors` is missing", ONE_BEFORE];
     scratch.refuses_to_train(&FOUR, &fragments);
     scratch.refuses(&SAMPLE, &fragments);
+}
+
+/// The same run, two iterations longer.
+const SIX: [&str; 4] = ["--iterations", "6", "--set", "output.checkpoint_every=2"];
+
+#[track_caller]
+fn assert_says_once(finished: &Finished, warning: &str) {
+    let said = &finished.stderr;
+    assert_eq!(said.matches(warning).count(), 1, "{said}");
+}
+
+#[test]
+fn a_newest_checkpoint_without_its_manifest_is_passed_over_with_a_warning() {
+    let scratch = trained();
+    fs::remove_file(scratch.join(LAST).join("manifest.json")).expect("a file of a checkpoint");
+    let warning = format!(
+        "{LAST} has no manifest.json, so it is not a whole checkpoint; {ONE_BEFORE} is taken instead"
+    );
+    let sampled = scratch.sample("run", &[]).succeeds();
+    assert_says_once(&sampled, &warning);
+    let gone_on = scratch.train("run", &SIX).succeeds();
+    assert_says_once(&gone_on, &warning);
+    assert_says_once(&gone_on, "going on after iteration 2");
+    scratch.train("whole", &SIX).succeeds();
+    assert_same_end(&scratch, "run", "whole");
+    let sampled = scratch.sample("run", &[]).succeeds();
+    assert!(!sampled.stderr.contains("manifest"), "{}", sampled.stderr);
+}
+
+#[test]
+fn a_run_whose_only_checkpoint_has_no_manifest_is_not_begun_again() {
+    let scratch = trained();
+    for step in [LAST, ONE_BEFORE] {
+        fs::remove_file(scratch.join(step).join("manifest.json")).expect("a file of a checkpoint");
+    }
+    let fragments = [LAST, "there is no manifest.json", "no other checkpoint"];
+    scratch.refuses_to_train(&SIX, &fragments);
+    scratch.refuses(&SAMPLE, &fragments);
+}
+
+#[test]
+fn a_checkpoint_that_was_whole_before_a_kill_kept_latest_from_naming_it_is_taken() {
+    let scratch = trained();
+    scratch.write("run/LATEST", "step_000002\n");
+    let warning = format!("run/LATEST names step_000002, and {LAST}, which is newer and whole");
+    let sampled = scratch.sample("run", &[]).succeeds();
+    assert_says_once(&sampled, &warning);
+    let gone_on = scratch.train("run", &SIX).succeeds();
+    assert_says_once(&gone_on, &warning);
+    assert_says_once(&gone_on, "going on after iteration 4");
+    scratch.train("whole", &SIX).succeeds();
+    assert_same_end(&scratch, "run", "whole");
 }
 
 #[test]

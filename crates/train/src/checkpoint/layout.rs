@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::error::CheckpointError;
+use super::error::{CheckpointError, Damage};
 
 /// The folder of a run that holds its checkpoints.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
@@ -35,28 +35,36 @@ pub(super) enum Kind {
     InPlace,
 }
 
-/// The checkpoint to resume from: what `LATEST` names, else the newest whole one, else none.
+/// The checkpoint to resume from: the newest whole one, whatever `LATEST` says, which a kill may have kept
+/// from being written.
 ///
 /// # Errors
 /// [`CheckpointError::Read`] if the run directory is there and cannot be read,
-/// [`CheckpointError::Lost`] if it had a checkpoint and has none any more.
+/// [`CheckpointError::Lost`] or [`CheckpointError::Damaged`] if it had a checkpoint and has no whole one any
+/// more.
 pub fn latest(run_dir: &Path) -> Result<Option<PathBuf>, CheckpointError> {
+    Ok(newest(run_dir)?.map(|entry| entry.path))
+}
+
+/// [`latest`], with its step.
+pub(super) fn newest(run_dir: &Path) -> Result<Option<Entry>, CheckpointError> {
     let checkpoints = run_dir.join(CHECKPOINTS);
-    let step = named_by_latest(&run_dir.join(LATEST))?;
-    if let Some(step) = step {
-        let named = checkpoints.join(step_name(step));
-        let set_aside = named.with_extension(SET_ASIDE);
-        if let Some(found) = [named, set_aside].into_iter().find(|path| is_whole(path)) {
-            return Ok(Some(found));
+    if let Some(newest) = whole_checkpoints(&checkpoints)?.pop() {
+        return Ok(Some(newest));
+    }
+    let Some(step) = named_by_latest(&run_dir.join(LATEST))? else {
+        return Ok(None);
+    };
+    let path = checkpoints.join(step_name(step));
+    Err(if path.is_dir() {
+        CheckpointError::Damaged {
+            path,
+            damage: Damage::NoManifest,
+            alternative: None,
         }
-    }
-    match (whole_checkpoints(&checkpoints)?.pop(), step) {
-        (Some(newest), _) => Ok(Some(newest.path)),
-        (None, None) => Ok(None),
-        (None, Some(step)) => Err(CheckpointError::Lost {
-            path: checkpoints.join(step_name(step)),
-        }),
-    }
+    } else {
+        CheckpointError::Lost { path }
+    })
 }
 
 /// The whole checkpoint of the highest step up to `step` among those of every `every` steps.
@@ -143,7 +151,7 @@ pub(super) fn directory_name(path: &Path) -> Option<&str> {
 }
 
 /// The step in `LATEST`, if the file is there and intelligible; an edited or empty one is no obstacle.
-fn named_by_latest(path: &Path) -> Result<Option<u64>, CheckpointError> {
+pub(super) fn named_by_latest(path: &Path) -> Result<Option<u64>, CheckpointError> {
     match fs::read(path) {
         Ok(text) => Ok(str::from_utf8(&text)
             .ok()
@@ -205,16 +213,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn latest_follows_the_file_and_not_the_number() {
-        let run = run_with(&[10, 20, 15]);
-        assert_eq!(latest_name(&run).unwrap(), "step_000015");
-    }
-
-    #[test]
-    fn latest_is_the_newest_whole_one_when_the_file_is_no_help() {
+    fn latest_is_the_newest_whole_one_whatever_the_file_says() {
         let run = run_with(&[10, 20]);
         fs::create_dir(run.path().join("checkpoints/step_000030")).unwrap(); // without a manifest
-        for text in ["step_000030", "step_000099", "", "../../etc", "\u{1F980}"] {
+        for text in [
+            "step_000010",
+            "step_000030",
+            "step_000099",
+            "",
+            "../../etc",
+            "\u{1F980}",
+        ] {
             fs::write(run.path().join(LATEST), text).unwrap();
             assert_eq!(
                 latest_name(&run).unwrap(),
@@ -229,9 +238,19 @@ pub(super) mod tests {
     #[test]
     fn a_run_that_has_lost_its_checkpoints_is_not_a_new_one() {
         let run = run_with(&[10]);
+        let refusal = || latest(run.path()).unwrap_err().to_string();
+        fs::remove_file(run.path().join("checkpoints/step_000010/manifest.json")).unwrap();
+        let message = refusal();
+        assert!(
+            message.contains("step_000010: there is no manifest.json"),
+            "{message}"
+        );
         fs::remove_dir_all(run.path().join("checkpoints")).unwrap();
-        let message = latest(run.path()).unwrap_err().to_string();
-        assert!(message.contains("step_000010"), "{message}");
+        let message = refusal();
+        assert!(
+            message.contains("step_000010, and no checkpoint is there"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Keep the checkpoints of a run: directories of named files that are whole or not there.
 //!
 //! ```text
-//! <run_dir>/LATEST                              the name of the directory to resume from
+//! <run_dir>/LATEST                              the name of the newest directory, for people
 //! <run_dir>/checkpoints/step_000120/manifest.json   size and checksum of every other file
 //! <run_dir>/checkpoints/step_000120/…           the files the caller gave
 //! <run_dir>/checkpoints/step_000120.tmp/        being written or being deleted: never read
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Read `write.rs` for the order of operations that survives `kill -9`, then `rotate.rs`, `layout.rs`,
-//! `read.rs` and `resolve.rs` (what a user's path means). The store knows nothing of tensors; `arrays.rs`
+//! `resume.rs`, `read.rs` and `resolve.rs` (what a user's path means). The store knows nothing of tensors; `arrays.rs`
 //! turns named arrays into bytes and back, `take.rs` takes them out by name and shape.
 //! One process writes to a run directory at a time; any number may read.
 
@@ -21,6 +21,7 @@ mod layout;
 mod manifest;
 mod read;
 mod resolve;
+mod resume;
 mod rotate;
 mod take;
 mod write;
@@ -33,6 +34,7 @@ pub use manifest::to_json;
 pub(crate) use read::read_files;
 pub use read::{Checkpoint, read};
 pub use resolve::resolve;
+pub use resume::latest_with_warnings;
 pub use rotate::{Retention, forget_beyond};
 pub(crate) use rotate::{remove_surplus, surplus};
 pub use take::{take_f32, take_u8, take_u32};

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{CheckpointError, Damage};
-use super::layout::{CHECKPOINTS, LATEST, directory_name, is_whole, latest, step_of};
+use super::layout::{CHECKPOINTS, LATEST, directory_name, is_whole, step_of};
 use super::read::alternative_to;
+use super::resume::latest_with_warnings;
 
-/// The checkpoint that `path` means: itself, or the [`latest`] one of a run directory.
+/// The checkpoint that `path` means: itself, or the latest one of a run directory, with a warning where newer
+/// ones are passed over.
 ///
 /// # Errors
 /// [`CheckpointError::NotThere`], [`CheckpointError::Neither`], [`CheckpointError::NoneYet`] or
@@ -15,7 +17,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf, CheckpointError> {
     if is_whole(path) {
         return Ok(path.to_owned());
     }
-    if let Some(found) = latest(path)? {
+    if let Some(found) = latest_with_warnings(path)? {
         return Ok(found);
     }
     if path.is_dir() && directory_name(path).is_some_and(|name| step_of(name).is_some()) {

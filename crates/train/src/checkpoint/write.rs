@@ -20,8 +20,8 @@ use super::rotate::{Retention, finish_interrupted, prune, put_in_place};
 /// are those of the highest steps. Returns the directory.
 ///
 /// # Errors
-/// [`CheckpointError::Write`] if something cannot be written: earlier checkpoints and `LATEST` are then
-/// as they were. A deletion that fails is logged only.
+/// [`CheckpointError::Write`] if something cannot be written: earlier checkpoints are then as they were. A
+/// deletion that fails is logged only.
 ///
 /// # Panics
 /// If `keep` is 0, or a name is not a plain file name, is `manifest.json`, or comes twice.
@@ -190,13 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_to_write_latest_leaves_the_previous_one() {
+    fn a_failure_to_write_latest_is_an_error_and_loses_no_checkpoint() {
         let run = tempfile::tempdir().unwrap();
-        write(run.path(), 1, &[("model", b"first".to_vec())], 1).unwrap();
+        write(run.path(), 1, &[("model", b"first".to_vec())], 2).unwrap();
         fs::create_dir(run.path().join("LATEST.tmp")).unwrap(); // a file cannot be created there
-        let error = write(run.path(), 2, &[("model", b"second".to_vec())], 1).unwrap_err();
+        let error = write(run.path(), 2, &[("model", b"second".to_vec())], 2).unwrap_err();
         assert!(error.to_string().contains("LATEST: "), "{error}");
-        assert_eq!(bytes_of(run.path()), b"first");
+        assert_eq!(bytes_of(run.path()), b"second");
+        let first = read(&run.path().join("checkpoints/step_000001")).unwrap();
+        assert_eq!(first.file("model").unwrap(), b"first");
     }
 
     #[test]

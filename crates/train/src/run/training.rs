@@ -431,7 +431,7 @@ fn open_state(
     force: bool,
 ) -> Result<TrainState<Network, AnyState>, TrainError> {
     let data = DataSummary::from(images);
-    let Some(path) = checkpoint::latest(run_dir)? else {
+    let Some(path) = checkpoint::latest_with_warnings(run_dir)? else {
         return Ok(new_state(config, data, device)?);
     };
     let mut state = load_state(config, &checkpoint::read(&path)?, device)?;
