@@ -21,6 +21,7 @@ mod folders;
 mod gpu;
 #[cfg(unix)]
 mod kill;
+mod lost_config;
 mod readme;
 mod recipes;
 mod recovery;

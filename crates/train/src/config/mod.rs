@@ -26,6 +26,7 @@ pub use model::ModelConfig;
 pub use network::Conditions;
 pub use network_name::NetworkName;
 pub use objective::{Generative, ObjectiveConfig, ObjectiveKind};
+pub(crate) use of_run::{Copied, RunConfig};
 pub use output::OutputConfig;
 pub use phases::{Phase, Settings};
 pub use rollback::{OnDivergence, RollbackConfig};

@@ -9,12 +9,15 @@ use ebm_model::EnergyModel;
 
 use crate::checkpoint::atomic_file::write_atomically;
 use crate::checkpoint::{self, CHECKPOINTS, CheckpointError, Retention};
-use crate::config::Config;
+use crate::config::{Config, Copied, RunConfig};
 use crate::error::TrainError;
 use crate::state::{Persist, TrainState};
 
 /// The file whose lock a process holds while it trains.
 pub(super) const LOCK: &str = ".lock";
+const CONFIG: &str = "config.toml";
+/// What is left of a damaged configuration, once another one has taken its place.
+const DAMAGED: &str = "config.toml.damaged";
 /// The file of metrics.
 pub(super) const METRICS: &str = "metrics.jsonl";
 
@@ -26,10 +29,13 @@ pub struct RunDir {
     /// The folders that were made for a run that may still be refused, the innermost first.
     made: Vec<PathBuf>,
     is_adopted: AtomicBool,
+    /// Whether the configuration is damaged, and is to be put aside.
+    is_damaged: AtomicBool,
 }
 
 impl RunDir {
-    /// Open the directory of a new run, or of one that goes on with the same configuration.
+    /// Open the directory of a new run, or of one that goes on with the same configuration. Where its own is
+    /// lost or damaged, that is the copy in its newest checkpoint, with a warning.
     ///
     /// # Errors
     /// Where the directory belongs to something else, to another process, or to a run that has learned
@@ -40,7 +46,7 @@ impl RunDir {
                 path: path.to_owned(),
             });
         }
-        let is_run = path.join("config.toml").exists();
+        let is_run = RunConfig::exists(path);
         if !is_run && path.exists() && !is_unused(path)? {
             return Err(TrainError::NotARun {
                 path: path.to_owned(),
@@ -54,20 +60,34 @@ impl RunDir {
             _lock: lock(path)?,
             made,
             is_adopted: AtomicBool::new(is_run),
+            is_damaged: AtomicBool::new(false),
         };
         // What the run is held to cannot change any more.
-        if let (Some(old), false) = (Config::of_run(path)?, force) {
-            refuse_changes(path, &old, config)?;
+        let Some(found) = RunConfig::find(path)? else {
+            return Ok(dir);
+        };
+        if let Some(copied) = &found.copied {
+            warn_of_copy(path, copied);
+            let is_damaged = copied.damage.is_some();
+            dir.is_damaged.store(is_damaged, Ordering::Relaxed);
+        }
+        if !force {
+            refuse_changes(path, &found.config, config)?;
         }
         Ok(dir)
     }
 
-    /// Write `config` as the configuration of the run, once everything that may refuse it has not.
+    /// Write `config` as the configuration of the run, once everything that may refuse it has not. A damaged
+    /// one is put aside.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn adopt(&self, config: &Config) -> Result<(), TrainError> {
-        let file = self.path.join("config.toml");
+        let file = self.path.join(CONFIG);
+        if self.is_damaged.swap(false, Ordering::Relaxed) {
+            let aside = self.path.join(DAMAGED);
+            fs::rename(&file, &aside).map_err(TrainError::writing(&aside))?;
+        }
         let written = write_atomically(&file, config.to_toml().as_bytes());
         written.map_err(TrainError::writing(&file))?;
         self.is_adopted.store(true, Ordering::Relaxed);
@@ -85,7 +105,7 @@ impl RunDir {
         config: &Config,
         state: &TrainState<M, S>,
     ) -> Result<PathBuf, CheckpointError> {
-        let mut files = vec![("config.toml", config.to_toml().into_bytes())];
+        let mut files = vec![(CONFIG, config.to_toml().into_bytes())];
         files.extend(state.to_files());
         let retention = Retention {
             keep: config.output.keep_checkpoints,
@@ -139,6 +159,17 @@ fn refuse_changes(path: &Path, old: &Config, config: &Config) -> Result<(), Trai
     })
 }
 
+fn warn_of_copy(run_dir: &Path, copied: &Copied) {
+    let (file, copy) = (run_dir.join(CONFIG), copied.from.display());
+    let file = file.display();
+    match &copied.damage {
+        None => tracing::warn!("{file} is missing; {copy} takes its place"),
+        Some(damage) => tracing::warn!(
+            "{file} is damaged ({damage}); {copy} takes its place, and what is left of the file is kept as {DAMAGED}"
+        ),
+    }
+}
+
 /// Whether the directory holds nothing but the files of a run that ended before its configuration was
 /// written, and features by which its samples are to be judged.
 fn is_unused(path: &Path) -> Result<bool, TrainError> {
@@ -151,7 +182,7 @@ fn is_unused(path: &Path) -> Result<bool, TrainError> {
 /// Whether a folder is the directory of a run: it holds a configuration, and what only a run has beside one.
 pub(super) fn is_run(path: &Path) -> bool {
     let has = |name: &str| path.join(name).exists();
-    has("config.toml") && [CHECKPOINTS, METRICS, LOCK].into_iter().any(has)
+    has(CONFIG) && [CHECKPOINTS, METRICS, LOCK].into_iter().any(has)
 }
 
 /// Whether another process trains in the directory of a run. Nothing is written there, and the lock is let
