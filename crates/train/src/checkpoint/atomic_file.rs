@@ -6,6 +6,9 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use super::file_system::is_unsupported;
 
 /// Writes `bytes` to `path`: to `<path>.tmp` first, then fsync, rename, and fsync of the directory.
 ///
@@ -28,7 +31,7 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     crash::point();
     file.write_all(bytes)?;
     crash::point();
-    sync(&file)
+    sync(&file, path)
 }
 
 /// Gives a file or a directory another name on the same file system, in one step.
@@ -59,15 +62,37 @@ pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     crash::point();
     #[cfg(unix)]
-    sync(&File::open(path)?)?;
+    sync(&File::open(path)?, path)?;
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
 }
 
-/// Waits for the device. Not in tests: they stop a process, not the machine, and that loses nothing.
-fn sync(file: &File) -> io::Result<()> {
-    if cfg!(test) { Ok(()) } else { file.sync_all() }
+/// Waits for the device, where its file system can. Not in tests: they stop a process, not the machine, and
+/// that loses nothing.
+fn sync(file: &File, path: &Path) -> io::Result<()> {
+    if cfg!(test) {
+        return Ok(());
+    }
+    unless_unsupported(file.sync_all(), path)
+}
+
+/// Goes on, with one warning, where a file system cannot wait for its device.
+fn unless_unsupported(synced: io::Result<()>, path: &Path) -> io::Result<()> {
+    static WARNED: Once = Once::new();
+    match synced {
+        Err(error) if is_unsupported(&error) => {
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    "the file system of {} cannot wait for its device ({error}): a checkpoint survives the end \
+                     of this program at any moment, and perhaps not that of the machine",
+                    path.display()
+                );
+            });
+            Ok(())
+        }
+        synced => synced,
+    }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -147,6 +172,18 @@ mod tests {
             crashes += 1;
         }
         assert_eq!(crashes, 5); // create, write, fsync, rename, fsync of the directory
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_system_that_cannot_wait_for_its_device_is_no_obstacle_and_a_bad_device_is() {
+        let synced = |code| {
+            let failed = Err(io::Error::from_raw_os_error(code));
+            unless_unsupported(failed, Path::new("run")).map_err(|error| error.raw_os_error())
+        };
+        let [eio, einval, enospc, enosys] = [5, 22, 28, 38];
+        assert_eq!([einval, enosys].map(synced), [Ok(()), Ok(())]);
+        assert_eq!([eio, enospc].map(synced), [Err(Some(5)), Err(Some(28))]);
     }
 
     #[test]

@@ -1,20 +1,18 @@
 //! Own the directory of a run: refuse what is not one, lock it, and hold it to its configuration.
 
-use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ebm_model::EnergyModel;
 
+use super::lock::{DirLock, LOCK};
 use crate::checkpoint::atomic_file::write_atomically;
 use crate::checkpoint::{self, CHECKPOINTS, CheckpointError, Retention};
 use crate::config::{Config, Copied, RunConfig};
 use crate::error::TrainError;
 use crate::state::{Persist, TrainState};
 
-/// The file whose lock a process holds while it trains.
-pub(super) const LOCK: &str = ".lock";
 const CONFIG: &str = "config.toml";
 /// What is left of a damaged configuration, once another one has taken its place.
 const DAMAGED: &str = "config.toml.damaged";
@@ -25,7 +23,7 @@ pub(super) const METRICS: &str = "metrics.jsonl";
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    _lock: File,
+    _lock: DirLock,
     /// The folders that were made for a run that may still be refused, the innermost first.
     made: Vec<PathBuf>,
     is_adopted: AtomicBool,
@@ -57,7 +55,7 @@ impl RunDir {
         fs::create_dir_all(path).map_err(TrainError::writing(path))?;
         let dir = Self {
             path: path.to_owned(),
-            _lock: lock(path)?,
+            _lock: DirLock::take(path)?,
             made,
             is_adopted: AtomicBool::new(is_run),
             is_damaged: AtomicBool::new(false),
@@ -183,57 +181,4 @@ fn is_unused(path: &Path) -> Result<bool, TrainError> {
 pub(super) fn is_run(path: &Path) -> bool {
     let has = |name: &str| path.join(name).exists();
     has(CONFIG) && [CHECKPOINTS, METRICS, LOCK].into_iter().any(has)
-}
-
-/// Whether another process trains in the directory of a run. Nothing is written there, and the lock is let
-/// go at once; shared, it does not get in the way of others who ask.
-///
-/// # Errors
-/// Where the lock is there and cannot be read.
-pub(super) fn is_in_use(path: &Path) -> Result<bool, TrainError> {
-    let file = path.join(LOCK);
-    let lock = match File::open(&file) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(cause) => return Err(TrainError::reading(&file)(cause)),
-    };
-    match lock.try_lock_shared() {
-        Ok(()) => lock.unlock().map_err(TrainError::reading(&file))?,
-        Err(TryLockError::WouldBlock) => return Ok(true),
-        Err(TryLockError::Error(cause)) => return Err(TrainError::reading(&file)(cause)),
-    }
-    Ok(false)
-}
-
-/// Keep other processes from training in the directory of a run while the file is open.
-///
-/// # Errors
-/// Where one trains there, or the lock cannot be written.
-pub(super) fn lock(path: &Path) -> Result<File, TrainError> {
-    let file = path.join(LOCK);
-    let lock = File::create(&file).map_err(TrainError::writing(&file))?;
-    match lock.try_lock() {
-        // A process that was refused may have removed the file between the two.
-        Ok(()) if is_at(&lock, &file) => Ok(lock),
-        Ok(()) | Err(TryLockError::WouldBlock) => Err(TrainError::InUse {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(TrainError::writing(&file)(source)),
-    }
-}
-
-/// Whether an open file is the one that others find at `path`.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let (own, found) = (file.metadata().map(number), fs::metadata(path).map(number));
-    own.is_ok_and(|own| found.is_ok_and(|found| own == found))
-}
-
-/// Whether an open file is the one that others find at `path`: elsewhere an open file is not removed.
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
 }

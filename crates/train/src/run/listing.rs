@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::dir::{METRICS, is_in_use, is_run};
+use super::dir::{METRICS, is_run};
 use super::disk_usage::DiskUsage;
 use super::last_metrics::LastMetrics;
+use super::lock::is_in_use;
 use crate::checkpoint;
 use crate::config::Config;
 use crate::error::TrainError;
@@ -177,8 +178,8 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::dir::lock;
-    use crate::run::fake::FakeRun;
+        use crate::run::fake::FakeRun;
+    use crate::run::lock::DirLock;
 
     fn found(root: &Path) -> Vec<String> {
         let found = FoundRuns::below(root).expect("a folder");
@@ -252,9 +253,9 @@ mod tests {
         assert_eq!(told(), ("no checkpoint", 0));
         run.save(30);
         assert_eq!(told(), ("stopped", 30));
-        let held = lock(dir.path()).expect("nobody trains there");
+        let held = DirLock::take(dir.path()).expect("nobody trains there");
         assert_eq!(told(), ("training", 35));
-        held.unlock().expect("held");
+        drop(held);
         assert_eq!(told(), ("stopped", 30));
         run.save(40);
         assert_eq!(told(), ("finished", 40));

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `unread`, `health`,
 //! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `samples`, `distance`,
-//! `evaluation` (what shows whether it works) → `dir` (where it writes) → `estimate` (what a run will cost)
+//! `evaluation` (what shows whether it works) → `dir`, `lock` (where it writes) → `estimate` (what a run will cost)
 //! → `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
 
 mod dir;
@@ -16,6 +16,7 @@ mod guard;
 mod health;
 mod last_metrics;
 mod listing;
+mod lock;
 mod metrics;
 mod metrics_file;
 mod observer;

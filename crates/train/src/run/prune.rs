@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dir::{is_in_use, lock};
+use super::lock::{DirLock, is_in_use};
 use super::disk_usage::DiskUsage;
 use crate::checkpoint;
 use crate::config::Config;
@@ -67,7 +67,7 @@ pub fn prune(run_dir: &Path, keep: usize) -> Result<Pruned, TrainError> {
     if prunable(run_dir, keep)?.folders.is_empty() {
         return Ok(Pruned::default());
     }
-    let _lock = lock(run_dir)?;
+    let _lock = DirLock::take(run_dir)?;
     // A process may have trained there between the two.
     let wanted = wanted(run_dir)?;
     let pruned = Pruned::of(checkpoint::surplus(run_dir, keep, &wanted)?);
@@ -175,14 +175,14 @@ mod tests {
     fn a_run_that_is_trained_is_left_alone() {
         let dir = tempfile::tempdir().expect("a folder");
         let run = run(dir.path(), 200, None, None);
-        let held = lock(dir.path()).expect("nobody trains there");
+        let held = DirLock::take(dir.path()).expect("nobody trains there");
         for refused in [prunable(dir.path(), 1), prune(dir.path(), 1)] {
             assert!(matches!(refused, Err(TrainError::InUse { .. })));
         }
         assert_eq!(run.checkpoints().len(), 20);
-        held.unlock().expect("held");
+        drop(held);
         assert_eq!(prune(dir.path(), 1).expect("pruned").folders.len(), 19);
-        lock(dir.path()).expect("the lock is let go");
+        DirLock::take(dir.path()).expect("the lock is let go");
     }
 
     #[test]
