@@ -13,6 +13,25 @@ fn refuses_a_directory_of_something_else() {
 }
 
 #[test]
+fn takes_a_directory_in_which_only_schedulers_and_systems_have_written() {
+    let scratch = Scratch::new();
+    for litter in ["slurm-7.out", "job.err", ".DS_Store", ".gitignore"] {
+        scratch.write(&format!("run/{litter}"), "not of a run");
+    }
+    fs::create_dir(scratch.join("run/lost+found")).expect("a folder");
+    scratch.train("run", &[]).succeeds();
+    let log = fs::read_to_string(scratch.join("run/slurm-7.out")).expect("a log");
+    assert_eq!(log, "not of a run");
+
+    scratch.write("other/slurm-7.out", "");
+    scratch.write("other/notes.txt", "years of work");
+    let before = scratch.tree();
+    let refused = scratch.train("other", &[]);
+    refused.fails_saying(&["other is not a run directory", "--run-dir"]);
+    scratch.assert_unchanged_since(&before);
+}
+
+#[test]
 fn refuses_a_checkpoint_in_place_of_its_run() {
     let scratch = Scratch::new();
     scratch.train("run", &[]).succeeds();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ebm_model::EnergyModel;
 
 use super::lock::{DirLock, LOCK};
+use super::unused::is_unused;
 use crate::checkpoint::atomic_file::write_atomically;
 use crate::checkpoint::{self, CHECKPOINTS, CheckpointError, Retention};
 use crate::config::{Config, Copied, RunConfig};
@@ -168,17 +169,10 @@ fn warn_of_copy(run_dir: &Path, copied: &Copied) {
     }
 }
 
-/// Whether the directory holds nothing but the files of a run that ended before its configuration was
-/// written, and features by which its samples are to be judged.
-fn is_unused(path: &Path) -> Result<bool, TrainError> {
-    const OWN: [&str; 4] = [LOCK, "samples", "config.toml.tmp", "features.safetensors"];
-    let mut entries = fs::read_dir(path).map_err(TrainError::writing(path))?;
-    Ok(entries
-        .all(|entry| entry.is_ok_and(|entry| OWN.iter().any(|own| entry.file_name() == *own))))
-}
-
-/// Whether a folder is the directory of a run: it holds a configuration, and what only a run has beside one.
+/// Whether a folder is the directory of a run: it holds a configuration and what only a run has beside one, or where
+/// that is lost, checkpoints and metrics.
 pub(super) fn is_run(path: &Path) -> bool {
     let has = |name: &str| path.join(name).exists();
-    has(CONFIG) && [CHECKPOINTS, METRICS, LOCK].into_iter().any(has)
+    let is_whole = has(CONFIG) && [CHECKPOINTS, METRICS, LOCK].into_iter().any(has);
+    is_whole || (has(CHECKPOINTS) && has(METRICS))
 }

@@ -2,8 +2,8 @@
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `unread`, `health`,
 //! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `samples`, `distance`,
-//! `evaluation` (what shows whether it works) → `dir`, `lock` (where it writes) → `estimate` (what a run will cost)
-//! → `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
+//! `evaluation` (what shows whether it works) → `dir`, `unused`, `lock` (where it writes) → `estimate` (what a
+//! run will cost) → `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
 
 mod dir;
 mod disk_usage;
@@ -28,6 +28,7 @@ mod recovery;
 mod samples;
 mod training;
 mod unread;
+mod unused;
 
 pub use dir::RunDir;
 pub use estimate::Estimate;
