@@ -62,6 +62,15 @@ pub enum TrainError {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory of a run vanished while it trained.
+    #[error(
+        "{} is gone: it was deleted, moved or replaced, or its disk was unmounted, while the run trained there",
+        path.display()
+    )]
+    Gone {
+        /// Where the directory was.
+        path: PathBuf,
+    },
     /// The run there was started with another configuration.
     #[error("{} holds a run with another configuration:\n  {}", path.display(), changes.join("\n  "))]
     ConfigChanged {

@@ -21,6 +21,9 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
             "name its run with --run-dir; a run goes on from its latest checkpoint, so delete the later ones to go on from an earlier one"
         }
         TrainError::NotARun { .. } | TrainError::InUse { .. } => "choose another with --run-dir",
+        TrainError::Gone { .. } => {
+            "put it back, and the same command goes on from its newest checkpoint, or choose another place with --run-dir"
+        }
         TrainError::ConfigChanged { .. } => {
             "leave those keys out to go on with the run's own (`ebm train --run-dir DIR` reads them), use another --run-dir, or --force to go on with the new values"
         }

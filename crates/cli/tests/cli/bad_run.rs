@@ -240,6 +240,66 @@ fn a_diverging_run_leaves_the_checkpoint_before_it_and_names_it() {
     scratch.train("run", &back).succeeds();
 }
 
+#[cfg(unix)]
+mod vanished {
+    use std::fs;
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+
+    use crate::common::{Finished, Scratch};
+
+    /// A run that would never end and writes no checkpoint, to which `vanish` happens after its first line of
+    /// progress.
+    fn train_and(scratch: &Scratch, vanish: impl FnOnce()) -> Finished {
+        let args = [
+            "--iterations",
+            "1000000",
+            "--set",
+            "output.checkpoint_every=1000000",
+        ];
+        let mut command = scratch.train_command("run", &args);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let mut said = String::new();
+        while !said.contains("/1000000 ") {
+            let bytes = stderr.read_line(&mut said).expect("lines of text");
+            assert!(bytes > 0, "it ended early: {said}");
+        }
+        vanish();
+        stderr.read_to_string(&mut said).expect("text");
+        Finished {
+            code: child.wait().expect("it ends").code(),
+            stdout: String::new(),
+            stderr: said,
+        }
+    }
+
+    #[test]
+    fn a_run_directory_that_vanishes_ends_the_run_and_no_other_one_is_made() {
+        let scratch = Scratch::new();
+        let run = scratch.join("run");
+        let fragments = ["run is gone", "unmounted", "--run-dir"];
+        let deleted = train_and(&scratch, || {
+            fs::remove_dir_all(&run).expect("a folder");
+        });
+        deleted.fails_saying(&fragments);
+        assert!(!run.exists());
+        let replaced = train_and(&scratch, || {
+            fs::remove_dir_all(&run).expect("a folder");
+            fs::create_dir(&run).expect("as where a disk was mounted");
+        });
+        replaced.fails_saying(&fragments);
+        assert_eq!(fs::read_dir(&run).expect("a folder").count(), 0);
+        fs::remove_dir(&run).expect("a folder");
+        let moved = train_and(&scratch, || {
+            fs::rename(&run, scratch.join("elsewhere")).expect("a folder");
+        });
+        moved.fails_saying(&fragments);
+        assert!(!run.exists());
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod full_disk {
     use std::path::{Path, PathBuf};

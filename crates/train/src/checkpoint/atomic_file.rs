@@ -4,7 +4,7 @@
 //! at any of them, as `kill -9` would (see `crash`).
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
@@ -44,6 +44,15 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     crash::point();
     fs::create_dir(path)
+}
+
+/// Creates a directory unless it is there; its parent has to exist, so that nothing is made anew where a run
+/// directory was and is gone.
+pub(crate) fn ensure_dir(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => created,
+    }
 }
 
 /// Removes a directory and all that is in it, file by file: not in one step.
@@ -184,6 +193,18 @@ mod tests {
         let [eio, einval, enospc, enosys] = [5, 22, 28, 38];
         assert_eq!([einval, enosys].map(synced), [Ok(()), Ok(())]);
         assert_eq!([eio, enospc].map(synced), [Err(Some(5)), Err(Some(28))]);
+    }
+
+    #[test]
+    fn a_directory_is_made_beside_others_and_never_with_its_parents() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("samples");
+        ensure_dir(&path).unwrap();
+        ensure_dir(&path).unwrap();
+        assert!(path.is_dir());
+        assert!(ensure_dir(&dir.path().join("gone/samples")).is_err());
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(ensure_dir(&dir.path().join("file")).is_err());
     }
 
     #[test]

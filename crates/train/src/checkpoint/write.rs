@@ -17,7 +17,7 @@ use super::rotate::{Retention, finish_interrupted, prune, put_in_place};
 /// Writes `files` as the checkpoint of `step`, makes it the latest, and deletes all but `keep`.
 ///
 /// A checkpoint of the same step is replaced. The one just written is among those kept, the others
-/// are those of the highest steps. Returns the directory.
+/// are those of the highest steps. Returns the directory. The run directory has to exist.
 ///
 /// # Errors
 /// [`CheckpointError::Write`] if something cannot be written: earlier checkpoints are then as they were. A
@@ -54,7 +54,7 @@ pub fn write_and_retain(
     );
     assert_names(files);
     let checkpoints = run_dir.join(CHECKPOINTS);
-    fs::create_dir_all(&checkpoints).map_err(CheckpointError::write(&checkpoints))?;
+    atomic_file::ensure_dir(&checkpoints).map_err(CheckpointError::write(&checkpoints))?;
     finish_interrupted(&checkpoints)?;
 
     let target = checkpoints.join(layout::step_name(step));
@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn leaves_the_checkpoint_and_latest_and_nothing_else() {
         let run = tempfile::tempdir().unwrap();
-        let run_dir = run.path().join("runs/new"); // created with its parents
+        let run_dir = run.path().join("new");
+        fs::create_dir(&run_dir).unwrap();
         let path = write(&run_dir, 120, &[("model", b"weights".to_vec())], 1).unwrap();
         assert_eq!(path, run_dir.join("checkpoints/step_000120"));
         assert_eq!(
@@ -199,6 +200,14 @@ mod tests {
         assert_eq!(bytes_of(run.path()), b"second");
         let first = read(&run.path().join("checkpoints/step_000001")).unwrap();
         assert_eq!(first.file("model").unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_run_directory_that_is_gone_is_not_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write(&dir.path().join("gone"), 1, &[], 1).unwrap_err();
+        assert!(matches!(error, CheckpointError::Write { .. }), "{error}");
+        assert_eq!(names(dir.path()), BTreeSet::new());
     }
 
     #[test]

@@ -8,8 +8,8 @@ use ebm_model::EnergyModel;
 
 use super::lock::{DirLock, LOCK};
 use super::unused::is_unused;
-use crate::checkpoint::atomic_file::write_atomically;
-use crate::checkpoint::{self, CHECKPOINTS, CheckpointError, Retention};
+use crate::checkpoint::atomic_file::{ensure_dir, write_atomically};
+use crate::checkpoint::{self, CHECKPOINTS, Retention};
 use crate::config::{Config, Copied, RunConfig};
 use crate::error::TrainError;
 use crate::state::{Persist, TrainState};
@@ -24,7 +24,7 @@ pub(super) const METRICS: &str = "metrics.jsonl";
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    _lock: DirLock,
+    lock: DirLock,
     /// The folders that were made for a run that may still be refused, the innermost first.
     made: Vec<PathBuf>,
     is_adopted: AtomicBool,
@@ -56,7 +56,7 @@ impl RunDir {
         fs::create_dir_all(path).map_err(TrainError::writing(path))?;
         let dir = Self {
             path: path.to_owned(),
-            _lock: DirLock::take(path)?,
+            lock: DirLock::take(path)?,
             made,
             is_adopted: AtomicBool::new(is_run),
             is_damaged: AtomicBool::new(false),
@@ -82,6 +82,7 @@ impl RunDir {
     /// # Errors
     /// Where it cannot be written.
     pub fn adopt(&self, config: &Config) -> Result<(), TrainError> {
+        self.check_there()?;
         let file = self.path.join(CONFIG);
         if self.is_damaged.swap(false, Ordering::Relaxed) {
             let aside = self.path.join(DAMAGED);
@@ -91,7 +92,24 @@ impl RunDir {
         written.map_err(TrainError::writing(&file))?;
         self.is_adopted.store(true, Ordering::Relaxed);
         let samples = self.path.join("samples");
-        fs::create_dir_all(&samples).map_err(TrainError::writing(&samples))
+        ensure_dir(&samples).map_err(TrainError::writing(&samples))
+    }
+
+    /// Refuse to go on where the directory that was opened is gone, or another one is in its place.
+    pub(super) fn check_there(&self) -> Result<(), TrainError> {
+        let is_there = match self.path.join(LOCK).try_exists() {
+            Ok(true) => self.lock.is_in(&self.path),
+            // Somebody may have tidied a hidden file away.
+            Ok(false) => self.path.join(CONFIG).exists(),
+            // What cannot be looked at is for those who write to report.
+            Err(_) => true,
+        };
+        if is_there {
+            return Ok(());
+        }
+        Err(TrainError::Gone {
+            path: self.path.clone(),
+        })
     }
 
     /// Write a state as the checkpoint of its iteration, and remove those that are not kept. The last one
@@ -103,7 +121,8 @@ impl RunDir {
         &self,
         config: &Config,
         state: &TrainState<M, S>,
-    ) -> Result<PathBuf, CheckpointError> {
+    ) -> Result<PathBuf, TrainError> {
+        self.check_there()?;
         let mut files = vec![(CONFIG, config.to_toml().into_bytes())];
         files.extend(state.to_files());
         let retention = Retention {
@@ -112,7 +131,8 @@ impl RunDir {
             good_until: Some(state.watch.good_until(state.iteration)),
             best: state.best.as_ref().map(|best| best.iteration),
         };
-        checkpoint::write_and_retain(&self.path, state.iteration, &files, retention)
+        let written = checkpoint::write_and_retain(&self.path, state.iteration, &files, retention);
+        Ok(written?)
     }
 
     /// The directory.
@@ -175,4 +195,32 @@ pub(super) fn is_run(path: &Path) -> bool {
     let has = |name: &str| path.join(name).exists();
     let is_whole = has(CONFIG) && [CHECKPOINTS, METRICS, LOCK].into_iter().any(has);
     is_whole || (has(CHECKPOINTS) && has(METRICS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_directory_that_is_gone_is_told_from_one_that_was_tidied_and_never_made_again() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let (path, config) = (parent.path().join("run"), Config::default());
+        let dir = RunDir::open(&path, &config, false).expect("opened");
+        dir.adopt(&config).expect("written");
+        assert!(dir.check_there().is_ok());
+        fs::remove_file(path.join(LOCK)).expect("a file");
+        assert!(dir.check_there().is_ok());
+        let is_gone = || {
+            let adopted = dir.adopt(&config);
+            matches!(adopted, Err(TrainError::Gone { .. })) && dir.check_there().is_err()
+        };
+        fs::write(path.join(LOCK), "").expect("written");
+        assert!(is_gone(), "another process has begun a run there");
+        fs::remove_dir_all(&path).expect("a folder");
+        assert!(is_gone() && !path.exists());
+        fs::create_dir(&path).expect("made");
+        assert!(is_gone(), "nothing is mounted there");
+        assert_eq!(fs::read_dir(&path).expect("a folder").count(), 0);
+    }
 }

@@ -143,8 +143,8 @@ impl<'a> Run<'a> {
     /// checkpoint written.
     ///
     /// # Errors
-    /// Where a checkpoint cannot be written, samples are to be judged without a judge, or training diverges or
-    /// collapses and does not go back. What was written before stays as it was.
+    /// Where a checkpoint cannot be written, the run directory is gone, samples are to be judged without a judge,
+    /// or training diverges or collapses and does not go back. What was written before stays as it was.
     pub fn train(
         mut self,
         observers: &mut [&mut dyn Observer],
@@ -227,6 +227,7 @@ impl<'a> Run<'a> {
         let done = self.iteration() + 1;
         let mut due = Due::at(done, self.config, observers.is_watched());
         let info = if due.is_recorded() {
+            self.dir.check_there()?;
             self.trainer.step_recorded(&batch)
         } else {
             self.trainer.step(&batch)

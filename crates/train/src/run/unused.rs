@@ -34,8 +34,8 @@ fn belongs_to_nobody(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
     name.to_str().is_some_and(|name| {
-        let is_of_all_kinds = OWN.contains(&name) || (is_folder && name == OF_FILE_SYSTEM);
-        is_of_all_kinds || (!is_folder && is_litter(name))
+        let is_of_file_system = is_folder && name == OF_FILE_SYSTEM;
+        OWN.contains(&name) || is_of_file_system || (!is_folder && is_litter(name))
     })
 }
 
