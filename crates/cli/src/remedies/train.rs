@@ -25,7 +25,7 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
             "put it back, and the same command goes on from its newest checkpoint, or choose another place with --run-dir"
         }
         TrainError::ConfigChanged { .. } => {
-            "leave those keys out to go on with the run's own (`ebm train --run-dir DIR` reads them), use another --run-dir, or --force to go on with the new values"
+            "leave those keys out, and --preset, to go on with the run's own (`ebm train --run-dir DIR` reads them), use another --run-dir, or --force to go on with the new values"
         }
         TrainError::Write { cause, .. } => return Some(of_write(cause)),
         TrainError::OtherImages { .. } | TrainError::OtherClasses { .. } => "use another --run-dir",

@@ -90,6 +90,31 @@ fn an_imported_run_is_trained_on_under_its_configuration() {
     scratch.train("back", &[]).succeeds();
 }
 
+/// A run under spectral norm, exported and imported into `back` with its own configuration.
+fn imported_from_under_spectral_norm(network: &str) -> Scratch {
+    let scratch = Scratch::new();
+    let keys = ["--set", network, "--set", "model.spectral_norm=true"];
+    scratch.train("run", &keys).succeeds();
+    export(&scratch, "run", "w.safetensors", &[]);
+    let config = ["--config", "run/config.toml", "--output", "back"];
+    let args = [&["import", "w.safetensors"], &config[..]].concat();
+    scratch.ebm(&args).succeeds();
+    scratch
+}
+
+#[test]
+fn an_imported_run_is_trained_on_however_its_configuration_is_written() {
+    let left_open = ["--set", "model.spectral_norm=none"];
+    let scratch = imported_from_under_spectral_norm("model.network=uva");
+    // Off by import, and by itself where it is left open.
+    scratch.train("back", &left_open).succeeds();
+    // This network has it where it is left open, and the weights have it folded in.
+    let scratch = imported_from_under_spectral_norm("model.network=mnist");
+    let refused = scratch.train("back", &left_open);
+    refused.fails_saying(&["model.spectral_norm: false → true", "ebm train --run-dir"]);
+    scratch.train("back", &[]).succeeds();
+}
+
 #[test]
 fn exported_arrays_are_plain_weights_with_pytorchs_names() {
     let scratch = Scratch::new();

@@ -1,6 +1,6 @@
 //! Compare configurations by their dotted keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ebm_core::Schedule;
 use toml::{Table, Value};
@@ -10,7 +10,8 @@ use super::settings::Config;
 impl Config {
     /// The keys, with old and new value, in which a resumed run would differ from `self` in what it
     /// learns. What a run writes may change, and so may the images that a device works on at a time,
-    /// its length where the learning rate does not depend on it, and a data folder where it had none.
+    /// its length where the learning rate does not depend on it, and a data folder where it had none. A key
+    /// that is only written otherwise has not changed.
     pub fn changes_from(&self, old: &Self) -> Vec<String> {
         let mut comparable = self.clone();
         comparable.output = old.output.clone();
@@ -23,21 +24,29 @@ impl Config {
         if matches!(self.lr, Schedule::Constant(_)) {
             comparable.iterations = old.iterations;
         }
-        let (old, new) = (flat(old), flat(&comparable));
+        let meant = differences(&old.spelled_out(), &comparable.spelled_out());
+        let written = differences(old, &comparable);
+        let mut shown = meant.clone();
+        shown.retain(|key, _| written.contains_key(key));
+        if shown.is_empty() {
+            shown = meant; // another key, which means nothing by itself, has changed its meaning
+        }
         let absent = || "none".to_owned();
-        let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
-        keys.sort();
-        keys.dedup();
-        let values = |key| (old.get(key).cloned(), new.get(key).cloned());
-        keys.into_iter()
-            .map(|key| (key, values(key)))
-            .filter(|(_, (before, after))| before != after)
-            .map(|(key, (before, after))| {
-                let (before, after) = (before.unwrap_or_else(absent), after.unwrap_or_else(absent));
-                format!("{key}: {before} → {after}")
-            })
-            .collect()
+        let in_words = |(key, values): (String, [Option<String>; 2])| {
+            let [before, after] = values.map(|value| value.unwrap_or_else(absent));
+            format!("{key}: {before} → {after}")
+        };
+        shown.into_iter().map(in_words).collect()
     }
+}
+
+/// The dotted keys in which two configurations differ as they are written, with both values.
+pub(super) fn differences(old: &Config, new: &Config) -> BTreeMap<String, [Option<String>; 2]> {
+    let (old, new) = (flat(old), flat(new));
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let values = |key: &String| [old.get(key).cloned(), new.get(key).cloned()];
+    let all = keys.into_iter().map(|key| (key.clone(), values(key)));
+    all.filter(|(_, [before, after])| before != after).collect()
 }
 
 /// Dotted keys and their values.

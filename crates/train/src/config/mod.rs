@@ -18,6 +18,7 @@ mod resolve;
 mod rollback;
 mod sampler;
 mod settings;
+mod spelled_out;
 
 pub use error::ConfigError;
 pub use keys::Key;

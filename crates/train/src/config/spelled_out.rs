@@ -1,0 +1,345 @@
+//! Write a configuration in one way of all that mean the same, so that two of them can be compared.
+
+use std::path::{Path, PathBuf};
+
+use ebm_core::Schedule;
+use ebm_data::{DataConfig, DatasetKind};
+use ebm_langevin::BufferConfig;
+use ebm_model::NetworkConfig;
+
+use super::changes::differences;
+use super::model::ModelConfig;
+use super::network::Conditions;
+use super::phases::Phase;
+use super::settings::Config;
+
+impl Config {
+    /// The same configuration with the value that an absent key stands for in its place, lists whose order means
+    /// nothing in order, and schedules and limits that change nothing left out.
+    pub(super) fn spelled_out(&self) -> Self {
+        let mut all = Self {
+            model: self.model.spelled_out(),
+            data: of_data(&self.data),
+            buffer: of_buffer(&self.buffer),
+            sample_energy_l2: Some(self.sample_energy_l2.unwrap_or(self.energy_l2)),
+            phases: self.phases_spelled_out(),
+            ..self.clone()
+        };
+        let langevin = &mut all.langevin;
+        let limits = [
+            &mut langevin.grad_clip,
+            &mut langevin.grad_norm_clip,
+            &mut all.optimizer.grad_norm_clip,
+        ];
+        for limit in limits {
+            *limit = limit.filter(|limit| limit.is_finite());
+        }
+        let schedules = [
+            &mut langevin.step_size,
+            &mut langevin.noise_std,
+            &mut langevin.temperature,
+            &mut all.lr,
+        ];
+        for schedule in schedules {
+            if let Ok((low, high)) = schedule.range()
+                && low == high
+            {
+                *schedule = Schedule::Constant(low);
+            }
+        }
+        all
+    }
+
+    /// Each phase with the keys in which it differs from the rest of the run, in order.
+    fn phases_spelled_out(&self) -> Vec<Phase> {
+        let parts = self.parts().unwrap_or_default();
+        if self.phases.is_empty() || parts.is_empty() {
+            return self.phases.clone();
+        }
+        let own = Self {
+            phases: Vec::new(),
+            ..self.clone()
+        };
+        let own = own.spelled_out();
+        let phases = self.phases.iter().zip(parts).map(|(phase, part)| {
+            let set = differences(&own, &part.config.spelled_out());
+            let assignment = |(key, [_, value]): (String, [Option<String>; 2])| {
+                format!("{key}={}", value.as_deref().unwrap_or("none"))
+            };
+            Phase {
+                until: phase.until,
+                set: set.into_iter().map(assignment).collect(),
+            }
+        });
+        phases.collect()
+    }
+}
+
+impl ModelConfig {
+    /// The same network, with the published or usual value of each key that it has.
+    fn spelled_out(&self) -> Self {
+        let with = |activation, spectral_norm, centered_input| Self {
+            activation: Some(activation),
+            spectral_norm: Some(spectral_norm),
+            centered_input: Some(centered_input),
+            dropout: Some(self.dropout_prob()),
+            ..self.clone()
+        };
+        let filters = Some(self.filters.unwrap_or(self.network.published_filters()));
+        match self.network(Conditions::default()) {
+            NetworkConfig::Conv(net) => Self {
+                filters,
+                plain: false, // which says nothing else of such a network than that of spectral norm
+                ..with(net.activation, net.spectral_norm, net.centered_input)
+            },
+            NetworkConfig::Res(net) => Self {
+                filters,
+                ..with(net.activation, net.spectral_norm, false)
+            },
+            NetworkConfig::UNet(net) => Self {
+                widths: Some(net.widths),
+                patch: Some(net.patch),
+                blocks: Some(net.blocks),
+                head: Some(net.head),
+                input_scale: Some(net.input_scale),
+                energy_scale: Some(net.energy_scale),
+                ..with(net.activation, net.spectral_norm, true)
+            },
+            NetworkConfig::Pooled(net) => Self {
+                widths: Some(net.widths),
+                energy_scale: Some(net.energy_scale),
+                ..with(net.activation, net.spectral_norm, net.centered_input)
+            },
+        }
+    }
+}
+
+fn of_data(data: &DataConfig) -> DataConfig {
+    let (mut all, shape) = (data.clone(), data.native_shape());
+    all.channels = shape.channels;
+    // The first picture of a folder decides for the others.
+    if data.dataset != DatasetKind::Folder {
+        all.image_size = shape.height;
+    }
+    all.dir = data.dir.as_deref().map(in_full);
+    all.leave_out.sort();
+    all.leave_out.dedup();
+    all
+}
+
+/// The path of a folder from the root, without a separator at its end.
+fn in_full(dir: &Path) -> PathBuf {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    dir.components().collect()
+}
+
+fn of_buffer(buffer: &BufferConfig) -> BufferConfig {
+    let mut all = buffer.clone();
+    all.augment.sort_by_key(|kind| *kind as u8);
+    all.augment.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(keys: &[&str]) -> Config {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        Config::resolve("mnist-uva", None, &keys).expect("resolves")
+    }
+
+    fn changes(old: &[&str], new: &[&str]) -> Vec<String> {
+        config(new).changes_from(&config(old))
+    }
+
+    /// All of these are written otherwise and mean the same.
+    #[track_caller]
+    fn assert_same(ways: &[&[&str]]) {
+        let first = ways[0];
+        for way in &ways[1..] {
+            let (one, other) = (config(first), config(way));
+            assert_ne!(one.to_toml(), other.to_toml(), "{way:?}");
+            assert_eq!(one.changes_from(&other), [""; 0], "{way:?}");
+            assert_eq!(other.changes_from(&one), [""; 0], "{way:?}");
+        }
+    }
+
+    const OF_UVA: [&str; 6] = [
+        "filters=16",
+        "activation=swish",
+        "spectral_norm=false",
+        "centered_input=true",
+        "dropout=0.0",
+        "plain=true",
+    ];
+    const OF_MNIST: [&str; 5] = [
+        "filters=64",
+        "activation=leaky-relu",
+        "spectral_norm=true",
+        "centered_input=false",
+        "dropout=0.0",
+    ];
+    const OF_RESNET: [&str; 5] = [
+        "filters=128",
+        "activation=leaky-relu",
+        "spectral_norm=true",
+        "centered_input=false",
+        "dropout=0.0",
+    ];
+    const OF_UNET: [&str; 9] = [
+        "widths=[32, 64, 64]",
+        "patch=1",
+        "blocks=1",
+        "head=dot",
+        "input_scale=1.0",
+        "energy_scale=1.0",
+        "activation=swish",
+        "spectral_norm=false",
+        "centered_input=true",
+    ];
+    const OF_POOLED: [&str; 5] = [
+        "widths=[32, 64, 64]",
+        "energy_scale=1.0",
+        "activation=swish",
+        "spectral_norm=false",
+        "centered_input=true",
+    ];
+
+    #[test]
+    fn a_key_of_a_network_that_is_left_open_is_the_value_that_it_stands_for() {
+        let networks: [(&str, &[&str]); 6] = [
+            ("uva", &OF_UVA),
+            ("mnist", &OF_MNIST),
+            ("resnet32", &OF_RESNET),
+            ("resnet32-large", &["dropout=0.5"]),
+            ("unet", &OF_UNET),
+            ("pooled", &OF_POOLED),
+        ];
+        for (network, keys) in networks {
+            let network = format!("model.network={network}");
+            for key in keys {
+                let key = format!("model.{key}");
+                assert_same(&[&[network.as_str()], &[network.as_str(), key.as_str()]]);
+            }
+        }
+        let plain = ["model.network=mnist", "model.plain=true"];
+        let unbound = ["model.network=mnist", "model.spectral_norm=false"];
+        assert_same(&[&plain, &unbound]);
+    }
+
+    #[test]
+    fn limits_that_limit_nothing_and_schedules_that_stay_are_none() {
+        for key in [
+            "langevin.grad_clip",
+            "langevin.grad_norm_clip",
+            "optimizer.grad_norm_clip",
+        ] {
+            let [none, infinite] = ["none", "inf"].map(|value| format!("{key}={value}"));
+            assert_same(&[&[none.as_str()], &[infinite.as_str()]]);
+        }
+        for key in ["lr", "langevin.step_size"] {
+            let number = format!("{key}=0.5");
+            for kind in ["linear", "geometric", "cosine"] {
+                let schedule = format!("{key}={{ kind = \"{kind}\", start = 0.5, end = 0.5 }}");
+                assert_same(&[&[number.as_str()], &[schedule.as_str()]]);
+            }
+        }
+        assert_same(&[&[], &["sample_energy_l2=0.1"]]); // as energy_l2
+    }
+
+    #[test]
+    fn data_that_are_the_same_are_so_however_they_are_named() {
+        assert_same(&[&["data.image_size=0"], &["data.image_size=28"]]);
+        assert_same(&[&["data.channels=0"], &["data.channels=1"]]);
+        let folder = "data.dataset=folder";
+        assert_same(&[&[folder, "data.channels=0"], &[folder, "data.channels=3"]]);
+        let of_pictures = changes(&[folder], &[folder, "data.image_size=32"]);
+        assert_eq!(of_pictures, ["data.image_size: 0 → 32"]);
+        let in_full = std::path::absolute("mnist").expect("a path");
+        let in_full = format!("data.dir={}", in_full.display());
+        assert_same(&[
+            &["data.dir=mnist"],
+            &["data.dir=mnist/"],
+            &["data.dir=./mnist"],
+            &[in_full.as_str()],
+        ]);
+        assert_same(&[
+            &["data.leave_out=[\"4\", \"7\"]"],
+            &["data.leave_out=[\"7\", \"4\", \"7\"]"],
+        ]);
+        assert_same(&[
+            &["buffer.augment=[\"crop\", \"grey\"]"],
+            &["buffer.augment=[\"grey\", \"crop\"]"],
+        ]);
+    }
+
+    #[test]
+    fn phases_are_what_they_change() {
+        let phases = |set: &str| format!("phases=[{{ until = 20, set = [{set}] }}]");
+        let [one, other, idle, different] = [
+            "\"lr=0.01\", \"batch_size=64\"",
+            "\"batch_size = 64\", \"lr = 1e-2\"",
+            "\"lr=0.01\", \"batch_size=64\", \"energy_l2=0.1\"",
+            "\"lr=0.02\", \"batch_size=64\"",
+        ]
+        .map(phases);
+        let one = [one.as_str()];
+        assert_same(&[&one, &[other.as_str()], &[idle.as_str()]]);
+        let changes = changes(&one, &[different.as_str()]);
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        assert!(changes[0].starts_with("phases: ["), "{changes:?}");
+    }
+
+    #[test]
+    fn what_means_something_else_is_listed_by_what_was_written() {
+        let mnist = "model.network=mnist";
+        let other = changes(&[], &[mnist]);
+        assert_eq!(other, ["model.network: \"uva\" → \"mnist\""]);
+        let folded_in = changes(&[mnist, "model.spectral_norm=false"], &[mnist]);
+        assert_eq!(folded_in, ["model.spectral_norm: false → true"]);
+        // Nothing that was written for both differs, and what it means does.
+        let plain = changes(&[mnist, "model.plain=true"], &[mnist]);
+        assert_eq!(plain, ["model.spectral_norm: false → true"]);
+    }
+
+    /// Optional keys that are spelled out, and those whose absence means what no value does.
+    const SPELLED_OUT: [&str; 17] = [
+        "data.dir",
+        "data.leave_out",
+        "langevin.grad_clip",
+        "langevin.grad_norm_clip",
+        "model.activation",
+        "model.blocks",
+        "model.centered_input",
+        "model.dropout",
+        "model.energy_scale",
+        "model.filters",
+        "model.head",
+        "model.input_scale",
+        "model.patch",
+        "model.spectral_norm",
+        "model.widths",
+        "optimizer.grad_norm_clip",
+        "sample_energy_l2",
+    ];
+    const ABSENT: [&str; 6] = [
+        "langevin.final_denoise_std",
+        "langevin.target_acceptance",
+        "micro_batch", // not compared
+        "model.class_head",
+        "objective.noise_reference",
+        "phases",
+    ];
+
+    #[test]
+    fn whoever_adds_an_optional_key_says_what_its_absence_means() {
+        for key in Config::keys().iter().filter(|key| key.is_optional) {
+            let name = key.name.as_str();
+            assert!(
+                SPELLED_OUT.contains(&name) || ABSENT.contains(&name),
+                "{name}"
+            );
+        }
+    }
+}
