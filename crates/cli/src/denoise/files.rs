@@ -124,9 +124,6 @@ impl Job {
                 self.input.display()
             ),
         };
-        if values.is_empty() {
-            bail!("{} is empty", self.input.display());
-        }
         let values = nhwc_to_nchw(&values, image.dims());
         let each = values.chunks(image.pixels()).map(|pixels| Planes {
             pixels: pixels.to_vec(),

@@ -9,6 +9,7 @@ mod image_array;
 mod layout;
 mod new_file;
 mod npy;
+mod npy_size;
 mod npz;
 mod photo;
 mod pictures;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use npyz::WriterBuilder;
 
+use super::npy_size::{declared_shape, invalid, num_bytes};
 use super::{WriteError, write_encoded};
 
 /// An array that could not be loaded.
@@ -72,20 +73,37 @@ fn load<T: npyz::Deserialize>(
     path: &Path,
     expected: &'static str,
 ) -> Result<(Vec<usize>, Vec<T>), NpyReadError> {
-    let load = || {
-        let bytes = std::fs::read(path)?;
-        let file = npyz::NpyFile::new(bytes.as_slice())?;
-        let shape = file.shape().iter().map(|&extent| extent as usize).collect();
-        match file.order() {
-            npyz::Order::C => Ok((shape, file.into_vec::<T>()?)),
-            npyz::Order::Fortran => Err(io::Error::other("it is in Fortran order")),
-        }
-    };
-    load().map_err(|cause| NpyReadError {
+    let loaded = std::fs::read(path).and_then(|bytes| decode(&bytes));
+    loaded.map_err(|cause| NpyReadError {
         path: path.to_owned(),
         expected,
         cause,
     })
+}
+
+/// Shape and elements of the content of a file, which has to have some and to end with the last of them.
+fn decode<T: npyz::Deserialize>(file: &[u8]) -> io::Result<(Vec<usize>, Vec<T>)> {
+    if let Some(shape) = declared_shape(file) {
+        num_bytes(&shape, size_of::<T>())?;
+    }
+    let mut elements = file;
+    let header = npyz::NpyHeader::from_reader(&mut elements)?;
+    if header.order() == npyz::Order::Fortran {
+        return Err(invalid("it is in Fortran order".to_owned()));
+    }
+    let expected = num_bytes(header.shape(), size_of::<T>())?;
+    let shape: Vec<usize> = header.shape().iter().map(|&it| it as usize).collect();
+    let reader = npyz::NpyFile::with_header(header, elements).data::<T>();
+    let reader = reader.map_err(|error| invalid(error.to_string()))?;
+    let problem = match elements.len() as u64 {
+        found if found < expected => "it is cut short",
+        found if found > expected => "it goes on after its last element",
+        _ => return Ok((shape, reader.collect::<io::Result<_>>()?)),
+    };
+    let found = elements.len();
+    Err(invalid(format!(
+        "its shape {shape:?} is of {expected} bytes, and {found} follow its header, so {problem}"
+    )))
 }
 
 fn save<T: npyz::AutoSerialize + Copy>(
@@ -163,6 +181,73 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let file = npyz::NpyFile::new(&bytes[..]).unwrap();
         assert_eq!(file.into_vec::<f32>().unwrap(), [1.5, -2.0]);
+    }
+
+    /// A file of this header, with so many zeros after it.
+    fn file(descr: &str, fortran_order: &str, shape: &str, zeros: usize) -> Vec<u8> {
+        let header = format!(
+            "{{'descr': '{descr}', 'fortran_order': {fortran_order}, 'shape': {shape}, }}\n"
+        );
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.as_bytes());
+        file.resize(file.len() + zeros, 0);
+        file
+    }
+
+    #[test]
+    fn an_array_is_refused_unless_its_bytes_are_those_of_its_shape() {
+        let good = file("|u1", "False", "(2, 3)", 6);
+        assert_eq!(decode(&good).unwrap(), (vec![2, 3], vec![0_u8; 6]));
+        for (descr, fortran_order, shape, zeros, problem) in [
+            ("|u1", "False", "(2, 3)", 5, "it is cut short"),
+            ("|u1", "False", "(2, 3)", 0, "it is cut short"),
+            (
+                "|u1",
+                "False",
+                "(2, 3)",
+                7,
+                "it goes on after its last element",
+            ),
+            ("|u1", "False", "(0, 16, 16, 1)", 0, "holds no elements"),
+            ("|u1", "False", "(0, 16, 16, 1)", 256, "holds no elements"),
+            // 2⁶⁴ elements, which would be none.
+            (
+                "|u1",
+                "False",
+                "(72057594037927936, 16, 16, 1)",
+                0,
+                "more elements than any file holds",
+            ),
+            (
+                "|u1",
+                "False",
+                "(4294967296, 4294967296)",
+                0,
+                "more elements than any file holds",
+            ),
+            ("|u1", "False", "(-1, 3)", 3, "negative"),
+            ("|u1", "True", "(2, 3)", 6, "Fortran order"),
+            ("<f4", "False", "(2, 3)", 24, "f4"),
+            ("<i8", "False", "(2, 3)", 48, "i8"),
+        ] {
+            let bad = file(descr, fortran_order, shape, zeros);
+            let message = decode::<u8>(&bad).unwrap_err().to_string();
+            assert!(message.contains(problem), "{shape}: {message}");
+        }
+        for cut in 0..good.len() {
+            assert!(decode::<u8>(&good[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_loaded_is_named_with_what_it_should_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("in.npy");
+        std::fs::write(&path, file("<f4", "False", "(2, 3)", 25)).unwrap();
+        let message = load_npy_f32(&path).unwrap_err().to_string();
+        assert!(message.contains("in.npy: its shape [2, 3] is of 24 bytes, and 25 follow"));
+        assert!(message.ends_with("give a .npy file of type float32 in C order"));
     }
 
     #[test]

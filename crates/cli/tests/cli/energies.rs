@@ -134,6 +134,39 @@ fn refuses_images_that_do_not_fit() {
     scratch.refuses(&energy("none.png"), &["there is no file none.png"]);
 }
 
+/// A `.npy` file of this shape, with so many bytes after its header.
+fn array(shape: &str, bytes: usize) -> Vec<u8> {
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.resize(file.len() + bytes, 7);
+    file
+}
+
+#[test]
+fn arrays_that_do_not_hold_what_they_say_are_refused() {
+    let scratch = trained();
+    let energy = ["energy", "run", "a.npy", "--device", "cpu"];
+    scratch.write("a.npy", array("(2, 16, 16, 1)", 512));
+    scratch.ebm(&energy).succeeds();
+    for (shape, bytes, problem) in [
+        ("(2, 16, 16, 1)", 511, "it is cut short"),
+        ("(2, 16, 16, 1)", 513, "it goes on after its last element"),
+        ("(0, 16, 16, 1)", 0, "holds no elements"),
+        (
+            "(72057594037927936, 16, 16, 1)", // 2⁶⁴ elements
+            0,
+            "more elements than any file holds",
+        ),
+    ] {
+        scratch.write("a.npy", array(shape, bytes));
+        scratch.refuses(&energy, &["a.npy: ", problem, "type uint8 in C order"]);
+        let denoise = ["denoise", "a.npy", "--output", "b.npy", "--device", "cpu"];
+        scratch.refuses(&denoise, &["a.npy: ", "type float32 in C order"]);
+    }
+}
+
 #[test]
 fn images_of_a_contact_sheet_are_scored_one_by_one() {
     let scratch = trained();
