@@ -83,11 +83,21 @@ fn names_a_value_of_the_wrong_type_and_the_type_it_should_have() {
         &["--config", "my.toml"],
         &["my.toml", "\"many\"", "`batch_size`"],
     );
-    // Beyond the integers of TOML.
+    // Beyond the integers of 64 bits.
+    let beyond = "18446744073709551616";
+    scratch.refuses_to_train_as_typed(&["--seed", beyond], &["--seed", beyond]);
+    let assignment = format!("seed={beyond}");
     scratch.refuses_to_train_as_typed(
-        &["--seed", "18446744073709551615"],
-        &["--seed 18446744073709551615: "],
+        &["--set", &assignment],
+        &["--set seed=18446744073709551616", "from 0 to"],
     );
+    // Beyond those of TOML.
+    scratch.write("seed.toml", "seed = 18446744073709551615\n");
+    let fragments = [
+        "seed.toml",
+        "in quotes, as in seed = \"18446744073709551615\"",
+    ];
+    scratch.refuses_to_train(&["--config", "seed.toml"], &fragments);
 }
 
 #[test]

@@ -193,6 +193,25 @@ fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
 }
 
 #[test]
+fn a_run_goes_on_with_every_seed() {
+    let scratch = Scratch::new();
+    let largest = u64::MAX.to_string();
+    let seed = ["--seed", &largest, "--set", "output.sample_every=0"];
+    train(&scratch, "whole", 10, &seed);
+    train(&scratch, "parts", 5, &seed);
+    // Once with the same command, once with the configuration that was written.
+    train(&scratch, "parts", 7, &seed);
+    let on = ["train", "--device", "cpu", "--run-dir", "parts"];
+    let on_to_ten = [&on[..], &["--iterations", "10"]].concat();
+    scratch.ebm(&on_to_ten).succeeds();
+    assert_same_end(&scratch, "whole", "parts");
+    scratch.sample("parts", &["--seed", &largest]).succeeds();
+    let other = (u64::MAX - 1).to_string();
+    let refused = scratch.ebm(&[&on_to_ten[..], &["--seed", &other]].concat());
+    refused.fails_saying(&["seed: \"18446744073709551615\" → \"18446744073709551614\""]);
+}
+
+#[test]
 fn a_run_directory_alone_goes_on_with_the_runs_own_configuration() {
     let scratch = Scratch::new();
     let own = ["energy_l2=0.2", "lr=1e-4", "output.sample_every=0"].map(|key| ["--set", key]);

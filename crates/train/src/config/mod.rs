@@ -17,6 +17,7 @@ pub mod preset;
 mod resolve;
 mod rollback;
 mod sampler;
+mod seed;
 mod settings;
 mod spelled_out;
 

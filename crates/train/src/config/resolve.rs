@@ -135,6 +135,10 @@ fn in_plain_words(mut message: String) -> String {
         ),
         ("unknown field", "unknown key"),
         ("unknown variant", "unknown value"),
+        (
+            "u64 value was too large",
+            "a number above 9223372036854775807 stands in quotes, as in seed = \"18446744073709551615\"",
+        ),
         ("invalid type: ", ""),
         ("invalid value: ", ""),
     ] {

@@ -13,6 +13,7 @@ use super::objective::{Generative, ObjectiveConfig, ObjectiveKind};
 use super::output::OutputConfig;
 use super::phases::Phase;
 use super::rollback::{OnDivergence, RollbackConfig};
+use super::seed;
 use crate::objective::contrastive::{Contrastive, EnergyL2, KlConfig};
 use crate::objective::{AnyObjective, Classification, Jem};
 use crate::optimizer::OptimizerConfig;
@@ -35,7 +36,11 @@ pub struct Config {
     pub micro_batch: Option<usize>,
     /// Floating-point precision of the chains' copy of the weights.
     pub precision: Precision,
-    /// Seed of every random number.
+    /// Seed of every random number. In a file, one above 9223372036854775807 stands in quotes.
+    #[serde(
+        serialize_with = "seed::serialize",
+        deserialize_with = "seed::deserialize"
+    )]
     pub seed: u64,
     /// Learning rate: a number, or a schedule over the iterations.
     #[schemars(range(min = 0))]
