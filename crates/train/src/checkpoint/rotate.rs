@@ -141,25 +141,22 @@ pub fn forget_beyond(run_dir: &Path, step: u64) -> Result<(), CheckpointError> {
 }
 
 /// The directories of a run that [`remove_surplus`] deletes: what interrupted writes left, and all whole
-/// checkpoints but the newest `keep`, the [`layout::latest`] one and those of the steps `spared`.
+/// checkpoints but the newest `keep` and those of the steps `spared`.
 ///
 /// # Errors
-/// [`CheckpointError::Read`] if the run directory is there and cannot be read,
-/// [`CheckpointError::Lost`] if it had a checkpoint and has none any more.
+/// [`CheckpointError::Read`] if the run directory is there and cannot be read.
 pub(crate) fn surplus(
     run_dir: &Path,
     keep: usize,
     spared: &[u64],
 ) -> Result<Vec<PathBuf>, CheckpointError> {
     let checkpoints = run_dir.join(CHECKPOINTS);
-    let latest = layout::latest(run_dir)?;
     let mut going = leftovers(&checkpoints)?;
     let mut whole = layout::whole_checkpoints(&checkpoints)?;
     whole.retain(|entry| !going.contains(entry));
     let old = whole.len().saturating_sub(keep);
-    let stays =
-        |entry: &Entry| latest.as_ref() == Some(&entry.path) || spared.contains(&entry.step);
-    going.extend(whole.into_iter().take(old).filter(|entry| !stays(entry)));
+    let old = whole.into_iter().take(old);
+    going.extend(old.filter(|entry| !spared.contains(&entry.step)));
     Ok(going.into_iter().map(|entry| entry.path).collect())
 }
 
@@ -354,16 +351,6 @@ mod tests {
         let stay = ["mine", "step_000020", "step_000040", "step_000050"];
         assert_eq!(names(run.path()), stay);
         assert!(surplus_names(run.path(), 2, &[20]).is_empty());
-    }
-
-    #[test]
-    fn the_latest_is_no_surplus_whatever_its_number_nor_is_the_newest() {
-        let run = tempfile::tempdir().unwrap();
-        for step in [10, 30, 40, 20] {
-            put(run.path(), step, "x", 9); // the run went back from 40 to 20
-        }
-        remove_surplus(run.path(), 1, &[]).unwrap();
-        assert_eq!(names(run.path()), ["step_000020", "step_000040"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::dir::LOCK;
+use super::lock::LOCK;
 
 /// The files below a folder, taken together. Symbolic links are not followed. The lock of a run is left out: it is
 /// empty, and whoever takes it writes it anew.

@@ -178,7 +178,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-        use crate::run::fake::FakeRun;
+    use crate::run::fake::FakeRun;
     use crate::run::lock::DirLock;
 
     fn found(root: &Path) -> Vec<String> {

@@ -209,7 +209,7 @@ mod tests {
         (1..=4).for_each(|iteration| file.append(&metrics(iteration)).expect("written"));
         let mut file = MetricsFile::open(path.clone(), 3, &[]).expect("opened");
         file.append(&metrics(4)).expect("written");
-        let text = std::fs::read_to_string(path).expect("read");
+        let text = fs::read_to_string(path).expect("read");
         let last = text.lines().last().unwrap_or_default();
         assert!(last.contains("\"elapsed_s\":7.0"), "{last}");
     }
@@ -221,7 +221,7 @@ mod tests {
         let mut file = MetricsFile::open(path.clone(), 0, &[]).expect("opened");
         (1..=4).for_each(|iteration| file.append(&metrics(iteration)).expect("written"));
         drop(MetricsFile::open(path.clone(), 2, &[]).expect("opened"));
-        let kept = std::fs::read_to_string(path).expect("read");
+        let kept = fs::read_to_string(path).expect("read");
         assert_eq!(kept.lines().count(), 2);
     }
 
@@ -271,7 +271,7 @@ mod tests {
         file.append(&metrics(3)).expect("written");
         file.on_rollback(&went_back(2, 3, 1)).expect("written");
         file.append(&metrics(2)).expect("written");
-        let text = std::fs::read_to_string(&path).expect("read");
+        let text = fs::read_to_string(&path).expect("read");
         let kinds = |text: &str| -> Vec<String> {
             let starts = text.lines().map(|line| line[..14].to_owned());
             starts.collect()
@@ -291,7 +291,7 @@ mod tests {
         // A process that ended between its checkpoint and the line.
         let rollbacks = [went_back(1, 4, 2), went_back(2, 3, 1), went_back(3, 2, 2)];
         drop(MetricsFile::open(path.clone(), 2, &rollbacks).expect("opened"));
-        let later = std::fs::read_to_string(&path).expect("read");
+        let later = fs::read_to_string(&path).expect("read");
         assert!(later.starts_with(&text), "{later}");
         assert!(
             later.ends_with("\"to\":2,\"why\":\"a \\\"reason\\\"\"}}\n"),

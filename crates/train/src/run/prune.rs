@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::lock::{DirLock, is_in_use};
 use super::disk_usage::DiskUsage;
+use super::lock::{DirLock, is_in_use};
 use crate::checkpoint;
 use crate::config::Config;
 use crate::error::TrainError;
