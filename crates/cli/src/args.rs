@@ -49,7 +49,8 @@ pub(crate) struct ConfigArgs {
 /// Flags that stand for keys of `[data]`.
 #[derive(Args, Debug)]
 pub(crate) struct DataFlags {
-    /// Data set: digits or shapes (both drawn by code), mnist, fashion-mnist, cifar10, cifar100 or folder
+    /// Data set: digits or shapes (both drawn by code), mnist, fashion-mnist, qmnist, emnist-balanced (or -byclass,
+    /// -bymerge, -digits, -letters, -mnist), cifar10, cifar100 or folder
     #[arg(
         long,
         value_name = "NAME",

@@ -10,11 +10,18 @@ use ebm_train::preset::PRESETS;
 use crate::device::DeviceChoice;
 
 /// The data sets, as `data.dataset` names them.
-const DATASETS: [&str; 7] = [
+const DATASETS: [&str; 14] = [
     "digits",
     "shapes",
     "mnist",
     "fashion-mnist",
+    "qmnist",
+    "emnist-balanced",
+    "emnist-byclass",
+    "emnist-bymerge",
+    "emnist-digits",
+    "emnist-letters",
+    "emnist-mnist",
     "cifar10",
     "cifar100",
     "folder",

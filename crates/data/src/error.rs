@@ -176,8 +176,8 @@ pub enum DataError {
     },
     /// A label is not one of the classes.
     #[error(
-        "label {index} of {} is {label}, expected 0 to {}: it is another set, or damaged",
-        path.display(), num_classes - 1
+        "label {index} of {} is {label}, expected {first} to {}: it is another set, or damaged",
+        path.display(), first + *num_classes as u32 - 1
     )]
     BadLabel {
         /// The file of labels.
@@ -185,8 +185,10 @@ pub enum DataError {
         /// Position of the label, from 0.
         index: usize,
         /// The label found.
-        label: u8,
-        /// Labels are below this.
+        label: u32,
+        /// The label of the first class.
+        first: u32,
+        /// How many classes there are.
         num_classes: usize,
     },
     /// A file or folder holds no image.

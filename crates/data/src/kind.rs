@@ -19,6 +19,20 @@ pub enum DatasetKind {
     Mnist,
     /// The Fashion-MNIST files in `dir`.
     FashionMnist,
+    /// The QMNIST files in `dir`: MNIST with all 60 000 test digits.
+    Qmnist,
+    /// The balanced part of EMNIST in `dir`: digits and letters, 47 classes.
+    EmnistBalanced,
+    /// EMNIST by class in `dir`: digits, capitals and small letters, 62 classes.
+    EmnistByclass,
+    /// EMNIST by merged class in `dir`: digits and letters, 47 classes.
+    EmnistBymerge,
+    /// The digits of EMNIST in `dir`.
+    EmnistDigits,
+    /// The letters of EMNIST in `dir`, 26 classes.
+    EmnistLetters,
+    /// The digits of EMNIST in `dir`, as many as MNIST has.
+    EmnistMnist,
     /// The binary version of CIFAR-10 in `dir`.
     Cifar10,
     /// The binary version of CIFAR-100 in `dir`, with its 100 fine classes.
@@ -37,10 +51,10 @@ impl DatasetKind {
     /// they are taken for 32×32 in colour.
     pub(crate) const fn native_shape(self) -> ImageShape {
         match self {
-            Self::Digits | Self::Mnist | Self::FashionMnist => ImageShape::new(1, 28, 28),
             // The size of dSprites.
             Self::Shapes => ImageShape::new(1, 64, 64),
             Self::Cifar10 | Self::Cifar100 | Self::Folder => ImageShape::new(3, 32, 32),
+            _ => ImageShape::new(1, 28, 28),
         }
     }
 }
@@ -52,6 +66,13 @@ impl fmt::Display for DatasetKind {
             Self::Shapes => "shapes",
             Self::Mnist => "mnist",
             Self::FashionMnist => "fashion-mnist",
+            Self::Qmnist => "qmnist",
+            Self::EmnistBalanced => "emnist-balanced",
+            Self::EmnistByclass => "emnist-byclass",
+            Self::EmnistBymerge => "emnist-bymerge",
+            Self::EmnistDigits => "emnist-digits",
+            Self::EmnistLetters => "emnist-letters",
+            Self::EmnistMnist => "emnist-mnist",
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
             Self::Folder => "folder",

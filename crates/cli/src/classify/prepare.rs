@@ -64,7 +64,15 @@ impl Prepare {
 
 /// Whether a run has learned digits, white on black.
 fn is_of_digits(dataset: DatasetKind, shape: ImageShape) -> bool {
-    matches!(dataset, DatasetKind::Digits | DatasetKind::Mnist) && shape.channels == 1
+    let is_of_digits = matches!(
+        dataset,
+        DatasetKind::Digits
+            | DatasetKind::Mnist
+            | DatasetKind::Qmnist
+            | DatasetKind::EmnistDigits
+            | DatasetKind::EmnistMnist
+    );
+    is_of_digits && shape.channels == 1
 }
 
 /// Whether a file holds images rather than a picture: an array, or a contact sheet of this program.

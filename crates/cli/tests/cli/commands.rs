@@ -65,7 +65,7 @@ fn names_of_presets_data_sets_and_devices_are_completed() {
     let script = Scratch::new().ebm(&bash).succeeds().stdout;
     for names in [
         "digits digits-conditional mnist-uva",
-        "mnist fashion-mnist cifar10 cifar100 folder",
+        "mnist fashion-mnist qmnist emnist-balanced",
         "auto cpu ndarray wgpu vulkan",
     ] {
         assert!(script.contains(names), "no {names:?} in: {script}");

@@ -51,8 +51,15 @@ pub fn load_with(
     let dataset = match config.dataset {
         DatasetKind::Digits => digits::load(config, seed),
         DatasetKind::Shapes => shapes::load(config, seed),
-        DatasetKind::Mnist => mnist::load(config, &mnist::MNIST_CLASSES),
-        DatasetKind::FashionMnist => mnist::load(config, &mnist::FASHION_MNIST_CLASSES),
+        DatasetKind::Mnist => mnist::load(config, mnist::MNIST),
+        DatasetKind::FashionMnist => mnist::load(config, mnist::FASHION_MNIST),
+        DatasetKind::Qmnist => mnist::load(config, mnist::QMNIST),
+        DatasetKind::EmnistBalanced => mnist::load(config, mnist::EMNIST_BALANCED),
+        DatasetKind::EmnistByclass => mnist::load(config, mnist::EMNIST_BYCLASS),
+        DatasetKind::EmnistBymerge => mnist::load(config, mnist::EMNIST_BYMERGE),
+        DatasetKind::EmnistDigits => mnist::load(config, mnist::EMNIST_DIGITS),
+        DatasetKind::EmnistLetters => mnist::load(config, mnist::EMNIST_LETTERS),
+        DatasetKind::EmnistMnist => mnist::load(config, mnist::EMNIST_MNIST),
         DatasetKind::Cifar10 => cifar::load(config, cifar::Cifar::Ten),
         DatasetKind::Cifar100 => cifar::load(config, cifar::Cifar::Hundred),
         DatasetKind::Folder => folder::load(config, report),
@@ -72,7 +79,12 @@ pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
         DatasetKind::Digits | DatasetKind::Shapes => {
             (config.train_images as u64).saturating_add(config.test_images as u64)
         }
-        DatasetKind::Mnist | DatasetKind::FashionMnist => 70_000,
+        DatasetKind::Mnist | DatasetKind::FashionMnist | DatasetKind::EmnistMnist => 70_000,
+        DatasetKind::Qmnist => 120_000,
+        DatasetKind::EmnistBalanced => 131_600,
+        DatasetKind::EmnistLetters => 145_600,
+        DatasetKind::EmnistDigits => 280_000,
+        DatasetKind::EmnistByclass | DatasetKind::EmnistBymerge => 814_255,
         DatasetKind::Cifar10 | DatasetKind::Cifar100 => 60_000,
         DatasetKind::Folder => {
             let pictures = pictures_below(config.existing_dir()?)?.len() as u64;
@@ -90,6 +102,8 @@ mod tests {
         for dataset in [
             DatasetKind::Mnist,
             DatasetKind::FashionMnist,
+            DatasetKind::Qmnist,
+            DatasetKind::EmnistLetters,
             DatasetKind::Cifar10,
             DatasetKind::Cifar100,
             DatasetKind::Folder,

@@ -10,8 +10,21 @@ pub(super) fn kinds_in(path: &Path) -> Vec<DatasetKind> {
     let has = |start: &str| names_in(path).iter().any(|name| name.starts_with(start));
     let below = |folder: &str, file: &str| path.join(folder).join(file).exists() || has(file);
     let is_named = |start: &str| path.file_name().is_some_and(|name| starts(name, start));
+    let emnist = [
+        DatasetKind::EmnistBalanced,
+        DatasetKind::EmnistByclass,
+        DatasetKind::EmnistBymerge,
+        DatasetKind::EmnistDigits,
+        DatasetKind::EmnistLetters,
+        DatasetKind::EmnistMnist,
+    ];
     if has("train-images") {
         vec![DatasetKind::Mnist, DatasetKind::FashionMnist]
+    } else if has("qmnist-train-images") {
+        vec![DatasetKind::Qmnist]
+    } else if has("emnist-") {
+        let is_there = |kind: &DatasetKind| has(&format!("{kind}-train-images"));
+        emnist.into_iter().filter(is_there).collect()
     } else if below("cifar-10-batches-bin", "data_batch_1.bin")
         || has("cifar-10-binary")
         || is_named("cifar-10-")
@@ -53,6 +66,11 @@ mod tests {
             (
                 "cifar-10-batches-bin/data_batch_1.bin",
                 vec![DatasetKind::Cifar10],
+            ),
+            ("qmnist-train-images-idx3-ubyte", vec![DatasetKind::Qmnist]),
+            (
+                "emnist-letters-train-images-idx3-ubyte.gz",
+                vec![DatasetKind::EmnistLetters],
             ),
             ("train.bin", vec![DatasetKind::Cifar100]),
             ("holiday/beach.JPG", vec![DatasetKind::Folder]),

@@ -83,7 +83,8 @@ fn decode(
                 return Err(DataError::BadLabel {
                     path,
                     index,
-                    label,
+                    label: label.into(),
+                    first: 0,
                     num_classes,
                 });
             }

@@ -1,7 +1,7 @@
-//! Read an IDX file of unsigned bytes, gzipped or not.
+//! Read an IDX file, gzipped or not.
 //!
 //! Format: LeCun, Cortes & Burges, *The MNIST database of handwritten digits*. A big-endian magic
-//! number, one big-endian 32-bit size per dimension, then one byte per item.
+//! number, one big-endian 32-bit size per dimension, then the items.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,24 +10,40 @@ use flate2::read::MultiGzDecoder;
 
 use crate::error::DataError;
 
-/// What an IDX file of unsigned bytes holds.
-#[derive(Clone, Copy)]
-pub(super) struct Content {
+/// What an IDX file holds.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sources) struct Content {
     /// Middle of the file's name, and of messages.
     pub name: &'static str,
-    /// Bytes 0, 0, 8 (unsigned byte) and the number of dimensions.
+    /// The type of an item as the file's name has it.
+    pub type_name: &'static str,
+    /// Bytes 0, 0, the type of an item (8: unsigned byte, 12: 32-bit integer) and the number of dimensions.
     magic: u32,
+    /// Bytes of an item.
+    item_len: u64,
 }
 
 /// Images: items, rows, columns.
 pub(super) const IMAGES: Content = Content {
     name: "images",
+    type_name: "ubyte",
     magic: 0x0803,
+    item_len: 1,
 };
 /// Labels: items.
 pub(super) const LABELS: Content = Content {
     name: "labels",
+    type_name: "ubyte",
     magic: 0x0801,
+    item_len: 1,
+};
+/// Labels of QMNIST: items, and eight numbers for each, big-endian, of which the first is the class (Yadav & Bottou
+/// 2019).
+pub(super) const NIST_LABELS: Content = Content {
+    name: "labels",
+    type_name: "int",
+    magic: 0x0c02,
+    item_len: 4,
 };
 
 impl Content {
@@ -63,7 +79,7 @@ pub(super) fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec
         _ if bytes.len() < header_len => return Err(cut_short(header_len as u64, bytes.len())),
         _ => {}
     }
-    let (expected, got) = (expected_len(&words), bytes.len() as u64);
+    let (expected, got) = (expected_len(&words, content.item_len), bytes.len() as u64);
     if got < expected {
         return Err(cut_short(expected, bytes.len()));
     }
@@ -79,8 +95,8 @@ pub(super) fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec
 }
 
 /// Length of the file with this header; a damaged header may ask for more than any file has.
-fn expected_len(words: &[u32]) -> u64 {
-    let items = words[1..].iter().fold(1u64, |product, &size| {
+fn expected_len(words: &[u32], item_len: u64) -> u64 {
+    let items = words[1..].iter().fold(item_len, |product, &size| {
         product.saturating_mul(u64::from(size))
     });
     items.saturating_add(4 * words.len() as u64)

@@ -1,6 +1,7 @@
-//! Read MNIST and Fashion-MNIST: four IDX files in one folder.
+//! Read MNIST and the data sets in its format: four IDX files in one folder.
 
 mod idx;
+mod sets;
 
 use std::path::{Path, PathBuf};
 
@@ -11,119 +12,166 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::images::Images;
 
-use idx::{Content, IMAGES, LABELS, read_idx};
+use idx::{Content, IMAGES, read_idx};
 
-/// Names of the MNIST classes.
-pub(super) const MNIST_CLASSES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-/// Names of the Fashion-MNIST classes (Xiao, Rasul & Vollgraf 2017, table 2).
-#[rustfmt::skip]
-pub(super) const FASHION_MNIST_CLASSES: [&str; 10] = [
-    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot",
-];
+use sets::IdxSet;
+
+pub(super) use sets::{
+    EMNIST_BALANCED, EMNIST_BYCLASS, EMNIST_BYMERGE, EMNIST_DIGITS, EMNIST_LETTERS, EMNIST_MNIST,
+    FASHION_MNIST, MNIST, QMNIST,
+};
 
 /// Reads both splits from `config.dir`; the test split may be absent as a whole.
-pub(super) fn load(config: &DataConfig, class_names: &[&str]) -> Result<Dataset, DataError> {
+pub(super) fn load(config: &DataConfig, set: IdxSet) -> Result<Dataset, DataError> {
     let dir = config.existing_dir()?;
     config.grey_only()?;
-    let train = read_split(dir, "train", config.image_size, class_names)?;
-    let test = read_test(dir, config.image_size, class_names, train.shape);
+    let files = Files { dir, set };
+    let [train, test] = set.splits;
+    let train = files.read(train, config.image_size)?;
+    let test = files.read_test(test, config.image_size, train.shape);
     Ok(Dataset::of_train(train).with_test(test))
 }
 
-/// The test split, of images of `shape`, where any of its files is there.
-fn read_test(
-    dir: &Path,
-    image_size: usize,
-    class_names: &[&str],
-    shape: ImageShape,
-) -> Result<Option<Images>, DataError> {
-    let is_there = |content: &Content| find(*content, dir, "t10k").is_ok();
-    if ![IMAGES, LABELS].iter().any(is_there) {
-        return Ok(None);
-    }
-    let test = read_split(dir, "t10k", image_size, class_names)?;
-    if test.shape != shape {
-        return Err(DataError::ShapesDiffer {
-            path: dir.into(),
-            train: shape,
-            test: test.shape,
-        });
-    }
-    Ok(Some(test))
+/// The files of a data set in a folder.
+struct Files<'a> {
+    dir: &'a Path,
+    set: IdxSet,
 }
 
-/// Reads the images and labels of one split and resizes them to `image_size` (0: not at all).
-fn read_split(
-    dir: &Path,
-    split: &str,
-    image_size: usize,
-    class_names: &[&str],
-) -> Result<Images, DataError> {
-    let images_path = find(IMAGES, dir, split)?;
-    let labels_path = find(LABELS, dir, split)?;
-    let (dims, pixels) = read_idx(&images_path, IMAGES)?;
-    let (_, labels) = read_idx(&labels_path, LABELS)?;
-    if pixels.is_empty() {
-        return Err(DataError::NoImages {
-            path: images_path,
-            remedy: "download it again",
-        });
+impl Files<'_> {
+    /// The test split, of images of `shape`, where any of its files is there.
+    fn read_test(
+        &self,
+        split: &str,
+        image_size: usize,
+        shape: ImageShape,
+    ) -> Result<Option<Images>, DataError> {
+        let contents = [IMAGES, self.set.labels];
+        if !contents
+            .iter()
+            .any(|content| self.find(*content, split).is_ok())
+        {
+            return Ok(None);
+        }
+        let test = self.read(split, image_size)?;
+        if test.shape != shape {
+            return Err(DataError::ShapesDiffer {
+                path: self.dir.into(),
+                train: shape,
+                test: test.shape,
+            });
+        }
+        Ok(Some(test))
     }
-    check_labels(&labels, labels_path, dims[0], images_path)?;
-    let images = Images {
-        pixels,
-        shape: ImageShape::new(1, dims[1], dims[2]),
-        labels: labels.into_iter().map(u32::from).collect(),
-        class_names: class_names.iter().map(|&name| name.into()).collect(),
-    };
-    Ok(images.resized(image_size))
-}
 
-/// Refuses labels that do not fit their images or are no class.
-fn check_labels(
-    labels: &[u8],
-    path: PathBuf,
-    num_images: usize,
-    images: PathBuf,
-) -> Result<(), DataError> {
-    if labels.len() != num_images {
-        return Err(DataError::CountMismatch {
-            images,
-            labels: path,
-            num_images,
-            num_labels: labels.len(),
-        });
+    /// Reads the images and labels of one split and resizes them to `image_size` (0: not at all).
+    fn read(&self, split: &str, image_size: usize) -> Result<Images, DataError> {
+        let images_path = self.find(IMAGES, split)?;
+        let labels_path = self.find(self.set.labels, split)?;
+        let (dims, mut pixels) = read_idx(&images_path, IMAGES)?;
+        let (label_dims, labels) = read_idx(&labels_path, self.set.labels)?;
+        if pixels.is_empty() {
+            return Err(DataError::NoImages {
+                path: images_path,
+                remedy: "download it again",
+            });
+        }
+        let mut shape = ImageShape::new(1, dims[1], dims[2]);
+        if self.set.by_columns {
+            pixels = transposed(&pixels, shape);
+            shape = ImageShape::new(1, dims[2], dims[1]);
+        }
+        let labels = first_of_each(&labels, &label_dims);
+        let class_names = self.set.class_names.list();
+        let images = Images {
+            pixels,
+            shape,
+            labels: self.classes(&labels, class_names.len(), labels_path, dims[0], images_path)?,
+            class_names,
+        };
+        Ok(images.resized(image_size))
     }
-    match labels.iter().position(|&label| label > 9) {
-        None => Ok(()),
-        Some(index) => Err(DataError::BadLabel {
-            path,
-            index,
-            label: labels[index],
-            num_classes: 10,
-        }),
+
+    /// The classes that labels stand for. Refuses labels that do not fit their images or are no class.
+    fn classes(
+        &self,
+        labels: &[u32],
+        num_classes: usize,
+        path: PathBuf,
+        num_images: usize,
+        images: PathBuf,
+    ) -> Result<Vec<u32>, DataError> {
+        if labels.len() != num_images {
+            return Err(DataError::CountMismatch {
+                images,
+                labels: path,
+                num_images,
+                num_labels: labels.len(),
+            });
+        }
+        let first = u32::from(self.set.first_label);
+        let is_class = |label: u32| (first..first + num_classes as u32).contains(&label);
+        match labels.iter().position(|&label| !is_class(label)) {
+            None => Ok(labels.iter().map(|label| label - first).collect()),
+            Some(index) => Err(DataError::BadLabel {
+                path,
+                index,
+                label: labels[index],
+                first,
+                num_classes,
+            }),
+        }
+    }
+
+    /// The first of the names of a file that is there: in the folder, or where torchvision puts it.
+    fn find(&self, content: Content, split: &str) -> Result<PathBuf, DataError> {
+        let names = file_names(content, split);
+        let raw = Path::new(self.set.folder).join("raw");
+        let folders = [self.dir.to_owned(), self.dir.join("raw"), self.dir.join(raw)];
+        let found = folders
+            .iter()
+            .flat_map(|folder| names.iter().map(|name| folder.join(name)))
+            .find(|path| path.is_file());
+        found.ok_or(DataError::MissingFile {
+            dir: self.dir.into(),
+            names,
+        })
     }
 }
 
 /// Names of a file of `split`: as published or as some archives unpack it, gzipped or not.
 fn file_names(content: Content, split: &str) -> Vec<String> {
-    let (name, dims) = (content.name, content.num_dims());
-    let plain = ["-", "."].map(|dot| format!("{split}-{name}{dot}idx{dims}-ubyte"));
+    let (name, dims, item) = (content.name, content.num_dims(), content.type_name);
+    let plain = ["-", "."].map(|dot| format!("{split}-{name}{dot}idx{dims}-{item}"));
     let gzipped = plain.clone().map(|name| name + ".gz");
     [plain, gzipped].concat()
 }
 
-/// The first of the names that is a file in `dir`.
-fn find(content: Content, dir: &Path, split: &str) -> Result<PathBuf, DataError> {
-    let names = file_names(content, split);
-    let found = names
-        .iter()
-        .map(|name| dir.join(name))
-        .find(|path| path.is_file());
-    found.ok_or(DataError::MissingFile {
-        dir: dir.into(),
-        names,
-    })
+/// The first number of each item: a byte, or where an item has several numbers, these are of 32 bits, big-endian.
+fn first_of_each(bytes: &[u8], dims: &[usize]) -> Vec<u32> {
+    match dims {
+        [_, numbers @ 1..] => {
+            let items = bytes.chunks_exact(4 * numbers);
+            items
+                .map(|item| u32::from_be_bytes([item[0], item[1], item[2], item[3]]))
+                .collect()
+        }
+        [_, ..] => Vec::new(), // no number for any item
+        _ => bytes.iter().copied().map(u32::from).collect(),
+    }
+}
+
+/// Images stored by columns as images stored by rows.
+///
+/// # Shapes
+/// - `pixels`: `[n, width, height]` with the height and width of `shape` exchanged, returns `[n, height, width]`
+fn transposed(pixels: &[u8], shape: ImageShape) -> Vec<u8> {
+    let (rows, columns) = (shape.height, shape.width);
+    let images = pixels.chunks_exact(rows * columns);
+    let by_rows = images.flat_map(|image| {
+        (0..columns).flat_map(move |column| (0..rows).map(move |row| image[row * columns + column]))
+    });
+    by_rows.collect()
 }
 
 #[cfg(test)]
@@ -164,7 +212,7 @@ mod tests {
             image_size,
             ..DataConfig::default()
         };
-        load(&config, &FASHION_MNIST_CLASSES)
+        load(&config, FASHION_MNIST)
     }
 
     /// What is wrong with the test images of these files, whose training images are in order.
@@ -275,5 +323,54 @@ mod tests {
             "test images of DIR are 1×1×2 but training images are 1×2×2: set `data.image_size`"
         );
         assert!(load_files(&files, 2).is_ok());
+    }
+
+    #[test]
+    fn emnist_is_stored_by_columns_and_its_letters_count_from_1() {
+        let dir = tempfile::tempdir().unwrap();
+        let raw = dir.path().join("EMNIST/raw");
+        fs::create_dir_all(&raw).unwrap();
+        let images = idx(&[2, 2, 2], &[1, 2, 3, 4, 5, 6, 7, 8]);
+        fs::write(raw.join("emnist-letters-train-images-idx3-ubyte"), images).unwrap();
+        let labels = raw.join("emnist-letters-train-labels-idx1-ubyte");
+        fs::write(&labels, idx(&[2], &[1, 26])).unwrap();
+        let config = DataConfig {
+            dataset: DatasetKind::EmnistLetters,
+            dir: Some(dir.path().into()),
+            ..DataConfig::default()
+        };
+        let train = crate::load(&config, 0).unwrap().train;
+        assert_eq!(train.pixels, [1, 3, 2, 4, 5, 7, 6, 8]);
+        let names = train.labels.iter().map(|&label| &train.class_names[label as usize]);
+        assert_eq!(names.collect::<Vec<_>>(), ["A", "Z"]);
+        fs::write(&labels, idx(&[2], &[0, 26])).unwrap();
+        let message = crate::load(&config, 0).unwrap_err().to_string();
+        assert!(message.contains("is 0, expected 1 to 26"), "{message}");
+    }
+
+    #[test]
+    fn the_class_of_qmnist_is_the_first_of_eight_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = idx(&[2, 1, 1], &[3, 4]);
+        fs::write(dir.path().join("qmnist-test-images-idx3-ubyte"), &images).unwrap();
+        fs::write(dir.path().join("qmnist-train-images-idx3-ubyte"), &images).unwrap();
+        let mut labels = vec![0, 0, 12, 2, 0, 0, 0, 2, 0, 0, 0, 8];
+        for class in [7u32, 0] {
+            let numbers = [class, 4, 9, 9, 9, 9, 0, 0];
+            labels.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+        }
+        let path = dir.path().join("qmnist-train-labels-idx2-int");
+        fs::write(&path, &labels).unwrap();
+        let config = DataConfig {
+            dataset: DatasetKind::Qmnist,
+            dir: Some(dir.path().into()),
+            ..DataConfig::default()
+        };
+        let data = crate::load(&config, 0).unwrap();
+        assert_eq!((data.train.pixels, data.train.labels), (vec![3, 4], vec![7, 0]));
+        assert!(data.test_problem.is_some_and(|it| it.contains("qmnist-test-labels-idx2-int")));
+        fs::write(&path, &labels[..60]).unwrap();
+        let message = crate::load(&config, 0).unwrap_err().to_string();
+        assert!(message.contains("cut short: expected 76 bytes, got 60"), "{message}");
     }
 }
