@@ -52,7 +52,8 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
 
-    /// The class that is given, by name or number, of a run with classes [default: none, E(x)]
+    /// The class that is given, by name or number, of a run with classes [default: the likeliest of all where the run has
+    /// learned to tell them apart, else none, E(x)]
     #[arg(long, requires = "model")]
     class: Option<String>,
 
@@ -184,7 +185,7 @@ impl RestoreArgs {
             Some(name) => Some(class(trained, "--class", name)?),
             None => None,
         };
-        let total = (self.options().samples * trained.gradients_of_restoration()) as u64;
+        let total = (self.options().samples * trained.gradients_of_restoration(class)) as u64;
         let counter = StepCounter::default();
         let work = || {
             let (weights, counter) = (self.usage.weights(), counter.clone());

@@ -1,6 +1,5 @@
 //! Let a model complete images of which the lower half is missing, and ask a frozen classifier what they are.
 
-use burn::tensor::{Tensor, TensorData};
 use ebm_core::pixels::{byte_of_pixel, pixel_of_byte};
 use ebm_core::{ImageShape, each_piece, pieces_of};
 use ebm_data::{Images, Planes};
@@ -13,7 +12,6 @@ use super::features::{FeatureError, FeatureNetwork};
 use super::vectors::squared_byte_distance;
 use crate::denoise::Denoiser;
 use crate::restore::{MOST_STEPS, Mask, MissingPixels, RestoreError};
-use crate::score::{energies, under_class};
 use crate::trained::{Trained, Weights};
 
 /// Images whose chains run at a time.
@@ -107,7 +105,7 @@ pub fn check_completion(
     })
 }
 
-/// Complete the lower half of labelled images of the model's own shape by chains of the run's own steps, of E(x), and
+/// Complete the lower half of labelled images of the model's own shape by chains of the run's own steps, and
 /// by the training image whose upper half is nearest; let a frozen classifier read both. `counter` counts to
 /// [`completion_gradients`].
 ///
@@ -170,15 +168,11 @@ pub fn complete(
 pub fn completion_gradients(trained: &Trained, images: usize, options: CompletionOptions) -> u64 {
     let of_image = match trained.is_denoiser() {
         true => MOST_STEPS as usize,
-        false => {
-            classes_to_try(trained).len() * MissingPixels::gradients_of(trained, options.steps)
-        }
+        false => MissingPixels::gradients_of(trained, None, options.steps),
     };
     (images * of_image) as u64
 }
 
-/// Complete images by chains under E(x), or where the model knows classes under E(x, y) of each of them, of which the
-/// likeliest is kept.
 fn by_chains(
     (trained, weights): (&Trained, Weights),
     images: &Images,
@@ -186,52 +180,22 @@ fn by_chains(
     options: CompletionOptions,
     counter: &StepCounter,
 ) -> Result<Vec<u8>, RestoreError> {
-    let model = trained.energy(weights);
-    let stride = images.shape.pixels();
+    let chains = MissingPixels {
+        trained,
+        weights,
+        class: None,
+        mask,
+        steps: options.steps,
+        seed: options.seed,
+        counter: counter.clone(),
+    };
     let mut completed = Vec::with_capacity(images.pixels.len());
-    for (first, chunk) in (0..)
-        .step_by(CHUNK)
-        .zip(images.pixels.chunks(CHUNK * stride))
-    {
-        let known: Vec<f32> = chunk.iter().map(|&byte| pixel_of_byte(byte)).collect();
-        let mut best = vec![(f32::INFINITY, Vec::new()); chunk.len() / stride];
-        for class in classes_to_try(trained) {
-            let chains = MissingPixels {
-                trained,
-                weights,
-                class,
-                mask,
-                steps: options.steps,
-                seed: options.seed,
-                counter: counter.clone(),
-            };
-            let pixels = chains.of(known.clone(), first)?;
-            let energy = under_class(&model, class, best.len(), trained.device());
-            let x = TensorData::new(pixels.clone(), images.shape.batch(best.len()));
-            let energies = energies(energy.as_ref(), Tensor::from_data(x, trained.device()));
-            let ends = energies.into_iter().zip(pixels.chunks_exact(stride));
-            for (best, (energy, pixels)) in best.iter_mut().zip(ends) {
-                if !energy.is_finite() {
-                    return Err(RestoreError::Diverged { value: energy });
-                }
-                if energy < best.0 {
-                    *best = (energy, pixels.to_vec());
-                }
-            }
-        }
-        let pixels = best.into_iter().flat_map(|(_, pixels)| pixels);
-        completed.extend(pixels.map(byte_of_pixel));
+    let chunks = images.pixels.chunks(CHUNK * images.shape.pixels());
+    for (first, chunk) in (0..).step_by(CHUNK).zip(chunks) {
+        let pixels = chunk.iter().map(|&byte| pixel_of_byte(byte)).collect();
+        completed.extend(chains.of(pixels, first)?.into_iter().map(byte_of_pixel));
     }
     Ok(completed)
-}
-
-/// The classes under which images are completed.
-fn classes_to_try(trained: &Trained) -> Vec<Option<u32>> {
-    match trained.num_classes() {
-        0 => vec![None],
-        _ if trained.config().objective.is_marginal() => vec![None],
-        classes => (0..classes as u32).map(Some).collect(),
-    }
 }
 
 fn by_draws(

@@ -6,6 +6,7 @@ use ebm_langevin::{
     Known, Stage, StepCounter, noise_images_of, sampler_outside_training, warm_up,
     warm_up_gradients,
 };
+use ebm_model::{Frozen, Network};
 
 use super::{Mask, RestoreError, RestoreOptions, Restored, checked};
 use crate::denoise::DenoiseError;
@@ -16,7 +17,8 @@ use crate::trained::{Trained, Weights};
 pub(crate) struct MissingPixels<'a> {
     pub(crate) trained: &'a Trained,
     pub(crate) weights: Weights,
-    /// Of all images; E(x) without one.
+    /// Of all images. Without one the likeliest of all of them, where the model has learned to tell them apart, and
+    /// else E(x).
     pub(crate) class: Option<u32>,
     /// What is missing of every image.
     pub(crate) mask: &'a Mask,
@@ -42,16 +44,42 @@ impl MissingPixels<'_> {
     }
 
     /// Gradients that an image takes in chains of `steps` steps.
-    pub(crate) fn gradients_of(trained: &Trained, steps: usize) -> usize {
+    pub(crate) fn gradients_of(trained: &Trained, class: Option<u32>, steps: usize) -> usize {
         let langevin = &trained.config().langevin;
-        warm_up_gradients(langevin) + langevin.gradients_of_sample(steps)
+        let of_chain = warm_up_gradients(langevin) + langevin.gradients_of_sample(steps);
+        classes_to_try(trained, class).len() * of_chain
     }
 
-    /// The images with their missing pixels put in, the chain of the first being number `first`.
+    /// The images with their missing pixels put in, the chain of the first being number `first`; of several classes
+    /// that are tried, those of the least energy E(x, y).
     ///
     /// # Shapes
     /// - `images`: pixels of `[num, channels, height, width]`, of the model's shape; returns the same
     pub(crate) fn of(&self, images: Vec<f32>, first: u32) -> Result<Vec<f32>, RestoreError> {
+        let model = self.trained.energy(self.weights);
+        let stride = self.trained.shape().pixels();
+        let mut likeliest = vec![(f32::INFINITY, Vec::new()); images.len() / stride];
+        for class in classes_to_try(self.trained, self.class) {
+            let (energies, pixels) = self.under(&model, class, images.clone(), first)?;
+            let ends = energies.into_iter().zip(pixels.chunks_exact(stride));
+            for (likeliest, (energy, pixels)) in likeliest.iter_mut().zip(ends) {
+                if energy < likeliest.0 {
+                    *likeliest = (energy, pixels.to_vec());
+                }
+            }
+        }
+        let pixels = likeliest.into_iter().flat_map(|(_, pixels)| pixels);
+        Ok(pixels.collect())
+    }
+
+    /// The images with their missing pixels put in under one class, or E(x) without one, and their energies.
+    fn under(
+        &self,
+        model: &Frozen<Network>,
+        class: Option<u32>,
+        images: Vec<f32>,
+        first: u32,
+    ) -> Result<(Vec<f32>, Vec<f32>), RestoreError> {
         let (trained, shape) = (self.trained, self.trained.shape());
         let num = images.len() / shape.pixels();
         let known = self.mask.missing.iter().map(|missing| f32::from(!missing));
@@ -59,9 +87,8 @@ impl MissingPixels<'_> {
         let tensor = |values: Vec<f32>| -> Tensor<4> {
             Tensor::from_data(TensorData::new(values, shape.batch(num)), trained.device())
         };
-        let model = trained.energy(self.weights);
-        let energy = score::under_class(&model, self.class, num, trained.device());
-        let energy = Known::new(energy.as_ref(), tensor(images), tensor(known));
+        let of_class = score::under_class(model, class, num, trained.device());
+        let energy = Known::new(of_class.as_ref(), tensor(images), tensor(known));
         let ids: Vec<u32> = (first..).take(num).collect();
         let chains = first..first + num as u32;
         let noise = noise_images_of(chains, shape, self.seed, trained.device());
@@ -77,23 +104,41 @@ impl MissingPixels<'_> {
         let sampler = sampler_outside_training(langevin, self.steps, self.seed, Stage::Chains)
             .with_step_scale(scale)
             .with_counter(self.counter.clone());
-        let ended = sampler.run(start, &ids, &energy).x;
-        let pixels: Vec<f32> = energy.filled(ended).into_data().iter::<f32>().collect();
-        match pixels.iter().find(|value| !value.is_finite()) {
+        let ended = energy.filled(sampler.run(start, &ids, &energy).x);
+        let energies = score::energies(of_class.as_ref(), ended.clone());
+        let pixels: Vec<f32> = ended.into_data().iter::<f32>().collect();
+        match pixels
+            .iter()
+            .chain(&energies)
+            .find(|value| !value.is_finite())
+        {
             Some(&value) => Err(RestoreError::Diverged { value }),
-            None => Ok(pixels),
+            None => Ok((energies, pixels)),
         }
     }
 }
 
+/// The classes under which an image of an unknown class is restored: each that the model has learned to tell apart, as
+/// its energies E(x, y) can then be compared.
+fn classes_to_try(trained: &Trained, class: Option<u32>) -> Vec<Option<u32>> {
+    let objective = &trained.config().objective;
+    match class {
+        None if objective.needs_classes() && !objective.is_marginal() => {
+            (0..trained.num_classes() as u32).map(Some).collect()
+        }
+        class => vec![class],
+    }
+}
+
 impl Trained {
-    /// Gradients that [`Trained::restore`] takes for each restoration.
-    pub fn gradients_of_restoration(&self) -> usize {
-        MissingPixels::gradients_of(self, self.config().output.sample_steps)
+    /// Gradients that [`Trained::restore`] takes for each restoration under this class, if there is one.
+    pub fn gradients_of_restoration(&self, class: Option<u32>) -> usize {
+        MissingPixels::gradients_of(self, class, self.config().output.sample_steps)
     }
 
     /// Put in what is missing of a picture by chains of the run's own steps from noise, given the known pixels and, of
-    /// a model of E(x, y), the `class`; without one by E(x). `counter` counts their gradients. A model that has learned
+    /// a model of E(x, y), the `class`; without one by E(x), or where the model has learned to tell classes apart under
+    /// each of them, of which the likeliest is kept. `counter` counts their gradients. A model that has learned
     /// to denoise is better used by [`Denoiser::restore`](crate::denoise::Denoiser::restore).
     ///
     /// # Errors

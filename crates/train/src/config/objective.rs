@@ -245,7 +245,7 @@ impl ObjectiveConfig {
     }
 
     /// Whether it learns to tell classes apart.
-    pub(super) fn needs_classes(&self) -> bool {
+    pub fn needs_classes(&self) -> bool {
         matches!(
             self.kind,
             ObjectiveKind::Classification | ObjectiveKind::Jem

@@ -86,7 +86,13 @@ impl Files<'_> {
         let images = Images {
             pixels,
             shape,
-            labels: self.classes(&labels, class_names.len(), labels_path, dims[0], images_path)?,
+            labels: self.classes(
+                &labels,
+                class_names.len(),
+                labels_path,
+                dims[0],
+                images_path,
+            )?,
             class_names,
         };
         Ok(images.resized(image_size))
@@ -127,7 +133,11 @@ impl Files<'_> {
     fn find(&self, content: Content, split: &str) -> Result<PathBuf, DataError> {
         let names = file_names(content, split);
         let raw = Path::new(self.set.folder).join("raw");
-        let folders = [self.dir.to_owned(), self.dir.join("raw"), self.dir.join(raw)];
+        let folders = [
+            self.dir.to_owned(),
+            self.dir.join("raw"),
+            self.dir.join(raw),
+        ];
         let found = folders
             .iter()
             .flat_map(|folder| names.iter().map(|name| folder.join(name)))
@@ -341,7 +351,10 @@ mod tests {
         };
         let train = crate::load(&config, 0).unwrap().train;
         assert_eq!(train.pixels, [1, 3, 2, 4, 5, 7, 6, 8]);
-        let names = train.labels.iter().map(|&label| &train.class_names[label as usize]);
+        let names = train
+            .labels
+            .iter()
+            .map(|&label| &train.class_names[label as usize]);
         assert_eq!(names.collect::<Vec<_>>(), ["A", "Z"]);
         fs::write(&labels, idx(&[2], &[0, 26])).unwrap();
         let message = crate::load(&config, 0).unwrap_err().to_string();
@@ -367,10 +380,19 @@ mod tests {
             ..DataConfig::default()
         };
         let data = crate::load(&config, 0).unwrap();
-        assert_eq!((data.train.pixels, data.train.labels), (vec![3, 4], vec![7, 0]));
-        assert!(data.test_problem.is_some_and(|it| it.contains("qmnist-test-labels-idx2-int")));
+        assert_eq!(
+            (data.train.pixels, data.train.labels),
+            (vec![3, 4], vec![7, 0])
+        );
+        assert!(
+            data.test_problem
+                .is_some_and(|it| it.contains("qmnist-test-labels-idx2-int"))
+        );
         fs::write(&path, &labels[..60]).unwrap();
         let message = crate::load(&config, 0).unwrap_err().to_string();
-        assert!(message.contains("cut short: expected 76 bytes, got 60"), "{message}");
+        assert!(
+            message.contains("cut short: expected 76 bytes, got 60"),
+            "{message}"
+        );
     }
 }

@@ -125,7 +125,11 @@ mod tests {
             (EMNIST_MNIST, 10, "9"),
         ] {
             let names = set.class_names.list();
-            assert_eq!((names.len(), names[num - 1].as_str()), (num, last), "{set:?}");
+            assert_eq!(
+                (names.len(), names[num - 1].as_str()),
+                (num, last),
+                "{set:?}"
+            );
         }
     }
 }
