@@ -5,7 +5,10 @@ use ebm_data::{DataError, DatasetKind};
 /// The remedy of an error of the data. Where the error says which key to set, the flag for it.
 pub(super) fn of_data(error: &DataError) -> Option<String> {
     let remedy = match error {
-        DataError::NoDirGiven { .. } | DataError::MissingFile { .. } => "that is --data-dir DIR",
+        DataError::NoDirGiven { .. }
+        | DataError::MissingFile { .. }
+        | DataError::AmbiguousSplits { .. }
+        | DataError::NestedSplits { .. } => "that is --data-dir DIR",
         DataError::NoSuchDir { .. } => "check --data-dir",
         DataError::DirUnused { holds, .. } => return Some(of_unread(holds)),
         // What the unpacker said stands between the key and this.

@@ -96,7 +96,10 @@ fn data_that_change_under_a_run_are_noticed() {
     let more = ["--set", "sample_energy_l2=0"];
     scratch.train("run", &args("600", &more)).succeeds();
     draw(&scratch, 0, 255);
-    let gone_on = scratch.train("run", &args("660", &more));
+    let others = scratch.train("run", &args("660", &more));
+    others.fails_saying(&["from 96 other training images", "--force"]);
+    let forced = [&more[..], &["--force"]].concat();
+    let gone_on = scratch.train("run", &args("660", &forced));
     let said = "of the data have energies far above those of the chains";
     assert!(gone_on.stderr.contains(said), "{}", gone_on.stderr);
 }

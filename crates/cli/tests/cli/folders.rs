@@ -150,7 +150,7 @@ fn a_run_that_cannot_fit_the_machine_is_refused_before_it_takes_memory() {
     for (key, args) in [
         (
             "buffer.capacity",
-            &["--set", "buffer.capacity=1000000000000"][..],
+            &["--set", "buffer.capacity=2000000000"][..],
         ),
         ("batch_size", &["--set", "batch_size=1000000000"]),
         (

@@ -198,7 +198,9 @@ fn a_damaged_run_is_said_to_be_one_and_the_others_are_listed_and_pruned() {
     let scratch = Scratch::new();
     train(&scratch, "bad", "3");
     train(&scratch, "good", "3");
-    scratch.write("bad/config.toml", "iterations = 3\n{");
+    let config = scratch.join("bad/config.toml");
+    let text = fs::read_to_string(&config).expect("a run has a configuration");
+    scratch.write("bad/config.toml", format!("iteratoins = 3\n{text}"));
     let listed = scratch.ebm(&["runs"]).succeeds().stdout;
     assert_eq!(words(&listed, "bad")[1], "damaged");
     assert!(listed.contains("bad/config.toml is not"), "{listed}");

@@ -222,7 +222,7 @@ mod tests {
             ("model.plain", "true or false"),
             ("model.activation", "swish or leaky-relu"),
             ("model.head", "dot, half-squared or pooled"),
-            ("model.widths", "list of whole numbers, each at least 1"),
+            ("model.widths", "list of whole numbers, each from 1 to 4096"),
             ("buffer.augment", "list of crop, flip, color and grey"),
             ("data.dir", "text"),
         ] {

@@ -57,10 +57,19 @@ fn load_from(path: &str, files: &Named, config: DataConfig) -> Result<Dataset, S
         dir: Some(path),
         ..config
     };
-    crate::load(&config, 0).map_err(|error| {
-        let text = error.to_string();
-        text.replace(&dir.path().display().to_string(), "DIR")
+    let without_dir = |text: String| text.replace(&dir.path().display().to_string(), "DIR");
+    let data = crate::load(&config, 0).map_err(|error| without_dir(error.to_string()))?;
+    Ok(Dataset {
+        test_problem: data.test_problem.map(without_dir),
+        ..data
     })
+}
+
+/// What is wrong with the test images of a data set that could be loaded.
+fn test_problem(data: Result<Dataset, String>) -> String {
+    let data = data.unwrap();
+    assert_eq!(data.test, None);
+    data.test_problem.expect("something is wrong")
 }
 
 fn config(dataset: DatasetKind) -> DataConfig {
@@ -236,7 +245,7 @@ fn refuses_a_file_that_is_empty_or_ends_within_a_record() {
         };
         let mut files = all_files();
         files[5].1 = vec![0; len];
-        assert_eq!(load_10(&files).unwrap_err(), message("test_batch.bin"));
+        assert_eq!(test_problem(load_10(&files)), message("test_batch.bin"));
         files[4].1 = vec![0; len];
         let packed = vec![("cifar-10-binary.tar.gz".into(), archive(&files))];
         let path = "cifar-10-binary.tar.gz/data_batch_5.bin";
@@ -260,7 +269,7 @@ fn refuses_a_label_that_is_no_class() {
         "label 1 of DIR/data_batch_1.bin is 10, expected 0 to 9: it is another set, or damaged"
     );
     assert_eq!(
-        load_100(&fine_files(99, 100)).unwrap_err(),
+        test_problem(load_100(&fine_files(99, 100))),
         "label 0 of DIR/test.bin is 100, expected 0 to 99: it is another set, or damaged"
     );
 }

@@ -159,16 +159,14 @@ fn file_names(content: Content, split: &str) -> Vec<String> {
 
 /// The first number of each item: a byte, or where an item has several numbers, these are of 32 bits, big-endian.
 fn first_of_each(bytes: &[u8], dims: &[usize]) -> Vec<u32> {
-    match dims {
-        [_, numbers @ 1..] => {
-            let items = bytes.chunks_exact(4 * numbers);
-            items
-                .map(|item| u32::from_be_bytes([item[0], item[1], item[2], item[3]]))
-                .collect()
-        }
-        [_, ..] => Vec::new(), // no number for any item
-        _ => bytes.iter().copied().map(u32::from).collect(),
-    }
+    let Some(&numbers) = dims.get(1) else {
+        return bytes.iter().copied().map(u32::from).collect();
+    };
+    // Items without a number have no bytes either.
+    let items = bytes.chunks_exact(4 * numbers.max(1));
+    items
+        .map(|item| u32::from_be_bytes([item[0], item[1], item[2], item[3]]))
+        .collect()
 }
 
 /// Images stored by columns as images stored by rows.
