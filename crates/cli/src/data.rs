@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueHint};
-use ebm_data::Images;
+use ebm_data::{Dataset, Images};
 
 use crate::args::{ConfigArgs, positive};
+use crate::counted::counted;
 use crate::dataset;
-use crate::output::{check_output, columns_for, save_grid, say, scale_for, shows_classes};
+use crate::output::{Table, check_output, columns_for, save_grid, say, scale_for, shows_classes};
 
 /// Look at data sets
 #[derive(Args, Debug)]
@@ -22,7 +23,7 @@ enum DataCommand {
     Preview(PreviewArgs),
 }
 
-/// Draw images of a data set, a row for each class
+/// Draw images of a data set, a row for each class, and count them
 #[derive(Args, Debug)]
 struct PreviewArgs {
     #[command(flatten)]
@@ -66,8 +67,52 @@ impl PreviewArgs {
             dataset::summary(&data),
             self.output.display()
         ))?;
+        if let Some(counts) = counts(&data) {
+            say(counts)?;
+        }
+        if let Some(repeated) = repeated(&data) {
+            tracing::warn!("{repeated}");
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A line for each class with its number of images; nothing where there are no classes.
+fn counts(data: &Dataset) -> Option<String> {
+    let names = &data.train.class_names;
+    if names.is_empty() {
+        return None;
+    }
+    let of = |images: Option<&Images>, class: u32| {
+        let labels = images.map_or(&[][..], |images| &images.labels);
+        labels.iter().filter(|&&label| label == class).count()
+    };
+    let mut table = Table::with_header(["class", "training", "test"]);
+    for (class, name) in names.iter().enumerate() {
+        let [train, test] =
+            [Some(&data.train), data.test.as_ref()].map(|split| of(split, class as u32));
+        table.row([name.clone(), train.to_string(), test.to_string()]);
+    }
+    Some(table.render(1))
+}
+
+/// What to say of images that come more than once; nothing where none does.
+fn repeated(data: &Dataset) -> Option<String> {
+    let twice = ebm_data::duplicates(&data.train);
+    let trained_on = data
+        .test
+        .as_ref()
+        .map_or(0, |test| ebm_data::trained_on(test, &data.train));
+    let twice = (twice > 0).then(|| {
+        let images = counted(twice, "training image", "training images");
+        format!("{images} are the same as an earlier one")
+    });
+    let trained_on = (trained_on > 0).then(|| {
+        let images = counted(trained_on, "test image", "test images");
+        format!("{images} are training images, too: what is measured on them tells nothing")
+    });
+    let said: Vec<String> = twice.into_iter().chain(trained_on).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// Which images are shown, in how many columns, and in what order: a row for each class where there are few

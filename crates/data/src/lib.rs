@@ -21,13 +21,14 @@
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
 //! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar` and `folder` read
 //! files) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller), `handwriting` (characters on
-//! paper) → `batches` and `order` (what a training step sees); `error` says why there are no images.
+//! paper) → `batches` and `order` (what a training step sees); `duplicates` tells images that come more than once; `error` says why there are no images.
 //!
 //! What a byte is as a pixel and a colour as a grey stands in `ebm_core::pixels`.
 
 mod batches;
 mod config;
 mod dataset;
+mod duplicates;
 mod error;
 mod factor;
 mod handwriting;
@@ -42,6 +43,7 @@ mod sources;
 pub use batches::{Batch, BatchConfig, Batches, bytes_kept};
 pub use config::DataConfig;
 pub use dataset::{Dataset, PassedOver};
+pub use duplicates::{duplicates, trained_on};
 pub use error::DataError;
 pub use factor::Factor;
 pub use handwriting::{NoInk, find_handwriting, read_on_paper};

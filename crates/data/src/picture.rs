@@ -1,12 +1,12 @@
 //! Decode one picture and bring it to the shape of the data set.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::Path;
 
 use ebm_core::ImageShape;
 use ebm_core::pixels::luma_of_bytes;
-use image::error::{DecodingError, ParameterError, ParameterErrorKind};
+use image::error::DecodingError;
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rgb, RgbImage, imageops,
 };
@@ -109,8 +109,7 @@ pub(crate) fn read_with_profile(
 
 /// A picture that cannot be used, for a reason of ours.
 fn unfit(problem: String) -> ImageError {
-    let kind = ParameterErrorKind::Generic(problem);
-    ImageError::Parameter(ParameterError::from_kind(kind))
+    ImageError::IoError(io::Error::other(problem))
 }
 
 /// Whether the bytes of a JPEG file end before its end-of-image marker (ITU-T T.81, annex B.1).
