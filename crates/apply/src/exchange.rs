@@ -4,9 +4,10 @@
 //! which are also those of a PyTorch module with the same fields. Convolutions have PyTorch's layout
 //! already; the weight of a dense layer is `[inputs, outputs]` here and `[outputs, inputs]` there. What
 //! names and shapes do not say stands in the file's metadata: a JSON object under the key `ebm` with the
-//! network, what it sees of a byte, and the names of its classes.
+//! network, what it sees of a byte, and the names of its classes. [`hub`] adds what a model is sampled by.
 
 mod error;
+pub mod hub;
 mod note;
 
 use std::collections::BTreeMap;
@@ -64,13 +65,30 @@ pub fn import(
     run_dir: &Path,
 ) -> Result<PathBuf, ImportError> {
     let state = state(bytes, path, config, &Device::flex())?;
+    save(config, &state, run_dir)
+}
+
+/// A configuration for weights that have spectral norm folded in, if they had any: the same without it.
+pub fn folded(mut config: Config) -> Config {
+    if config.model.has_spectral_norm() {
+        config.model.spectral_norm = Some(false);
+    }
+    config
+}
+
+/// Make a run directory of a state, and return its checkpoint.
+fn save(
+    config: &Config,
+    state: &TrainState<Network, AnyState>,
+    run_dir: &Path,
+) -> Result<PathBuf, ImportError> {
     if checkpoint::latest(run_dir)?.is_some() {
         let path = run_dir.to_owned();
         return Err(ImportError::Taken { path });
     }
     let dir = RunDir::open(run_dir, config, false)?;
     dir.adopt(config)?;
-    Ok(dir.save(config, &state)?)
+    Ok(dir.save(config, state)?)
 }
 
 /// The network of a file of weights, as [`import`] takes them, without a run.
@@ -93,7 +111,7 @@ fn state(
     config: &Config,
     device: &Device,
 ) -> Result<TrainState<Network, AnyState>, ImportError> {
-    let mut arrays = checkpoint::decode(bytes, path)?;
+    let arrays = checkpoint::decode(bytes, path)?;
     let data = match Note::read(bytes, path)? {
         Some(note) => summary(&note, path, config)?,
         None if config.model.conditional => {
@@ -102,7 +120,17 @@ fn state(
         }
         None => DataSummary::unlabelled(config.data.native_shape()),
     };
-    let mut state = new_state(config, data, device).map_err(TrainError::from)?;
+    let state = new_state(config, data, device).map_err(TrainError::from)?;
+    with_weights(state, arrays, path, device)
+}
+
+/// A state with the arrays of a file as its last and its averaged weights.
+fn with_weights(
+    mut state: TrainState<Network, AnyState>,
+    mut arrays: BTreeMap<String, Array>,
+    path: &Path,
+    device: &Device,
+) -> Result<TrainState<Network, AnyState>, ImportError> {
     let vector = take_parameters(&state.model, &mut arrays, device)?;
     if let Some(name) = arrays.into_keys().next() {
         let path = path.to_owned();
@@ -252,7 +280,7 @@ mod tests {
     }
 
     /// A new run with these keys, for images in grey, opened.
-    fn trained(overrides: &[&str], class_names: &[&str]) -> Trained {
+    pub(super) fn trained(overrides: &[&str], class_names: &[&str]) -> Trained {
         let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
         let config = Config::resolve("digits", None, &overrides).expect("resolves");
         let data = DataSummary {

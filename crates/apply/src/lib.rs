@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore` (use it) → `evaluate` (how
-//! good is it?) → `exchange` (weights, to PyTorch and back).
+//! good is it?) → `exchange` (weights, to PyTorch and back; `exchange::hub`: models, to the Hugging Face Hub and back).
 
 mod checksum;
 mod classify;

@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
 use ebm_langevin::StepCounter;
 use ebm_model::UnsupportedPrecision;
+use ebm_train::ChainState;
 use thiserror::Error;
 
 use crate::trained::Trained;
@@ -40,6 +41,9 @@ pub enum SampleError {
         "the model learned without chains that persist, so that there is no buffer to start from"
     )]
     NoChains,
+    /// The chains of training stay with the run.
+    #[error("an exported model has no replay buffer to start from: that stays with its run")]
+    NotExported,
     /// The buffer has too few chains of a class.
     #[error("the buffer has only {found} chains of class {class}")]
     FewOfClass {
@@ -68,6 +72,20 @@ pub enum SampleError {
         /// The first energy that is not finite.
         energy: f32,
     },
+}
+
+impl Trained {
+    /// The chains that training kept.
+    ///
+    /// # Errors
+    /// Where it kept none, or the model is an exported one.
+    pub fn chains(&self) -> Result<&ChainState, SampleError> {
+        let chains = self.state().objective_state.chains();
+        chains.ok_or(match self.only_weights() {
+            Some(_) => SampleError::NotExported,
+            None => SampleError::NoChains,
+        })
+    }
 }
 
 /// Draw samples.
@@ -119,8 +137,7 @@ pub fn sample_counted(
 /// Different chains of the buffer, chosen by the seed, each of its label's class where the model
 /// has classes.
 fn buffer_images(trained: &Trained, labels: &[u32], seed: u64) -> Result<Tensor<4>, SampleError> {
-    let chains = trained.state().objective_state.chains();
-    let buffer = &chains.ok_or(SampleError::NoChains)?.buffer;
+    let buffer = &trained.chains()?.buffer;
     let capacity = buffer.capacity();
     let key = NoiseKey::new(seed, Stream::Sample, CHOICE);
     let order = rand::seq::index::sample(&mut PhiloxRng::new(key, 0), capacity, capacity);

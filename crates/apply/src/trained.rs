@@ -1,4 +1,4 @@
-//! Open what training left behind: a run's latest checkpoint, or any other.
+//! Open what training left behind: a run's latest checkpoint, any other, or an exported folder.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -8,9 +8,11 @@ use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
 use ebm_train::{AnyState, Best, Config, ConfigError, ObjectiveKind, TrainState, load_state};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::checksum::sha256;
+use crate::exchange::hub::{self, Exported, HubError};
 
 /// A checkpoint that cannot be opened.
 #[derive(Debug, Error)]
@@ -21,6 +23,17 @@ pub enum OpenError {
     /// Its configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// It is an exported folder that cannot be used.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// An exported model has other weights than those that are asked for.
+    #[error("{} is an exported model: it has {}, and no others", path.display(), held.in_words())]
+    NotExported {
+        /// Its folder.
+        path: PathBuf,
+        /// The weights that it has.
+        held: Weights,
+    },
     /// Its run does not keep its best checkpoint.
     #[error("{} names no best checkpoint", path.display())]
     NoBest {
@@ -48,7 +61,8 @@ pub enum UnknownClass {
 }
 
 /// Which weights of a checkpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Weights {
     /// Their moving average over the iterations.
     #[default]
@@ -57,34 +71,64 @@ pub enum Weights {
     Last,
 }
 
+impl Weights {
+    /// `average` or `last`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Average => "average",
+            Self::Last => "last",
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Average => "the moving average of the weights",
+            Self::Last => "the last weights",
+        }
+    }
+}
+
 /// A trained energy, opened.
 #[derive(Clone, Debug)]
 pub struct Trained {
+    run_config: Config,
     config: Config,
     state: TrainState<Network, AnyState>,
+    step_scale: f64,
+    /// The weights of an exported model, which has no others.
+    only_weights: Option<Weights>,
     device: Device,
     checkpoint: PathBuf,
 }
 
 impl Trained {
-    /// Open a checkpoint, or the latest one of a run directory, on `device`.
+    /// Open a checkpoint, the latest one of a run directory, or an exported folder, on `device`.
     ///
     /// # Errors
-    /// Where `path` leads to no checkpoint, or to a damaged one.
+    /// Where `path` leads to none of them, or to a damaged one.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, OpenError> {
-        Self::of_checkpoint(
-            &checkpoint::read(&checkpoint::resolve(path.as_ref())?)?,
-            device,
-        )
+        let path = path.as_ref();
+        if hub::is_exported(path) {
+            return Self::of_exported(path, device);
+        }
+        Self::of_checkpoint(&checkpoint::read(&checkpoint::resolve(path)?)?, device)
     }
 
     /// Open the checkpoint whose samples were nearest to the data, of a run that keeps it
     /// (`output.keep_best`).
     ///
     /// # Errors
-    /// As [`open`](Self::open), and [`OpenError::NoBest`] where the run has none.
+    /// As [`open`](Self::open), [`OpenError::NoBest`] where the run has none, and [`OpenError::NotExported`] for an
+    /// exported folder, which has one model.
     pub fn open_best(run: impl AsRef<Path>, device: &Device) -> Result<Self, OpenError> {
-        let latest = checkpoint::read(&checkpoint::resolve(run.as_ref())?)?;
+        let run = run.as_ref();
+        if hub::is_exported(run) {
+            return Err(OpenError::NotExported {
+                path: run.to_owned(),
+                held: Exported::read(run)?.weights(),
+            });
+        }
+        let latest = checkpoint::read(&checkpoint::resolve(run)?)?;
         let Some(best) = Best::of_checkpoint(&latest)? else {
             return Err(OpenError::NoBest { path: latest.path });
         };
@@ -95,28 +139,81 @@ impl Trained {
     fn of_checkpoint(checkpoint: &Checkpoint, device: &Device) -> Result<Self, OpenError> {
         let origin = checkpoint.path.join("config.toml").display().to_string();
         let text = String::from_utf8_lossy(checkpoint.file("config.toml")?);
-        let config = Config::parse(&text, &origin)?;
+        let run_config = Config::parse(&text, &origin)?;
+        let state = load_state(&run_config, checkpoint, device)?;
         Ok(Self {
-            state: load_state(&config, checkpoint, device)?,
-            config: config.settings_of(checkpoint.step).config,
+            config: run_config.settings_of(checkpoint.step).config,
+            run_config,
+            step_scale: state.objective_state.step_scale(),
+            state,
+            only_weights: None,
             device: device.clone(),
             checkpoint: checkpoint.path.clone(),
         })
     }
 
-    /// The directory of its checkpoint.
+    fn of_exported(folder: &Path, device: &Device) -> Result<Self, OpenError> {
+        let exported = Exported::read(folder)?;
+        let state = exported.state(device)?;
+        Ok(Self {
+            config: exported.config().settings_of(state.iteration).config,
+            run_config: exported.run_config().clone(),
+            step_scale: exported.step_scale(),
+            state,
+            only_weights: Some(exported.weights()),
+            device: device.clone(),
+            checkpoint: folder.to_owned(),
+        })
+    }
+
+    /// The directory of its checkpoint, or its exported folder.
     pub fn checkpoint(&self) -> &Path {
         &self.checkpoint
     }
 
-    /// The first digits of a checksum of its checkpoint's manifest, which has one of every file: equal for
-    /// equal checkpoints.
+    /// The first digits of a checksum of its checkpoint's manifest, which has one of every file, or of the files of an
+    /// exported model: equal for equal checkpoints.
     ///
     /// # Errors
-    /// Where the manifest cannot be read any more.
+    /// Where they cannot be read any more.
     pub fn fingerprint(&self) -> io::Result<String> {
-        let manifest = fs::read(self.checkpoint.join(checkpoint::MANIFEST))?;
-        Ok(sha256(&manifest)[..12].to_owned())
+        let names: &[&str] = match self.only_weights {
+            Some(_) => &hub::MODEL_FILES,
+            None => &[checkpoint::MANIFEST],
+        };
+        let mut bytes = Vec::new();
+        for name in names {
+            bytes.extend(fs::read(self.checkpoint.join(name))?);
+        }
+        Ok(sha256(&bytes)[..12].to_owned())
+    }
+
+    /// Which weights an exported model has, whatever is asked for; `None` for a checkpoint, which has all.
+    pub fn only_weights(&self) -> Option<Weights> {
+        self.only_weights
+    }
+
+    /// The weights that are used where these are asked for.
+    pub fn weights(&self, asked: Weights) -> Weights {
+        self.only_weights.unwrap_or(asked)
+    }
+
+    /// Refuse to be used in place of other weights than there are.
+    ///
+    /// # Errors
+    /// [`OpenError::NotExported`] where an exported model has others.
+    pub fn require(&self, asked: Weights) -> Result<(), OpenError> {
+        let held = self.weights(asked);
+        if held == asked {
+            return Ok(());
+        }
+        let path = self.checkpoint.clone();
+        Err(OpenError::NotExported { path, held })
+    }
+
+    /// The whole configuration of its run, with its phases.
+    pub fn run_config(&self) -> &Config {
+        &self.run_config
     }
 
     /// The configuration that it was trained with; of a run with phases the settings of its last iteration.
@@ -124,9 +221,14 @@ impl Trained {
         &self.config
     }
 
-    /// All that training remembered.
+    /// All that training remembered; of an exported model, weights and data alone.
     pub fn state(&self) -> &TrainState<Network, AnyState> {
         &self.state
+    }
+
+    /// What the size of the run's own steps is multiplied by: 1 unless it adapts.
+    pub fn step_scale(&self) -> f64 {
+        self.step_scale
     }
 
     /// The device of its tensors, without autodiff.

@@ -34,7 +34,8 @@ pub(crate) struct DenoiseArgs {
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     output: PathBuf,
 
-    /// A run that has learned to denoise, or one of its checkpoints [default: the program's own model]
+    /// A run that has learned to denoise, one of its checkpoints, or a folder of `ebm export --format hf` [default: the
+    /// program's own model]
     #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
 

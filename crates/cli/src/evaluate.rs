@@ -29,6 +29,7 @@ use crate::typed::Mistyped;
 use anomalies::Against;
 use data::{Prepared, PreparedData};
 use evaluation::Evaluation;
+pub(crate) use written::REPORT;
 
 /// Measure how good runs are
 ///
@@ -38,7 +39,7 @@ use evaluation::Evaluation;
 /// that what was interrupted goes on.
 #[derive(Args, Debug)]
 pub(crate) struct EvaluateArgs {
-    /// Run directories or checkpoints
+    /// Run directories, checkpoints, or folders of `ebm export --format hf`
     #[arg(value_name = "RUN_OR_CHECKPOINT", required = true, value_hint = ValueHint::DirPath)]
     runs: Vec<PathBuf>,
 
@@ -312,9 +313,11 @@ impl EvaluateArgs {
         };
         let mut evaluation = Evaluation {
             checkpoint: trained.checkpoint().to_owned(),
-            fingerprint: trained.fingerprint().context("cannot read the manifest")?,
+            fingerprint: trained
+                .fingerprint()
+                .context("cannot read the checkpoint")?,
             iteration: trained.state().iteration,
-            weights: self.weights_name(),
+            weights: self.weights_name(trained),
             seed: self.seed,
             device: device.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
@@ -401,37 +404,11 @@ fn at_least_two(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The run of a checkpoint; of one that lies elsewhere, the folder that holds it.
-fn run_dir(checkpoint: &Path) -> PathBuf {
-    let checkpoint = checkpoint
-        .canonicalize()
-        .unwrap_or_else(|_| checkpoint.to_owned());
-    let folder = checkpoint.parent().unwrap_or(&checkpoint);
-    match folder.parent() {
-        Some(run) if folder.ends_with("checkpoints") => run.to_owned(),
-        _ => folder.to_owned(),
-    }
-}
-
 impl Start {
     fn name(self) -> &'static str {
         match Init::from(self) {
             Init::Noise => "noise",
             Init::Buffer => "buffer",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_lie_beside_the_checkpoints_of_a_run_and_beside_a_loose_one() {
-        assert_eq!(
-            run_dir(Path::new("/none/run/checkpoints/step_000002")),
-            Path::new("/none/run")
-        );
-        assert_eq!(run_dir(Path::new("/none/step_000002")), Path::new("/none"));
     }
 }

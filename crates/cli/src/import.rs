@@ -1,18 +1,23 @@
-//! Take over weights from PyTorch, or from an exported model.
+//! Take over weights from PyTorch, or a model from an exported folder.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueHint};
-use ebm_apply::{ImportError, exchange};
+use ebm_apply::ImportError;
+use ebm_apply::exchange::hub::Exported;
+use ebm_apply::exchange::{self, folded};
 
 use crate::args::ConfigArgs;
 use crate::output::say;
 
-/// Make a run directory from a file of weights, as `ebm export` writes it
+/// Make a run directory from a file of weights or a folder, as `ebm export` writes them
 ///
-/// The configuration says which network the weights are for, and is refused where the file's metadata
+/// A folder (`ebm export --format hf`) has the configuration of its run, in which --set replaces keys. The run that is
+/// made stands where that run stood, with new chains and a new optimizer.
+///
+/// For a file, the configuration says which network the weights are for, and is refused where the file's metadata
 /// say otherwise. The names of classes come from the metadata; a file without them is of a model without
 /// classes.
 ///
@@ -20,9 +25,9 @@ use crate::output::say;
 /// switched off. The run directory can be sampled from, or trained on: ebm train --run-dir DIR.
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
-    /// Tensors of f32 with PyTorch's names and layouts
-    #[arg(value_name = "FILE.safetensors", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
+    /// Tensors of f32 with PyTorch's names and layouts, or an exported folder
+    #[arg(value_name = "FILE.safetensors|DIR", value_hint = ValueHint::AnyPath)]
+    source: PathBuf,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -34,28 +39,33 @@ pub(crate) struct ImportArgs {
 
 impl ImportArgs {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let mut config = self.config.resolve(Vec::new())?;
-        if config.model.has_spectral_norm() {
-            config.model.spectral_norm = Some(false);
-        }
-        let bytes = std::fs::read(&self.file)
-            .with_context(|| format!("cannot read {}", self.file.display()))?;
-        let imported = exchange::import(&bytes, &self.file, &config, &self.output);
-        let checkpoint = imported.map_err(|error| naming(&self.file, error))?;
+        let imported = if self.source.is_dir() {
+            let exported = Exported::read(&self.source)?;
+            let config = self
+                .config
+                .resolve_over(Some(&exported.config()), Vec::new())?;
+            exported.import(&folded(config), &self.output)
+        } else {
+            let config = folded(self.config.resolve(Vec::new())?);
+            let bytes = std::fs::read(&self.source)
+                .with_context(|| format!("cannot read {}", self.source.display()))?;
+            exchange::import(&bytes, &self.source, &config, &self.output)
+        };
+        let checkpoint = imported.map_err(|error| naming(&self.source, error))?;
         say(checkpoint.display())?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The error, which names the file.
-fn naming(file: &Path, error: ImportError) -> anyhow::Error {
-    let file = file.display().to_string();
-    let is_named = error.to_string().contains(&file);
+/// The error, which names the file or folder.
+fn naming(source: &Path, error: ImportError) -> anyhow::Error {
+    let source = source.display().to_string();
+    let is_named = error.to_string().contains(&source);
     let error = anyhow::Error::from(error);
     if is_named {
         error
     } else {
-        error.context(format!("cannot import {file}"))
+        error.context(format!("cannot import {source}"))
     }
 }
 

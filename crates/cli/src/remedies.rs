@@ -12,6 +12,7 @@ use ebm_apply::denoise::DenoiseError;
 use ebm_apply::evaluate::{
     CompletionError, FrechetError, KeepError, LikelihoodError, MixingError, QualityError,
 };
+use ebm_apply::exchange::hub::HubError;
 use ebm_apply::restore::RestoreError;
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
@@ -45,6 +46,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<OpenError>() {
         return apply::of_opening(error);
+    }
+    if let Some(error) = cause.downcast_ref::<HubError>() {
+        return apply::of_hub(error);
     }
     if let Some(error) = cause.downcast_ref::<SampleError>() {
         return Some(apply::of_sampling(error));

@@ -48,7 +48,7 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "FILE|DIR/", value_hint = ValueHint::AnyPath)]
     output: PathBuf,
 
-    /// A run or one of its checkpoints [default: the program's own model]
+    /// A run, one of its checkpoints, or a folder of `ebm export --format hf` [default: the program's own model]
     #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
 

@@ -13,7 +13,7 @@ use crate::typed::Mistyped;
 /// A trained model, and how it is used.
 #[derive(Args, Debug)]
 pub(crate) struct TrainedArgs {
-    /// A run directory (its latest checkpoint is taken) or a checkpoint
+    /// A run directory (its latest checkpoint is taken), a checkpoint, or a folder of `ebm export --format hf`
     #[arg(value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     source: PathBuf,
 
@@ -59,13 +59,17 @@ impl UsageArgs {
         Ok(chosen)
     }
 
-    /// The model of a run or a checkpoint.
+    /// The model of a run, a checkpoint or an exported folder.
     pub(crate) fn open(&self, source: &Path, chosen: &ChosenDevice) -> anyhow::Result<Trained> {
-        Ok(if self.best {
+        let trained = if self.best {
             Trained::open_best(source, &chosen.device)?
         } else {
             Trained::open(source, &chosen.device)?
-        })
+        };
+        if self.no_ema {
+            trained.require(Weights::Last)?;
+        }
+        Ok(trained)
     }
 
     /// Refuse to choose among weights where no run is named by `flag`.
@@ -90,6 +94,26 @@ impl UsageArgs {
     }
 }
 
+/// Where things of a model are kept: its run, or its exported folder.
+pub(crate) fn home(trained: &Trained) -> PathBuf {
+    match trained.only_weights() {
+        Some(_) => trained.checkpoint().to_owned(),
+        None => run_dir(trained.checkpoint()),
+    }
+}
+
+/// The run of a checkpoint; of one that lies elsewhere, the folder that holds it.
+fn run_dir(checkpoint: &Path) -> PathBuf {
+    let checkpoint = checkpoint
+        .canonicalize()
+        .unwrap_or_else(|_| checkpoint.to_owned());
+    let folder = checkpoint.parent().unwrap_or(&checkpoint);
+    match folder.parent() {
+        Some(run) if folder.ends_with("checkpoints") => run.to_owned(),
+        _ => folder.to_owned(),
+    }
+}
+
 /// The class of this name or number, as given to `flag`.
 pub(crate) fn class(trained: &Trained, flag: &str, text: &str) -> anyhow::Result<u32> {
     let found = trained.class(text);
@@ -102,4 +126,18 @@ pub(crate) fn require_classes(trained: &Trained, asked: &str) -> anyhow::Result<
         return Err(UnknownClass::NoClasses).context(asked.to_owned());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_of_a_checkpoint_is_its_run_and_that_of_a_loose_one_its_folder() {
+        assert_eq!(
+            run_dir(Path::new("/none/run/checkpoints/step_000002")),
+            Path::new("/none/run")
+        );
+        assert_eq!(run_dir(Path::new("/none/step_000002")), Path::new("/none"));
+    }
 }

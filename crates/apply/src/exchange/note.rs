@@ -94,15 +94,11 @@ impl Note {
             0 => Vec::new(), // what the data are called is no part of such a model
             _ => trained.class_names().to_vec(),
         };
-        let weights = match weights {
-            Weights::Average => "average",
-            Weights::Last => "last",
-        };
         Self {
             num_classes,
             class_names,
             noise_map: trained.sees_noise(),
-            weights: weights.to_owned(),
+            weights: trained.weights(weights).name().to_owned(),
             ..Self::of_network(&trained.config().model, trained.shape())
         }
     }

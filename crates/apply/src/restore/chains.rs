@@ -98,7 +98,7 @@ impl MissingPixels<'_> {
             langevin,
             energy.filled(noise),
             self.seed,
-            trained.state().objective_state.step_scale(),
+            trained.step_scale(),
             &self.counter,
         );
         let sampler = sampler_outside_training(langevin, self.steps, self.seed, Stage::Chains)

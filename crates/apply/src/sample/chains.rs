@@ -94,7 +94,7 @@ impl Chains<'_> {
     /// What a run has adapted is the size of its own kind of steps.
     fn scale_of(&self, langevin: &LangevinConfig) -> f64 {
         match *langevin == self.trained.config().langevin {
-            true => self.trained.state().objective_state.step_scale(),
+            true => self.trained.step_scale(),
             false => 1.0,
         }
     }

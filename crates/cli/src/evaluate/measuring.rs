@@ -10,16 +10,15 @@ use ebm_apply::evaluate::{
     compare_samplers_of, complete, completion_gradients, kept_samples, likelihood,
     likelihood_gradients, mixing_gradients_of, recognise, robustness,
 };
-use ebm_apply::{
-    SampleError, SampleOptions, StepCounter, Trained, UnknownClass, Weights, labels_in_shares,
-};
+use ebm_apply::{SampleError, SampleOptions, StepCounter, Trained, UnknownClass, labels_in_shares};
 use ebm_core::DeviceKind;
 
 use super::data::PreparedData;
 use super::evaluation::{Evaluation, Sampling};
-use super::{EvaluateArgs, Measure, features, pictures, run_dir};
+use super::{EvaluateArgs, Measure, features, pictures};
 use crate::progress::{Waiting, with_progress};
 use crate::sample::Start;
+use crate::trained::home;
 use crate::typed::Mistyped;
 
 /// Chains by which samplers are compared.
@@ -27,7 +26,7 @@ const COMPARED_CHAINS: usize = 64;
 
 impl EvaluateArgs {
     pub(super) fn features(&self, trained: &Trained) -> anyhow::Result<FeatureNetwork> {
-        let run = run_dir(trained.checkpoint());
+        let run = home(trained);
         let (asked, dataset) = (self.features.as_deref(), trained.config().data.dataset);
         let features = features::choose(asked, &run, dataset, trained.shape())?;
         features.check(trained.shape())?;
@@ -58,7 +57,7 @@ impl EvaluateArgs {
             ..SampleOptions::new(trained, 1)
         };
         let name = self.samples_name(&evaluation.fingerprint, trained, &options);
-        let folder = run_dir(trained.checkpoint()).join("evaluation").join(name);
+        let folder = home(trained).join("evaluation").join(name);
         let samples = self.samples(trained, &options, &folder, quiet)?;
         let waiting = Waiting::start("comparing with the data", quiet);
         let report = data
@@ -163,16 +162,14 @@ impl EvaluateArgs {
     /// # Errors
     /// Where there is no buffer.
     fn labels(&self, trained: &Trained) -> Result<Vec<u32>, SampleError> {
-        let state = trained.state();
         Ok(match self.from {
             Start::Noise => labels_in_shares(
                 self.num,
-                &state.data.class_frequencies,
+                &trained.state().data.class_frequencies,
                 trained.num_classes(),
             ),
             Start::Buffer => {
-                let chains = state.objective_state.chains();
-                let buffer = &chains.ok_or(SampleError::NoChains)?.buffer;
+                let buffer = &trained.chains()?.buffer;
                 let slots: Vec<u32> = (0..buffer.capacity() as u32).take(self.num).collect();
                 buffer.labels(&slots)
             }
@@ -332,7 +329,7 @@ impl EvaluateArgs {
         };
         format!(
             "{fingerprint}-{}-{}-{}steps-seed{}-{device}-{}",
-            self.weights_name(),
+            self.weights_name(trained),
             self.from.name(),
             options.steps,
             options.seed,
@@ -340,11 +337,8 @@ impl EvaluateArgs {
         )
     }
 
-    pub(super) fn weights_name(&self) -> &'static str {
-        match self.usage.weights() {
-            Weights::Average => "average",
-            Weights::Last => "last",
-        }
+    pub(super) fn weights_name(&self, trained: &Trained) -> &'static str {
+        trained.weights(self.usage.weights()).name()
     }
 
     fn samples(

@@ -13,7 +13,7 @@ use crate::charts;
 use crate::output::{columns_for, save_grid, scale_for, write_output};
 
 /// The report as JSON, by which a folder of an earlier one is known.
-const REPORT: &str = "report.json";
+pub(crate) const REPORT: &str = "report.json";
 
 /// Make the folder, or refuse one that cannot be written or has files of other kinds, before anything is
 /// measured.

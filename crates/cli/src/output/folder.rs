@@ -26,7 +26,7 @@ pub(crate) fn check_output_or_folder(
     extensions: &[&str],
 ) -> anyhow::Result<()> {
     if is_folder(path) {
-        return check_folder(flag, path);
+        return check_new_folder(flag, path);
     }
     if !has_any_extension(path, extensions) {
         let (path, names) = (path.display(), extensions.join(" or ."));
@@ -36,7 +36,8 @@ pub(crate) fn check_output_or_folder(
     check_output(flag, path, extensions)
 }
 
-fn check_folder(flag: &str, path: &Path) -> anyhow::Result<()> {
+/// Refuse a folder that has files already, or for which there is no place.
+pub(crate) fn check_new_folder(flag: &str, path: &Path) -> anyhow::Result<()> {
     let asked = || format!("{flag} {}", path.display());
     if path.is_dir() {
         let is_empty = fs::read_dir(path).with_context(asked)?.next().is_none();

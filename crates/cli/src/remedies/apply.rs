@@ -4,6 +4,7 @@ use ebm_apply::compose::ComposeError;
 use ebm_apply::denoise::DenoiseError;
 use ebm_apply::evaluate::{AnnealingError, CompletionError, LikelihoodError, MixingError};
 use ebm_apply::exchange::Difference;
+use ebm_apply::exchange::hub::HubError;
 use ebm_apply::restore::RestoreError;
 use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
 use ebm_train::checkpoint::CheckpointError;
@@ -14,13 +15,36 @@ use crate::typed::flag_of;
 
 /// The remedy where a trained model cannot be opened.
 pub(super) fn of_opening(error: &OpenError) -> Option<String> {
-    match error {
-        OpenError::Checkpoint(error) => train::of_checkpoint(error),
-        OpenError::Config(error) => train::of_config(error),
-        OpenError::NoBest { .. } => {
-            Some("train with --keep-best, or leave out --best for the latest checkpoint".to_owned())
+    let remedy = match error {
+        OpenError::Checkpoint(
+            CheckpointError::NotThere { .. } | CheckpointError::Neither { .. },
+        ) => {
+            "give the --run-dir of a training run, one of its checkpoints/step_… directories, or a folder as `ebm export --format hf` writes it"
         }
-    }
+        OpenError::Checkpoint(error) => return train::of_checkpoint(error),
+        OpenError::Config(error) => return train::of_config(error),
+        OpenError::Hub(error) => return of_hub(error),
+        OpenError::NotExported { .. } => {
+            "leave out --no-ema and --best, or name the run that it was exported from"
+        }
+        OpenError::NoBest { .. } => {
+            "train with --keep-best, or leave out --best for the latest checkpoint"
+        }
+    };
+    Some(remedy.to_owned())
+}
+
+/// The remedy where an exported folder cannot be used.
+pub(super) fn of_hub(error: &HubError) -> Option<String> {
+    let remedy = match error {
+        HubError::Missing { .. } | HubError::Invalid { .. } | HubError::OtherWeights { .. } => {
+            "fetch the whole folder again, or write a new one with `ebm export RUN --format hf --output DIR`"
+        }
+        HubError::Foreign { .. } => "give a folder as `ebm export --format hf` writes it",
+        HubError::Newer { .. } => "update ebm",
+        HubError::Unreadable { .. } => return None,
+    };
+    Some(remedy.to_owned())
 }
 
 /// The remedy where a model does not have a class.
@@ -36,6 +60,7 @@ pub(super) fn of_class(error: &UnknownClass) -> Option<String> {
 pub(super) fn of_sampling(error: &SampleError) -> String {
     let remedy = match error {
         SampleError::NoChains => "start from noise",
+        SampleError::NotExported => "start from noise, or name that run",
         SampleError::FewOfClass { .. } | SampleError::FewChains { .. } => {
             "ask for fewer with --num, or pass --init noise"
         }

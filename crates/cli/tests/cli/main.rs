@@ -19,6 +19,7 @@ mod evaluation;
 mod flow;
 mod folders;
 mod gpu;
+mod hub;
 #[cfg(unix)]
 mod kill;
 mod lost_config;

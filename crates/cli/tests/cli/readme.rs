@@ -80,7 +80,7 @@ fn arguments(command: &[String]) -> Option<Vec<String>> {
 }
 
 /// The arguments of every start of the binary in a text.
-fn invocations(readme: &str) -> Vec<Vec<String>> {
+pub fn invocations(readme: &str) -> Vec<Vec<String>> {
     let is_operator = |word: &String| ["&&", "||", "|", ";", ">", "&"].contains(&word.as_str());
     let lines = shell_lines(readme);
     let starts = lines.iter().flat_map(|line| {
@@ -95,7 +95,7 @@ fn invocations(readme: &str) -> Vec<Vec<String>> {
 
 /// The program takes these arguments, and shows help for the subcommand.
 #[track_caller]
-fn assert_taken(page: &str, args: &[String]) {
+pub fn assert_taken(page: &str, args: &[String]) {
     let line = args.join(" ");
     let whole = std::iter::once("ebm".to_owned()).chain(args.iter().cloned());
     if let Err(error) = Cli::try_parse_from(whole) {
