@@ -199,7 +199,7 @@ fn on_hub(data: DatasetKind) -> Option<&'static str> {
         DatasetKind::FashionMnist => Some("zalando-datasets/fashion_mnist"),
         DatasetKind::Cifar10 => Some("uoft-cs/cifar10"),
         DatasetKind::Cifar100 => Some("uoft-cs/cifar100"),
-        DatasetKind::Digits | DatasetKind::Shapes | DatasetKind::Folder => None,
+        _ => None,
     }
 }
 
@@ -209,6 +209,13 @@ fn in_words(data: DatasetKind) -> &'static str {
         DatasetKind::Shapes => "shapes that ebm draws",
         DatasetKind::Mnist => "MNIST",
         DatasetKind::FashionMnist => "Fashion-MNIST",
+        DatasetKind::Qmnist => "QMNIST",
+        DatasetKind::EmnistBalanced => "EMNIST Balanced",
+        DatasetKind::EmnistByclass => "EMNIST ByClass",
+        DatasetKind::EmnistBymerge => "EMNIST ByMerge",
+        DatasetKind::EmnistDigits => "EMNIST Digits",
+        DatasetKind::EmnistLetters => "EMNIST Letters",
+        DatasetKind::EmnistMnist => "EMNIST MNIST",
         DatasetKind::Cifar10 => "CIFAR-10",
         DatasetKind::Cifar100 => "CIFAR-100",
         DatasetKind::Folder => "a folder of pictures",
