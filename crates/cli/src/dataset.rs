@@ -15,7 +15,7 @@ use crate::progress::{bar, shows_bars};
 use crate::typed::Mistyped;
 
 /// Load a data set and tell how many pictures were left out, and which. The bar appears once the first
-/// picture of a folder is decoded.
+/// picture of a folder or an archive is decoded.
 pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Dataset, DataError> {
     let shown = OnceLock::<ProgressBar>::new();
     let is_shown = shows_bars(quiet);
@@ -113,7 +113,7 @@ fn report_skipped(dataset: &Dataset) {
     }
 }
 
-/// Say what lies in a folder and is not read; what may have been meant as a picture is a warning.
+/// Say what lies in a folder or an archive and is not read; what may have been meant as a picture is a warning.
 fn report_passed_over(all: &[PassedOver], quiet: bool) {
     let those = |is_meant: bool| {
         let some = all.iter().filter(|over| over.is_meant == is_meant);
@@ -135,15 +135,19 @@ fn report_passed_over(all: &[PassedOver], quiet: bool) {
     }
 }
 
-/// Say which folders are classes.
+/// Say which classes there are.
 fn report_classes(config: &DataConfig, names: &[String], quiet: bool) {
     const SHOWN: usize = 20;
     if let [only] = names {
-        let dir = config.dir.as_deref().unwrap_or(Path::new("")).join(only);
-        tracing::warn!(
-            "all pictures are of one class, {only}; if the folders in it are the classes, take --data-dir {}",
-            dir.display()
-        );
+        let folder = config.dir.as_ref().map(|dir| dir.join(only));
+        let advice = match folder.filter(|folder| folder.is_dir()) {
+            Some(folder) => format!(
+                "; if the folders in it are the classes, take --data-dir {}",
+                folder.display()
+            ),
+            None => String::new(),
+        };
+        tracing::warn!("all pictures are of one class, {only}{advice}");
     } else if !names.is_empty() && !quiet {
         let shown = names[..names.len().min(SHOWN)].join(", ");
         let more = names.len().saturating_sub(SHOWN);

@@ -20,8 +20,8 @@ const MOST_SHIFT: usize = 64;
 pub struct DataConfig {
     /// Where the images come from.
     pub dataset: DatasetKind,
-    /// Folder that holds the files, for `cifar10` and `cifar100` also their archive; unused by
-    /// `digits` and `shapes`.
+    /// Folder that holds the files, for `folder`, `cifar10` and `cifar100` also a tar archive of them;
+    /// unused by `digits` and `shapes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
     /// Side of the images in pixels. 0: 28 for `digits`, 64 for `shapes`, the first picture's size
@@ -96,7 +96,7 @@ impl DataConfig {
     }
 
     /// Shape of the images that this configuration gives where the files do not decide: those of a
-    /// folder are taken for 32×32 unless `image_size` says otherwise.
+    /// folder or an archive are taken for 32×32 unless `image_size` says otherwise.
     pub fn native_shape(&self) -> ImageShape {
         let native = self.dataset.native_shape();
         let unless_zero = |asked: usize, native: usize| if asked == 0 { native } else { asked };
@@ -139,11 +139,16 @@ impl DataConfig {
         }
     }
 
+    /// The folder or archive to read, which must be given.
+    pub(crate) fn given_dir(&self) -> Result<&Path, DataError> {
+        self.dir.as_deref().ok_or(DataError::NoDirGiven {
+            dataset: self.dataset,
+        })
+    }
+
     /// The folder or archive to read, which must be given and exist.
     pub(crate) fn existing_path(&self) -> Result<&Path, DataError> {
-        let path = self.dir.as_deref().ok_or(DataError::NoDirGiven {
-            dataset: self.dataset,
-        })?;
+        let path = self.given_dir()?;
         if path.exists() {
             Ok(path)
         } else {

@@ -16,7 +16,7 @@ pub struct Dataset {
     pub test_problem: Option<String>,
     /// Pictures that could not be decoded and were left out (`data.skip_bad`), in order.
     pub skipped: Vec<PathBuf>,
-    /// What lies in the folder and was not read.
+    /// What lies in the folder or the archive and was not read.
     pub passed_over: Vec<PassedOver>,
 }
 

@@ -89,9 +89,9 @@ pub enum DataError {
         /// The dataset asked for.
         dataset: DatasetKind,
     },
-    /// A file that should be a gzipped tar archive cannot be unpacked.
+    /// A file that should be a tar archive cannot be unpacked.
     #[error(
-        "{} is no .tar.gz archive, or a damaged one: download it again, or set `data.dir` to a folder",
+        "{} is no tar archive, or a damaged one: download it again, or set `data.dir` to a folder",
         path.display()
     )]
     BadArchive {
@@ -99,6 +99,37 @@ pub enum DataError {
         path: PathBuf,
         /// What the decompressor or the unpacker said.
         source: io::Error,
+    },
+    /// A member of an archive has a name that no file in a folder has.
+    #[error(
+        "the name of member {} of {} {problem}: pack the files again, by their names in one folder",
+        member.display(), archive.display()
+    )]
+    BadMember {
+        /// The archive.
+        archive: PathBuf,
+        /// The name.
+        member: PathBuf,
+        /// What is wrong with the name.
+        problem: &'static str,
+    },
+    /// The text beside a picture does not tell its class.
+    #[error(
+        "{} holds no label: it must be one line of text, the number or the name of a class",
+        path.display()
+    )]
+    NotALabel {
+        /// The file, in its archive.
+        path: PathBuf,
+    },
+    /// Some pictures in an archive have labels, and some have none.
+    #[error(
+        "{} has no label, as other pictures have: add its .cls file or the `label` of its .json file, or remove those of the others",
+        path.display()
+    )]
+    NoLabel {
+        /// The first picture without a label, in its archive.
+        path: PathBuf,
     },
     /// A file of records is empty, or its last record is incomplete.
     #[error(
@@ -247,6 +278,19 @@ pub enum DataError {
         /// The first picture that lies beside them.
         picture: Option<PathBuf>,
     },
+    /// Archives in a folder may be of splits or not.
+    #[error(
+        "{} holds archives of splits ({}, …) and {}",
+        path.display(), below(named, path), beside_shards(other.as_deref(), path)
+    )]
+    AmbiguousShards {
+        /// The folder.
+        path: PathBuf,
+        /// The first archive with the name of a split.
+        named: PathBuf,
+        /// The first one without.
+        other: Option<PathBuf>,
+    },
     /// A class folder is a data set with splits of its own.
     #[error("{} holds pictures to train on and held-out ones: set `data.dir` to it", path.display())]
     NestedSplits {
@@ -255,11 +299,11 @@ pub enum DataError {
     },
     /// The test images have other classes than the training images.
     #[error(
-        "{} has class folders [{}] but the training images have [{}]: use the same names",
+        "{} has the classes [{}] but the training images have [{}]: use the same names",
         path.display(), test.join(", "), train.join(", ")
     )]
     ClassesDiffer {
-        /// Folder of the test images.
+        /// Folder or archive of the test images.
         path: PathBuf,
         /// Its classes.
         test: Vec<String>,
@@ -312,6 +356,22 @@ fn beside_splits(others: &[String], picture: Option<&Path>) -> String {
         " and beside them {}: move that elsewhere, or set `data.dir` to one of the folders",
         beside.join(", ")
     )
+}
+
+/// What is wrong with archives of splits, and what to do.
+fn beside_shards(other: Option<&Path>, dir: &Path) -> String {
+    match other {
+        Some(other) => format!(
+            "beside them {}: name all of them train-… or test-…, or move others elsewhere",
+            below(other, dir)
+        ),
+        None => "none to train on: name those train-…, or set `data.dir` to one of them".to_owned(),
+    }
+}
+
+/// A path as seen from a folder above it.
+fn below(path: &Path, dir: &Path) -> String {
+    path.strip_prefix(dir).unwrap_or(path).display().to_string()
 }
 
 fn looks_like(kinds: &[DatasetKind]) -> String {

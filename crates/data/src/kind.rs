@@ -37,7 +37,7 @@ pub enum DatasetKind {
     Cifar10,
     /// The binary version of CIFAR-100 in `dir`, with its 100 fine classes.
     Cifar100,
-    /// Any folder of pictures in `dir`.
+    /// Any pictures in `dir`, a folder or a tar archive.
     Folder,
 }
 

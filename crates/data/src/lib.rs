@@ -20,8 +20,9 @@
 //! # Reading order
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
 //! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar` and `folder` read
-//! files) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller), `handwriting` (characters on
-//! paper) → `batches` and `order` (what a training step sees); `duplicates` tells images that come more than once; `error` says why there are no images.
+//! files and archives) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller),
+//! `handwriting` (characters on paper) → `batches` and `order` (what a training step sees); `duplicates` tells images
+//! that come more than once; `error` says why there are no images.
 //!
 //! What a byte is as a pixel and a colour as a grey stands in `ebm_core::pixels`.
 

@@ -20,95 +20,116 @@ use crate::resize::resize;
 /// # Errors
 /// Where the file is missing or no picture.
 pub fn decode_picture(path: &Path, shape: ImageShape) -> Result<Vec<u8>, DataError> {
-    decode(path, shape).map_err(|cause| DataError::NotAPicture {
+    let decoded = fs::read(path)
+        .map_err(ImageError::from)
+        .and_then(|bytes| Encoded::new(&bytes, path).decode(shape));
+    decoded.map_err(|cause| DataError::NotAPicture {
         path: path.into(),
         cause,
     })
 }
 
-/// Width and height, from the header alone.
-pub(crate) fn dimensions(path: &Path) -> Result<(u32, u32), ImageError> {
-    ImageReader::open(path)?
-        .with_guessed_format()?
-        .into_dimensions()
-}
-
-/// The picture's centre square at `shape`, a square, as `[c, h, w]`: turned as its EXIF
-/// orientation says, transparency composited over black, resized, then for one channel made grey.
-/// Of an animation, the first frame.
-pub(crate) fn decode(path: &Path, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
-    let picture = over_black(centre_square(read(path)?));
-    let picture = resize(&picture, shape.width, shape.height);
-    Ok(planes_of(&picture, shape.channels))
-}
-
-/// Squares of `shape` at random places of the picture, drawn from `rng`, one `[c, h, w]` after another; else as
-/// [`decode`].
-pub(crate) fn cut(
+/// The picture in the file, turned as its EXIF orientation says, and its colour profile.
+pub(crate) fn read_with_profile(
     path: &Path,
-    shape: ImageShape,
-    num: usize,
-    rng: &mut impl Rng,
-) -> Result<Vec<u8>, ImageError> {
-    let picture = over_black(read(path)?);
-    let (width, height) = picture.dimensions();
-    let side = shape.width as u32;
-    if width.min(height) < side {
-        let problem = format!("it is {width} by {height}, too small for squares of {side}");
-        return Err(unfit(problem));
-    }
-    let mut pixels = Vec::with_capacity(num * shape.pixels());
-    for _ in 0..num {
-        let [left, top] = [width, height].map(|length| rng.random_range(0..=length - side));
-        let square = imageops::crop_imm(&picture, left, top, side, side).to_image();
-        pixels.extend(planes_of(&square, shape.channels));
-    }
-    Ok(pixels)
-}
-
-/// The picture in the file, turned as its EXIF orientation says.
-fn read(path: &Path) -> Result<DynamicImage, ImageError> {
-    Ok(read_with_profile(path)?.0)
+) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
+    Encoded::new(&fs::read(path)?, path).read_with_profile()
 }
 
 /// The most pixels that a picture may have: a gigabyte of floats a channel.
 const MOST_PIXELS: u64 = 1 << 28;
 
-/// The picture in the file, turned as its EXIF orientation says, and its colour profile.
-pub(crate) fn read_with_profile(
-    path: &Path,
-) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
-    let bytes = fs::read(path)?;
-    let mut reader = ImageReader::new(Cursor::new(&bytes));
-    // The content decides the format, as extensions lie; of TGA it does not tell.
-    if let Ok(named) = ImageFormat::from_path(path) {
-        reader.set_format(named);
+/// A picture as it lies in a file or in an archive.
+#[derive(Clone, Copy)]
+pub(crate) struct Encoded<'a> {
+    bytes: &'a [u8],
+    /// Tells the format where the bytes do not.
+    name: &'a Path,
+}
+
+impl<'a> Encoded<'a> {
+    /// The content of a file of this name.
+    pub fn new(bytes: &'a [u8], name: &'a Path) -> Self {
+        Self { bytes, name }
     }
-    let reader = reader.with_guessed_format()?;
-    if reader.format() == Some(ImageFormat::Jpeg) && is_cut_jpeg(&bytes) {
-        // Its decoder makes the rest up.
-        let problem = "the file is cut short";
-        return Err(ImageError::Decoding(DecodingError::new(
-            ImageFormat::Jpeg.into(),
-            problem,
-        )));
+
+    /// Width and height, from the header alone.
+    pub fn dimensions(self) -> Result<(u32, u32), ImageError> {
+        self.reader()?.into_dimensions()
     }
-    let mut decoder = reader.into_decoder()?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(unfit(format!(
-            "it is {width} by {height}: pictures of more than {MOST_PIXELS} pixels are not read"
-        )));
+
+    /// The picture's centre square at `shape`, a square, as `[c, h, w]`: turned as its EXIF
+    /// orientation says, transparency composited over black, resized, then for one channel made grey.
+    /// Of an animation, the first frame.
+    pub fn decode(self, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
+        let (picture, _) = self.read_with_profile()?;
+        let picture = over_black(centre_square(picture));
+        let picture = resize(&picture, shape.width, shape.height);
+        Ok(planes_of(&picture, shape.channels))
     }
-    let orientation = decoder.orientation()?;
-    let profile = decoder.icc_profile()?;
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok((picture, profile))
+
+    /// Squares of `shape` at random places of the picture, drawn from `rng`, one `[c, h, w]` after another; else
+    /// as [`decode`](Self::decode).
+    pub fn cut(
+        self,
+        shape: ImageShape,
+        num: usize,
+        rng: &mut impl Rng,
+    ) -> Result<Vec<u8>, ImageError> {
+        let (picture, _) = self.read_with_profile()?;
+        let picture = over_black(picture);
+        let (width, height) = picture.dimensions();
+        let side = shape.width as u32;
+        if width.min(height) < side {
+            let problem = format!("it is {width} by {height}, too small for squares of {side}");
+            return Err(unfit(problem));
+        }
+        let mut pixels = Vec::with_capacity(num * shape.pixels());
+        for _ in 0..num {
+            let [left, top] = [width, height].map(|length| rng.random_range(0..=length - side));
+            let square = imageops::crop_imm(&picture, left, top, side, side).to_image();
+            pixels.extend(planes_of(&square, shape.channels));
+        }
+        Ok(pixels)
+    }
+
+    /// The picture, turned as its EXIF orientation says, and its colour profile.
+    fn read_with_profile(self) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
+        let reader = self.reader()?;
+        if reader.format() == Some(ImageFormat::Jpeg) && is_cut_jpeg(self.bytes) {
+            // Its decoder makes the rest up.
+            let problem = "the file is cut short";
+            return Err(ImageError::Decoding(DecodingError::new(
+                ImageFormat::Jpeg.into(),
+                problem,
+            )));
+        }
+        let mut decoder = reader.into_decoder()?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > MOST_PIXELS {
+            return Err(unfit(format!(
+                "it is {width} by {height}: pictures of more than {MOST_PIXELS} pixels are not read"
+            )));
+        }
+        let orientation = decoder.orientation()?;
+        let profile = decoder.icc_profile()?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok((picture, profile))
+    }
+
+    /// A reader of the format that the content tells, as extensions lie; of TGA it does not tell.
+    fn reader(self) -> io::Result<ImageReader<Cursor<&'a [u8]>>> {
+        let mut reader = ImageReader::new(Cursor::new(self.bytes));
+        if let Ok(named) = ImageFormat::from_path(self.name) {
+            reader.set_format(named);
+        }
+        reader.with_guessed_format()
+    }
 }
 
 /// A picture that cannot be used, for a reason of ours.
-fn unfit(problem: String) -> ImageError {
+pub(crate) fn unfit(problem: String) -> ImageError {
     ImageError::IoError(io::Error::other(problem))
 }
 
@@ -194,6 +215,15 @@ mod tests {
         ImageShape::new(channels, side, side)
     }
 
+    fn decode(path: &Path, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
+        Encoded::new(&fs::read(path).unwrap(), path).decode(shape)
+    }
+
+    fn cut(path: &Path, side: usize, num: usize) -> Result<Vec<u8>, ImageError> {
+        let mut rng = SmallRng::seed_from_u64(0);
+        Encoded::new(&fs::read(path).unwrap(), path).cut(shape(1, side), num, &mut rng)
+    }
+
     #[test]
     fn colours_become_planes_in_rows_of_the_centre_square() {
         let dir = tempfile::tempdir().unwrap();
@@ -206,7 +236,8 @@ mod tests {
             decode(&path, shape(3, 2)).unwrap(),
             [1, 2, 1, 2, 10, 10, 11, 11, 20, 20, 20, 20]
         );
-        assert_eq!(dimensions(&path).unwrap(), (4, 2));
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(Encoded::new(&bytes, &path).dimensions().unwrap(), (4, 2));
     }
 
     #[test]
@@ -216,8 +247,7 @@ mod tests {
         RgbImage::from_fn(5, 4, |x, y| Rgb([(10 * y + x) as u8; 3]))
             .save(&path)
             .unwrap();
-        let mut rng = SmallRng::seed_from_u64(0);
-        let squares = cut(&path, shape(1, 3), 100, &mut rng).unwrap();
+        let squares = cut(&path, 3, 100).unwrap();
         assert_eq!(squares.len(), 900);
         let mut corners = BTreeSet::new();
         for square in squares.chunks(9) {
@@ -229,7 +259,7 @@ mod tests {
         // Each of six places is missed with probability (5/6)¹⁰⁰.
         assert_eq!(corners, BTreeSet::from([0, 1, 2, 10, 11, 12]));
 
-        let error = cut(&path, shape(1, 5), 1, &mut rng).unwrap_err();
+        let error = cut(&path, 5, 1).unwrap_err();
         let message = error.to_string();
         assert!(
             message.contains("it is 5 by 4, too small for squares of 5"),

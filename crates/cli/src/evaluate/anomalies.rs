@@ -44,7 +44,7 @@ impl FromStr for Against {
             name.ok().filter(|kind| *kind != DatasetKind::Folder)
         };
         let folder = Self::Data(DatasetKind::Folder, Some(text.into()));
-        if let Some((name, dir)) = text.split_once('=').filter(|_| !Path::new(text).is_dir()) {
+        if let Some((name, dir)) = text.split_once('=').filter(|_| !Path::new(text).exists()) {
             let kind = kind(name).ok_or_else(|| format!("there is no data set `{name}`"))?;
             return Ok(Self::Data(kind, Some(dir.into())));
         }
@@ -52,11 +52,11 @@ impl FromStr for Against {
             Some(kind) if kind.is_drawn() => Ok(Self::Data(kind, None)),
             Some(kind) => Err(format!("say where its files are: {kind}=DIR")),
             // A path that is nowhere is told so when it is read.
-            None if text.contains(is_separator) || Path::new(text).is_dir() => Ok(folder),
+            None if text.contains(is_separator) || Path::new(text).exists() => Ok(folder),
             None => {
                 let made = Anomaly::ALL.map(Anomaly::name).join(", ");
                 Err(format!(
-                    "not one of {made}, {LEFT_OUT}, digits, shapes, no data set as NAME=DIR, and no folder"
+                    "not one of {made}, {LEFT_OUT}, digits, shapes, no data set as NAME=DIR, and no folder or archive"
                 ))
             }
         }

@@ -85,7 +85,7 @@ fn problems_of_test_pictures_do_not_keep_a_run_from_training() {
     assert!(done.stderr.contains(fragment), "{}", done.stderr);
     scratch
         .line("energy run --data test")
-        .fails_saying(&["has class folders [b]"]);
+        .fails_saying(&["has the classes [b]"]);
 }
 
 #[test]

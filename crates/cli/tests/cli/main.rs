@@ -1,6 +1,7 @@
 //! Drive the `ebm` binary as its users do: every command, every kind of bad input, stopping,
 //! killing and resuming. One program, so that it is linked once.
 
+mod archives;
 mod bad_checkpoint;
 mod bad_config;
 mod bad_data;

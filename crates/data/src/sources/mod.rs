@@ -23,7 +23,7 @@ pub fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError> {
     load_with(config, seed, &|_| {})
 }
 
-/// [`load`], telling `report` of every picture of a folder that has been decoded, well or badly: one
+/// [`load`], telling `report` of every picture of a folder or an archive that has been decoded, well or badly: one
 /// call at a time, from any thread, `done` counting from 1 to `total`. Other sources take moments and
 /// report nothing.
 ///
@@ -70,10 +70,11 @@ pub fn load_with(
     }
 }
 
-/// How many images [`load`] holds at most, of both splits: counted in a folder, as published for the data sets of files.
+/// How many images [`load`] holds at most, of both splits: counted in a folder or an archive, as published for the data
+/// sets of files.
 ///
 /// # Errors
-/// Where a folder is missing or cannot be read.
+/// Where a folder or an archive is missing or cannot be read.
 pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
     Ok(match config.dataset {
         DatasetKind::Digits | DatasetKind::Shapes => {
@@ -87,7 +88,7 @@ pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
         DatasetKind::EmnistByclass | DatasetKind::EmnistBymerge => 814_255,
         DatasetKind::Cifar10 | DatasetKind::Cifar100 => 60_000,
         DatasetKind::Folder => {
-            let pictures = pictures_below(config.existing_dir()?)?.len() as u64;
+            let pictures = folder::count(config.given_dir()?)? as u64;
             pictures.saturating_mul(config.crops.max(1) as u64)
         }
     })

@@ -55,6 +55,7 @@ fn names_in(path: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::folder::packed;
 
     #[test]
     fn a_folder_is_known_by_the_names_of_its_files() {
@@ -83,5 +84,21 @@ mod tests {
             assert_eq!(kinds_in(dir.path()), expected, "{file}");
         }
         assert_eq!(kinds_in(Path::new("/no/such/place")), []);
+    }
+
+    #[test]
+    fn an_archive_is_known_by_the_pictures_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("holiday.tar");
+        for (file, expected) in [
+            ("beach.jpg", vec![DatasetKind::Folder]),
+            ("thesis.tex", vec![]),
+        ] {
+            std::fs::write(&path, packed(&[(file, b"")])).unwrap();
+            assert_eq!(kinds_in(&path), expected, "{file}");
+            assert_eq!(kinds_in(dir.path()), expected, "{file}");
+        }
+        std::fs::write(&path, "no archive").unwrap();
+        assert_eq!(kinds_in(&path), []);
     }
 }

@@ -169,7 +169,7 @@ pub(super) mod tests {
         for bytes in [cut, &flipped, &gzip(b"no tar"), b"no gzip", b""] {
             assert_eq!(
                 read(bytes).unwrap_err(),
-                "some.tgz is no .tar.gz archive, or a damaged one: download it again, \
+                "some.tgz is no tar archive, or a damaged one: download it again, \
                  or set `data.dir` to a folder"
             );
         }

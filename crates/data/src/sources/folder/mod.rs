@@ -1,45 +1,58 @@
-//! Read any folder of pictures.
+//! Read any folder of pictures, on a disk or in an archive.
+//!
+//! Reading order: `find` (what `data.dir` may mean) → `tree` (classes and splits, from folders) over `walk`, which goes
+//! through `disk` or `archive` by the same `rules`; `shards` (many archives) → `source` and `progress` (decoding).
 
+mod archive;
+mod disk;
+mod find;
 mod progress;
+mod rules;
+mod shards;
+mod source;
 mod tree;
 mod walk;
 
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
-use rayon::prelude::*;
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::images::Images;
-use crate::picture::{cut, decode, dimensions};
+use crate::picture::Encoded;
 
+use find::{Found, find};
 use progress::Progress;
-use tree::{Scanned, Tree, scan};
+use source::Source;
+use tree::{Splits, Tree};
 
+#[cfg(test)]
+pub(super) use archive::tests::packed;
+pub(super) use find::count;
+
+pub use disk::{is_picture, pictures_below};
 pub use progress::Decoded;
-pub use tree::pictures_below;
-pub use walk::is_picture;
 
-/// Whether a folder has pictures in it or in its sub-folders.
-pub(super) fn holds_pictures(dir: &std::path::Path) -> bool {
-    scan(dir).is_ok()
+/// Whether a folder or an archive has pictures in it or in its sub-folders.
+pub(super) fn holds_pictures(path: &Path) -> bool {
+    find(path).is_ok()
 }
 
-/// Reads the splits in `config.dir`, or the whole folder as training images.
+/// Reads the splits in `config.dir`, or the whole folder or archive as training images.
 pub(super) fn load(
     config: &DataConfig,
     report: &(dyn Fn(Decoded) + Sync),
 ) -> Result<Dataset, DataError> {
-    let dir = config.existing_dir()?;
+    let dir = config.given_dir()?;
     let channels = config.rgb_or_grey()?;
-    let Scanned {
-        train,
-        test,
+    let Found {
+        splits: Splits { train, test },
         passed_over,
-    } = scan(dir)?;
+        source,
+    } = find(dir)?;
     let side = if config.image_size == 0 {
         if config.crops > 0 {
             return Err(DataError::BadSetting {
@@ -48,7 +61,7 @@ pub(super) fn load(
                 remedy: "`data.crops` cuts squares of that size from the pictures: set it",
             });
         }
-        native_side(&train)?
+        native_side(&source, &train)?
     } else {
         config.image_size
     };
@@ -57,6 +70,7 @@ pub(super) fn load(
         _ => 0,
     };
     let mut reader = Reader {
+        source: &source,
         shape: ImageShape::new(channels, side, side),
         crops: config.crops,
         skip_bad: config.skip_bad,
@@ -78,24 +92,27 @@ pub(super) fn load(
 const LARGEST_NATIVE_SIDE: u32 = 128;
 
 /// Side of the first readable picture, which must be square and small.
-fn native_side(tree: &Tree) -> Result<usize, DataError> {
-    let readable = |(path, _): &(PathBuf, u32)| Some((path.clone(), dimensions(path).ok()?));
-    match tree.pictures.iter().find_map(readable) {
-        Some((path, (width, height))) if width != height || width > LARGEST_NATIVE_SIDE => {
-            Err(DataError::SizeNeeded {
-                path,
-                width,
-                height,
-            })
+fn native_side(source: &Source, tree: &Tree) -> Result<usize, DataError> {
+    for (path, _) in &tree.pictures {
+        match source.dimensions(path)? {
+            None => {}
+            Some((width, height)) if width != height || width > LARGEST_NATIVE_SIDE => {
+                return Err(DataError::SizeNeeded {
+                    path: path.clone(),
+                    width,
+                    height,
+                });
+            }
+            Some((side, _)) => return Ok(side as usize),
         }
-        Some((_, (side, _))) => Ok(side as usize),
-        // Any size will do: decoding them reports that all pictures are bad.
-        None => Ok(1),
     }
+    // Any size will do: decoding them reports that all pictures are bad.
+    Ok(1)
 }
 
 /// Decodes the pictures of one split after another.
 struct Reader<'a> {
+    source: &'a Source,
     shape: ImageShape,
     /// Squares to cut from a picture; 0 for its centre square, resized.
     crops: usize,
@@ -109,18 +126,15 @@ impl Reader<'_> {
     /// The images of one split. The first picture that cannot be decoded is an error, or with
     /// `skip_bad` all of them go to `skipped`.
     fn read(&mut self, tree: Tree) -> Result<Images, DataError> {
-        let (shape, crops, progress) = (self.shape, self.crops, &self.progress);
+        let (shape, crops) = (self.shape, self.crops);
         let places = NoiseKey::new(0, Stream::DataCrop, 0);
-        let pictures = tree.pictures.par_iter().enumerate();
-        let decoded = pictures.map(|(index, (path, _))| {
-            let picture = match crops {
-                0 => decode(path, shape),
-                num => cut(path, shape, num, &mut PhiloxRng::new(places, index as u32)),
-            };
-            progress.advance();
-            picture
-        });
-        let decoded: Vec<_> = decoded.collect();
+        let decode = |index: usize, picture: Encoded<'_>| match crops {
+            0 => picture.decode(shape),
+            num => picture.cut(shape, num, &mut PhiloxRng::new(places, index as u32)),
+        };
+        let decoded = self
+            .source
+            .decode(&tree.pictures, &self.progress, &decode)?;
         let num_pictures = decoded.len();
         let num_bad = decoded.iter().filter(|picture| picture.is_err()).count();
         let num_good = num_pictures - num_bad;
@@ -163,7 +177,6 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
     use std::sync::Mutex;
 
     use image::{Rgb, RgbImage};

@@ -1,45 +1,52 @@
-//! Find the pictures of a folder: its sub-folders are classes, or the splits `train` and `test`.
+//! Sort the pictures of a folder: its sub-folders are classes, or the splits `train` and `test`.
 
 use std::path::{Path, PathBuf};
 
-use super::walk::{Listing, Walk, name_of};
-use crate::dataset::PassedOver;
+use super::rules::name_of;
+use super::walk::{Listing, Store, Walk};
 use crate::error::DataError;
 
-/// Pictures of one split, still on disk.
+/// What to do where there is no picture.
+pub(super) const NEEDS_PICTURES: &str = "set `data.dir` to a folder or a tar archive of PNG, JPEG, WebP, BMP, GIF, \
+                                         TIFF, TGA or PNM pictures";
+
+/// Pictures of one split, not yet read.
 #[derive(Debug)]
 pub(super) struct Tree {
     /// The split's folder.
     pub root: PathBuf,
-    /// Sub-folders that hold pictures, in order; empty if the pictures lie in `root` itself.
+    /// Names of the classes, in order; empty if the pictures have none.
     pub class_names: Vec<String>,
     /// Path and class of each picture, in order.
     pub pictures: Vec<(PathBuf, u32)>,
 }
 
-/// What a folder holds.
+/// The splits of a data set.
 #[derive(Debug)]
-pub(super) struct Scanned {
+pub(super) struct Splits {
     /// What to train on.
     pub train: Tree,
-    /// Held-out pictures, where there is a folder for them, or what is wrong with it.
+    /// Held-out pictures, where there are some, or what is wrong with them.
     pub test: Result<Option<Tree>, DataError>,
-    /// What lies in the folder and is not read.
-    pub passed_over: Vec<PassedOver>,
 }
 
-/// What the pictures of a folder are for, by its name.
+/// What pictures are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Split {
+pub(super) enum Split {
     Train,
     Test,
     Validation,
 }
 
 impl Split {
-    /// The names in use, in any case.
+    /// The split of a folder, by its name.
     fn of(folder: &Path) -> Option<Self> {
-        match name_of(folder).to_lowercase().as_str() {
+        Self::named(&name_of(folder))
+    }
+
+    /// The names in use, in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        match name.to_lowercase().as_str() {
             "train" | "training" => Some(Self::Train),
             "test" | "testing" => Some(Self::Test),
             "val" | "valid" | "validation" => Some(Self::Validation),
@@ -49,31 +56,34 @@ impl Split {
 }
 
 /// The pictures below `dir`: training, and test if its sub-folders are splits, in one of their usual names. Pictures
-/// to validate with stand in for missing test pictures and are otherwise left out.
+/// to validate with stand in for missing test pictures and are otherwise left out. `tree_of` gives the pictures of a
+/// split's folder, or of the only one, with their classes.
 ///
 /// # Errors
 /// Where a folder cannot be read, holds no picture, or could be meant in two ways.
-pub(super) fn scan(dir: &Path) -> Result<Scanned, DataError> {
-    let mut walk = Walk::new(dir)?;
-    let (train, test) = match splits(&mut walk, dir)? {
-        None => (scan_tree(&mut walk, dir)?, Ok(None)),
-        Some((train, held_out)) => {
-            let train = scan_tree(&mut walk, &train)?;
-            let test = held_out
-                .map(|held_out| scan_tree(&mut walk, &held_out)?.with_classes_of(&train))
-                .transpose();
-            (train, test)
-        }
+pub(super) fn scan<S: Store>(
+    walk: &mut Walk<S>,
+    dir: &Path,
+    tree_of: impl Fn(&mut Walk<S>, &Path) -> Result<Tree, DataError>,
+) -> Result<Splits, DataError> {
+    let Some((train, held_out)) = splits(walk, dir)? else {
+        return Ok(Splits {
+            train: tree_of(walk, dir)?,
+            test: Ok(None),
+        });
     };
-    Ok(Scanned {
-        train,
-        test,
-        passed_over: walk.passed_over(),
-    })
+    let train = tree_of(walk, &train)?;
+    let test = held_out
+        .map(|held_out| tree_of(walk, &held_out)?.with_classes_of(&train))
+        .transpose();
+    Ok(Splits { train, test })
 }
 
 /// The folders of pictures to train on and of held-out ones, where the sub-folders of `dir` are such.
-fn splits(walk: &mut Walk, dir: &Path) -> Result<Option<(PathBuf, Option<PathBuf>)>, DataError> {
+fn splits<S: Store>(
+    walk: &mut Walk<S>,
+    dir: &Path,
+) -> Result<Option<(PathBuf, Option<PathBuf>)>, DataError> {
     let Listing { folders, pictures } = walk.list(dir)?;
     let (named, others): (Vec<_>, Vec<_>) = folders
         .into_iter()
@@ -118,7 +128,10 @@ fn splits(walk: &mut Walk, dir: &Path) -> Result<Option<(PathBuf, Option<PathBuf
 }
 
 /// Whether any of these folders has folders of pictures in it.
-fn has_folders_of_pictures(walk: &mut Walk, folders: &[PathBuf]) -> Result<bool, DataError> {
+fn has_folders_of_pictures<S: Store>(
+    walk: &mut Walk<S>,
+    folders: &[PathBuf],
+) -> Result<bool, DataError> {
     for folder in folders {
         for inner in walk.list(folder)?.folders {
             if !walk.pictures_below(&inner)?.is_empty() {
@@ -130,7 +143,10 @@ fn has_folders_of_pictures(walk: &mut Walk, folders: &[PathBuf]) -> Result<bool,
 }
 
 /// The pictures of one split: directly in `root`, or below its class folders.
-fn scan_tree(walk: &mut Walk, root: &Path) -> Result<Tree, DataError> {
+///
+/// # Errors
+/// Where a folder cannot be read, or there are pictures in both or in neither.
+pub(super) fn class_folders<S: Store>(walk: &mut Walk<S>, root: &Path) -> Result<Tree, DataError> {
     let Listing { folders, pictures } = walk.list(root)?;
     let mut tree = Tree {
         root: root.into(),
@@ -161,14 +177,14 @@ fn scan_tree(walk: &mut Walk, root: &Path) -> Result<Tree, DataError> {
     if tree.pictures.is_empty() {
         return Err(DataError::NoImages {
             path: root.into(),
-            remedy: "set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF, TGA or PNM pictures",
+            remedy: NEEDS_PICTURES,
         });
     }
     Ok(tree)
 }
 
 /// Refuse a class whose folders are splits: the data set lies one folder deeper.
-fn refuse_splits_in(walk: &mut Walk, class: &Path) -> Result<(), DataError> {
+fn refuse_splits_in<S: Store>(walk: &mut Walk<S>, class: &Path) -> Result<(), DataError> {
     let folders = walk.list(class)?.folders;
     let of = |split| {
         folders
@@ -183,7 +199,7 @@ fn refuse_splits_in(walk: &mut Walk, class: &Path) -> Result<(), DataError> {
 
 impl Tree {
     /// The same pictures with the class numbers of `train`.
-    fn with_classes_of(mut self, train: &Self) -> Result<Self, DataError> {
+    pub fn with_classes_of(mut self, train: &Self) -> Result<Self, DataError> {
         let class_of = |name: &String| train.class_names.iter().position(|other| other == name);
         let classes: Option<Vec<usize>> = self.class_names.iter().map(class_of).collect();
         let same_kind = self.class_names.is_empty() == train.class_names.is_empty();
@@ -202,14 +218,6 @@ impl Tree {
         self.class_names.clone_from(&train.class_names);
         Ok(self)
     }
-}
-
-/// All pictures at any depth below a folder, in order; hidden ones are ignored.
-///
-/// # Errors
-/// Where a folder cannot be read.
-pub fn pictures_below(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
-    Walk::new(dir)?.pictures_below(dir)
 }
 
 #[cfg(test)]
@@ -234,7 +242,9 @@ mod tests {
             let pictures = tree.pictures.into_iter().map(relative).collect();
             (tree.class_names, pictures)
         };
-        let both = scan(dir.path()).and_then(|scanned| Ok((scanned.train, scanned.test?)));
+        let mut walk = Walk::on_disk(dir.path()).unwrap();
+        let both = scan(&mut walk, dir.path(), class_folders)
+            .and_then(|splits| Ok((splits.train, splits.test?)));
         match both {
             Ok((train, test)) => Ok((listing(train), test.map(listing))),
             Err(error) => {
@@ -369,8 +379,8 @@ mod tests {
     fn refuses_a_folder_without_pictures() {
         assert_eq!(
             scan_files(&["a.txt", "dog/b.md"]).unwrap_err(),
-            "DIR holds no image: set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF, \
-             TGA or PNM pictures"
+            "DIR holds no image: set `data.dir` to a folder or a tar archive of PNG, JPEG, WebP, BMP, GIF, TIFF, TGA \
+             or PNM pictures"
         );
         let message = scan_files(&["train/a.png", "test/b.txt"]).unwrap_err();
         assert!(message.starts_with("DIR/test holds no image"), "{message}");
@@ -380,7 +390,7 @@ mod tests {
     fn refuses_test_classes_that_training_does_not_have() {
         assert_eq!(
             scan_files(&["train/a/1.png", "test/c/2.png"]).unwrap_err(),
-            "DIR/test has class folders [c] but the training images have [a]: use the same names"
+            "DIR/test has the classes [c] but the training images have [a]: use the same names"
         );
         assert!(scan_files(&["train/a/1.png", "test/2.png"]).is_err());
     }

@@ -1,79 +1,34 @@
-//! Walk through folders: which of them are entered, which files are pictures, and what is passed over.
+//! Walk through folders, of a disk or of archives: collect the pictures, and remember what is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 
-use image::{ImageFormat, ImageReader};
-
+use super::rules::Reason;
 use crate::dataset::PassedOver;
 use crate::error::DataError;
 
-/// A file with one of these extensions, in any case, is a picture; others are where their content says so.
-#[rustfmt::skip]
-const EXTENSIONS: [&str; 17] = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "gif", "tif", "tiff", "tga",
-    "pnm", "pbm", "pgm", "ppm", "pam",
-];
+/// Something that lies in a folder.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    Folder,
+    Picture,
+    PassedOver(Reason),
+}
 
-/// Formats of pictures that nothing here decodes, by their extensions.
-#[rustfmt::skip]
-const UNDECODABLE: [&str; 18] = [
-    "heic", "heif", "avif", "jp2", "j2k", "jpx", "jxl", "svg", "psd", "xcf", "dng", "cr2", "cr3", "nef", "arw", "orf",
-    "raf", "rw2",
-];
+/// Folders that can be walked through.
+pub(super) trait Store {
+    /// What lies directly in a folder, without what is hidden; folders and pictures each sorted by path.
+    ///
+    /// # Errors
+    /// Where there is no such folder, or it cannot be read.
+    fn entries(&mut self, dir: &Path) -> Result<Vec<(PathBuf, Entry)>, DataError>;
+}
 
-/// Folders that archivers, file systems and file managers leave behind.
-const OF_OTHER_PROGRAMS: [&str; 6] = [
-    "__MACOSX",
-    "__pycache__",
-    "@eaDir",
-    "lost+found",
-    "$RECYCLE.BIN",
-    "System Volume Information",
-];
-
-/// A walk through a folder. It enters every folder once, however many links lead to it, and remembers what it
-/// passed over.
-pub(super) struct Walk {
-    /// Where it began, without links.
-    root: PathBuf,
-    /// Folders outside of the root, without links, and the link that led to each.
-    entered: BTreeMap<PathBuf, PathBuf>,
-    /// By reason.
+/// A walk through folders, which remembers what it passed over.
+pub(super) struct Walk<S> {
+    store: S,
     passed_over: BTreeMap<Reason, BTreeSet<PathBuf>>,
-}
-
-/// Why something is passed over: what it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Reason {
-    /// Pictures of an extension that are not decoded.
-    Undecodable(String),
-    /// Files of an extension.
-    NoPicture(String),
-    NoExtension,
-    NotRegular,
-    Link,
-    OfOtherProgram,
-    Run,
-}
-
-impl Reason {
-    /// What they are, in the plural.
-    fn what(&self) -> String {
-        match self {
-            Self::Undecodable(extension) => {
-                format!(".{extension} pictures, which this program does not decode")
-            }
-            Self::NoPicture(extension) => format!(".{extension} files"),
-            Self::NoExtension => "files without an extension".to_owned(),
-            Self::NotRegular => "pipes, sockets or devices".to_owned(),
-            Self::Link => "links to folders whose pictures are there already".to_owned(),
-            Self::OfOtherProgram => "folders of other programs".to_owned(),
-            Self::Run => "run directories of this program".to_owned(),
-        }
-    }
 }
 
 /// What is directly in a folder, each sorted by path.
@@ -83,53 +38,62 @@ pub(super) struct Listing {
     pub pictures: Vec<PathBuf>,
 }
 
-impl Walk {
-    /// A walk through `root`.
-    ///
-    /// # Errors
-    /// Where there is no such folder.
-    pub fn new(root: &Path) -> Result<Self, DataError> {
-        Ok(Self {
-            root: real_path(root)?,
-            entered: BTreeMap::new(),
+impl<S> Walk<S> {
+    pub fn through(store: S) -> Self {
+        Self {
+            store,
             passed_over: BTreeMap::new(),
-        })
+        }
     }
 
+    /// The walk going on in another store, with what was passed over until now.
+    pub fn on<T>(self, store: T) -> Walk<T> {
+        Walk {
+            store,
+            passed_over: self.passed_over,
+        }
+    }
+
+    /// Some of the paths that were passed over, sorted, which are so no longer.
+    pub fn take_back(&mut self, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        let mut taken = BTreeSet::new();
+        for paths in self.passed_over.values_mut() {
+            let (wanted, others): (BTreeSet<_>, BTreeSet<_>) = mem::take(paths)
+                .into_iter()
+                .partition(|path| is_wanted(path));
+            *paths = others;
+            taken.extend(wanted);
+        }
+        self.passed_over.retain(|_, paths| !paths.is_empty());
+        taken.into_iter().collect()
+    }
+
+    /// What was passed over until now, by reason.
+    pub fn passed_over(self) -> Vec<PassedOver> {
+        let each = self.passed_over.into_iter();
+        each.map(|(reason, paths)| PassedOver {
+            what: reason.what(),
+            is_meant: matches!(reason, Reason::Undecodable(_)),
+            paths: paths.into_iter().collect(),
+        })
+        .collect()
+    }
+}
+
+impl<S: Store> Walk<S> {
     /// The folders and pictures directly in `dir`; hidden ones are ignored.
     ///
     /// # Errors
     /// Where a folder cannot be read.
     pub fn list(&mut self, dir: &Path) -> Result<Listing, DataError> {
-        let failed = |source| DataError::Read {
-            path: dir.into(),
-            source,
-        };
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(dir).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if !name_of(&path).starts_with('.') {
-                paths.push(path);
-            }
-        }
-        paths.sort_unstable();
         let mut listing = Listing::default();
-        for path in paths {
-            let reason = if path.is_dir() {
-                let reason = self.why_not_entered(&path)?;
-                if reason.is_none() {
-                    listing.folders.push(path.clone());
+        for (path, entry) in self.store.entries(dir)? {
+            match entry {
+                Entry::Folder => listing.folders.push(path),
+                Entry::Picture => listing.pictures.push(path),
+                Entry::PassedOver(reason) => {
+                    self.passed_over.entry(reason).or_default().insert(path);
                 }
-                reason
-            } else {
-                let reason = why_no_picture(&path);
-                if reason.is_none() {
-                    listing.pictures.push(path.clone());
-                }
-                reason
-            };
-            if let Some(reason) = reason {
-                self.passed_over.entry(reason).or_default().insert(path);
             }
         }
         Ok(listing)
@@ -148,243 +112,5 @@ impl Walk {
             pictures.extend(self.pictures_below(&folder)?);
         }
         Ok(pictures)
-    }
-
-    /// What was passed over until now, by reason.
-    pub fn passed_over(self) -> Vec<PassedOver> {
-        let each = self.passed_over.into_iter();
-        each.map(|(reason, paths)| PassedOver {
-            what: reason.what(),
-            is_meant: matches!(reason, Reason::Undecodable(_)),
-            paths: paths.into_iter().collect(),
-        })
-        .collect()
-    }
-
-    /// Why a folder is not entered, if it is not.
-    fn why_not_entered(&mut self, path: &Path) -> Result<Option<Reason>, DataError> {
-        if OF_OTHER_PROGRAMS.contains(&name_of(path).as_str()) {
-            return Ok(Some(Reason::OfOtherProgram));
-        }
-        if is_run(path) {
-            return Ok(Some(Reason::Run));
-        }
-        if !path.is_symlink() {
-            return Ok(None);
-        }
-        // What is in the root is found without links, and what leads back to it never ends.
-        let target = real_path(path)?;
-        let is_inside = target.starts_with(&self.root) || self.root.starts_with(&target);
-        let is_known = is_inside || {
-            let first = self
-                .entered
-                .entry(target)
-                .or_insert_with(|| path.to_owned());
-            *first != path
-        };
-        Ok(is_known.then_some(Reason::Link))
-    }
-}
-
-/// Why a file is not taken for a picture, if it is not.
-fn why_no_picture(path: &Path) -> Option<Reason> {
-    let extension = extension_of(path);
-    if EXTENSIONS.contains(&extension.as_str()) {
-        return match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_file() => Some(Reason::NotRegular),
-            // Where a link leads nowhere, decoding says so.
-            _ => None,
-        };
-    }
-    if has_content_of_a_picture(path) {
-        return None;
-    }
-    Some(if extension.is_empty() {
-        Reason::NoExtension
-    } else if UNDECODABLE.contains(&extension.as_str()) {
-        Reason::Undecodable(extension)
-    } else {
-        Reason::NoPicture(extension)
-    })
-}
-
-/// Whether the content of a file is a picture in a format that is decoded here.
-fn has_content_of_a_picture(path: &Path) -> bool {
-    let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    is_regular && start_of(path).is_ok_and(|start| is_start_of_a_picture(&start)) && {
-        // A few first letters may be those of a text.
-        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-        reader.is_ok_and(|reader| reader.into_dimensions().is_ok())
-    }
-}
-
-fn is_start_of_a_picture(start: &[u8]) -> bool {
-    image::guess_format(start).is_ok_and(|format| ImageFormat::reading_enabled(&format))
-}
-
-/// The first bytes of a file, as many as tell its format.
-fn start_of(path: &Path) -> io::Result<Vec<u8>> {
-    const ENOUGH: u64 = 64;
-    let mut start = Vec::new();
-    File::open(path)?.take(ENOUGH).read_to_end(&mut start)?;
-    Ok(start)
-}
-
-/// Whether a file is a picture: by its extension, or else by its content.
-pub fn is_picture(path: &Path) -> bool {
-    why_no_picture(path).is_none()
-}
-
-/// Whether a folder is a run directory, whose samples are no data.
-fn is_run(path: &Path) -> bool {
-    path.join("config.toml").is_file()
-        && ["checkpoints", "samples", "metrics.jsonl"]
-            .iter()
-            .any(|own| path.join(own).exists())
-}
-
-/// The path of a folder without links.
-fn real_path(path: &Path) -> Result<PathBuf, DataError> {
-    path.canonicalize().map_err(|source| DataError::Read {
-        path: path.into(),
-        source,
-    })
-}
-
-/// The extension of a file in lower case; empty where it has none.
-fn extension_of(path: &Path) -> String {
-    path.extension()
-        .map_or_else(String::new, |text| text.to_string_lossy().to_lowercase())
-}
-
-/// The last part of a path.
-pub(super) fn name_of(path: &Path) -> String {
-    path.file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use image::RgbImage;
-
-    use super::*;
-
-    /// The pictures below a folder relative to it, and what was passed over with its number.
-    fn walk(dir: &Path) -> (Vec<String>, Vec<(String, usize)>) {
-        let mut walk = Walk::new(dir).unwrap();
-        let pictures = walk.pictures_below(dir).unwrap();
-        let relative = |path: &PathBuf| path.strip_prefix(dir).unwrap().display().to_string();
-        let passed_over = walk.passed_over().into_iter();
-        (
-            pictures.iter().map(relative).collect(),
-            passed_over
-                .map(|over| (over.what, over.paths.len()))
-                .collect(),
-        )
-    }
-
-    fn touch(path: &Path) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, "").unwrap();
-    }
-
-    #[test]
-    fn pictures_are_known_by_their_extension_or_by_their_content() {
-        let dir = tempfile::tempdir().unwrap();
-        let saved = |name: &str, format| {
-            let picture = RgbImage::new(2, 2);
-            picture
-                .save_with_format(dir.path().join(name), format)
-                .unwrap();
-        };
-        saved("bare", ImageFormat::Png);
-        saved("photo.heic", ImageFormat::Jpeg);
-        for name in ["a.jfif", "b.JPE", "c.tga", "d.heic", "e.heic", "f.avif"] {
-            touch(&dir.path().join(name));
-        }
-        fs::write(dir.path().join("g.txt"), "BM is what bitmaps begin with").unwrap();
-        touch(&dir.path().join("README"));
-        let (pictures, passed_over) = walk(dir.path());
-        assert_eq!(pictures, ["a.jfif", "b.JPE", "bare", "c.tga", "photo.heic"]);
-        let expected = [
-            (".avif pictures, which this program does not decode", 1),
-            (".heic pictures, which this program does not decode", 2),
-            (".txt files", 1),
-            ("files without an extension", 1),
-        ];
-        assert_eq!(
-            passed_over,
-            expected.map(|(what, num)| (what.to_owned(), num))
-        );
-    }
-
-    #[test]
-    fn runs_and_folders_of_other_programs_hold_no_data() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in [
-            "a.png",
-            "__MACOSX/._a.png",
-            "__MACOSX/b.png",
-            "run/config.toml",
-            "run/samples/step_000001.png",
-            "notes/config.toml",
-            "notes/c.png",
-        ] {
-            touch(&dir.path().join(name));
-        }
-        let (pictures, passed_over) = walk(dir.path());
-        assert_eq!(pictures, ["a.png", "notes/c.png"]);
-        let reasons: Vec<_> = passed_over.iter().map(|(what, _)| what.as_str()).collect();
-        let expected = [
-            ".toml files",
-            "folders of other programs",
-            "run directories of this program",
-        ];
-        assert_eq!(reasons, expected);
-        // The samples of a run that are asked for are.
-        let (pictures, _) = walk(&dir.path().join("run/samples"));
-        assert_eq!(pictures, ["step_000001.png"]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_neither_multiply_pictures_nor_go_round_in_circles() {
-        use std::os::unix::fs::symlink;
-
-        let outside = tempfile::tempdir().unwrap();
-        touch(&outside.path().join("o.png"));
-        let parent = tempfile::tempdir().unwrap();
-        let dir = parent.path().join("data");
-        for name in ["cat/1.png", "dog/2.png"] {
-            touch(&dir.join(name));
-        }
-        for (link, target) in [
-            ("cat/self", dir.join("cat")),
-            ("cat/up", dir.clone()),
-            ("cat/above", parent.path().to_owned()),
-            ("dog/cats", dir.join("cat")),
-            ("dog/outside", outside.path().to_owned()),
-            ("dog/outside_again", outside.path().to_owned()),
-            ("dog/3.png", dir.join("dog/2.png")),
-        ] {
-            symlink(target, dir.join(link)).unwrap();
-        }
-        symlink(&dir, outside.path().join("back")).unwrap();
-        let (pictures, passed_over) = walk(&dir);
-        let expected = ["cat/1.png", "dog/2.png", "dog/3.png", "dog/outside/o.png"];
-        assert_eq!(pictures, expected);
-        let links = "links to folders whose pictures are there already".to_owned();
-        assert_eq!(passed_over, [(links, 6)]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_pipe_with_the_name_of_a_picture_is_passed_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("a.png");
-        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let (pictures, passed_over) = walk(dir.path());
-        assert!(pictures.is_empty(), "{pictures:?}");
-        assert_eq!(passed_over, [("pipes, sockets or devices".to_owned(), 1)]);
     }
 }

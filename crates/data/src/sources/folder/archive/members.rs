@@ -1,0 +1,233 @@
+//! Show the members of archives as folders and files, each below the path of its archive.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::labels::{self, Labels, classes_of};
+use super::{Kind, MOST_BYTES, Member, damaged, open};
+use crate::error::DataError;
+use crate::picture::Encoded;
+use crate::sources::folder::rules::{Reason, START, is_named_as_a_picture, is_start_of_a_picture};
+use crate::sources::folder::tree::{NEEDS_PICTURES, Tree, class_folders};
+use crate::sources::folder::walk::{Entry, Store, Walk};
+
+/// What lies in archives: names and labels, none of the pictures.
+#[derive(Debug)]
+pub(in crate::sources::folder) struct Members {
+    /// The files.
+    pub(super) archives: Vec<PathBuf>,
+    folders: HashMap<PathBuf, Folder>,
+    labels: Labels,
+    /// Whether any picture has a label.
+    is_labelled: bool,
+}
+
+/// What lies directly in a folder.
+#[derive(Debug, Default)]
+struct Folder {
+    folders: BTreeSet<PathBuf>,
+    files: BTreeMap<PathBuf, Packed>,
+}
+
+/// A file in an archive.
+#[derive(Debug)]
+struct Packed {
+    place: Place,
+    /// Why it is no picture, if it is none.
+    reason: Option<Reason>,
+}
+
+/// Where a file lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Number of the archive.
+    pub archive: usize,
+    /// Number of the member in it.
+    pub position: usize,
+}
+
+impl Members {
+    /// Reads the names in these archives, and the labels. Of members of the same path the last one counts, as where
+    /// they are unpacked.
+    ///
+    /// # Errors
+    /// Where an archive cannot be read or is damaged, or has a name that leads out of it.
+    pub fn read(archives: Vec<PathBuf>) -> Result<Self, DataError> {
+        let roots = archives.iter().cloned();
+        let mut members = Self {
+            folders: roots.map(|root| (root, Folder::default())).collect(),
+            archives: Vec::new(),
+            labels: Labels::default(),
+            is_labelled: false,
+        };
+        for (archive, path) in archives.iter().enumerate() {
+            let mut position = 0;
+            open(path)?.visit(&mut |member, content| {
+                members.add(path, Place { archive, position }, member, content)?;
+                position += 1;
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        members.archives = archives;
+        members.use_labels();
+        Ok(members)
+    }
+
+    fn add(
+        &mut self,
+        archive: &Path,
+        place: Place,
+        member: &Member,
+        content: &mut dyn Read,
+    ) -> Result<(), DataError> {
+        let is_hidden = |name: &OsStr| name.to_string_lossy().starts_with('.');
+        if member.path.iter().any(is_hidden) {
+            return Ok(());
+        }
+        let path = archive.join(&member.path);
+        if member.kind == Kind::Folder {
+            self.folder(&path);
+            return Ok(());
+        }
+        let reason = self.why_no_picture(&path, member, content);
+        let reason = reason.map_err(|source| damaged(archive, source))?;
+        let folder = self.folder(path.parent().unwrap_or(archive));
+        folder.files.insert(path, Packed { place, reason });
+        Ok(())
+    }
+
+    /// The folder of a path, which is made where it is missing.
+    fn folder(&mut self, path: &Path) -> &mut Folder {
+        if !self.folders.contains_key(path)
+            && let Some(above) = path.parent()
+        {
+            self.folder(above).folders.insert(path.to_owned());
+        }
+        self.folders.entry(path.to_owned()).or_default()
+    }
+
+    /// Why a member is not taken for a picture, if it is not; its label is taken, if it is one.
+    fn why_no_picture(
+        &mut self,
+        path: &Path,
+        member: &Member,
+        content: &mut dyn Read,
+    ) -> io::Result<Option<Reason>> {
+        if member.kind != Kind::File {
+            return Ok(Some(Reason::NoFile));
+        }
+        if is_named_as_a_picture(path) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        read_up_to(START, content, &mut bytes)?;
+        if is_start_of_a_picture(&bytes) && member.size <= MOST_BYTES {
+            read_up_to(MOST_BYTES, content, &mut bytes)?;
+            // A few first letters may be those of a text.
+            if Encoded::new(&bytes, path).dimensions().is_ok() {
+                return Ok(None);
+            }
+        }
+        if Labels::may_be_in(path) {
+            read_up_to(labels::MOST_BYTES + 1, content, &mut bytes)?;
+            self.labels.add(path, &bytes);
+        }
+        Ok(Some(Reason::of_file(path)))
+    }
+
+    /// If any picture has a label, files of labels are no longer files that are passed over.
+    fn use_labels(&mut self) {
+        let files = self.folders.values().flat_map(|folder| &folder.files);
+        let mut pictures = files.filter(|(_, packed)| packed.reason.is_none());
+        // A label that cannot be read is one: reading it is an error.
+        self.is_labelled = pictures.any(|(path, _)| !matches!(self.labels.of(path), Ok(None)));
+        if self.is_labelled {
+            for folder in self.folders.values_mut() {
+                folder.files.retain(|path, _| !self.labels.has(path));
+            }
+        }
+    }
+
+    /// Where a file lies, if there is one.
+    pub(super) fn place(&self, path: &Path) -> Option<Place> {
+        Some(self.file(path)?.place)
+    }
+
+    fn file(&self, path: &Path) -> Option<&Packed> {
+        self.folders.get(path.parent()?)?.files.get(path)
+    }
+
+    /// The pictures below a folder, of the classes that their labels tell, or else their folders.
+    ///
+    /// # Errors
+    /// As [`labelled`](Self::labelled) and [`class_folders`].
+    pub fn tree(&self, walk: &mut Walk<&Self>, root: &Path) -> Result<Tree, DataError> {
+        if self.is_labelled {
+            self.labelled(root, walk.pictures_below(root)?)
+        } else {
+            class_folders(walk, root)
+        }
+    }
+
+    /// Pictures in the order in which they lie in the archives, of the classes that their labels tell.
+    ///
+    /// # Errors
+    /// Where there are none, or some have a label and some have none.
+    pub fn labelled(&self, root: &Path, mut pictures: Vec<PathBuf>) -> Result<Tree, DataError> {
+        if pictures.is_empty() {
+            return Err(DataError::NoImages {
+                path: root.into(),
+                remedy: NEEDS_PICTURES,
+            });
+        }
+        pictures.sort_by_cached_key(|path| self.place(path));
+        let labels = pictures.iter().map(|path| self.labels.of(path));
+        let labels = labels.collect::<Result<Vec<_>, _>>()?;
+        let classes = classes_of(labels.iter().copied().flatten());
+        let numbers: HashMap<&str, u32> = classes.iter().copied().zip(0..).collect();
+        let numbered = pictures
+            .into_iter()
+            .zip(labels)
+            .map(|(path, label)| match label {
+                Some(label) => Ok((path, numbers[label])),
+                None if numbers.is_empty() => Ok((path, 0)),
+                None => Err(DataError::NoLabel { path }),
+            });
+        Ok(Tree {
+            root: root.into(),
+            pictures: numbered.collect::<Result<_, _>>()?,
+            class_names: classes.iter().map(|&class| class.to_owned()).collect(),
+        })
+    }
+}
+
+impl Store for &Members {
+    fn entries(&mut self, dir: &Path) -> Result<Vec<(PathBuf, Entry)>, DataError> {
+        let Some(folder) = self.folders.get(dir) else {
+            return Err(DataError::NoSuchDir { path: dir.into() });
+        };
+        let is_file = |path: &Path| self.file(path).is_some();
+        let exists = |path: &Path| is_file(path) || self.folders.contains_key(path);
+        let folders = folder.folders.iter().map(|path| {
+            let reason = Reason::of_folder(path, is_file, exists);
+            let entry = reason.map_or(Entry::Folder, Entry::PassedOver);
+            (path.clone(), entry)
+        });
+        let files = folder.files.iter().map(|(path, packed)| {
+            let reason = packed.reason.clone();
+            let entry = reason.map_or(Entry::Picture, Entry::PassedOver);
+            (path.clone(), entry)
+        });
+        Ok(folders.chain(files).collect())
+    }
+}
+
+/// Reads on until there are `most` bytes, or all that there are.
+fn read_up_to(most: u64, content: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let missing = most.saturating_sub(bytes.len() as u64);
+    content.take(missing).read_to_end(bytes)?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Read the pictures in archives, and decode them in batches.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::mem;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use image::ImageError;
+use rayon::prelude::*;
+
+use super::members::{Members, Place};
+use super::{MOST_BYTES, Member, damaged, open};
+use crate::error::DataError;
+use crate::picture::{Encoded, unfit};
+use crate::sources::folder::progress::Progress;
+
+/// Encoded pictures that are held at a time, in bytes, but for the last one of them. Tests see many batches.
+const BATCH_BYTES: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
+
+/// The bytes of a picture, or why it is not read.
+type Bytes = Result<Vec<u8>, ImageError>;
+
+/// Members to read by their positions in an archive, and the place of each in the list of pictures.
+type Wanted = BTreeMap<usize, usize>;
+
+impl Members {
+    /// What `decode` makes of each picture, in order; it is given the picture's place in the list.
+    ///
+    /// # Errors
+    /// Where an archive can no longer be read.
+    pub fn decode<T: Send>(
+        &self,
+        pictures: &[(PathBuf, u32)],
+        progress: &Progress<'_>,
+        decode: &(impl Fn(usize, Encoded<'_>) -> Result<T, ImageError> + Sync),
+    ) -> Result<Vec<Result<T, ImageError>>, DataError> {
+        let decode_batch = |batch: Vec<(usize, Bytes)>| -> Vec<(usize, Result<T, ImageError>)> {
+            let decoded = batch.into_par_iter().map(|(index, bytes)| {
+                let (path, _) = &pictures[index];
+                let decoded = bytes.and_then(|bytes| decode(index, Encoded::new(&bytes, path)));
+                progress.advance();
+                (index, decoded)
+            });
+            decoded.collect()
+        };
+        let mut decoded = BTreeMap::<usize, Result<T, ImageError>>::new();
+        let (mut batch, mut num_bytes) = (Vec::new(), 0);
+        for (archive, wanted) in self.wanted(pictures.iter().map(|(path, _)| path.as_path())) {
+            self.read_members(archive, &wanted, &mut |index, bytes| {
+                num_bytes += bytes.as_ref().map_or(0, Vec::len);
+                batch.push((index, bytes));
+                if num_bytes >= BATCH_BYTES {
+                    decoded.extend(decode_batch(mem::take(&mut batch)));
+                    num_bytes = 0;
+                }
+            })?;
+        }
+        decoded.extend(decode_batch(batch));
+        Ok(decoded.into_values().collect())
+    }
+
+    /// The bytes of one picture.
+    ///
+    /// # Errors
+    /// Where its archive can no longer be read.
+    pub fn read_one(&self, picture: &Path) -> Result<Bytes, DataError> {
+        let mut found: Bytes = Err(io::Error::from(io::ErrorKind::NotFound).into());
+        for (archive, wanted) in self.wanted([picture].into_iter()) {
+            self.read_members(archive, &wanted, &mut |_, bytes| found = bytes)?;
+        }
+        Ok(found)
+    }
+
+    /// What to read of which archives, by their numbers.
+    fn wanted<'a>(&self, pictures: impl Iterator<Item = &'a Path>) -> BTreeMap<usize, Wanted> {
+        let mut wanted = BTreeMap::<usize, Wanted>::new();
+        for (index, path) in pictures.enumerate() {
+            if let Some(Place { archive, position }) = self.place(path) {
+                wanted.entry(archive).or_default().insert(position, index);
+            }
+        }
+        wanted
+    }
+
+    /// Gives `take` some members of an archive, with their places in the list of pictures.
+    fn read_members(
+        &self,
+        archive: usize,
+        wanted: &Wanted,
+        take: &mut dyn FnMut(usize, Bytes),
+    ) -> Result<(), DataError> {
+        let path = &self.archives[archive];
+        let (mut position, mut num_read) = (0, 0);
+        open(path)?.visit(&mut |member, content| {
+            if let Some(&index) = wanted.get(&position) {
+                let bytes = bytes_of(member, content);
+                take(index, bytes.map_err(|source| damaged(path, source))?);
+                num_read += 1;
+            }
+            position += 1;
+            Ok(if num_read == wanted.len() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        if num_read < wanted.len() {
+            return Err(damaged(
+                path,
+                io::Error::other("it changes while it is read"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The content of a member, if it is not too large.
+fn bytes_of(member: &Member, content: &mut dyn Read) -> io::Result<Bytes> {
+    let size = member.size;
+    if size > MOST_BYTES {
+        let problem = format!("it has {size} bytes: more than {MOST_BYTES} are not read");
+        return Ok(Err(unfit(problem)));
+    }
+    let mut bytes = Vec::new();
+    content.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == size {
+        Ok(Ok(bytes))
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}

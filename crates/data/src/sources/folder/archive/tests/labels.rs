@@ -1,0 +1,172 @@
+//! Check classes from labels, and shards.
+
+use tar::{Builder, EntryType};
+
+use super::{append, greys, gzip, load, load_packed, packed, passed_over, png};
+
+#[test]
+fn labels_beside_pictures_are_their_classes_in_the_order_of_the_archive() {
+    let [one, two, three] = [png(1), png(2), png(3)];
+    let files = [
+        ("s/3.cls", b"10".as_slice()),
+        ("s/3.png", &three),
+        ("s/1.png", &one),
+        ("s/1.cls", b"9\n"),
+        ("s/1.txt", b"a caption"),
+        ("s/2.png", &two),
+        ("s/2.json", br#"{"label": 10}"#),
+    ];
+    let data = load_packed(&files).unwrap();
+    assert_eq!(greys(&data.train), [3, 1, 2]);
+    assert_eq!(data.train.class_names, ["9", "10"]);
+    assert_eq!(data.train.labels, [1, 0, 1]);
+    assert_eq!(passed_over(&data), [(".txt files", 1)]);
+}
+
+#[test]
+fn labels_are_classes_in_the_splits_of_an_archive_too() {
+    let [one, two, three] = [png(1), png(2), png(3)];
+    let data = load_packed(&[
+        ("test/1.png", one.as_slice()),
+        ("test/1.cls", b"dog"),
+        ("train/1.png", &two),
+        ("train/1.cls", b"dog"),
+        ("train/2.png", &three),
+        ("train/2.cls", b"cat"),
+    ])
+    .unwrap();
+    let test = data.test.unwrap();
+    assert_eq!(
+        (greys(&data.train), data.train.labels),
+        (vec![2, 3], vec![1, 0])
+    );
+    assert_eq!((greys(&test), test.labels), (vec![1], vec![1]));
+    assert_eq!(test.class_names, ["cat", "dog"]);
+}
+
+#[test]
+fn a_json_file_without_a_label_says_nothing_of_classes() {
+    let [one, two] = [png(1), png(2)];
+    let files = [
+        ("dog/1.png", one.as_slice()),
+        ("dog/1.json", br#"{"url": "x"}"#),
+        ("cat/2.png", &two),
+        ("cat/other.cls", b"7"),
+    ];
+    let data = load_packed(&files).unwrap();
+    assert_eq!(data.train.class_names, ["cat", "dog"]);
+    assert_eq!(greys(&data.train), [2, 1]);
+    assert_eq!(passed_over(&data), [(".cls files", 1), (".json files", 1)]);
+}
+
+#[test]
+fn names_the_first_picture_without_a_label_and_a_label_that_is_no_text() {
+    let picture = png(1);
+    let files = [
+        ("2.png", picture.as_slice()),
+        ("2.cls", b"7"),
+        ("3.png", &picture),
+        ("1.png", &picture),
+    ];
+    let message = load_packed(&files).unwrap_err();
+    let start = "DIR/photos.tar/3.png has no label, as other pictures have";
+    assert!(message.starts_with(start), "{message}");
+    let files = [("2.png", picture.as_slice()), ("2.cls", b"\xff\xfe")];
+    let message = load_packed(&files).unwrap_err();
+    let start = "DIR/photos.tar/2.cls holds no label";
+    assert!(message.starts_with(start), "{message}");
+}
+
+/// Archives of labelled pictures, each of a grey and a label.
+fn shard(samples: &[(u8, &str)]) -> Vec<u8> {
+    let mut tar = Builder::new(Vec::new());
+    for (key, (grey, label)) in samples.iter().rev().enumerate() {
+        // The names fall where the positions rise.
+        let key = 1_000 - key;
+        append(
+            &mut tar,
+            &format!("{key}.png"),
+            EntryType::Regular,
+            &png(*grey),
+        );
+        if !label.is_empty() {
+            let name = format!("{key}.cls");
+            append(&mut tar, &name, EntryType::Regular, label.as_bytes());
+        }
+    }
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn shards_are_one_data_set_in_the_order_of_their_names() {
+    let first = shard(&[(2, "dog"), (1, "cat")]);
+    let second = gzip(&shard(&[(4, "cat"), (3, "ape")]));
+    let files = [
+        ("data-000001.tar.gz", second.as_slice()),
+        ("data-000000.tar", &first),
+        ("README.md", b"text"),
+    ];
+    let data = load("", &files).unwrap();
+    assert_eq!(greys(&data.train), [1, 2, 3, 4]);
+    assert_eq!(data.train.class_names, ["ape", "cat", "dog"]);
+    assert_eq!(data.train.labels, [1, 2, 0, 1]);
+    assert_eq!(data.test, None);
+    assert_eq!(passed_over(&data), [(".md files", 1)]);
+}
+
+#[test]
+fn names_of_shards_tell_splits() {
+    let train = shard(&[(2, "dog"), (1, "cat")]);
+    let more = shard(&[(3, "dog")]);
+    let held_out = shard(&[(4, "dog")]);
+    let files = [
+        ("train-000000.tar", train.as_slice()),
+        ("train-000001.tar", &more),
+        ("val-000000.tar", &held_out),
+    ];
+    let data = load("", &files).unwrap();
+    let test = data.test.unwrap();
+    assert_eq!(greys(&data.train), [1, 2, 3]);
+    assert_eq!((greys(&test), test.labels), (vec![4], vec![1]));
+    assert_eq!(test.class_names, ["cat", "dog"]);
+
+    let unknown = shard(&[(4, "cow")]);
+    let files = [files[0], files[1], ("test-000000.tar", unknown.as_slice())];
+    let data = load("", &files).unwrap();
+    let problem = data.test_problem.unwrap();
+    assert!(
+        problem.contains("test-000000.tar has the classes [cow]"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn shards_have_labels_all_or_none() {
+    let [some, none] = [shard(&[(1, "cat")]), shard(&[(3, ""), (2, "")])];
+    let load = |first: &[u8], second: &[u8]| {
+        let files = [("data-0.tar", first), ("data-1.tar", second)];
+        load("", &files)
+    };
+    let data = load(&none, &none).unwrap();
+    assert_eq!(greys(&data.train), [2, 3, 2, 3]);
+    assert_eq!(
+        (data.train.class_names, data.train.labels),
+        (vec![], vec![0; 4])
+    );
+    let message = load(&some, &none).unwrap_err();
+    let start = "DIR/data-1.tar/1000.png has no label";
+    assert!(message.starts_with(start), "{message}");
+}
+
+#[test]
+fn a_folder_with_one_archive_is_that_archive_and_one_with_pictures_leaves_it_unread() {
+    let [one, two] = [png(1), png(2)];
+    let bytes = packed(&[("cat/1.png", &one), ("dog/2.png", &two)]);
+    let data = load("", &[("photos.tgz", &gzip(&bytes))]).unwrap();
+    assert_eq!(data.train.class_names, ["cat", "dog"]);
+    let data = load("", &[("photos.tar", &bytes), ("3.png", &one)]).unwrap();
+    assert_eq!(greys(&data.train), [1]);
+    assert_eq!(passed_over(&data), [(".tar files", 1)]);
+    let message = load("", &[("photos.zip", &bytes)]).unwrap_err();
+    assert!(message.starts_with("DIR holds no image"), "{message}");
+}

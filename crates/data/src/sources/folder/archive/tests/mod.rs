@@ -1,0 +1,116 @@
+//! Check what is read from archives, and what is refused.
+
+mod damage;
+mod folders;
+mod labels;
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use image::{ImageFormat, Rgb, RgbImage};
+use tar::{Builder, EntryType, Header};
+
+use crate::config::DataConfig;
+use crate::dataset::Dataset;
+use crate::images::Images;
+use crate::kind::DatasetKind;
+
+/// A tar archive of files with these paths.
+pub(in crate::sources) fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = Builder::new(Vec::new());
+    for (name, content) in files {
+        append(&mut tar, name, EntryType::Regular, content);
+    }
+    tar.into_inner().unwrap()
+}
+
+/// Adds a member whose name is written as it is, which the crate refuses for some.
+fn append(tar: &mut Builder<Vec<u8>>, name: &str, kind: EntryType, content: &[u8]) {
+    tar.append(&header(name, kind, content.len()), content)
+        .unwrap();
+}
+
+fn header(name: &str, kind: EntryType, size: usize) -> Header {
+    let mut header = Header::new_gnu();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(size as u64);
+    header.set_cksum();
+    header
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A picture of 4×4 pixels of one grey.
+fn png(grey: u8) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
+        .write_to(&mut bytes, ImageFormat::Png)
+        .unwrap();
+    bytes.into_inner()
+}
+
+fn config(dir: &Path) -> DataConfig {
+    DataConfig {
+        dataset: DatasetKind::Folder,
+        dir: Some(dir.into()),
+        ..DataConfig::default()
+    }
+}
+
+/// Loads `path` in a folder of these files; errors as text with the folder as `DIR`, paths relative to it.
+fn load(path: &str, files: &[(&str, &[u8])]) -> Result<Dataset, String> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let path: PathBuf = dir.path().join(path).components().collect();
+    match crate::load(&config(&path), 0) {
+        Ok(data) => Ok(relative(data, dir.path())),
+        Err(error) => Err(error
+            .to_string()
+            .replace(&dir.path().display().to_string(), "DIR")),
+    }
+}
+
+/// Loads an archive of these bytes.
+fn load_bytes(bytes: &[u8]) -> Result<Dataset, String> {
+    load("photos.tar", &[("photos.tar", bytes)])
+}
+
+/// Loads an archive of these files.
+fn load_packed(files: &[(&str, &[u8])]) -> Result<Dataset, String> {
+    load_bytes(&packed(files))
+}
+
+/// The same data with paths relative to a folder.
+fn relative(mut data: Dataset, root: &Path) -> Dataset {
+    let passed_over = data.passed_over.iter_mut().flat_map(|over| &mut over.paths);
+    for path in data.skipped.iter_mut().chain(passed_over) {
+        *path = path.strip_prefix(root).unwrap().into();
+    }
+    data
+}
+
+/// The grey of each image.
+fn greys(images: &Images) -> Vec<u8> {
+    (0..images.len())
+        .map(|index| images.image(index)[0])
+        .collect()
+}
+
+/// What was passed over, with its number.
+fn passed_over(data: &Dataset) -> Vec<(&str, usize)> {
+    let all = data.passed_over.iter();
+    all.map(|over| (over.what.as_str(), over.paths.len()))
+        .collect()
+}

@@ -1,0 +1,260 @@
+//! Walk through a folder on a disk: which folders are entered, and which files are pictures.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use image::ImageReader;
+
+use super::rules::{Reason, START, is_named_as_a_picture, is_start_of_a_picture, name_of};
+use super::walk::{Entry, Store, Walk};
+use crate::error::DataError;
+
+/// The folders below one on a disk. Every one is entered once, however many links lead to it.
+pub(super) struct Disk {
+    /// Where the walk began, without links.
+    root: PathBuf,
+    /// Folders outside of the root, without links, and the link that led to each.
+    entered: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Walk<Disk> {
+    /// A walk through the folder `root`.
+    ///
+    /// # Errors
+    /// Where there is no such folder.
+    pub fn on_disk(root: &Path) -> Result<Self, DataError> {
+        Ok(Self::through(Disk {
+            root: real_path(root)?,
+            entered: BTreeMap::new(),
+        }))
+    }
+}
+
+impl Store for Disk {
+    fn entries(&mut self, dir: &Path) -> Result<Vec<(PathBuf, Entry)>, DataError> {
+        let failed = |source| DataError::Read {
+            path: dir.into(),
+            source,
+        };
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if !name_of(&path).starts_with('.') {
+                paths.push(path);
+            }
+        }
+        paths.sort_unstable();
+        let mut entries = Vec::with_capacity(paths.len());
+        for path in paths {
+            let entry = if path.is_dir() {
+                let reason = self.why_not_entered(&path)?;
+                reason.map_or(Entry::Folder, Entry::PassedOver)
+            } else {
+                why_no_picture(&path).map_or(Entry::Picture, Entry::PassedOver)
+            };
+            entries.push((path, entry));
+        }
+        Ok(entries)
+    }
+}
+
+impl Disk {
+    /// Why a folder is not entered, if it is not.
+    fn why_not_entered(&mut self, path: &Path) -> Result<Option<Reason>, DataError> {
+        if let Some(reason) = Reason::of_folder(path, Path::is_file, Path::exists) {
+            return Ok(Some(reason));
+        }
+        if !path.is_symlink() {
+            return Ok(None);
+        }
+        // What is in the root is found without links, and what leads back to it never ends.
+        let target = real_path(path)?;
+        let is_inside = target.starts_with(&self.root) || self.root.starts_with(&target);
+        let is_known = is_inside || {
+            let first = self
+                .entered
+                .entry(target)
+                .or_insert_with(|| path.to_owned());
+            *first != path
+        };
+        Ok(is_known.then_some(Reason::Link))
+    }
+}
+
+/// Why a file is not taken for a picture, if it is not.
+fn why_no_picture(path: &Path) -> Option<Reason> {
+    if is_named_as_a_picture(path) {
+        return match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => Some(Reason::NotRegular),
+            // Where a link leads nowhere, decoding says so.
+            _ => None,
+        };
+    }
+    (!has_content_of_a_picture(path)).then(|| Reason::of_file(path))
+}
+
+/// Whether the content of a file is a picture in a format that is decoded here.
+fn has_content_of_a_picture(path: &Path) -> bool {
+    let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_regular && start_of(path).is_ok_and(|start| is_start_of_a_picture(&start)) && {
+        // A few first letters may be those of a text.
+        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+        reader.is_ok_and(|reader| reader.into_dimensions().is_ok())
+    }
+}
+
+/// The first bytes of a file, as many as tell its format.
+fn start_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(START).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Whether a file is a picture: by its extension, or else by its content.
+pub fn is_picture(path: &Path) -> bool {
+    why_no_picture(path).is_none()
+}
+
+/// All pictures at any depth below a folder, in order; hidden ones are ignored.
+///
+/// # Errors
+/// Where a folder cannot be read.
+pub fn pictures_below(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Walk::on_disk(dir)?.pictures_below(dir)
+}
+
+/// The path of a folder without links.
+fn real_path(path: &Path) -> Result<PathBuf, DataError> {
+    path.canonicalize().map_err(|source| DataError::Read {
+        path: path.into(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ImageFormat, RgbImage};
+
+    use super::*;
+
+    /// The pictures below a folder relative to it, and what was passed over with its number.
+    fn walk(dir: &Path) -> (Vec<String>, Vec<(String, usize)>) {
+        let mut walk = Walk::on_disk(dir).unwrap();
+        let pictures = walk.pictures_below(dir).unwrap();
+        let relative = |path: &PathBuf| path.strip_prefix(dir).unwrap().display().to_string();
+        let passed_over = walk.passed_over().into_iter();
+        (
+            pictures.iter().map(relative).collect(),
+            passed_over
+                .map(|over| (over.what, over.paths.len()))
+                .collect(),
+        )
+    }
+
+    fn touch(path: &Path) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+
+    #[test]
+    fn pictures_are_known_by_their_extension_or_by_their_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let saved = |name: &str, format| {
+            let picture = RgbImage::new(2, 2);
+            picture
+                .save_with_format(dir.path().join(name), format)
+                .unwrap();
+        };
+        saved("bare", ImageFormat::Png);
+        saved("photo.heic", ImageFormat::Jpeg);
+        for name in ["a.jfif", "b.JPE", "c.tga", "d.heic", "e.heic", "f.avif"] {
+            touch(&dir.path().join(name));
+        }
+        fs::write(dir.path().join("g.txt"), "BM is what bitmaps begin with").unwrap();
+        touch(&dir.path().join("README"));
+        let (pictures, passed_over) = walk(dir.path());
+        assert_eq!(pictures, ["a.jfif", "b.JPE", "bare", "c.tga", "photo.heic"]);
+        let expected = [
+            (".avif pictures, which this program does not decode", 1),
+            (".heic pictures, which this program does not decode", 2),
+            (".txt files", 1),
+            ("files without an extension", 1),
+        ];
+        assert_eq!(
+            passed_over,
+            expected.map(|(what, num)| (what.to_owned(), num))
+        );
+    }
+
+    #[test]
+    fn runs_and_folders_of_other_programs_hold_no_data() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            "a.png",
+            "__MACOSX/._a.png",
+            "__MACOSX/b.png",
+            "run/config.toml",
+            "run/samples/step_000001.png",
+            "notes/config.toml",
+            "notes/c.png",
+        ] {
+            touch(&dir.path().join(name));
+        }
+        let (pictures, passed_over) = walk(dir.path());
+        assert_eq!(pictures, ["a.png", "notes/c.png"]);
+        let reasons: Vec<_> = passed_over.iter().map(|(what, _)| what.as_str()).collect();
+        let expected = [
+            ".toml files",
+            "folders of other programs",
+            "run directories of this program",
+        ];
+        assert_eq!(reasons, expected);
+        // The samples of a run that are asked for are.
+        let (pictures, _) = walk(&dir.path().join("run/samples"));
+        assert_eq!(pictures, ["step_000001.png"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_neither_multiply_pictures_nor_go_round_in_circles() {
+        use std::os::unix::fs::symlink;
+
+        let outside = tempfile::tempdir().unwrap();
+        touch(&outside.path().join("o.png"));
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("data");
+        for name in ["cat/1.png", "dog/2.png"] {
+            touch(&dir.join(name));
+        }
+        for (link, target) in [
+            ("cat/self", dir.join("cat")),
+            ("cat/up", dir.clone()),
+            ("cat/above", parent.path().to_owned()),
+            ("dog/cats", dir.join("cat")),
+            ("dog/outside", outside.path().to_owned()),
+            ("dog/outside_again", outside.path().to_owned()),
+            ("dog/3.png", dir.join("dog/2.png")),
+        ] {
+            symlink(target, dir.join(link)).unwrap();
+        }
+        symlink(&dir, outside.path().join("back")).unwrap();
+        let (pictures, passed_over) = walk(&dir);
+        let expected = ["cat/1.png", "dog/2.png", "dog/3.png", "dog/outside/o.png"];
+        assert_eq!(pictures, expected);
+        let links = "links to folders whose pictures are there already".to_owned();
+        assert_eq!(passed_over, [(links, 6)]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_with_the_name_of_a_picture_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("a.png");
+        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let (pictures, passed_over) = walk(dir.path());
+        assert!(pictures.is_empty(), "{pictures:?}");
+        assert_eq!(passed_over, [("pipes, sockets or devices".to_owned(), 1)]);
+    }
+}

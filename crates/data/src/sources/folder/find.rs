@@ -1,0 +1,123 @@
+//! Find the pictures that `data.dir` means: in a folder, in an archive, or in a folder of archives.
+
+use std::path::{Path, PathBuf};
+
+use super::archive::{Members, is_archive};
+use super::shards;
+use super::source::Source;
+use super::tree::{Splits, Tree, class_folders, scan};
+use super::walk::{Listing, Walk};
+use crate::dataset::PassedOver;
+use crate::error::DataError;
+
+/// Pictures that are not yet read.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub splits: Splits,
+    /// What lies beside them and is not read.
+    pub passed_over: Vec<PassedOver>,
+    pub source: Source,
+}
+
+/// The pictures in the folder or the archive `path`, or in a folder of an archive.
+///
+/// # Errors
+/// Where it cannot be read, holds no picture, or could be meant in two ways.
+pub(super) fn find(path: &Path) -> Result<Found, DataError> {
+    if let Some(archive) = archive_of(path)? {
+        return in_archive(Walk::through(()), archive, path);
+    }
+    let mut walk = Walk::on_disk(path)?;
+    let problem = match scan(&mut walk, path, class_folders) {
+        Err(problem) => problem,
+        Ok(splits) => {
+            return Ok(Found {
+                splits,
+                passed_over: walk.passed_over(),
+                source: Source::Disk,
+            });
+        }
+    };
+    if !walk.pictures_below(path)?.is_empty() {
+        return Err(problem);
+    }
+    match walk.take_back(is_archive).as_slice() {
+        [] => Err(problem),
+        [only] => in_archive(walk, only, only),
+        archives => shards::find(walk, path, archives),
+    }
+}
+
+/// How many pictures there are in what [`find`] searches, whatever they are for.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn count(path: &Path) -> Result<usize, DataError> {
+    if let Some(archive) = archive_of(path)? {
+        let members = Members::read(vec![archive.into()])?;
+        return Ok(Walk::through(&members).pictures_below(path)?.len());
+    }
+    let mut walk = Walk::on_disk(path)?;
+    let mut num = walk.pictures_below(path)?.len();
+    if num == 0 {
+        let archives = walk.take_back(is_archive);
+        let members = Members::read(archives.clone())?;
+        let mut walk = walk.on(&members);
+        for archive in &archives {
+            num += walk.pictures_below(archive)?.len();
+        }
+    }
+    Ok(num)
+}
+
+/// The archive that a path is or leads into; `None` for a folder on a disk.
+///
+/// # Errors
+/// Where it is neither.
+fn archive_of(path: &Path) -> Result<Option<&Path>, DataError> {
+    let archive = path.ancestors().find(|above| above.is_file());
+    if archive.is_none() && !path.is_dir() {
+        return Err(DataError::NoSuchDir { path: path.into() });
+    }
+    Ok(archive)
+}
+
+/// The pictures of an archive, or of the folder `root` in it, of all splits.
+fn in_archive<S>(walk: Walk<S>, archive: &Path, root: &Path) -> Result<Found, DataError> {
+    let members = Members::read(vec![archive.into()])?;
+    let mut walk = walk.on(&members);
+    let root = if root == archive {
+        start_of(&mut walk, archive)?
+    } else {
+        root.into()
+    };
+    let splits = scan(&mut walk, &root, |walk, root| members.tree(walk, root))?;
+    let passed_over = walk.passed_over();
+    Ok(Found {
+        splits,
+        passed_over,
+        source: Source::Archives(members),
+    })
+}
+
+/// The pictures of an archive, of one split.
+///
+/// # Errors
+/// Where it holds no picture, or its classes are not clear.
+pub(super) fn pictures_of(
+    walk: &mut Walk<&Members>,
+    members: &Members,
+    archive: &Path,
+) -> Result<Tree, DataError> {
+    let root = start_of(walk, archive)?;
+    members.tree(walk, &root)
+}
+
+/// Where the classes or splits of an archive lie: in its only folder, if it was packed with the folder around them.
+fn start_of(walk: &mut Walk<&Members>, archive: &Path) -> Result<PathBuf, DataError> {
+    let Listing { folders, pictures } = walk.list(archive)?;
+    Ok(match folders.as_slice() {
+        [only] if pictures.is_empty() => only.clone(),
+        _ => archive.into(),
+    })
+}

@@ -1,0 +1,116 @@
+//! Tell pictures from other files, and folders of data from others, on a disk as in an archive.
+
+use std::path::Path;
+
+use image::ImageFormat;
+
+/// A file with one of these extensions, in any case, is a picture; others are where their content says so.
+#[rustfmt::skip]
+const EXTENSIONS: [&str; 17] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "gif", "tif", "tiff", "tga",
+    "pnm", "pbm", "pgm", "ppm", "pam",
+];
+
+/// Formats of pictures that nothing here decodes, by their extensions.
+#[rustfmt::skip]
+const UNDECODABLE: [&str; 18] = [
+    "heic", "heif", "avif", "jp2", "j2k", "jpx", "jxl", "svg", "psd", "xcf", "dng", "cr2", "cr3", "nef", "arw", "orf",
+    "raf", "rw2",
+];
+
+/// Folders that archivers, file systems and file managers leave behind.
+const OF_OTHER_PROGRAMS: [&str; 6] = [
+    "__MACOSX",
+    "__pycache__",
+    "@eaDir",
+    "lost+found",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+];
+
+/// The first bytes of a file that are enough to tell its format.
+pub(super) const START: u64 = 64;
+
+/// Why something is passed over: what it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reason {
+    /// Pictures of an extension that are not decoded.
+    Undecodable(String),
+    /// Files of an extension.
+    NoPicture(String),
+    NoExtension,
+    NotRegular,
+    /// In an archive.
+    NoFile,
+    Link,
+    OfOtherProgram,
+    Run,
+}
+
+impl Reason {
+    /// Of a file that is no picture.
+    pub fn of_file(path: &Path) -> Self {
+        let extension = extension_of(path);
+        if extension.is_empty() {
+            Self::NoExtension
+        } else if UNDECODABLE.contains(&extension.as_str()) {
+            Self::Undecodable(extension)
+        } else {
+            Self::NoPicture(extension)
+        }
+    }
+
+    /// Of a folder whose pictures are no data, given what else there is.
+    pub fn of_folder(
+        path: &Path,
+        is_file: impl Fn(&Path) -> bool,
+        exists: impl Fn(&Path) -> bool,
+    ) -> Option<Self> {
+        if OF_OTHER_PROGRAMS.contains(&name_of(path).as_str()) {
+            return Some(Self::OfOtherProgram);
+        }
+        let is_run = is_file(&path.join("config.toml"))
+            && ["checkpoints", "samples", "metrics.jsonl"]
+                .iter()
+                .any(|own| exists(&path.join(own)));
+        is_run.then_some(Self::Run)
+    }
+
+    /// What they are, in the plural.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Undecodable(extension) => {
+                format!(".{extension} pictures, which this program does not decode")
+            }
+            Self::NoPicture(extension) => format!(".{extension} files"),
+            Self::NoExtension => "files without an extension".to_owned(),
+            Self::NotRegular => "pipes, sockets or devices".to_owned(),
+            Self::NoFile => "links, devices or other members that are no files".to_owned(),
+            Self::Link => "links to folders whose pictures are there already".to_owned(),
+            Self::OfOtherProgram => "folders of other programs".to_owned(),
+            Self::Run => "run directories of this program".to_owned(),
+        }
+    }
+}
+
+/// Whether the extension of a file is that of a picture.
+pub(super) fn is_named_as_a_picture(path: &Path) -> bool {
+    EXTENSIONS.contains(&extension_of(path).as_str())
+}
+
+/// Whether the first bytes of a file are those of a picture in a format that is decoded here.
+pub(super) fn is_start_of_a_picture(start: &[u8]) -> bool {
+    image::guess_format(start).is_ok_and(|format| ImageFormat::reading_enabled(&format))
+}
+
+/// The last part of a path.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// The extension of a file in lower case; empty where it has none.
+fn extension_of(path: &Path) -> String {
+    path.extension()
+        .map_or_else(String::new, |text| text.to_string_lossy().to_lowercase())
+}

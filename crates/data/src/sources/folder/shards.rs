@@ -1,0 +1,140 @@
+//! Find the pictures in a folder of archives, the shards of one data set.
+
+use std::path::{Path, PathBuf};
+
+use super::archive::Members;
+use super::find::{Found, pictures_of};
+use super::source::Source;
+use super::tree::{Split, Splits, Tree};
+use super::walk::Walk;
+use crate::error::DataError;
+
+/// The pictures in these archives below `dir`, one archive after another. Their names tell splits.
+///
+/// # Errors
+/// Where the names tell no clear splits, an archive is damaged, or there is nothing to train on.
+pub(super) fn find<S>(walk: Walk<S>, dir: &Path, archives: &[PathBuf]) -> Result<Found, DataError> {
+    let (train, held_out) = splits(dir, archives)?;
+    let members = Members::read([train.as_slice(), &held_out].concat())?;
+    let mut walk = walk.on(&members);
+    let train = tree(&mut walk, &members, &train)?;
+    let test = match held_out.as_slice() {
+        [] => Ok(None),
+        held_out => tree(&mut walk, &members, held_out)
+            .and_then(|test| test.with_classes_of(&train))
+            .map(Some),
+    };
+    let passed_over = walk.passed_over();
+    Ok(Found {
+        splits: Splits { train, test },
+        passed_over,
+        source: Source::Archives(members),
+    })
+}
+
+/// The pictures of a split.
+fn tree(
+    walk: &mut Walk<&Members>,
+    members: &Members,
+    archives: &[PathBuf],
+) -> Result<Tree, DataError> {
+    if let [only] = archives {
+        return pictures_of(walk, members, only);
+    }
+    let mut pictures = Vec::new();
+    for archive in archives {
+        pictures.extend(walk.pictures_below(archive)?);
+    }
+    members.labelled(&archives[0], pictures)
+}
+
+/// The archives to train on, and those of held-out pictures. Those to validate with stand in for missing ones to test
+/// with.
+fn splits(dir: &Path, archives: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
+    let is_of = |archive: &Path, split: Option<Split>| split_of(dir, archive) == split;
+    let of = |split: Option<Split>| -> Vec<PathBuf> {
+        let those = archives.iter().filter(|archive| is_of(archive, split));
+        those.cloned().collect()
+    };
+    let others = of(None);
+    let Some(named) = archives.iter().find(|archive| !is_of(archive, None)) else {
+        return Ok((others, Vec::new()));
+    };
+    let [train, test, validation] =
+        [Split::Train, Split::Test, Split::Validation].map(|split| of(Some(split)));
+    if train.is_empty() || !others.is_empty() {
+        return Err(DataError::AmbiguousShards {
+            path: dir.into(),
+            named: named.clone(),
+            other: others.into_iter().next(),
+        });
+    }
+    Ok((train, if test.is_empty() { validation } else { test }))
+}
+
+/// The split that a part of the name of an archive tells, or of the folders that it lies in.
+fn split_of(dir: &Path, archive: &Path) -> Option<Split> {
+    let name = archive.strip_prefix(dir).unwrap_or(archive);
+    let name = name.to_string_lossy();
+    let mut parts = name.split(|letter: char| !letter.is_alphanumeric());
+    parts.find_map(Split::named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Archives to train on and held-out ones, errors as text.
+    fn split(names: &[&str]) -> Result<(Vec<String>, Vec<String>), String> {
+        let dir = Path::new("DIR");
+        let archives: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
+        let name = |path: PathBuf| {
+            let path = path.strip_prefix(dir).unwrap();
+            path.display().to_string().replace('\\', "/")
+        };
+        let found = splits(dir, &archives).map_err(|error| error.to_string())?;
+        let [train, held_out] =
+            [found.0, found.1].map(|paths| paths.into_iter().map(name).collect());
+        Ok((train, held_out))
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn shards_are_all_to_train_on_unless_their_names_tell_splits() {
+        let all = ["data-000000.tar", "data-000001.tar"];
+        assert_eq!(split(&all).unwrap(), (names(&all), vec![]));
+        for [train, held_out] in [
+            ["train-000000.tar", "test-000000.tar"],
+            ["imagenet1k-train-0000.tar", "imagenet1k-validation-00.tar"],
+            ["cc3m_Train_0.tar.gz", "cc3m_val_0.tar.gz"],
+            ["train/0.tar", "valid/0.tar"],
+            ["train.tgz", "testing.tgz"],
+        ] {
+            let expected = (names(&[train]), names(&[held_out]));
+            assert_eq!(split(&[held_out, train]).unwrap(), expected);
+        }
+        let three = ["test-0.tar", "train-0.tar", "train-1.tar", "val-0.tar"];
+        let expected = (
+            names(&["train-0.tar", "train-1.tar"]),
+            names(&["test-0.tar"]),
+        );
+        assert_eq!(split(&three).unwrap(), expected);
+    }
+
+    #[test]
+    fn refuses_archives_of_which_only_some_tell_a_split() {
+        assert_eq!(
+            split(&["more-0.tar", "train-0.tar"]).unwrap_err(),
+            "DIR holds archives of splits (train-0.tar, …) and beside them more-0.tar: name all of them train-… or \
+             test-…, or move others elsewhere"
+        );
+        assert_eq!(
+            split(&["test-0.tar", "val-0.tar"]).unwrap_err(),
+            "DIR holds archives of splits (test-0.tar, …) and none to train on: name those train-…, or set `data.dir` \
+             to one of them"
+        );
+    }
+}
