@@ -8,14 +8,12 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         DataError::NoDirGiven { .. }
         | DataError::MissingFile { .. }
         | DataError::AmbiguousSplits { .. }
-        | DataError::NestedSplits { .. } => "that is --data-dir DIR",
+        | DataError::NestedSplits { .. }
+        | DataError::AmbiguousShards { other: None, .. } => "that is --data-dir DIR",
         DataError::NoSuchDir { .. } => "check --data-dir",
         DataError::DirUnused { holds, .. } => return Some(of_unread(holds)),
         // What the unpacker said stands between the key and this.
         DataError::BadArchive { .. } => "`data.dir` is --data-dir DIR",
-        DataError::AmbiguousSplits { .. }
-        | DataError::NestedSplits { .. }
-        | DataError::AmbiguousShards { other: None, .. } => "that is --data-dir DIR",
         // Other reasons are about the files, not about where they are.
         DataError::NoImages { remedy, .. } if remedy.contains("data.dir") => {
             "that is --data-dir DIR"

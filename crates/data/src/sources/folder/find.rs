@@ -52,7 +52,7 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
 ///
 /// # Errors
 /// Where it cannot be read.
-pub(super) fn count(path: &Path) -> Result<usize, DataError> {
+pub(in crate::sources) fn count(path: &Path) -> Result<usize, DataError> {
     if let Some(archive) = archive_of(path)? {
         let members = Members::read(vec![archive.into()])?;
         return Ok(Walk::through(&members).pictures_below(path)?.len());

@@ -32,8 +32,8 @@ impl Archive for Tarball {
         let watch = Rc::new(Watch::default());
         if !self.is_gzipped {
             let mut archive = tar::Archive::new(Watched::new(file, &watch));
-            self.visit_entries(archive.entries_with_seek(), &watch, visit)?;
-            return Ok(());
+            let end = self.visit_entries(archive.entries_with_seek(), &watch, visit);
+            return end.map(|_| ());
         }
         let mut archive = tar::Archive::new(Watched::new(MultiGzDecoder::new(file), &watch));
         let end = self.visit_entries(archive.entries(), &watch, visit)?;
