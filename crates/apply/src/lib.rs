@@ -26,6 +26,8 @@ pub mod exchange;
 pub mod restore;
 mod sample;
 pub mod score;
+#[cfg(test)]
+mod testing;
 mod trained;
 
 pub use classify::{Classified, Classifier, ClassifyError};

@@ -54,7 +54,7 @@ impl PreviewArgs {
         check_output("--output", &self.output, &["png"])?;
         let seed = self.seed.map(|seed| format!("seed={seed}"));
         let config = self.config.resolve(seed.into_iter().collect())?;
-        let data = dataset::load(&config.data, config.seed, quiet)?;
+        let data = dataset::load_to_train(&config.data, config.seed, quiet)?;
         let images = &data.train;
         let num = self.num.min(images.len());
         let (indices, columns, order) = examples(images, num);

@@ -16,7 +16,7 @@ use crate::typed::Mistyped;
 
 /// Load a data set and tell how many pictures were left out, and which. The bar appears once the first
 /// picture of a folder or an archive is decoded.
-pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Dataset, DataError> {
+fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Dataset, DataError> {
     let shown = OnceLock::<ProgressBar>::new();
     let is_shown = shows_bars(quiet);
     let report = |decoded: Decoded| {
@@ -32,9 +32,6 @@ pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Datase
     let dataset = dataset?;
     report_skipped(&dataset);
     report_passed_over(&dataset.passed_over, quiet);
-    if let Some(problem) = &dataset.test_problem {
-        tracing::warn!("there are no test images, and training needs none: {problem}");
-    }
     if config.dataset == DatasetKind::Folder {
         report_classes(config, &dataset.train.class_names, quiet);
     }
@@ -44,6 +41,35 @@ pub(crate) fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Datase
         );
     }
     Ok(dataset)
+}
+
+/// [`load`] for a command that does without test images: what is wrong with them is a warning.
+pub(crate) fn load_to_train(
+    config: &DataConfig,
+    seed: u64,
+    quiet: bool,
+) -> Result<Dataset, DataError> {
+    let dataset = load(config, seed, quiet)?;
+    if let Some(problem) = &dataset.test_problem {
+        tracing::warn!("there are no test images, and training needs none: {problem}");
+    }
+    Ok(dataset)
+}
+
+/// [`load`] for a command that measures: test images that are there must be usable.
+///
+/// # Errors
+/// Where they are not, and as [`load`].
+pub(crate) fn load_to_measure(
+    config: &DataConfig,
+    seed: u64,
+    quiet: bool,
+) -> anyhow::Result<Dataset> {
+    let dataset = load(config, seed, quiet)?;
+    match &dataset.test_problem {
+        Some(problem) => bail!("the test images cannot be used: {problem}"),
+        None => Ok(dataset),
+    }
 }
 
 /// The data that a run was trained on, as `config` says, read from `dir` where it is given.
@@ -67,7 +93,7 @@ pub(crate) fn of_run(
         }
         config.dir = Some(dir.to_owned());
     }
-    let data = load(&config, trained.config().seed, quiet)?;
+    let data = load_to_measure(&config, trained.config().seed, quiet)?;
     let (here, there) = (data.train.shape, trained.shape());
     if here != there {
         let name = config.dataset;
@@ -113,25 +139,21 @@ fn report_skipped(dataset: &Dataset) {
     }
 }
 
-/// Say what lies in a folder or an archive and is not read; what may have been meant as a picture is a warning.
+/// Say what lies in a folder or an archive and is not read; what may have been meant as data is a warning.
 fn report_passed_over(all: &[PassedOver], quiet: bool) {
-    let those = |is_meant: bool| {
-        let some = all.iter().filter(|over| over.is_meant == is_meant);
-        let some = some.map(|over| format!("{} {}", over.paths.len(), over.what));
-        some.collect::<Vec<_>>().join(", ")
-    };
-    let meant = those(true);
-    if !meant.is_empty() {
-        tracing::warn!("not read: {meant}; convert them to PNG or JPEG");
-    }
-    let others = those(false);
-    if !others.is_empty() && !quiet {
-        tell!("passed over: {others}");
-    }
     for over in all {
+        if let Some(remedy) = over.remedy {
+            tracing::warn!("not read: {} {}; {remedy}", over.paths.len(), over.what);
+        }
         for path in &over.paths {
             tracing::debug!("passed over {}", path.display());
         }
+    }
+    let others = all.iter().filter(|over| over.remedy.is_none());
+    let others = others.map(|over| format!("{} {}", over.paths.len(), over.what));
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() && !quiet {
+        tell!("passed over: {}", others.join(", "));
     }
 }
 

@@ -121,7 +121,7 @@ impl TrainFeaturesArgs {
     fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         check_output("--output", &self.output, &["safetensors"])?;
         let recipe = self.recipe()?;
-        let data = dataset::load(&recipe.data, self.seed, quiet)?;
+        let data = dataset::load_to_measure(&recipe.data, self.seed, quiet)?;
         if !quiet {
             tell!("data: {}", dataset::summary(&data));
         }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
-use ebm_core::{DeviceKind, Schedule};
+use ebm_core::{DeviceKind, ImageShape, Schedule};
 use ebm_data::{Dataset, DatasetKind};
 use ebm_model::Precision;
 use ebm_train::{Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError};
@@ -106,14 +106,7 @@ impl TrainArgs {
         if !quiet {
             tell!("device: {}", chosen.description);
         }
-        if !self.no_memory_check {
-            memory::check(
-                &config,
-                config.data.native_shape(),
-                ebm_data::images_in(&config.data)?,
-            )?;
-        }
-        let data = dataset::load(&config.data, config.seed, quiet)?;
+        let data = self.load(&config, quiet)?;
         if !quiet {
             tell!("data: {}", dataset::summary(&data));
             if let Some(notice) = self.squeezed_schedule(run.as_ref(), &config)? {
@@ -135,6 +128,20 @@ impl TrainArgs {
         };
         let outcome = self.train(&config, &data, &chosen, &dir, begin, quiet)?;
         report(&outcome, &dir, quiet)
+    }
+
+    /// The images, of which those to judge samples by must be usable, where the run has samples judged.
+    fn load(&self, config: &Config, quiet: bool) -> anyhow::Result<Dataset> {
+        // What cannot be counted is reported where it is read.
+        if !self.no_memory_check
+            && let Ok(images) = ebm_data::images_in(&config.data)
+        {
+            memory::check(config, least_shape(config), images)?;
+        }
+        Ok(match config.output.evaluate_every {
+            0 => dataset::load_to_train(&config.data, config.seed, quiet)?,
+            _ => dataset::load_to_measure(&config.data, config.seed, quiet)?,
+        })
     }
 
     /// The keys that the flags of this command set.
@@ -248,12 +255,26 @@ impl TrainArgs {
     }
 }
 
+/// The smallest shape that the images of a configuration may have.
+fn least_shape(config: &Config) -> ImageShape {
+    let shape = config.data.native_shape();
+    match (config.data.dataset, config.data.image_size) {
+        (DatasetKind::Folder, 0) => ImageShape::new(shape.channels, 1, 1),
+        _ => shape,
+    }
+}
+
 /// The first of `name`, `name-2`, `name-3`, … in `runs` that has no run on other data.
 fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
     let is_of_other_data = |dir: &PathBuf| match Config::of_run(dir) {
         Ok(Some(there)) => {
             let (there, here) = (there.data, &config.data);
-            let is_other_folder = here.dataset == DatasetKind::Folder && there.dir != here.dir;
+            let absolute = |dir: &Option<PathBuf>| {
+                let dir = dir.as_deref()?;
+                Some(std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()))
+            };
+            let is_other_folder =
+                here.dataset == DatasetKind::Folder && absolute(&there.dir) != absolute(&here.dir);
             there.dataset != here.dataset || is_other_folder
         }
         _ => false, // what is wrong there is said where the run is opened

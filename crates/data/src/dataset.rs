@@ -1,5 +1,7 @@
 //! Keep training and test images together.
 
+use std::error::Error;
+use std::iter;
 use std::path::PathBuf;
 
 use crate::error::DataError;
@@ -20,13 +22,19 @@ pub struct Dataset {
     pub passed_over: Vec<PassedOver>,
 }
 
+/// An error and what caused it, each after a colon.
+fn with_causes(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
+
 /// Files or folders that are no pictures, or none that are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
     /// What they are, in the plural.
     pub what: String,
-    /// Whether they are pictures, in a format that is not read.
-    pub is_meant: bool,
+    /// What to do where they are meant as data.
+    pub remedy: Option<&'static str>,
     /// Where they are, in order; never empty.
     pub paths: Vec<PathBuf>,
 }
@@ -48,7 +56,7 @@ impl Dataset {
         match test {
             Ok(test) => Self { test, ..self },
             Err(problem) => Self {
-                test_problem: Some(problem.to_string()),
+                test_problem: Some(with_causes(&problem)),
                 ..self
             },
         }

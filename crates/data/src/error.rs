@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ebm_core::ImageShape;
 
+use crate::dataset::PassedOver;
 use crate::kind::DatasetKind;
 
 /// Why [`load`](crate::load) gives no data set.
@@ -230,6 +231,17 @@ pub enum DataError {
         /// What to do about it.
         remedy: &'static str,
     },
+    /// A folder holds files of other kinds, and no image.
+    #[error(
+        "{} holds no image, but {}: set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF, TGA or PNM pictures",
+        path.display(), counted(others)
+    )]
+    NoImagesBeside {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds.
+        others: Vec<PassedOver>,
+    },
     /// Training and test images differ in size.
     #[error("test images of {} are {test} but training images are {train}: set `data.image_size`", path.display())]
     ShapesDiffer {
@@ -333,6 +345,16 @@ pub enum DataError {
         /// How many there are.
         num_pictures: usize,
     },
+}
+
+/// What was passed over, the most first.
+fn counted(others: &[PassedOver]) -> String {
+    const SHOWN: usize = 4;
+    let mut others: Vec<&PassedOver> = others.iter().collect();
+    others.sort_by_key(|over| std::cmp::Reverse(over.paths.len()));
+    let some = others.iter().take(SHOWN);
+    let some = some.map(|over| format!("{} {}", over.paths.len(), over.what));
+    some.collect::<Vec<_>>().join(", ")
 }
 
 fn classes(names: &[String]) -> String {

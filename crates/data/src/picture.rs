@@ -98,7 +98,7 @@ impl<'a> Encoded<'a> {
         let reader = self.reader()?;
         if reader.format() == Some(ImageFormat::Jpeg) && is_cut_jpeg(self.bytes) {
             // Its decoder makes the rest up.
-            let problem = "the file is cut short";
+            let problem = "it has no end-of-image marker: the file is cut short";
             return Err(ImageError::Decoding(DecodingError::new(
                 ImageFormat::Jpeg.into(),
                 problem,

@@ -1,45 +1,12 @@
 //! Check that combined energies draw what their parts would, and what is refused.
 
-use burn::tensor::Device;
-use ebm_train::{Config, DataSummary, RunDir, new_state};
-
 use super::*;
 use crate::sample::{SampleOptions, sample};
+use crate::testing::untrained;
 
 const SMALL: ImageShape = ImageShape::new(1, 16, 16);
-const CLASSES: [&str; 3] = ["ant", "bee", "cat"];
-
-/// Keys of a network whose steps take milliseconds.
-const TINY: [&str; 5] = [
-    "model.filters=4",
-    "batch_size=8",
-    "buffer.capacity=32",
-    "langevin.num_steps=4",
-    "output.sample_steps=4",
-];
-
-/// A new run with these keys, opened.
-fn trained(overrides: &[&str], shape: ImageShape) -> Trained {
-    let overrides = TINY.iter().chain(overrides);
-    let overrides: Vec<String> = overrides.map(|key| (*key).to_owned()).collect();
-    let config = Config::resolve("digits", None, &overrides).expect("resolves");
-    let data = DataSummary {
-        shape,
-        class_names: CLASSES.map(str::to_owned).to_vec(),
-        class_frequencies: vec![1.0 / CLASSES.len() as f64; CLASSES.len()],
-        identity: None,
-    };
-    let device = Device::flex();
-    let state = new_state(&config, data, &device).expect("fits");
-    let folder = tempfile::tempdir().expect("a folder");
-    let dir = RunDir::open(folder.path(), &config, false).expect("opened");
-    dir.adopt(&config).expect("written");
-    dir.save(&config, &state).expect("written");
-    Trained::open(folder.path(), &device).expect("opened")
-}
-
 fn conditional() -> Trained {
-    trained(&["model.conditional=true"], SMALL)
+    untrained(&["model.conditional=true"], SMALL)
 }
 
 fn part(weight: f64, trained: &Trained, class: Option<u32>) -> Part<'_> {
@@ -85,7 +52,7 @@ fn one_energy_of_weight_1_draws_the_samples_of_its_run() {
         let (found, energies) = drawn(&[part(1.0, &with_classes, Some(2))], combine);
         assert_eq!((found, &energies), (pixels(&own), &own.energies));
     }
-    let without = trained(&[], SMALL);
+    let without = untrained(&[], SMALL);
     let own = sample(&without, &SampleOptions::new(&without, 20)).expect("finite");
     let (found, _) = drawn(&[part(1.0, &without, None)], Combine::And);
     assert_eq!(found, pixels(&own));
@@ -101,7 +68,7 @@ fn halves_of_one_energy_are_the_whole() {
     assert_close(&mixed, &whole.0);
     assert_close(&energies, &whole.1);
     // What is added and taken away again does not count.
-    let other = trained(&["seed=1"], SMALL);
+    let other = untrained(&["seed=1"], SMALL);
     let and_back = [
         part(1.0, &model, Some(1)),
         part(0.25, &other, None),
@@ -114,7 +81,7 @@ fn halves_of_one_energy_are_the_whole() {
 
 #[test]
 fn a_combined_energy_is_that_of_its_terms_which_are_told_one_by_one() {
-    let (model, other) = (conditional(), trained(&["seed=1"], SMALL));
+    let (model, other) = (conditional(), untrained(&["seed=1"], SMALL));
     let parts = [
         part(2.0, &model, Some(0)),
         part(-0.5, &model, None),
@@ -156,7 +123,7 @@ fn samples_in_parts_are_those_drawn_at_once() {
 
 #[test]
 fn refuses_weights_that_have_no_bottom() {
-    let model = trained(&[], SMALL);
+    let model = untrained(&[], SMALL);
     let parts = [part(-1.0, &model, None)];
     let refused = Composition::new(&parts, Combine::And, Weights::Average);
     let error = refused.expect_err("refused").to_string();
@@ -166,8 +133,8 @@ fn refuses_weights_that_have_no_bottom() {
 #[test]
 fn refuses_images_of_different_shapes_and_names_both() {
     let (small, large) = (
-        trained(&[], SMALL),
-        trained(&[], ImageShape::new(1, 28, 28)),
+        untrained(&[], SMALL),
+        untrained(&[], ImageShape::new(1, 28, 28)),
     );
     let parts = [part(1.0, &small, None), part(1.0, &large, None)];
     let refused = Composition::new(&parts, Combine::And, Weights::Average);
@@ -189,7 +156,7 @@ fn refuses_energies_at_noise_levels() {
         "model.widths=[4, 4]",
         "langevin.grad_clip=none",
     ];
-    let model = trained(&recovery, SMALL);
+    let model = untrained(&recovery, SMALL);
     let parts = [part(1.0, &model, None)];
     let refused = Composition::new(&parts, Combine::And, Weights::Average);
     let error = refused.expect_err("refused").to_string();

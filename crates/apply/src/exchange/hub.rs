@@ -45,7 +45,8 @@ pub fn files(trained: &Trained, weights: Weights) -> [(&'static str, Vec<u8>); 2
 /// Whether a folder holds an exported model or a part of one, and neither a run nor a checkpoint.
 pub fn is_exported(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).is_file();
-    let is_of_run = has("config.toml") || has(checkpoint::MANIFEST);
+    let is_of_run =
+        has("config.toml") || has(checkpoint::MANIFEST) || folder.join("checkpoints").is_dir();
     !is_of_run && MODEL_FILES.into_iter().any(has)
 }
 

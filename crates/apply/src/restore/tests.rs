@@ -1,9 +1,13 @@
 //! Check that what is known stays, that what is missing is found, and what is refused.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::ImageShape;
+use ebm_langevin::StepCounter;
 
 use super::*;
+use crate::score;
+use crate::testing::untrained;
+use crate::trained::Weights;
 
 /// A picture of a ramp and an edge.
 fn picture(channels: usize) -> Planes {
@@ -162,4 +166,55 @@ fn a_descent_ends_near_the_truth_and_keeps_what_is_known() {
         }
     }
     assert!(largest < 0.1, "{largest}");
+}
+
+#[test]
+fn of_an_unknown_class_the_likeliest_of_all_is_kept() {
+    let shape = ImageShape::new(1, 16, 16);
+    let keys = [
+        "model.conditional=true",
+        "model.class_head=true",
+        "objective.kind=jem",
+        "objective.given_class=true",
+    ];
+    let trained = untrained(&keys, shape);
+    let picture = Planes {
+        pixels: (0..256).map(|place| place as f32 / 256.0).collect(),
+        shape,
+    };
+    let mask = Mask {
+        missing: (0..256).map(|place| place >= 128).collect(),
+        size: [16, 16],
+    };
+    let options = RestoreOptions {
+        method: RestoreMethod::Draws,
+        samples: 5,
+        seed: 3,
+    };
+    let restored = |class| {
+        let counter = StepCounter::default();
+        let (weights, counted) = (Weights::Average, counter.clone());
+        let restored = trained.restore(&picture, &mask, class, weights, &options, counted);
+        let gradients = options.samples * trained.gradients_of_restoration(class);
+        assert_eq!(counter.gradients(), gradients as u64);
+        restored.expect("restores").samples
+    };
+    let model = trained.energy(Weights::Average);
+    let energy = |image: &Planes, class: u32| {
+        let of_class = score::under_class(&model, Some(class), 1, trained.device());
+        let pixels = TensorData::new(image.pixels.clone(), shape.batch(1));
+        score::energies(
+            of_class.as_ref(),
+            Tensor::from_data(pixels, trained.device()),
+        )[0]
+    };
+    let given: Vec<Vec<Planes>> = (0..3).map(|class| restored(Some(class))).collect();
+    for (place, likeliest) in restored(None).iter().enumerate() {
+        let of = |class: u32| energy(&given[class as usize][place], class);
+        let class = (0..3).min_by(|&one, &other| of(one).total_cmp(&of(other)));
+        let class = class.expect("there are classes") as usize;
+        assert_eq!(*likeliest, given[class][place], "sample {place}");
+    }
+    let one = trained.gradients_of_restoration(Some(0));
+    assert_eq!(trained.gradients_of_restoration(None), 3 * one);
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{Anomaly, some_of};
 use ebm_core::ImageShape;
-use ebm_data::{DataConfig, DataError, DatasetKind, Images};
+use ebm_data::{DataConfig, DatasetKind, Images};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as NoSuchName;
@@ -102,8 +102,8 @@ pub(super) fn sets(
 }
 
 /// An error whose remedies would be of the run's own data.
-fn without_remedy(error: DataError) -> anyhow::Error {
-    anyhow!("{:#}", anyhow::Error::from(error))
+fn without_remedy(error: anyhow::Error) -> anyhow::Error {
+    anyhow!("{error:#}")
 }
 
 /// Test images of the classes that were left out of a run's data, or training images where there are no others.
@@ -116,7 +116,7 @@ fn left_out(own: &PreparedData, seed: u64, num: usize, quiet: bool) -> anyhow::R
         leave_out: Vec::new(),
         ..own.config.clone()
     };
-    let data = dataset::load(&whole, seed, quiet).map_err(without_remedy)?;
+    let data = dataset::load_to_measure(&whole, seed, quiet).map_err(without_remedy)?;
     let of_names = |images: &Images| some_of(&images.of_names(names), num);
     let tests = data
         .test
@@ -151,7 +151,7 @@ fn load(
         channels: if is_grey { 0 } else { shape.channels },
         ..config
     };
-    let data = dataset::load(&config, seed, quiet).map_err(without_remedy)?;
+    let data = dataset::load_to_measure(&config, seed, quiet).map_err(without_remedy)?;
     let test = data.test.filter(|test| !test.is_empty());
     let images = test.unwrap_or(data.train);
     let pixels = some_of(&images, num);

@@ -9,6 +9,7 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         | DataError::MissingFile { .. }
         | DataError::AmbiguousSplits { .. }
         | DataError::NestedSplits { .. }
+        | DataError::NoImagesBeside { .. }
         | DataError::AmbiguousShards { other: None, .. } => "that is --data-dir DIR",
         DataError::NoSuchDir { .. } => "check --data-dir",
         DataError::DirUnused { holds, .. } => return Some(of_unread(holds)),

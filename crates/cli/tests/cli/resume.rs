@@ -196,7 +196,13 @@ fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
 fn a_run_goes_on_with_every_seed() {
     let scratch = Scratch::new();
     let largest = u64::MAX.to_string();
-    let seed = ["--seed", &largest, "--set", "output.log_every=1"];
+    let every = [
+        "--set",
+        "output.log_every=1",
+        "--set",
+        "output.sample_every=0",
+    ];
+    let seed = [&["--seed", &largest], &every[..]].concat();
     train(&scratch, "whole", 10, &seed);
     train(&scratch, "parts", 5, &seed);
     // Once with the same command, once with the configuration that was written.

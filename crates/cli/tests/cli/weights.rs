@@ -88,6 +88,7 @@ fn an_imported_run_is_trained_on_under_its_configuration() {
     let args = [&["import", "w.safetensors"], &config[..]].concat();
     scratch.ebm(&args).succeeds();
     scratch.train("back", &[]).succeeds();
+    scratch.train("back", &["--iterations", "4"]).succeeds();
 }
 
 /// A run under spectral norm, exported and imported into `back` with its own configuration.

@@ -26,7 +26,11 @@ fn warnings(run_dir: &Path, taken: Option<&Entry>) -> Result<Vec<String>, Checkp
     };
     let mut found = layout::list(&run_dir.join(CHECKPOINTS))?;
     // Under other names than its own, a checkpoint is still being written or deleted.
-    found.retain(|entry| entry.kind == Kind::InPlace && Some(entry.step) > step);
+    found.retain(|entry| {
+        // One that is whole now was put in its place meanwhile.
+        let is_newer = entry.kind == Kind::InPlace && Some(entry.step) > step;
+        is_newer && !layout::is_whole(&entry.path)
+    });
     found.sort();
     let broken = found.iter().map(|entry| {
         let path = entry.path.display();

@@ -135,7 +135,10 @@ pub(super) fn prune(
 /// # Errors
 /// Where one cannot be deleted.
 pub fn forget_beyond(run_dir: &Path, step: u64) -> Result<(), CheckpointError> {
-    let beyond = layout::whole_checkpoints(&run_dir.join(CHECKPOINTS))?;
+    let checkpoints = run_dir.join(CHECKPOINTS);
+    // What is deleted takes the name of a temporary directory first.
+    finish_interrupted(&checkpoints)?;
+    let beyond = layout::whole_checkpoints(&checkpoints)?;
     let mut beyond = beyond.iter().filter(|entry| entry.step > step);
     beyond.try_for_each(|entry| discard(&entry.path))
 }

@@ -45,8 +45,8 @@ pub fn least_memory(config: &Config, shape: ImageShape, images: u64) -> Vec<Held
     vec![
         held(of_data, images, 1),
         held("buffer.capacity", capacity, 1),
-        // The images, the chains, and the gradient and the noise of each chain.
-        held("batch_size", config.batch_size as u64, 4 * F32),
+        // The images and the chains.
+        held("batch_size", config.batch_size as u64, 2 * F32),
         held("output.num_samples", output.num_samples as u64, F32),
         held("output.evaluate_samples", judged, 1),
     ]
@@ -71,7 +71,7 @@ mod tests {
         let expected = [
             ("data.train_images", 112),
             ("buffer.capacity", 16_000),
-            ("batch_size", 2_560),
+            ("batch_size", 1_280),
             ("output.num_samples", 320),
             ("output.evaluate_samples", 0),
         ];

@@ -3,6 +3,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::checkpoint::file_system::is_unsupported;
 use crate::error::TrainError;
@@ -14,6 +16,7 @@ pub(super) const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub(super) struct DirLock {
     file: File,
+    is_real: bool,
 }
 
 impl DirLock {
@@ -24,16 +27,19 @@ impl DirLock {
     pub(super) fn take(dir: &Path) -> Result<Self, TrainError> {
         let path = dir.join(LOCK);
         let file = File::create(&path).map_err(TrainError::writing(&path))?;
-        let is_free = is_free(file.try_lock(), dir).map_err(TrainError::writing(&path))?;
-        let lock = Self { file };
+        let tried = tried_for(PATIENCE, || file.try_lock());
+        let taken = taken(tried, dir).map_err(TrainError::writing(&path))?;
+        let lock = taken.map(|is_real| Self { file, is_real });
         // A process that was refused may have removed the file between the two.
-        if is_free && lock.is_in(dir) {
-            Ok(lock)
-        } else {
-            Err(TrainError::InUse {
+        lock.filter(|lock| lock.is_in(dir))
+            .ok_or_else(|| TrainError::InUse {
                 path: dir.to_owned(),
             })
-        }
+    }
+
+    /// Whether it keeps others away: not where the file system has no locks.
+    pub(super) fn is_real(&self) -> bool {
+        self.is_real
     }
 
     /// Whether its file is the one that others find in `dir`.
@@ -63,17 +69,37 @@ pub(super) fn is_in_use(dir: &Path) -> Result<bool, TrainError> {
     }
 }
 
-/// Whether no other process has the lock; taken for granted, with a warning, where there are no locks.
-fn is_free(tried: Result<(), TryLockError>, dir: &Path) -> io::Result<bool> {
+/// How long a lock may be held by those who only look.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Try again and again while another process has the lock, but no longer than this.
+fn tried_for(
+    patience: Duration,
+    try_lock: impl Fn() -> Result<(), TryLockError>,
+) -> Result<(), TryLockError> {
+    let begin = Instant::now();
+    loop {
+        match try_lock() {
+            Err(TryLockError::WouldBlock) if begin.elapsed() < patience => {
+                thread::sleep(patience / 20);
+            }
+            tried => return tried,
+        }
+    }
+}
+
+/// `None` where another process has the lock, else whether it is real: where there are no locks it is taken for
+/// granted, with a warning.
+fn taken(tried: Result<(), TryLockError>, dir: &Path) -> io::Result<Option<bool>> {
     match tried {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
+        Ok(()) => Ok(Some(true)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) if is_unsupported(&error) => {
             tracing::warn!(
                 "the file system of {} has no locks ({error}): see to it that no other process trains there",
                 dir.display()
             );
-            Ok(true)
+            Ok(Some(false))
         }
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -85,8 +111,12 @@ fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
 
     let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let (own, found) = (file.metadata().map(number), fs::metadata(path).map(number));
-    own.is_ok_and(|own| found.is_ok_and(|found| own == found))
+    match (file.metadata().map(number), fs::metadata(path).map(number)) {
+        (Ok(own), Ok(found)) => own == found,
+        (_, Err(error)) if error.kind() == ErrorKind::NotFound => false,
+        // What cannot be looked at is for those who write to report.
+        _ => true,
+    }
 }
 
 /// Whether an open file is the one that others find at `path`: elsewhere an open file is not removed.
@@ -104,6 +134,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let lock = DirLock::take(dir.path()).expect("free");
         assert!(lock.is_in(dir.path()));
+        assert!(lock.is_real());
         let refused = DirLock::take(dir.path()).expect_err("taken");
         assert!(matches!(refused, TrainError::InUse { .. }), "{refused}");
         drop(lock);
@@ -116,16 +147,16 @@ mod tests {
         let dir = Path::new("run");
         let tried = |code| {
             let failed = TryLockError::Error(io::Error::from_raw_os_error(code));
-            is_free(Err(failed), dir).map_err(|error| error.raw_os_error())
+            taken(Err(failed), dir).map_err(|error| error.raw_os_error())
         };
         let [eio, eacces, einval, enolck, enosys, eopnotsupp] = [5, 13, 22, 37, 38, 95];
         for code in [einval, enolck, enosys, eopnotsupp] {
-            assert_eq!(tried(code), Ok(true));
+            assert_eq!(tried(code), Ok(Some(false)));
         }
         assert_eq!([eio, eacces].map(tried), [Err(Some(5)), Err(Some(13))]);
-        let other = is_free(Err(TryLockError::WouldBlock), dir);
+        let other = taken(Err(TryLockError::WouldBlock), dir);
         assert!(
-            other.is_ok_and(|is_free| !is_free),
+            other.is_ok_and(|taken| taken.is_none()),
             "another process has it"
         );
     }

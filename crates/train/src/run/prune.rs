@@ -1,5 +1,6 @@
 //! Free the space of checkpoints that a run does not need any more.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk_usage::DiskUsage;
@@ -51,13 +52,13 @@ pub fn prunable(run_dir: &Path, keep: usize) -> Result<Pruned, TrainError> {
     Ok(Pruned::of(folders))
 }
 
-/// Remove the checkpoints of a run but the newest `keep`, the one from which it goes on, and those that the run
-/// itself wants: its best one, and the one to which it would go back, where it is not finished or has shown a
+/// Remove the checkpoints of a run but the newest `keep` and those that the run itself wants: its best one, and the one to which it would go back, where it is not finished or has shown a
 /// sign of a collapse. What interrupted writes left goes, too; nothing else is touched. No other process can
 /// train there meanwhile, and a kill at any moment leaves whole what stays.
 ///
 /// # Errors
-/// [`TrainError::InUse`] where another process trains there; where the configuration or the newest checkpoint
+/// [`TrainError::InUse`] where another process trains there; [`TrainError::Write`] where nobody knows, as the file
+/// system has no locks; where the configuration or the newest checkpoint
 /// cannot be read, so that what is wanted is not known; or where something cannot be removed.
 ///
 /// # Panics
@@ -67,7 +68,17 @@ pub fn prune(run_dir: &Path, keep: usize) -> Result<Pruned, TrainError> {
     if prunable(run_dir, keep)?.folders.is_empty() {
         return Ok(Pruned::default());
     }
-    let _lock = DirLock::take(run_dir)?;
+    let lock = DirLock::take(run_dir)?;
+    if !lock.is_real() {
+        let unknown =
+            "its file system has no locks, so that nobody knows whether a process trains there";
+        let cause = io::Error::new(io::ErrorKind::Unsupported, unknown);
+        return Err(TrainError::writing(run_dir)(cause));
+    }
+    // What stays must be readable before anything else goes.
+    if let Some(latest) = checkpoint::latest(run_dir)? {
+        checkpoint::read(&latest)?;
+    }
     // A process may have trained there between the two.
     let wanted = wanted(run_dir)?;
     let pruned = Pruned::of(checkpoint::surplus(run_dir, keep, &wanted)?);
@@ -187,7 +198,11 @@ mod tests {
 
     #[test]
     fn a_run_whose_wishes_cannot_be_read_is_left_alone() {
-        let spoilt = ["config.toml", "checkpoints/step_000200/state.json"];
+        let spoilt = [
+            "config.toml",
+            "checkpoints/step_000200/state.json",
+            "checkpoints/step_000200/model.safetensors",
+        ];
         for file in spoilt {
             let dir = tempfile::tempdir().expect("a folder");
             let run = run(dir.path(), 200, None, None);

@@ -16,12 +16,13 @@ const YOUNG: u32 = 10;
 
 impl Run<'_> {
     /// Go back after `error`, where the configuration says so and has not had enough of it: to the newest
-    /// checkpoint from before its first sign, or to the start. Chains, noise and restarts have other
+    /// checkpoint from before its first sign, or to the start where there was none yet. Chains, noise and restarts have other
     /// random numbers from there, the learning rate is smaller, and young chains start afresh. Returns
     /// the checkpoint from which the run goes on, the last one of its directory.
     ///
     /// # Errors
-    /// `error` itself where the run does not go back, or what keeps it from doing so.
+    /// `error` itself where the run does not go back, or has lost the checkpoint to which it would; or what keeps it
+    /// from doing so.
     pub(super) fn go_back(
         &mut self,
         error: TrainError,
@@ -30,6 +31,7 @@ impl Run<'_> {
         let Some(iteration) = error.gone_wrong_at() else {
             return Err(error);
         };
+        self.dir.check_there()?;
         let (config, before) = (self.config, self.state());
         let goes_back = config.on_divergence == OnDivergence::Rollback
             && (before.attempt as usize) < config.rollback.max;
@@ -38,6 +40,10 @@ impl Run<'_> {
         }
         let mut state = match self.last_good(iteration)? {
             Some(path) => load_state(config, &checkpoint::read(&path)?, &self.device)?,
+            // A run that was imported or pruned has learned what the start knows nothing of.
+            None if before.watch.good_until(iteration) >= config.output.checkpoint_every as u64 => {
+                return Err(error);
+            }
             None => new_state(config, (&self.dataset.train).into(), &self.device)?,
         };
         let rollback = Rollback {
@@ -47,6 +53,7 @@ impl Run<'_> {
             why: error.in_short(),
         };
         state.attempt = rollback.attempt;
+        state.data.identity = before.data.identity;
         state.rollbacks = before.rollbacks.clone();
         state.rollbacks.push(rollback.clone());
         self.take_on(config.settings_of(state.iteration));

@@ -437,7 +437,8 @@ fn open_state(
     };
     let mut state = load_state(config, &checkpoint::read(&path)?, device)?;
     let (done, asked) = (state.iteration, config.iterations as u64);
-    refuse_other_data(run_dir, &state.data, &data, force)?;
+    let by_class = config.model.conditional;
+    refuse_other_data(run_dir, &state.data, &data, by_class, force)?;
     if done > asked {
         let path = run_dir.to_owned();
         return Err(TrainError::AlreadyBeyond { path, done, asked });
@@ -446,11 +447,12 @@ fn open_state(
     Ok(state)
 }
 
-/// Hold a run to the data that it has learned from.
+/// Hold a run to the data that it has learned from, and one of E(x, y) to their classes.
 fn refuse_other_data(
     run_dir: &Path,
     old: &DataSummary,
     data: &DataSummary,
+    by_class: bool,
     force: bool,
 ) -> Result<(), TrainError> {
     let path = run_dir.to_owned();
@@ -458,9 +460,7 @@ fn refuse_other_data(
         let (there, here) = (old.shape, data.shape);
         return Err(TrainError::OtherImages { path, there, here });
     }
-    // Weights from elsewhere that know no class may learn from any.
-    let knows_classes = old.identity.is_some() || !old.class_names.is_empty();
-    if knows_classes && old.class_names != data.class_names {
+    if by_class && old.class_names != data.class_names {
         let [there, here] = [old, data].map(|data| data.class_names.clone());
         return Err(TrainError::OtherClasses { path, there, here });
     }

@@ -1,13 +1,15 @@
 //! Walk through a folder on a disk: which folders are entered, and which files are pictures.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use image::ImageReader;
 
-use super::rules::{Reason, START, is_named_as_a_picture, is_start_of_a_picture, name_of};
+use super::rules::{
+    Reason, START, is_named_as_a_picture, is_start_of_a_picture, may_be_a_picture, name_of,
+};
 use super::walk::{Entry, Store, Walk};
 use crate::error::DataError;
 
@@ -40,19 +42,23 @@ impl Store for Disk {
         };
         let mut paths = Vec::new();
         for entry in fs::read_dir(dir).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
             if !name_of(&path).starts_with('.') {
-                paths.push(path);
+                // Asked of the folder, and of the file only where that does not know: calls take time on a network.
+                let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
+                let kind = kind.or_else(|| Some(fs::metadata(&path).ok()?.file_type()));
+                paths.push((path, kind));
             }
         }
-        paths.sort_unstable();
+        paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let mut entries = Vec::with_capacity(paths.len());
-        for path in paths {
-            let entry = if path.is_dir() {
+        for (path, kind) in paths {
+            let entry = if kind.is_some_and(|kind| kind.is_dir()) {
                 let reason = self.why_not_entered(&path)?;
                 reason.map_or(Entry::Folder, Entry::PassedOver)
             } else {
-                why_no_picture(&path).map_or(Entry::Picture, Entry::PassedOver)
+                why_no_picture(&path, kind).map_or(Entry::Picture, Entry::PassedOver)
             };
             entries.push((path, entry));
         }
@@ -71,34 +77,33 @@ impl Disk {
         }
         // What is in the root is found without links, and what leads back to it never ends.
         let target = real_path(path)?;
-        let is_inside = target.starts_with(&self.root) || self.root.starts_with(&target);
-        let is_known = is_inside || {
-            let first = self
-                .entered
-                .entry(target)
-                .or_insert_with(|| path.to_owned());
-            *first != path
-        };
-        Ok(is_known.then_some(Reason::Link))
+        if self.root.starts_with(&target) && self.root != target {
+            return Ok(Some(Reason::LinkUp));
+        }
+        let is_within = |other: &Path| target.starts_with(other) || other.starts_with(&target);
+        let mut others = self.entered.iter().filter(|(_, link)| *link != path);
+        if target.starts_with(&self.root) || others.any(|(other, _)| is_within(other)) {
+            return Ok(Some(Reason::Link));
+        }
+        self.entered.insert(target, path.to_owned());
+        Ok(None)
     }
 }
 
-/// Why a file is not taken for a picture, if it is not.
-fn why_no_picture(path: &Path) -> Option<Reason> {
-    if is_named_as_a_picture(path) {
-        return match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_file() => Some(Reason::NotRegular),
-            // Where a link leads nowhere, decoding says so.
-            _ => None,
-        };
+/// Why a file of this kind is not taken for a picture, if it is not. The kind of a link that leads nowhere is not known.
+fn why_no_picture(path: &Path, kind: Option<FileType>) -> Option<Reason> {
+    if kind.is_some_and(|kind| !kind.is_file()) {
+        return Some(Reason::NotRegular);
     }
-    (!has_content_of_a_picture(path)).then(|| Reason::of_file(path))
+    // Where a link leads nowhere, decoding says so.
+    let is_picture = is_named_as_a_picture(path)
+        || (kind.is_some() && may_be_a_picture(path) && has_content_of_a_picture(path));
+    (!is_picture).then(|| Reason::of_file(path))
 }
 
 /// Whether the content of a file is a picture in a format that is decoded here.
 fn has_content_of_a_picture(path: &Path) -> bool {
-    let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    is_regular && start_of(path).is_ok_and(|start| is_start_of_a_picture(&start)) && {
+    start_of(path).is_ok_and(|start| is_start_of_a_picture(path, &start)) && {
         // A few first letters may be those of a text.
         let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
         reader.is_ok_and(|reader| reader.into_dimensions().is_ok())
@@ -114,7 +119,8 @@ fn start_of(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Whether a file is a picture: by its extension, or else by its content.
 pub fn is_picture(path: &Path) -> bool {
-    why_no_picture(path).is_none()
+    let kind = fs::metadata(path).ok().map(|metadata| metadata.file_type());
+    why_no_picture(path, kind).is_none()
 }
 
 /// All pictures at any depth below a folder, in order; hidden ones are ignored.

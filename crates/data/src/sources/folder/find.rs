@@ -42,10 +42,30 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
         return Err(problem);
     }
     match walk.take_back(is_archive).as_slice() {
-        [] => Err(problem),
+        [] => Err(match walk.passed_over() {
+            others if others.is_empty() => problem,
+            others => DataError::NoImagesBeside {
+                path: path.into(),
+                others,
+            },
+        }),
         [only] => in_archive(walk, only, only),
         archives => shards::find(walk, path, archives),
     }
+}
+
+/// Whether there are pictures in a folder, or an archive, which is not opened.
+pub(in crate::sources) fn holds_pictures(path: &Path) -> bool {
+    if is_archive(path) {
+        return path.is_file();
+    }
+    let Ok(mut walk) = Walk::on_disk(path) else {
+        return false;
+    };
+    let has_pictures = walk
+        .pictures_below(path)
+        .is_ok_and(|pictures| !pictures.is_empty());
+    has_pictures || !walk.take_back(is_archive).is_empty()
 }
 
 /// How many pictures there are in what [`find`] searches, whatever they are for.

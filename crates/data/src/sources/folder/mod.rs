@@ -31,15 +31,10 @@ use tree::{Splits, Tree};
 
 #[cfg(test)]
 pub(super) use archive::tests::packed;
-pub(super) use find::count;
+pub(super) use find::{count, holds_pictures};
 
 pub use disk::{is_picture, pictures_below};
 pub use progress::Decoded;
-
-/// Whether a folder or an archive has pictures in it or in its sub-folders.
-pub(super) fn holds_pictures(path: &Path) -> bool {
-    find(path).is_ok()
-}
 
 /// Reads the splits in `config.dir`, or the whole folder or archive as training images.
 pub(super) fn load(

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use image::ImageFormat;
 
+use super::archive::is_archive;
+
 /// A file with one of these extensions, in any case, is a picture; others are where their content says so.
 #[rustfmt::skip]
 const EXTENSIONS: [&str; 17] = [
@@ -43,6 +45,7 @@ pub(super) enum Reason {
     /// In an archive.
     NoFile,
     Link,
+    LinkUp,
     OfOtherProgram,
     Run,
 }
@@ -76,6 +79,17 @@ impl Reason {
         is_run.then_some(Self::Run)
     }
 
+    /// What to do where they are meant as data.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Undecodable(_) => Some("convert them to PNG or JPEG"),
+            Self::NoPicture(extension) if is_archive(Path::new(&format!("a.{extension}"))) => {
+                Some("an archive is read where no picture lies beside it")
+            }
+            _ => None,
+        }
+    }
+
     /// What they are, in the plural.
     pub fn what(&self) -> String {
         match self {
@@ -87,6 +101,7 @@ impl Reason {
             Self::NotRegular => "pipes, sockets or devices".to_owned(),
             Self::NoFile => "links, devices or other members that are no files".to_owned(),
             Self::Link => "links to folders whose pictures are there already".to_owned(),
+            Self::LinkUp => "links to folders above".to_owned(),
             Self::OfOtherProgram => "folders of other programs".to_owned(),
             Self::Run => "run directories of this program".to_owned(),
         }
@@ -98,9 +113,21 @@ pub(super) fn is_named_as_a_picture(path: &Path) -> bool {
     EXTENSIONS.contains(&extension_of(path).as_str())
 }
 
-/// Whether the first bytes of a file are those of a picture in a format that is decoded here.
-pub(super) fn is_start_of_a_picture(start: &[u8]) -> bool {
-    image::guess_format(start).is_ok_and(|format| ImageFormat::reading_enabled(&format))
+/// Whether a file whose extension is not that of a picture may be one all the same: it has none, a number, or that of
+/// a format that is not decoded, as some programs name JPEG files. Other extensions are taken at their word.
+pub(super) fn may_be_a_picture(path: &Path) -> bool {
+    let extension = extension_of(path);
+    let is_number = extension.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || UNDECODABLE.contains(&extension.as_str())
+}
+
+/// Whether the first bytes of a file [that may be a picture](may_be_a_picture) are those of one in a format that is
+/// decoded here. Raw files of cameras begin as TIFF files do, and hold a small preview.
+pub(super) fn is_start_of_a_picture(path: &Path, start: &[u8]) -> bool {
+    let is_raw =
+        |format| format == ImageFormat::Tiff && UNDECODABLE.contains(&extension_of(path).as_str());
+    image::guess_format(start)
+        .is_ok_and(|format| ImageFormat::reading_enabled(&format) && !is_raw(format))
 }
 
 /// The last part of a path.

@@ -15,12 +15,17 @@ use crate::error::DataError;
 /// Where the names tell no clear splits, an archive is damaged, or there is nothing to train on.
 pub(super) fn find<S>(walk: Walk<S>, dir: &Path, archives: &[PathBuf]) -> Result<Found, DataError> {
     let (train, held_out) = splits(dir, archives)?;
-    let members = Members::read([train.as_slice(), &held_out].concat())?;
+    // Training needs no others.
+    let (members, problem) = match Members::read([train.as_slice(), &held_out].concat()) {
+        Ok(members) => (members, None),
+        Err(problem) => (Members::read(train.clone())?, Some(problem)),
+    };
     let mut walk = walk.on(&members);
-    let train = tree(&mut walk, &members, &train)?;
-    let test = match held_out.as_slice() {
-        [] => Ok(None),
-        held_out => tree(&mut walk, &members, held_out)
+    let train = tree(&mut walk, &members, dir, &train)?;
+    let test = match (problem, held_out.as_slice()) {
+        (Some(problem), _) => Err(problem),
+        (None, []) => Ok(None),
+        (None, held_out) => tree(&mut walk, &members, dir, held_out)
             .and_then(|test| test.with_classes_of(&train))
             .map(Some),
     };
@@ -32,20 +37,27 @@ pub(super) fn find<S>(walk: Walk<S>, dir: &Path, archives: &[PathBuf]) -> Result
     })
 }
 
-/// The pictures of a split.
+/// The pictures of a split, of the classes that their labels tell, or else the folders of the archives.
 fn tree(
     walk: &mut Walk<&Members>,
     members: &Members,
+    dir: &Path,
     archives: &[PathBuf],
 ) -> Result<Tree, DataError> {
     if let [only] = archives {
         return pictures_of(walk, members, only);
     }
-    let mut pictures = Vec::new();
-    for archive in archives {
-        pictures.extend(walk.pictures_below(archive)?);
+    if members.is_labelled() {
+        let mut pictures = Vec::new();
+        for archive in archives {
+            pictures.extend(walk.pictures_below(archive)?);
+        }
+        return members.labelled(&archives[0], pictures);
     }
-    members.labelled(&archives[0], pictures)
+    let trees = archives
+        .iter()
+        .map(|archive| pictures_of(walk, members, archive));
+    Tree::merged(dir, trees.collect::<Result<_, _>>()?)
 }
 
 /// The archives to train on, and those of held-out pictures. Those to validate with stand in for missing ones to test

@@ -1,5 +1,6 @@
 //! Sort the pictures of a folder: its sub-folders are classes, or the splits `train` and `test`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::rules::name_of;
@@ -198,6 +199,39 @@ fn refuse_splits_in<S: Store>(walk: &mut Walk<S>, class: &Path) -> Result<(), Da
 }
 
 impl Tree {
+    /// The pictures of several trees, one after another, classes of one name together.
+    ///
+    /// # Errors
+    /// Where some have classes and others have none.
+    pub fn merged(root: &Path, trees: Vec<Self>) -> Result<Self, DataError> {
+        let names: BTreeSet<&String> = trees.iter().flat_map(|tree| &tree.class_names).collect();
+        let class_names: Vec<String> = names.into_iter().cloned().collect();
+        let mut pictures = Vec::new();
+        for tree in trees {
+            if tree.class_names.is_empty() != class_names.is_empty() {
+                return Err(DataError::ClassesDiffer {
+                    path: tree.root,
+                    test: tree.class_names,
+                    train: class_names,
+                });
+            }
+            let numbers: Vec<u32> = (tree.class_names.iter())
+                .map(|name| class_names.partition_point(|other| other < name) as u32)
+                .collect();
+            let number = |class: u32| numbers.get(class as usize).copied().unwrap_or(0);
+            pictures.extend(
+                tree.pictures
+                    .into_iter()
+                    .map(|(path, class)| (path, number(class))),
+            );
+        }
+        Ok(Self {
+            root: root.into(),
+            class_names,
+            pictures,
+        })
+    }
+
     /// The same pictures with the class numbers of `train`.
     pub fn with_classes_of(mut self, train: &Self) -> Result<Self, DataError> {
         let class_of = |name: &String| train.class_names.iter().position(|other| other == name);

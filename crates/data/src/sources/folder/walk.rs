@@ -73,7 +73,7 @@ impl<S> Walk<S> {
         let each = self.passed_over.into_iter();
         each.map(|(reason, paths)| PassedOver {
             what: reason.what(),
-            is_meant: matches!(reason, Reason::Undecodable(_)),
+            remedy: reason.remedy(),
             paths: paths.into_iter().collect(),
         })
         .collect()

@@ -10,7 +10,9 @@ use super::labels::{self, Labels, classes_of};
 use super::{Kind, MOST_BYTES, Member, damaged, open};
 use crate::error::DataError;
 use crate::picture::Encoded;
-use crate::sources::folder::rules::{Reason, START, is_named_as_a_picture, is_start_of_a_picture};
+use crate::sources::folder::rules::{
+    Reason, START, is_named_as_a_picture, is_start_of_a_picture, may_be_a_picture,
+};
 use crate::sources::folder::tree::{NEEDS_PICTURES, Tree, class_folders};
 use crate::sources::folder::walk::{Entry, Store, Walk};
 
@@ -124,7 +126,8 @@ impl Members {
         }
         let mut bytes = Vec::new();
         read_up_to(START, content, &mut bytes)?;
-        if is_start_of_a_picture(&bytes) && member.size <= MOST_BYTES {
+        let is_picture = may_be_a_picture(path) && is_start_of_a_picture(path, &bytes);
+        if is_picture && member.size <= MOST_BYTES {
             read_up_to(MOST_BYTES, content, &mut bytes)?;
             // A few first letters may be those of a text.
             if Encoded::new(&bytes, path).dimensions().is_ok() {
@@ -149,6 +152,11 @@ impl Members {
                 folder.files.retain(|path, _| !self.labels.has(path));
             }
         }
+    }
+
+    /// Whether any picture has a label.
+    pub fn is_labelled(&self) -> bool {
+        self.is_labelled
     }
 
     /// Where a file lies, if there is one.

@@ -29,6 +29,9 @@ const MOST_BYTES: u64 = 1 << 30;
 /// The most bytes of the path of a member: more than file systems take.
 const MOST_BYTES_OF_PATH: usize = 4096;
 
+/// The most parts of the path of a member.
+const MOST_FOLDERS: usize = 64;
+
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -74,6 +77,9 @@ impl Member {
                     return Err(refused(name, "is an absolute path"));
                 }
             }
+        }
+        if path.components().count() > MOST_FOLDERS {
+            return Err(refused(name, "lies in too many folders"));
         }
         let is_root = path.as_os_str().is_empty();
         Ok((!is_root).then_some(Self { path, kind, size }))

@@ -1,0 +1,38 @@
+//! Runs for tests, without training.
+
+use burn::tensor::Device;
+use ebm_core::ImageShape;
+use ebm_train::{Config, DataSummary, RunDir, new_state};
+
+use crate::trained::Trained;
+
+pub(crate) const CLASSES: [&str; 3] = ["ant", "bee", "cat"];
+
+/// Keys of a network whose steps take milliseconds.
+const TINY: [&str; 5] = [
+    "model.filters=4",
+    "batch_size=8",
+    "buffer.capacity=32",
+    "langevin.num_steps=4",
+    "output.sample_steps=4",
+];
+
+/// A new run with these keys on images of these classes, opened.
+pub(crate) fn untrained(overrides: &[&str], shape: ImageShape) -> Trained {
+    let overrides = TINY.iter().chain(overrides);
+    let overrides: Vec<String> = overrides.map(|key| (*key).to_owned()).collect();
+    let config = Config::resolve("digits", None, &overrides).expect("resolves");
+    let data = DataSummary {
+        shape,
+        class_names: CLASSES.map(str::to_owned).to_vec(),
+        class_frequencies: vec![1.0 / CLASSES.len() as f64; CLASSES.len()],
+        identity: None,
+    };
+    let device = Device::flex();
+    let state = new_state(&config, data, &device).expect("fits");
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = RunDir::open(folder.path(), &config, false).expect("opened");
+    dir.adopt(&config).expect("written");
+    dir.save(&config, &state).expect("written");
+    Trained::open(folder.path(), &device).expect("opened")
+}
