@@ -23,8 +23,8 @@ pub struct Dataset {
 }
 
 /// An error and what caused it, each after a colon.
-fn with_causes(error: &dyn Error) -> String {
-    let causes = iter::successors(error.source(), |cause| cause.source());
+fn with_causes(error: &DataError) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 

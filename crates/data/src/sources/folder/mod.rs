@@ -14,7 +14,7 @@ mod tree;
 mod walk;
 
 use std::iter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
 
@@ -172,6 +172,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::sync::Mutex;
 
     use image::{Rgb, RgbImage};
