@@ -8,7 +8,7 @@ use thiserror::Error;
 /// A run that needs more memory than there is.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "the run needs at least {} of memory, and {} are free here; {} of it are for `{key}`: set less, or start all the same with --no-memory-check",
+    "the run needs at least {} of memory, and {} are free here; {} of it are for `{key}` (images of {shape}): set less, or start all the same with --no-memory-check",
     in_words(*needed),
     in_words(*available),
     in_words(*most)
@@ -22,6 +22,8 @@ pub(crate) struct NotEnoughMemory {
     key: &'static str,
     /// That part, in bytes.
     most: u64,
+    /// Shape of the images.
+    shape: ImageShape,
 }
 
 /// Check that the machine has what a run on `images` images of this shape needs at least.
@@ -33,10 +35,10 @@ pub(crate) fn check(
     shape: ImageShape,
     images: u64,
 ) -> Result<(), NotEnoughMemory> {
-    compare(&least_memory(config, shape, images), available())
+    compare(&least_memory(config, shape, images), shape, available())
 }
 
-fn compare(held: &[Held], available: u64) -> Result<(), NotEnoughMemory> {
+fn compare(held: &[Held], shape: ImageShape, available: u64) -> Result<(), NotEnoughMemory> {
     let needed = held
         .iter()
         .fold(0u64, |sum, held| sum.saturating_add(held.bytes));
@@ -46,6 +48,7 @@ fn compare(held: &[Held], available: u64) -> Result<(), NotEnoughMemory> {
             available,
             key: most.key,
             most: most.bytes,
+            shape,
         }),
         _ => Ok(()),
     }
@@ -82,18 +85,18 @@ mod tests {
             held("data.train_images", 1 << 20),
             held("buffer.capacity", 3 << 30),
         ];
-        let enough = (3 << 30) + (1 << 20);
-        assert_eq!(compare(&all, enough), Ok(()));
-        let message = compare(&all, enough - 1)
+        let (enough, shape) = ((3 << 30) + (1 << 20), ImageShape::new(1, 28, 28));
+        assert_eq!(compare(&all, shape, enough), Ok(()));
+        let message = compare(&all, shape, enough - 1)
             .expect_err("too little")
             .to_string();
         assert_eq!(
             message,
             "the run needs at least 3.0 GiB of memory, and 3.0 GiB are free here; 3.0 GiB of it are for \
-             `buffer.capacity`: set less, or start all the same with --no-memory-check"
+             `buffer.capacity` (images of 1×28×28): set less, or start all the same with --no-memory-check"
         );
         let endless = [held("batch_size", u64::MAX), held("data.crops", u64::MAX)];
-        assert!(compare(&endless, 1 << 40).is_err());
+        assert!(compare(&endless, shape, 1 << 40).is_err());
     }
 
     #[test]

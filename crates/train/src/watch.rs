@@ -187,11 +187,6 @@ impl Watch {
         of_restarts.map_or(began, |since| since.min(began))
     }
 
-    /// Whether a sign of a collapse has not gone away.
-    pub(crate) fn shows_a_sign(&self) -> bool {
-        self.grave.since.is_some() || self.restarts_far.since.is_some()
-    }
-
     /// Shares over the last iterations; `None` before there are enough.
     pub fn shares(&self) -> Option<Shares> {
         if self.records.len() < WINDOW {
@@ -385,7 +380,6 @@ mod tests {
             (Symptom::RestartsFar, false)
         );
         assert!(run.watch.good_until(run.iteration) <= HEALTHY);
-        assert!(run.watch.shows_a_sign());
         assert!(
             sign.describe().contains("50 % of the restarted"),
             "{}",
@@ -395,7 +389,6 @@ mod tests {
         assert_eq!(run.go(1000, &energies(0.0, 0), &energies(0.0, 2)), None);
         assert_eq!(run.go(100, &energies(0.0, 0), &energies(0.0, 0)), None);
         assert_eq!(run.watch.restarts_far, Episode::default());
-        assert!(!run.watch.shows_a_sign());
     }
 
     #[test]

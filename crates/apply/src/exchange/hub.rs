@@ -160,6 +160,7 @@ impl Exported {
         let state = TrainState::new(model, AnyState::Nothing, data, device);
         let mut state = with_weights(state, self.arrays.clone(), &path, device)?;
         state.iteration = self.description.iteration;
+        state.began_at = state.iteration;
         Ok(state)
     }
 

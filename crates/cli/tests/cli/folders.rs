@@ -91,9 +91,10 @@ fn problems_of_test_pictures_do_not_keep_a_run_from_training() {
 #[test]
 fn a_run_goes_on_with_the_classes_that_it_has_learned() {
     let scratch = with_pictures(&["photos/cat/a.png", "photos/dog/b.png"]);
-    scratch.train("run", &PHOTOS).succeeds();
+    let by_class = [&PHOTOS[..], &["--set", "model.conditional=true"]].concat();
+    scratch.train("run", &by_class).succeeds();
     fs::rename(scratch.join("photos/cat"), scratch.join("photos/horse")).expect("renamed");
-    let more = [&PHOTOS[..], &["--iterations", "4", "--force"]].concat();
+    let more = [&by_class[..], &["--iterations", "4", "--force"]].concat();
     let fragments = [
         "the classes cat, dog",
         "the classes dog, horse",
@@ -170,7 +171,7 @@ fn a_run_that_cannot_fit_the_machine_is_refused_before_it_takes_memory() {
             &["--set", "output.num_samples=100000000000"],
         ),
         (
-            "data.image_size",
+            "batch_size` (images of 3×1000000×1000000)",
             &[
                 "--dataset",
                 "folder",
@@ -181,7 +182,7 @@ fn a_run_that_cannot_fit_the_machine_is_refused_before_it_takes_memory() {
             ],
         ),
     ] {
-        let fragments = [&format!("for `{key}`")[..], "--no-memory-check"];
+        let fragments = [&format!("for `{key}")[..], "--no-memory-check"];
         scratch.refuses_to_train(args, &fragments);
         let dry = [args, &["--dry-run"]].concat();
         scratch.refuses_to_train(&dry, &fragments);

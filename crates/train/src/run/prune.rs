@@ -52,14 +52,14 @@ pub fn prunable(run_dir: &Path, keep: usize) -> Result<Pruned, TrainError> {
     Ok(Pruned::of(folders))
 }
 
-/// Remove the checkpoints of a run but the newest `keep` and those that the run itself wants: its best one, and the one to which it would go back, where it is not finished or has shown a
-/// sign of a collapse. What interrupted writes left goes, too; nothing else is touched. No other process can
-/// train there meanwhile, and a kill at any moment leaves whole what stays.
+/// Remove the checkpoints of a run but the newest `keep` and those that the run itself wants: its best one, and the
+/// one to which it would go back. What interrupted writes left goes, too; nothing else is touched. No other process
+/// can train there meanwhile, and a kill at any moment leaves whole what stays.
 ///
 /// # Errors
 /// [`TrainError::InUse`] where another process trains there; [`TrainError::Write`] where nobody knows, as the file
-/// system has no locks; where the configuration or the newest checkpoint
-/// cannot be read, so that what is wanted is not known; or where something cannot be removed.
+/// system has no locks; where the configuration or the newest checkpoint cannot be read, so that what is wanted is
+/// not known; or where something cannot be removed.
 ///
 /// # Panics
 /// If `keep` is 0.
@@ -97,13 +97,9 @@ fn wanted(run_dir: &Path) -> Result<Vec<u64>, TrainError> {
     let state = checkpoint::read_files(&latest, &[STATE])?;
     let best = Best::of_checkpoint(&state)?.map(|best| best.iteration);
     let watch = Watch::of_checkpoint(&state)?;
-    let is_finished = state.step >= config.iterations as u64;
-    let goes_back_to = if is_finished && !watch.shows_a_sign() {
-        None
-    } else {
-        let (until, every) = (watch.good_until(state.step), config.output.checkpoint_every);
-        checkpoint::latest_scheduled(run_dir, until, every as u64)?
-    };
+    // A finished run may go on, too.
+    let (until, every) = (watch.good_until(state.step), config.output.checkpoint_every);
+    let goes_back_to = checkpoint::latest_scheduled(run_dir, until, every as u64)?;
     let goes_back_to = goes_back_to.as_deref().and_then(checkpoint::step_at);
     Ok(best.into_iter().chain(goes_back_to).collect())
 }
@@ -154,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_finished_run_the_newest_and_the_best_stay() {
-        assert_eq!(kept(1, 200, None, None), [200]);
-        assert_eq!(kept(3, 200, None, None), [180, 190, 200]);
-        assert_eq!(kept(1, 200, Some(70), None), [70, 200]);
+    fn of_a_finished_run_the_newest_the_best_and_one_to_go_back_to_stay() {
+        assert_eq!(kept(1, 200, None, None), [150, 200]);
+        assert_eq!(kept(3, 200, None, None), [150, 180, 190, 200]);
+        assert_eq!(kept(1, 200, Some(70), None), [70, 150, 200]);
         assert_eq!(kept(100, 200, None, None).len(), 20);
     }
 
@@ -177,9 +173,9 @@ mod tests {
         fs::create_dir(dir.path().join("checkpoints/step_000210.tmp")).expect("a folder");
         let before = DiskUsage::of(dir.path()).bytes;
         let pruned = prune(dir.path(), 1).expect("pruned");
-        assert_eq!(pruned.folders.len(), 20);
+        assert_eq!(pruned.folders.len(), 19);
         assert_eq!(before - DiskUsage::of(dir.path()).bytes, pruned.bytes);
-        assert!(pruned.bytes > 19 * 1000, "{}", pruned.bytes);
+        assert!(pruned.bytes > 18 * 1000, "{}", pruned.bytes);
     }
 
     #[test]
@@ -192,7 +188,7 @@ mod tests {
         }
         assert_eq!(run.checkpoints().len(), 20);
         drop(held);
-        assert_eq!(prune(dir.path(), 1).expect("pruned").folders.len(), 19);
+        assert_eq!(prune(dir.path(), 1).expect("pruned").folders.len(), 18);
         DirLock::take(dir.path()).expect("the lock is let go");
     }
 

@@ -21,8 +21,8 @@ impl Run<'_> {
     /// the checkpoint from which the run goes on, the last one of its directory.
     ///
     /// # Errors
-    /// `error` itself where the run does not go back, or has lost the checkpoint to which it would; or what keeps it
-    /// from doing so.
+    /// `error` itself where the run does not go back, or was imported and has no checkpoint from before it; or what
+    /// keeps it from doing so.
     pub(super) fn go_back(
         &mut self,
         error: TrainError,
@@ -40,10 +40,8 @@ impl Run<'_> {
         }
         let mut state = match self.last_good(iteration)? {
             Some(path) => load_state(config, &checkpoint::read(&path)?, &self.device)?,
-            // A run that was imported or pruned has learned what the start knows nothing of.
-            None if before.watch.good_until(iteration) >= config.output.checkpoint_every as u64 => {
-                return Err(error);
-            }
+            // An imported model has learned what the start knows nothing of.
+            None if before.began_at > 0 => return Err(error),
             None => new_state(config, (&self.dataset.train).into(), &self.device)?,
         };
         let rollback = Rollback {

@@ -22,6 +22,8 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 #[derive(Serialize, Deserialize)]
 struct Scalars {
     iteration: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_at: Option<u64>,
     attempt: u32,
     optimizer_steps: u64,
     image_shape: [usize; 3],
@@ -83,6 +85,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
     pub fn to_files(&self) -> Vec<(&'static str, Vec<u8>)> {
         let scalars = Scalars {
             iteration: self.iteration,
+            began_at: (self.began_at > 0).then_some(self.began_at),
             attempt: self.attempt,
             optimizer_steps: self.optimizer.steps,
             image_shape: self.data.shape.dims(),
@@ -143,6 +146,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             optimizer,
             objective_state,
             iteration: scalars.iteration,
+            began_at: scalars.began_at.unwrap_or(0),
             attempt: scalars.attempt,
             rollbacks: std::mem::take(&mut scalars.rollbacks),
             watch: std::mem::take(&mut scalars.watch),

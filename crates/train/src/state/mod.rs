@@ -39,6 +39,8 @@ pub struct TrainState<M, S> {
     pub data: DataSummary,
     /// Iterations done.
     pub iteration: u64,
+    /// Iterations that had been done elsewhere when the run began: 0 unless it was imported.
+    pub began_at: u64,
     /// 0, and one more after each rollback.
     pub attempt: u32,
     /// The times that the run went back, in order.
@@ -60,6 +62,7 @@ impl<M: EnergyModel, S> TrainState<M, S> {
             objective_state,
             data,
             iteration: 0,
+            began_at: 0,
             attempt: 0,
             rollbacks: Vec::new(),
             watch: Watch::default(),

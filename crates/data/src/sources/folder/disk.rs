@@ -250,7 +250,8 @@ mod tests {
         let expected = ["cat/1.png", "dog/2.png", "dog/3.png", "dog/outside/o.png"];
         assert_eq!(pictures, expected);
         let links = "links to folders whose pictures are there already".to_owned();
-        assert_eq!(passed_over, [(links, 6)]);
+        let above = "links to folders above".to_owned();
+        assert_eq!(passed_over, [(links, 5), (above, 1)]);
     }
 
     #[cfg(unix)]

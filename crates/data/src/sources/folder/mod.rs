@@ -29,8 +29,6 @@ use progress::Progress;
 use source::Source;
 use tree::{Splits, Tree};
 
-#[cfg(test)]
-pub(super) use archive::tests::packed;
 pub(super) use find::{count, holds_pictures};
 
 pub use disk::{is_picture, pictures_below};

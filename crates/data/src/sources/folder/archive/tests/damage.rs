@@ -79,7 +79,11 @@ fn refuses_names_that_lead_out_of_the_archive() {
 #[test]
 fn long_names_are_read_and_endless_ones_refused() {
     let with_name = |bytes: usize| {
-        let name = ["x/".repeat(bytes / 2 - 2), "a.png".to_owned()].concat();
+        let name = [
+            format!("{}/", "x".repeat(59)).repeat(bytes / 60),
+            "a.png".to_owned(),
+        ]
+        .concat();
         let mut tar = Builder::new(Vec::new());
         append(
             &mut tar,
@@ -94,6 +98,9 @@ fn long_names_are_read_and_endless_ones_refused() {
     assert_eq!(greys(&data.train), [1]);
     let message = load_bytes(&with_name(6_000)).unwrap_err();
     assert!(message.contains("is longer than any path"), "{message}");
+    let deep = ["x/".repeat(65), "a.png".to_owned()].concat();
+    let message = load_bytes(&packed(&[(deep.as_str(), png(1).as_slice())])).unwrap_err();
+    assert!(message.contains("lies in too many folders"), "{message}");
     // Larger than what is read of a name.
     let endless = with_name(3 << 20);
     for bytes in [gzip(&endless), endless] {
