@@ -96,7 +96,9 @@ impl<'a> Encoded<'a> {
     /// The picture, turned as its EXIF orientation says, and its colour profile.
     fn read_with_profile(self) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
         let reader = self.reader()?;
-        if reader.format() == Some(ImageFormat::Jpeg) && is_cut_jpeg(self.bytes) {
+        // Of other content under this name its decoder says so.
+        let is_jpeg = self.bytes.starts_with(&[0xff, 0xd8]);
+        if is_jpeg && is_cut_jpeg(self.bytes) {
             // Its decoder makes the rest up.
             let problem = "it has no end-of-image marker: the file is cut short";
             return Err(ImageError::Decoding(DecodingError::new(

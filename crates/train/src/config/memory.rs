@@ -58,8 +58,10 @@ mod tests {
 
     #[test]
     fn each_key_has_the_bytes_of_its_images_and_none_overflows() {
-        let mut config = Config::default();
-        config.batch_size = 10;
+        let mut config = Config {
+            batch_size: 10,
+            ..Config::default()
+        };
         config.buffer.capacity = 1_000;
         config.output.num_samples = 5;
         let of = |config: &Config, images| -> Vec<(&str, u64)> {

@@ -199,7 +199,7 @@ mod tests {
             b"",
             b"iterations = 1 = 2",
             b"[server]\nport = 80\n",
-            text[..text.len() / 3].as_bytes(),
+            &text.as_bytes()[..text.len() / 3],
         ] {
             fs::write(dir.path().join(CONFIG), damaged).expect("written");
             let damage = found().expect("damage");

@@ -466,6 +466,10 @@ fn refuse_other_data(
     }
     match data.difference_from(old) {
         Some(difference) if !force => Err(TrainError::OtherData { path, difference }),
-        _ => Ok(()),
+        Some(difference) => {
+            tracing::warn!("the run has learned from {difference}, and goes on with these");
+            Ok(())
+        }
+        None => Ok(()),
     }
 }

@@ -132,7 +132,8 @@ fn assert_refused(folder: &TempDir, expected: &str) {
 
 #[test]
 fn refuses_a_description_of_another_program_or_a_later_format_and_impossible_values() {
-    let changes: [(&str, fn(&mut Value)); 8] = [
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 8] = [
         (
             "config.json is not of a model of this program: its model_type is \"bert\", not \"ebm\"",
             |json| *json = json!({"model_type": "bert"}),

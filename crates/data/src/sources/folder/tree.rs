@@ -114,7 +114,7 @@ fn splits<S: Store>(
         // A train is a class beside ships, unless it has classes of its own.
         (train, held_out)
             if !classes.is_empty()
-                && !(train.is_some() && held_out.is_some())
+                && (train.is_none() || held_out.is_none())
                 && !has_folders_of_pictures(walk, &named)? =>
         {
             Ok(None)

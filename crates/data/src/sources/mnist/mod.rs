@@ -129,7 +129,8 @@ impl Files<'_> {
         }
     }
 
-    /// The first of the names of a file that is there: in the folder, or where torchvision puts it.
+    /// The first of the names of a file that is there: in the folder, or where torchvision or the archive
+    /// of EMNIST puts it.
     fn find(&self, content: Content, split: &str) -> Result<PathBuf, DataError> {
         let names = file_names(content, split);
         let raw = Path::new(self.set.folder).join("raw");
@@ -137,6 +138,7 @@ impl Files<'_> {
             self.dir.to_owned(),
             self.dir.join("raw"),
             self.dir.join(raw),
+            self.dir.join("gzip"),
         ];
         let found = folders
             .iter()
