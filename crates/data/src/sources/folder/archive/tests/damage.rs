@@ -78,12 +78,8 @@ fn refuses_names_that_lead_out_of_the_archive() {
 
 #[test]
 fn long_names_are_read_and_endless_ones_refused() {
-    let with_name = |bytes: usize| {
-        let name = [
-            format!("{}/", "x".repeat(59)).repeat(bytes / 60),
-            "a.png".to_owned(),
-        ]
-        .concat();
+    let in_folders = |folder: &str, num: usize| {
+        let name = [folder.repeat(num), "a.png".to_owned()].concat();
         let mut tar = Builder::new(Vec::new());
         append(
             &mut tar,
@@ -94,12 +90,13 @@ fn long_names_are_read_and_endless_ones_refused() {
         append(&mut tar, "short.png", EntryType::Regular, &png(1));
         tar.into_inner().unwrap()
     };
+    let folder = format!("{}/", "x".repeat(59));
+    let with_name = |bytes: usize| in_folders(&folder, bytes / folder.len());
     let data = load_bytes(&with_name(1_000)).unwrap();
     assert_eq!(greys(&data.train), [1]);
     let message = load_bytes(&with_name(6_000)).unwrap_err();
     assert!(message.contains("is longer than any path"), "{message}");
-    let deep = ["x/".repeat(65), "a.png".to_owned()].concat();
-    let message = load_bytes(&packed(&[(deep.as_str(), png(1).as_slice())])).unwrap_err();
+    let message = load_bytes(&in_folders("x/", 65)).unwrap_err();
     assert!(message.contains("lies in too many folders"), "{message}");
     // Larger than what is read of a name.
     let endless = with_name(3 << 20);
