@@ -266,7 +266,7 @@ mod tests {
         let rows = batch(&images, 2_000, false);
         let mut fractions = Vec::new();
         for row in &rows {
-            for (pixel, &byte) in row.iter().zip(&images.pixels) {
+            for (pixel, &byte) in row.iter().zip(images.pixels.iter()) {
                 let fraction = 256.0 * pixel - f64::from(byte);
                 assert!((0.0..1.0).contains(&fraction), "{pixel} of {byte}");
                 fractions.push(fraction);
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn images_are_turned_by_all_four_angles_alike_and_never_mirrored() {
         let images = Images {
-            pixels: vec![0, 80, 240, 160],
+            pixels: vec![0, 80, 240, 160].into(),
             shape: ImageShape::new(1, 2, 2),
             labels: vec![0],
             class_names: vec![],
@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn images_move_by_up_to_the_shift_and_black_comes_in() {
         let images = Images {
-            pixels: vec![0, 0, 0, 0, 255, 0, 0, 0, 0],
+            pixels: vec![0, 0, 0, 0, 255, 0, 0, 0, 0].into(),
             shape: ImageShape::new(1, 3, 3),
             labels: vec![0],
             class_names: vec![],

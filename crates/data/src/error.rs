@@ -37,6 +37,14 @@ pub enum DataError {
         /// The folder asked for.
         path: PathBuf,
     },
+    /// A file of a packed data set cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A setting has a value that the dataset cannot serve.
     #[error("`{key}` is {got}: {remedy}")]
     BadSetting {

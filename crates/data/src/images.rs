@@ -1,4 +1,4 @@
-//! Hold a labelled set of 8-bit images in memory.
+//! Hold a labelled set of 8-bit images.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,14 @@ use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
 use rand::RngExt;
 use rayon::prelude::*;
 
+use crate::pixels::Pixels;
 use crate::resize::resize_plane;
 
-/// A labelled set of 8-bit images in memory.
+/// A labelled set of 8-bit images, in memory or in a packed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
     /// Row-major `[n, c, h, w]`.
-    pub pixels: Vec<u8>,
+    pub pixels: Pixels,
     /// Shape of every image.
     pub shape: ImageShape,
     /// One class per image, below `class_names.len()`; all 0 when unlabelled.
@@ -62,7 +63,7 @@ impl Images {
         }
         let indices = self.spread(num);
         Self {
-            pixels: self.gather(&indices),
+            pixels: self.gather(&indices).into(),
             shape: self.shape,
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
             class_names: self.class_names.clone(),
@@ -129,7 +130,7 @@ impl Images {
             .collect();
         let class_names = self.class_names.iter().filter(|name| names.contains(name));
         Self {
-            pixels: self.gather(&indices),
+            pixels: self.gather(&indices).into(),
             shape: self.shape,
             labels: indices
                 .iter()
@@ -158,7 +159,7 @@ impl Images {
                 to.copy_from_slice(&resize_plane(from, width, height, side));
             });
         Self {
-            pixels,
+            pixels: pixels.into(),
             shape,
             ..self
         }
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn images_whose_classes_come_in_turn_are_not_shown_by_one_class_alone() {
         let images = Images {
-            pixels: vec![0; 20_000],
+            pixels: vec![0; 20_000].into(),
             shape: ImageShape::new(1, 1, 1),
             labels: (0..20_000).map(|i| i % 10).collect(),
             class_names: (0..10).map(|class| class.to_string()).collect(),
@@ -244,7 +245,9 @@ mod tests {
     fn resizing_weighs_neighbours_by_the_triangle_filter_in_each_channel_by_itself() {
         let row = [7, 14, 21, 28];
         let images = Images {
-            pixels: [[row; 4].concat(), vec![0; 16], vec![255; 16]].concat(),
+            pixels: [[row; 4].concat(), vec![0; 16], vec![255; 16]]
+                .concat()
+                .into(),
             shape: ImageShape::new(3, 4, 4),
             labels: vec![0],
             class_names: vec!["a".into()],

@@ -39,6 +39,8 @@ pub enum DatasetKind {
     Cifar100,
     /// Any pictures in `dir`, a folder or a tar archive.
     Folder,
+    /// NumPy arrays of images and labels in `dir`: a `.npz` or `.npy` file, or a folder of `.npy` files.
+    Arrays,
 }
 
 impl DatasetKind {
@@ -53,7 +55,9 @@ impl DatasetKind {
         match self {
             // The size of dSprites.
             Self::Shapes => ImageShape::new(1, 64, 64),
-            Self::Cifar10 | Self::Cifar100 | Self::Folder => ImageShape::new(3, 32, 32),
+            Self::Cifar10 | Self::Cifar100 | Self::Folder | Self::Arrays => {
+                ImageShape::new(3, 32, 32)
+            }
             _ => ImageShape::new(1, 28, 28),
         }
     }
@@ -76,6 +80,7 @@ impl fmt::Display for DatasetKind {
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
             Self::Folder => "folder",
+            Self::Arrays => "arrays",
         })
     }
 }

@@ -34,10 +34,12 @@ mod error;
 mod factor;
 mod handwriting;
 mod images;
+mod keep;
 mod kind;
 mod order;
 mod photo;
 mod picture;
+mod pixels;
 mod resize;
 mod sources;
 
@@ -52,4 +54,5 @@ pub use images::Images;
 pub use kind::DatasetKind;
 pub use photo::{Photo, Planes};
 pub use picture::decode_picture;
+pub use pixels::Pixels;
 pub use sources::{Decoded, images_in, is_picture, load, load_with, pictures_below};

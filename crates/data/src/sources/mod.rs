@@ -1,5 +1,6 @@
 //! Load the images that a configuration asks for: one folder per source.
 
+mod arrays;
 mod cifar;
 mod digits;
 mod folder;
@@ -10,6 +11,7 @@ mod sniff;
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::error::DataError;
+use crate::keep::Keep;
 use crate::kind::DatasetKind;
 
 pub use folder::{Decoded, is_picture, pictures_below};
@@ -33,6 +35,17 @@ pub fn load_with(
     config: &DataConfig,
     seed: u64,
     report: &(dyn Fn(Decoded) + Sync),
+) -> Result<Dataset, DataError> {
+    load_into(config, seed, report, Keep::InMemory)
+}
+
+/// [`load_with`], with the pixels of pictures and arrays, which may be more than memory holds, kept where `keep` says;
+/// those of other sources, and what is left of them without some classes, stay in memory.
+pub(crate) fn load_into(
+    config: &DataConfig,
+    seed: u64,
+    report: &(dyn Fn(Decoded) + Sync),
+    keep: Keep<'_>,
 ) -> Result<Dataset, DataError> {
     if let (true, Some(path)) = (config.dataset.is_drawn(), &config.dir) {
         return Err(DataError::DirUnused {
@@ -62,7 +75,8 @@ pub fn load_with(
         DatasetKind::EmnistMnist => mnist::load(config, mnist::EMNIST_MNIST),
         DatasetKind::Cifar10 => cifar::load(config, cifar::Cifar::Ten),
         DatasetKind::Cifar100 => cifar::load(config, cifar::Cifar::Hundred),
-        DatasetKind::Folder => folder::load(config, report),
+        DatasetKind::Folder => folder::load(config, report, keep),
+        DatasetKind::Arrays => arrays::load(config, keep),
     }?;
     match config.leave_out.as_slice() {
         [] => Ok(dataset),
@@ -91,6 +105,7 @@ pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
             let pictures = folder::count(config.given_dir()?)? as u64;
             pictures.saturating_mul(config.crops.max(1) as u64)
         }
+        DatasetKind::Arrays => arrays::count(config.given_dir()?)?,
     })
 }
 
@@ -108,6 +123,7 @@ mod tests {
             DatasetKind::Cifar10,
             DatasetKind::Cifar100,
             DatasetKind::Folder,
+            DatasetKind::Arrays,
         ] {
             let mut config = DataConfig {
                 dataset,

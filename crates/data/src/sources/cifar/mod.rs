@@ -98,7 +98,7 @@ fn decode(
         }
     }
     Ok(Images {
-        pixels,
+        pixels: pixels.into(),
         shape: ImageShape::new(channels, SIDE, SIDE),
         labels,
         class_names: layout.class_names.iter().map(|&name| name.into()).collect(),

@@ -39,7 +39,7 @@ fn synthesize(count: usize, side: usize, seed: u64, split: u32) -> Images {
         .enumerate()
         .for_each(|(index, image)| draw(seed, split, index, image));
     Images {
-        pixels,
+        pixels: pixels.into(),
         shape,
         labels: (0..count).map(|index| class_of(index) as u32).collect(),
         class_names: (0..10).map(|digit| digit.to_string()).collect(),

@@ -13,15 +13,18 @@ mod source;
 mod tree;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::iter;
 use std::path::PathBuf;
 
 use ebm_core::{ImageShape, NoiseKey, PhiloxRng, Stream};
+use image::ImageError;
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::images::Images;
+use crate::keep::{Growing, Keep, Split};
 use crate::picture::Encoded;
 
 use find::{Found, find};
@@ -38,6 +41,7 @@ pub use progress::Decoded;
 pub(super) fn load(
     config: &DataConfig,
     report: &(dyn Fn(Decoded) + Sync),
+    keep: Keep<'_>,
 ) -> Result<Dataset, DataError> {
     let dir = config.given_dir()?;
     let channels = config.rgb_or_grey()?;
@@ -67,11 +71,12 @@ pub(super) fn load(
         shape: ImageShape::new(channels, side, side),
         crops: config.crops,
         skip_bad: config.skip_bad,
+        keep,
         progress: Progress::new(train.pictures.len() + num_test, report),
         skipped: Vec::new(),
     };
-    let train = reader.read(train)?;
-    let test = test.and_then(|tree| tree.map(|tree| reader.read(tree)).transpose());
+    let train = reader.read(train, Split::Train)?;
+    let test = test.and_then(|tree| tree.map(|tree| reader.read(tree, Split::Test)).transpose());
     let skipped = reader.skipped;
     Ok(Dataset {
         skipped,
@@ -110,6 +115,7 @@ struct Reader<'a> {
     /// Squares to cut from a picture; 0 for its centre square, resized.
     crops: usize,
     skip_bad: bool,
+    keep: Keep<'a>,
     progress: Progress<'a>,
     /// Pictures that could not be decoded, of all splits so far.
     skipped: Vec<PathBuf>,
@@ -118,48 +124,53 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The images of one split. The first picture that cannot be decoded is an error, or with
     /// `skip_bad` all of them go to `skipped`.
-    fn read(&mut self, tree: Tree) -> Result<Images, DataError> {
+    fn read(&mut self, tree: Tree, split: Split) -> Result<Images, DataError> {
         let (shape, crops) = (self.shape, self.crops);
         let places = NoiseKey::new(0, Stream::DataCrop, 0);
         let decode = |index: usize, picture: Encoded<'_>| match crops {
             0 => picture.decode(shape),
             num => picture.cut(shape, num, &mut PhiloxRng::new(places, index as u32)),
         };
-        let decoded = self
-            .source
-            .decode(&tree.pictures, &self.progress, &decode)?;
-        let num_pictures = decoded.len();
-        let num_bad = decoded.iter().filter(|picture| picture.is_err()).count();
-        let num_good = num_pictures - num_bad;
-        if self.skip_bad && num_good == 0 {
+        let per_picture = crops.max(1);
+        let mut pixels = Growing::new(self.keep, split, shape)?;
+        let mut bad = BTreeMap::new();
+        let mut take = |index: usize, picture: Result<Vec<u8>, ImageError>| match picture {
+            Ok(images) => pixels.put(index * per_picture, &images),
+            Err(cause) => {
+                bad.insert(index, cause);
+                Ok(())
+            }
+        };
+        self.source
+            .decode(&tree.pictures, &self.progress, &decode, &mut take)?;
+        let (num_bad, num_pictures) = (bad.len(), tree.pictures.len());
+        if self.skip_bad && num_bad == num_pictures {
             return Err(DataError::NoImages {
                 path: tree.root,
                 remedy: "not one of its pictures can be decoded",
             });
         }
-        let per_picture = crops.max(1);
-        let num_images = num_good * per_picture;
-        let mut pixels = Vec::with_capacity(num_images * shape.pixels());
-        let mut labels = Vec::with_capacity(num_images);
-        for ((path, label), picture) in tree.pictures.into_iter().zip(decoded) {
-            match picture {
-                Ok(picture) => {
-                    pixels.extend(picture);
-                    labels.extend(iter::repeat_n(label, per_picture));
-                }
-                Err(_) if self.skip_bad => self.skipped.push(path),
-                Err(cause) => {
-                    return Err(DataError::BadPicture {
-                        path,
-                        cause,
-                        num_bad,
-                        num_pictures,
-                    });
-                }
+        if !self.skip_bad
+            && let Some((index, cause)) = bad.pop_first()
+        {
+            return Err(DataError::BadPicture {
+                path: tree.pictures[index].0.clone(),
+                cause,
+                num_bad,
+                num_pictures,
+            });
+        }
+        pixels.retain(|image| !bad.contains_key(&(image / per_picture)))?;
+        let mut labels = Vec::with_capacity((num_pictures - num_bad) * per_picture);
+        for (index, (path, label)) in tree.pictures.into_iter().enumerate() {
+            if bad.contains_key(&index) {
+                self.skipped.push(path);
+            } else {
+                labels.extend(iter::repeat_n(label, per_picture));
             }
         }
         Ok(Images {
-            pixels,
+            pixels: pixels.finish()?,
             shape,
             labels,
             class_names: tree.class_names,

@@ -11,6 +11,9 @@ use super::progress::Progress;
 use crate::error::DataError;
 use crate::picture::Encoded;
 
+/// Decoded pictures of files that are held at a time. Tests see many batches.
+const BATCH: usize = if cfg!(test) { 2 } else { 1024 };
+
 /// Where pictures lie.
 #[derive(Debug)]
 pub(super) enum Source {
@@ -19,26 +22,34 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// What `decode` makes of each picture, in order; it is given the picture's place in the list.
+    /// Gives `take` what `decode` makes of each picture, both with the picture's place in the list, in no order.
     ///
     /// # Errors
-    /// Where an archive cannot be read; a picture that cannot be read is one that cannot be decoded.
+    /// Where an archive cannot be read, or `take` fails; a picture that cannot be read is one that cannot be decoded.
     pub fn decode<T: Send>(
         &self,
         pictures: &[(PathBuf, u32)],
         progress: &Progress<'_>,
         decode: &(impl Fn(usize, Encoded<'_>) -> Result<T, ImageError> + Sync),
-    ) -> Result<Vec<Result<T, ImageError>>, DataError> {
+        take: &mut dyn FnMut(usize, Result<T, ImageError>) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         match self {
-            Self::Archives(members) => members.decode(pictures, progress, decode),
+            Self::Archives(members) => members.decode(pictures, progress, decode, take),
             Self::Disk => {
-                let decoded = pictures.par_iter().enumerate().map(|(index, (path, _))| {
-                    let bytes = fs::read(path).map_err(ImageError::from);
-                    let decoded = bytes.and_then(|bytes| decode(index, Encoded::new(&bytes, path)));
-                    progress.advance();
-                    decoded
-                });
-                Ok(decoded.collect())
+                for (batch, pictures) in pictures.chunks(BATCH).enumerate() {
+                    let decoded = pictures.par_iter().enumerate().map(|(place, (path, _))| {
+                        let index = batch * BATCH + place;
+                        let bytes = fs::read(path).map_err(ImageError::from);
+                        let decoded =
+                            bytes.and_then(|bytes| decode(index, Encoded::new(&bytes, path)));
+                        progress.advance();
+                        (index, decoded)
+                    });
+                    for (index, picture) in decoded.collect::<Vec<_>>() {
+                        take(index, picture)?;
+                    }
+                }
+                Ok(())
             }
         }
     }

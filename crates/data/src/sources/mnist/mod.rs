@@ -84,7 +84,7 @@ impl Files<'_> {
         let labels = first_of_each(&labels, &label_dims);
         let class_names = self.set.class_names.list();
         let images = Images {
-            pixels,
+            pixels: pixels.into(),
             shape,
             labels: self.classes(
                 &labels,

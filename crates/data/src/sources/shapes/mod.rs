@@ -35,7 +35,7 @@ fn synthesize(count: usize, side: usize, factor: Factor, seed: u64, split: u32) 
         .zip(&drawn)
         .for_each(|(image, shown)| render(shown, side, image));
     Images {
-        pixels,
+        pixels: pixels.into(),
         shape,
         labels: drawn.iter().map(|shown| factor.class_of(shown)).collect(),
         class_names: factor.class_names(),

@@ -25,39 +25,43 @@ type Bytes = Result<Vec<u8>, ImageError>;
 type Wanted = BTreeMap<usize, usize>;
 
 impl Members {
-    /// What `decode` makes of each picture, in order; it is given the picture's place in the list.
+    /// Gives `take` what `decode` makes of each picture, both with the picture's place in the list, in the order of the
+    /// archives.
     ///
     /// # Errors
-    /// Where an archive can no longer be read.
+    /// Where an archive can no longer be read, or `take` fails.
     pub fn decode<T: Send>(
         &self,
         pictures: &[(PathBuf, u32)],
         progress: &Progress<'_>,
         decode: &(impl Fn(usize, Encoded<'_>) -> Result<T, ImageError> + Sync),
-    ) -> Result<Vec<Result<T, ImageError>>, DataError> {
-        let decode_batch = |batch: Vec<(usize, Bytes)>| -> Vec<(usize, Result<T, ImageError>)> {
+        take: &mut dyn FnMut(usize, Result<T, ImageError>) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let mut decode_batch = |batch: Vec<(usize, Bytes)>| -> Result<(), DataError> {
             let decoded = batch.into_par_iter().map(|(index, bytes)| {
                 let (path, _) = &pictures[index];
                 let decoded = bytes.and_then(|bytes| decode(index, Encoded::new(&bytes, path)));
                 progress.advance();
                 (index, decoded)
             });
-            decoded.collect()
+            let decoded: Vec<(usize, Result<T, ImageError>)> = decoded.collect();
+            decoded
+                .into_iter()
+                .try_for_each(|(index, picture)| take(index, picture))
         };
-        let mut decoded = BTreeMap::<usize, Result<T, ImageError>>::new();
         let (mut batch, mut num_bytes) = (Vec::new(), 0);
         for (archive, wanted) in self.wanted(pictures.iter().map(|(path, _)| path.as_path())) {
             self.read_members(archive, &wanted, &mut |index, bytes| {
                 num_bytes += bytes.as_ref().map_or(0, Vec::len);
                 batch.push((index, bytes));
                 if num_bytes >= BATCH_BYTES {
-                    decoded.extend(decode_batch(mem::take(&mut batch)));
                     num_bytes = 0;
+                    return decode_batch(mem::take(&mut batch));
                 }
+                Ok(())
             })?;
         }
-        decoded.extend(decode_batch(batch));
-        Ok(decoded.into_values().collect())
+        decode_batch(batch)
     }
 
     /// The bytes of one picture.
@@ -67,7 +71,10 @@ impl Members {
     pub fn read_one(&self, picture: &Path) -> Result<Bytes, DataError> {
         let mut found: Bytes = Err(io::Error::from(io::ErrorKind::NotFound).into());
         for (archive, wanted) in self.wanted([picture].into_iter()) {
-            self.read_members(archive, &wanted, &mut |_, bytes| found = bytes)?;
+            self.read_members(archive, &wanted, &mut |_, bytes| {
+                found = bytes;
+                Ok(())
+            })?;
         }
         Ok(found)
     }
@@ -88,14 +95,14 @@ impl Members {
         &self,
         archive: usize,
         wanted: &Wanted,
-        take: &mut dyn FnMut(usize, Bytes),
+        take: &mut dyn FnMut(usize, Bytes) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let path = &self.archives[archive];
         let (mut position, mut num_read) = (0, 0);
         open(path)?.visit(&mut |member, content| {
             if let Some(&index) = wanted.get(&position) {
                 let bytes = bytes_of(member, content);
-                take(index, bytes.map_err(|source| damaged(path, source))?);
+                take(index, bytes.map_err(|source| damaged(path, source))?)?;
                 num_read += 1;
             }
             position += 1;

@@ -1,0 +1,207 @@
+//! Put the pixels of a data set where they are kept: in memory, or in a file of its own.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use ebm_core::ImageShape;
+
+use crate::error::DataError;
+use crate::pixels::Pixels;
+
+/// Where the pixels of a data set go as they are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Keep<'a> {
+    InMemory,
+    /// In a file for each split, in this folder.
+    InFolder(&'a Path),
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Split {
+    Train,
+    Test,
+}
+
+impl Split {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Pixels of images that come one after another, or in any order.
+pub(crate) struct Growing {
+    to: To,
+    /// Bytes of an image.
+    stride: usize,
+    shape: ImageShape,
+    /// How many images have a place.
+    len: usize,
+}
+
+enum To {
+    Memory(Vec<u8>),
+    File { file: File, path: PathBuf },
+}
+
+impl Growing {
+    /// None yet, for images of `shape`.
+    ///
+    /// # Errors
+    /// Where a file for them cannot be made.
+    pub fn new(keep: Keep<'_>, split: Split, shape: ImageShape) -> Result<Self, DataError> {
+        let to = match keep {
+            Keep::InMemory => To::Memory(Vec::new()),
+            Keep::InFolder(folder) => {
+                let path = images_in(folder, split);
+                let mut options = OpenOptions::new();
+                let file = options.read(true).write(true).create_new(true).open(&path);
+                let file = file.map_err(|source| failed(&path, source))?;
+                To::File { file, path }
+            }
+        };
+        Ok(Self {
+            to,
+            stride: shape.pixels(),
+            shape,
+            len: 0,
+        })
+    }
+
+    /// Puts images at the place of image `index`; what lies before it may come later.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn put(&mut self, index: usize, images: &[u8]) -> Result<(), DataError> {
+        let start = index * self.stride;
+        self.len = self.len.max(index + images.len() / self.stride);
+        match &mut self.to {
+            To::Memory(bytes) => {
+                if bytes.len() < start + images.len() {
+                    bytes.resize(start + images.len(), 0);
+                }
+                bytes[start..start + images.len()].copy_from_slice(images);
+                Ok(())
+            }
+            To::File { file, path } => {
+                let written = file
+                    .seek(SeekFrom::Start((HEADER + start) as u64))
+                    .and_then(|_| file.write_all(images));
+                written.map_err(|source| failed(path, source))
+            }
+        }
+    }
+
+    /// Puts an image after all others.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn push(&mut self, image: &[u8]) -> Result<(), DataError> {
+        self.put(self.len, image)
+    }
+
+    /// Takes out the images whose place `is_kept` does not want; the others keep their order.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or written.
+    pub fn retain(&mut self, is_kept: impl Fn(usize) -> bool) -> Result<(), DataError> {
+        let kept = (0..self.len).filter(|&index| is_kept(index));
+        let mut len = 0;
+        for index in kept {
+            if index != len {
+                self.copy(index, len)?;
+            }
+            len += 1;
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    fn copy(&mut self, from: usize, to: usize) -> Result<(), DataError> {
+        let [from, to] = [from, to].map(|index| index * self.stride);
+        match &mut self.to {
+            To::Memory(bytes) => {
+                bytes.copy_within(from..from + self.stride, to);
+                Ok(())
+            }
+            To::File { file, path } => copy_within(file, HEADER + from, HEADER + to, self.stride)
+                .map_err(|source| failed(path, source)),
+        }
+    }
+
+    /// The pixels; those in a file are on the disk before they are known as whole.
+    ///
+    /// # Errors
+    /// Where a file cannot be written or read.
+    pub fn finish(self) -> Result<Pixels, DataError> {
+        let bytes = self.len * self.stride;
+        match self.to {
+            To::Memory(mut pixels) => {
+                pixels.truncate(bytes);
+                Ok(pixels.into())
+            }
+            To::File { mut file, path } => {
+                let end = (HEADER + bytes) as u64;
+                let finished = file
+                    .set_len(end)
+                    .and_then(|()| file.seek(SeekFrom::Start(0)))
+                    .and_then(|_| file.write_all(&header(self.len, self.shape)))
+                    .and_then(|()| file.sync_all());
+                finished.map_err(|source| failed(&path, source))?;
+                let read = File::open(&path).and_then(|file| Pixels::of_file(&file, HEADER));
+                read.map_err(|source| DataError::Read { path, source })
+            }
+        }
+    }
+}
+
+/// The file of the images of a split, a NumPy array of bytes `[n, c, h, w]`.
+pub(crate) fn images_in(folder: &Path, split: Split) -> PathBuf {
+    folder.join(format!("{}_images.npy", split.name()))
+}
+
+/// The file of the labels of a split, a NumPy array `[n]`.
+pub(crate) fn labels_in(folder: &Path, split: Split) -> PathBuf {
+    folder.join(format!("{}_labels.npy", split.name()))
+}
+
+/// The file of the names of the classes, in order: a JSON list.
+pub(crate) fn class_names_in(folder: &Path) -> PathBuf {
+    folder.join("class_names.json")
+}
+
+/// Bytes before the pixels: enough for the header of any array of images, and a multiple of 64 as the format asks for.
+const HEADER: usize = 128;
+
+/// What a `.npy` file of bytes `[len, c, h, w]` begins with (NumPy's format, version 1.0).
+fn header(len: usize, shape: ImageShape) -> Vec<u8> {
+    let [c, h, w] = shape.dims();
+    let fields =
+        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({len}, {c}, {h}, {w}), }}");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(((HEADER - 10) as u16).to_le_bytes());
+    bytes.extend(fields.bytes());
+    bytes.resize(HEADER - 1, b' ');
+    bytes.push(b'\n');
+    bytes
+}
+
+fn copy_within(file: &mut File, from: usize, to: usize, num: usize) -> io::Result<()> {
+    let mut bytes = vec![0; num];
+    file.seek(SeekFrom::Start(from as u64))?;
+    file.read_exact(&mut bytes)?;
+    file.seek(SeekFrom::Start(to as u64))?;
+    file.write_all(&bytes)
+}
+
+fn failed(path: &Path, source: io::Error) -> DataError {
+    DataError::Write {
+        path: path.into(),
+        source,
+    }
+}

@@ -1,0 +1,122 @@
+//! Hold the pixels of many images: in memory, or in a file that is mapped into it.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+/// Bytes of images, which are read like a slice: those of a mapped file stay on the disk until they are used, and
+/// leave memory again when the machine needs it.
+#[derive(Clone)]
+pub struct Pixels(Held);
+
+#[derive(Clone)]
+enum Held {
+    Memory(Vec<u8>),
+    /// What follows the first bytes of a file.
+    File {
+        map: Arc<Mmap>,
+        start: usize,
+    },
+}
+
+impl Pixels {
+    /// The bytes of a file after its first `start`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or mapped, or is shorter.
+    pub(crate) fn of_file(file: &File, start: usize) -> io::Result<Self> {
+        // SAFETY: the map is only read. Whoever changes the file under a running program changes its images, and
+        // whoever cuts it ends the program: the documentation of packed data sets says so.
+        let map = unsafe { Mmap::map(file)? };
+        if map.len() < start {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // Batches take images from anywhere: what lies beside them need not be read.
+        #[cfg(unix)]
+        map.advise(memmap2::Advice::Random)?;
+        let map = Arc::new(map);
+        Ok(Self(Held::File { map, start }))
+    }
+
+    /// Whether they stay in a file.
+    pub fn are_in_a_file(&self) -> bool {
+        matches!(self.0, Held::File { .. })
+    }
+}
+
+impl Deref for Pixels {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Held::Memory(bytes) => bytes,
+            Held::File { map, start } => &map[*start..],
+        }
+    }
+}
+
+impl From<Vec<u8>> for Pixels {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Held::Memory(bytes))
+    }
+}
+
+impl From<Pixels> for Vec<u8> {
+    fn from(pixels: Pixels) -> Self {
+        match pixels.0 {
+            Held::Memory(bytes) => bytes,
+            Held::File { .. } => pixels.to_vec(),
+        }
+    }
+}
+
+impl FromIterator<u8> for Pixels {
+    fn from_iter<I: IntoIterator<Item = u8>>(bytes: I) -> Self {
+        Vec::from_iter(bytes).into()
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Pixels {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl AsRef<[u8]> for Pixels {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Eq for Pixels {}
+
+impl fmt::Debug for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn pixels_in_a_file_are_those_in_memory() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"head123").unwrap();
+        let mapped = Pixels::of_file(&file, 4).unwrap();
+        let owned = Pixels::from(b"123".to_vec());
+        assert_eq!(mapped, owned);
+        assert_eq!(format!("{mapped:?}"), "[49, 50, 51]");
+        assert_eq!(Vec::from(mapped.clone()), b"123");
+        assert!(mapped.are_in_a_file() && !owned.are_in_a_file());
+        assert!(Pixels::of_file(&file, 7).unwrap().is_empty());
+        assert!(Pixels::of_file(&file, 8).is_err());
+    }
+}
