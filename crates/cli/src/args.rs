@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
-use ebm_data::DataConfig;
+use ebm_data::{DataConfig, kinds_in};
 use ebm_model::Precision;
 use ebm_train::{Config, ConfigError, preset};
 
@@ -136,7 +136,7 @@ impl ConfigArgs {
     /// The recipe to start from: the one that is named, or the one for the data of the keys and the flags. A
     /// file is for the default one, whatever its data.
     pub(crate) fn preset(&self) -> anyhow::Result<&str> {
-        let of_flags = self.data.overrides();
+        let of_flags = self.of_data_flags(None);
         let preset = self.preset_for(&self.all_overrides(&of_flags));
         preset.map_err(|error| self.naming_what_was_typed(error, &of_flags).into())
     }
@@ -160,17 +160,47 @@ impl ConfigArgs {
         run: Option<&Config>,
         extra: Vec<String>,
     ) -> anyhow::Result<Config> {
-        let mut of_flags = self.data.overrides();
+        let mut of_flags = self.of_data_flags(run);
         of_flags.extend(extra);
-        let overrides = self.all_overrides(&of_flags);
+        let resolved = self.resolved(run, &of_flags);
+        Ok(resolved.map_err(|error| self.naming_what_was_typed(error, &of_flags))?)
+    }
+
+    fn resolved(&self, run: Option<&Config>, of_flags: &[String]) -> Result<Config, ConfigError> {
+        let overrides = self.all_overrides(of_flags);
         let file = self.config.as_deref();
-        let resolved = match run {
+        match run {
             Some(run) if self.preset.is_none() => run.resolve_over(file, &overrides),
             _ => self
                 .preset_for(&overrides)
                 .and_then(|preset| Config::resolve(preset, file, &overrides)),
-        };
-        Ok(resolved.map_err(|error| self.naming_what_was_typed(error, &of_flags))?)
+        }
+    }
+
+    /// The keys that the flags of the data set; also the data set itself, where a folder is given and nothing says what
+    /// it is, but the names of its files do.
+    fn of_data_flags(&self, run: Option<&Config>) -> Vec<String> {
+        let mut of_flags = self.data.overrides();
+        let is_named = self.all_overrides(&of_flags).iter().any(|key| {
+            let key = key.split('=').next().unwrap_or_default().trim();
+            key == "data" || key == "data.dataset"
+        });
+        if let (Some(dir), false) = (&self.data.data_dir, is_named)
+            && let [only] = kinds_in(dir).as_slice()
+            && self.draws(run, &of_flags)
+        {
+            of_flags.push(format!("data.dataset={only}"));
+        }
+        of_flags
+    }
+
+    /// Whether the data would be drawn, and no folder read.
+    fn draws(&self, run: Option<&Config>, of_flags: &[String]) -> bool {
+        let starts_from_default = run.is_none() && self.preset.is_none() && self.config.is_none();
+        starts_from_default
+            || self
+                .resolved(run, of_flags)
+                .is_ok_and(|config| config.data.dataset.is_drawn())
     }
 
     fn all_overrides(&self, of_flags: &[String]) -> Vec<String> {

@@ -1,17 +1,16 @@
-//! Look at a data set.
+//! Look at data sets, and pack them.
 
-use std::path::PathBuf;
+mod pack;
+mod preview;
+
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueHint};
-use ebm_data::{Dataset, Images};
+use clap::{Args, Subcommand};
 
-use crate::args::{ConfigArgs, positive};
-use crate::counted::counted;
-use crate::dataset;
-use crate::output::{Table, check_output, columns_for, save_grid, say, scale_for, shows_classes};
+use pack::PackArgs;
+use preview::PreviewArgs;
 
-/// Look at data sets
+/// Look at data sets, and pack them
 #[derive(Args, Debug)]
 pub(crate) struct DataArgs {
     #[command(subcommand)]
@@ -21,113 +20,14 @@ pub(crate) struct DataArgs {
 #[derive(Debug, Subcommand)]
 enum DataCommand {
     Preview(PreviewArgs),
-}
-
-/// Draw images of a data set, a row for each class, and count them
-#[derive(Args, Debug)]
-struct PreviewArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-
-    /// Seed of a data set that is drawn by code
-    #[arg(long)]
-    seed: Option<u64>,
-
-    /// Images to draw
-    #[arg(long, default_value_t = 100, value_parser = positive)]
-    num: usize,
-
-    /// The picture to write
-    #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
-    output: PathBuf,
+    Pack(PackArgs),
 }
 
 impl DataArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        let DataCommand::Preview(args) = &self.command;
-        args.run(quiet)
-    }
-}
-
-impl PreviewArgs {
-    fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        check_output("--output", &self.output, &["png"])?;
-        let seed = self.seed.map(|seed| format!("seed={seed}"));
-        let config = self.config.resolve(seed.into_iter().collect())?;
-        let data = dataset::load_to_train(&config.data, config.seed, quiet)?;
-        let images = &data.train;
-        let num = self.num.min(images.len());
-        let (indices, columns, order) = examples(images, num);
-        let pixels = images.gather(&indices);
-        let scale = scale_for(images.shape.width);
-        save_grid(&self.output, &pixels, images.shape.dims(), columns, scale)?;
-        say(format_args!(
-            "{}: {}; {order} in {}",
-            config.data.dataset,
-            dataset::summary(&data),
-            self.output.display()
-        ))?;
-        if let Some(counts) = counts(&data) {
-            say(counts)?;
+        match &self.command {
+            DataCommand::Preview(args) => args.run(quiet),
+            DataCommand::Pack(args) => args.run(quiet),
         }
-        if let Some(repeated) = repeated(&data) {
-            tracing::warn!("{repeated}");
-        }
-        Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A line for each class with its number of images; nothing where there are no classes.
-fn counts(data: &Dataset) -> Option<String> {
-    let names = &data.train.class_names;
-    if names.is_empty() {
-        return None;
-    }
-    let of = |images: Option<&Images>, class: u32| {
-        let labels = images.map_or(&[][..], |images| &images.labels);
-        labels.iter().filter(|&&label| label == class).count()
-    };
-    let mut table = Table::with_header(["class", "training", "test"]);
-    for (class, name) in names.iter().enumerate() {
-        let [train, test] =
-            [Some(&data.train), data.test.as_ref()].map(|split| of(split, class as u32));
-        table.row([name.clone(), train.to_string(), test.to_string()]);
-    }
-    Some(table.render(1))
-}
-
-/// What to say of images that come more than once; nothing where none does.
-fn repeated(data: &Dataset) -> Option<String> {
-    let twice = ebm_data::duplicates(&data.train);
-    let trained_on = data
-        .test
-        .as_ref()
-        .map_or(0, |test| ebm_data::trained_on(test, &data.train));
-    let twice = (twice > 0).then(|| {
-        let images = counted(twice, "training image", "training images");
-        format!("{images} are the same as an earlier one")
-    });
-    let trained_on = (trained_on > 0).then(|| {
-        let images = counted(trained_on, "test image", "test images");
-        format!("{images} are training images, too: what is measured on them tells nothing")
-    });
-    let said: Vec<String> = twice.into_iter().chain(trained_on).collect();
-    (!said.is_empty()).then(|| said.join("; "))
-}
-
-/// Which images are shown, in how many columns, and in what order: a row for each class where there are few
-/// of them, else images from the whole set.
-fn examples(images: &Images, num: usize) -> (Vec<usize>, usize, String) {
-    let classes = images.class_names.len();
-    if !shows_classes(classes) {
-        let order = format!("{num} of them are");
-        return (images.spread(num), columns_for(num), order);
-    }
-    let columns = num.div_ceil(classes);
-    let labels: Vec<u32> = (0..classes as u32)
-        .flat_map(|class| vec![class; columns])
-        .collect();
-    let names = images.class_names.join(", ");
-    let order = format!("a row of each class ({names}) is");
-    (images.of_classes(&labels), columns, order)
 }

@@ -14,9 +14,32 @@ use crate::counted::counted;
 use crate::progress::{bar, shows_bars};
 use crate::typed::Mistyped;
 
-/// Load a data set and tell how many pictures were left out, and which. The bar appears once the first
-/// picture of a folder or an archive is decoded.
+/// Load a data set and tell what was left out.
 fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Dataset, DataError> {
+    read(config, quiet, |report| load_with(config, seed, report))
+}
+
+/// Pack a data set into a new folder and tell what was left out.
+///
+/// # Errors
+/// Where it cannot be read or written.
+pub(crate) fn pack(
+    config: &DataConfig,
+    seed: u64,
+    folder: &Path,
+    quiet: bool,
+) -> Result<Dataset, DataError> {
+    read(config, quiet, |report| {
+        ebm_data::pack(config, seed, folder, report)
+    })
+}
+
+/// What `read` gives, and how many pictures were left out, and which. The bar appears once the first picture is decoded.
+fn read(
+    config: &DataConfig,
+    quiet: bool,
+    read: impl FnOnce(&(dyn Fn(Decoded) + Sync)) -> Result<Dataset, DataError>,
+) -> Result<Dataset, DataError> {
     let shown = OnceLock::<ProgressBar>::new();
     let is_shown = shows_bars(quiet);
     let report = |decoded: Decoded| {
@@ -25,7 +48,7 @@ fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Dataset, DataErro
             bar.set_position(decoded.done as u64);
         }
     };
-    let dataset = load_with(config, seed, &report);
+    let dataset = read(&report);
     if let Some(bar) = shown.get() {
         bar.finish_and_clear();
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::error::DataError;
 use crate::images::Images;
+use crate::sizes::PictureSizes;
 
 /// What a run trains on, and what it is evaluated on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Dataset {
     pub skipped: Vec<PathBuf>,
     /// What lies in the folder or the archive and was not read.
     pub passed_over: Vec<PassedOver>,
+    /// How large the pictures of both splits were; `None` where images are not made of pictures.
+    pub sizes: Option<PictureSizes>,
 }
 
 /// An error and what caused it, each after a colon.
@@ -48,6 +51,7 @@ impl Dataset {
             test_problem: None,
             skipped: Vec::new(),
             passed_over: Vec::new(),
+            sizes: None,
         }
     }
 
@@ -86,6 +90,7 @@ impl Dataset {
             test_problem: self.test_problem,
             skipped: self.skipped,
             passed_over: self.passed_over,
+            sizes: self.sizes,
         })
     }
 }

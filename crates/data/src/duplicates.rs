@@ -32,7 +32,7 @@ mod tests {
 
     fn images(pixels: &[u8]) -> Images {
         Images {
-            pixels: pixels.to_vec(),
+            pixels: pixels.to_vec().into(),
             shape: ImageShape::new(1, 1, 2),
             labels: vec![0; pixels.len() / 2],
             class_names: vec![],

@@ -37,6 +37,32 @@ pub enum DataError {
         /// The folder asked for.
         path: PathBuf,
     },
+    /// The place of a packed data set is taken.
+    #[error("{} is there already: name a new folder", path.display())]
+    PlaceTaken {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder of a data set that is being packed is there.
+    #[error(
+        "{} is there: another program packs the same now, or one was interrupted; then delete it",
+        path.display()
+    )]
+    HalfPacked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Classes were to be left out of a packed data set.
+    #[error(
+        "`data.leave_out` is for those who use a data set: pack all of its classes, and leave them out later"
+    )]
+    PackedWithout,
+    /// Test images cannot be packed.
+    #[error("the test images cannot be used: {problem}")]
+    BadTestImages {
+        /// What is wrong with them.
+        problem: String,
+    },
     /// A file of a packed data set cannot be written.
     #[error("cannot write {}", path.display())]
     Write {

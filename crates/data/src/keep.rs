@@ -147,10 +147,12 @@ impl Growing {
             }
             To::File { mut file, path } => {
                 let end = (HEADER + bytes) as u64;
+                let [c, h, w] = self.shape.dims();
+                let dims = [self.len, c, h, w];
                 let finished = file
                     .set_len(end)
                     .and_then(|()| file.seek(SeekFrom::Start(0)))
-                    .and_then(|_| file.write_all(&header(self.len, self.shape)))
+                    .and_then(|_| file.write_all(&header("|u1", &dims)))
                     .and_then(|()| file.sync_all());
                 finished.map_err(|source| failed(&path, source))?;
                 let read = File::open(&path).and_then(|file| Pixels::of_file(&file, HEADER));
@@ -178,17 +180,46 @@ pub(crate) fn class_names_in(folder: &Path) -> PathBuf {
 /// Bytes before the pixels: enough for the header of any array of images, and a multiple of 64 as the format asks for.
 const HEADER: usize = 128;
 
-/// What a `.npy` file of bytes `[len, c, h, w]` begins with (NumPy's format, version 1.0).
-fn header(len: usize, shape: ImageShape) -> Vec<u8> {
-    let [c, h, w] = shape.dims();
-    let fields =
-        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({len}, {c}, {h}, {w}), }}");
+/// What a `.npy` file of an array begins with (NumPy's format, version 1.0).
+///
+/// - `element`: the type as NumPy writes it, `|u1` for bytes
+fn header(element: &str, dims: &[usize]) -> Vec<u8> {
+    let dims: String = dims.iter().map(|dim| format!("{dim}, ")).collect();
+    let fields = format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({dims}), }}");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(((HEADER - 10) as u16).to_le_bytes());
+    bytes.extend(((HEADER - bytes.len() - 2) as u16).to_le_bytes());
     bytes.extend(fields.bytes());
     bytes.resize(HEADER - 1, b' ');
     bytes.push(b'\n');
     bytes
+}
+
+/// Writes the labels of a split.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub(crate) fn write_labels(folder: &Path, split: Split, labels: &[u32]) -> Result<(), DataError> {
+    let mut bytes = header("<u4", &[labels.len()]);
+    bytes.extend(labels.iter().flat_map(|label| label.to_le_bytes()));
+    write(&labels_in(folder, split), &bytes)
+}
+
+/// Writes the names of the classes.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub(crate) fn write_class_names(folder: &Path, names: &[String]) -> Result<(), DataError> {
+    let names = serde_json::Value::from(names).to_string();
+    write(&class_names_in(folder), names.as_bytes())
+}
+
+/// Writes a file that is on the disk when this returns.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|source| failed(path, source))
 }
 
 fn copy_within(file: &mut File, from: usize, to: usize, num: usize) -> io::Result<()> {
@@ -203,5 +234,60 @@ fn failed(path: &Path, source: io::Error) -> DataError {
     DataError::Write {
         path: path.into(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Images 0 to 4 of two bytes, of which 2 is missing at first, without 0 and 3.
+    fn grown(keep: Keep<'_>) -> Pixels {
+        let mut pixels = Growing::new(keep, Split::Test, ImageShape::new(1, 1, 2)).unwrap();
+        pixels.put(1, &[1, 1]).unwrap();
+        pixels.put(3, &[3, 3, 4, 4]).unwrap();
+        pixels.put(2, &[2, 2]).unwrap();
+        pixels.push(&[5, 5]).unwrap();
+        pixels.retain(|index| index % 3 != 0).unwrap();
+        pixels.finish().unwrap()
+    }
+
+    #[test]
+    fn images_come_in_any_order_and_some_are_taken_out_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = grown(Keep::InFolder(dir.path()));
+        assert!(kept.are_in_a_file());
+        assert_eq!(kept, [1, 1, 2, 2, 4, 4, 5, 5]);
+        assert_eq!(grown(Keep::InMemory), kept);
+    }
+
+    #[test]
+    fn files_of_images_and_labels_are_arrays_of_numpy() {
+        let dir = tempfile::tempdir().unwrap();
+        grown(Keep::InFolder(dir.path()));
+        write_labels(dir.path(), Split::Test, &[7, 1, 70_000]).unwrap();
+        let read = |path: PathBuf| npyz::NpyFile::new(File::open(path).unwrap()).unwrap();
+        let images = read(images_in(dir.path(), Split::Test));
+        assert_eq!(images.shape(), [4, 1, 1, 2]);
+        assert_eq!(images.into_vec::<u8>().unwrap(), [1, 1, 2, 2, 4, 4, 5, 5]);
+        let labels = read(labels_in(dir.path(), Split::Test));
+        assert_eq!(labels.into_vec::<u32>().unwrap(), [7, 1, 70_000]);
+    }
+
+    #[test]
+    fn the_longest_header_has_room() {
+        assert_eq!(
+            header("|u1", &[usize::MAX, 3, 65_535, 65_535]).len(),
+            HEADER
+        );
+    }
+
+    #[test]
+    fn no_file_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        grown(Keep::InFolder(dir.path()));
+        let shape = ImageShape::new(1, 1, 2);
+        let again = Growing::new(Keep::InFolder(dir.path()), Split::Test, shape);
+        assert!(matches!(again, Err(DataError::Write { .. })));
     }
 }

@@ -21,7 +21,7 @@
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
 //! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar` and `folder` read
 //! files and archives) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller),
-//! `handwriting` (characters on paper) → `batches` and `order` (what a training step sees); `duplicates` tells images
+//! `keep`, `pixels` and `pack` (data sets larger than memory), `handwriting` (characters on paper) → `batches` and `order` (what a training step sees); `duplicates` tells images
 //! that come more than once; `error` says why there are no images.
 //!
 //! What a byte is as a pixel and a colour as a grey stands in `ebm_core::pixels`.
@@ -37,10 +37,12 @@ mod images;
 mod keep;
 mod kind;
 mod order;
+mod pack;
 mod photo;
 mod picture;
 mod pixels;
 mod resize;
+mod sizes;
 mod sources;
 
 pub use batches::{Batch, BatchConfig, Batches, bytes_kept};
@@ -52,7 +54,9 @@ pub use factor::Factor;
 pub use handwriting::{NoInk, find_handwriting, read_on_paper};
 pub use images::Images;
 pub use kind::DatasetKind;
+pub use pack::pack;
 pub use photo::{Photo, Planes};
 pub use picture::decode_picture;
 pub use pixels::Pixels;
-pub use sources::{Decoded, images_in, is_picture, load, load_with, pictures_below};
+pub use sizes::PictureSizes;
+pub use sources::{Decoded, images_in, is_picture, kinds_in, load, load_with, pictures_below};

@@ -22,7 +22,7 @@ use crate::resize::resize;
 pub fn decode_picture(path: &Path, shape: ImageShape) -> Result<Vec<u8>, DataError> {
     let decoded = fs::read(path)
         .map_err(ImageError::from)
-        .and_then(|bytes| Encoded::new(&bytes, path).decode(shape));
+        .and_then(|bytes| Ok(Encoded::new(&bytes, path).decode(shape)?.pixels));
     decoded.map_err(|cause| DataError::NotAPicture {
         path: path.into(),
         cause,
@@ -38,6 +38,14 @@ pub(crate) fn read_with_profile(
 
 /// The most pixels that a picture may have: a gigabyte of floats a channel.
 const MOST_PIXELS: u64 = 1 << 28;
+
+/// What is taken of a picture.
+pub(crate) struct Squares {
+    /// One `[c, h, w]` after another.
+    pub pixels: Vec<u8>,
+    /// Width and height of the whole picture.
+    pub size: (u32, u32),
+}
 
 /// A picture as it lies in a file or in an archive.
 #[derive(Clone, Copy)]
@@ -61,11 +69,13 @@ impl<'a> Encoded<'a> {
     /// The picture's centre square at `shape`, a square, as `[c, h, w]`: turned as its EXIF
     /// orientation says, transparency composited over black, resized, then for one channel made grey.
     /// Of an animation, the first frame.
-    pub fn decode(self, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
+    pub fn decode(self, shape: ImageShape) -> Result<Squares, ImageError> {
         let (picture, _) = self.read_with_profile()?;
+        let size = picture.dimensions();
         let picture = over_black(centre_square(picture));
         let picture = resize(&picture, shape.width, shape.height);
-        Ok(planes_of(&picture, shape.channels))
+        let pixels = planes_of(&picture, shape.channels);
+        Ok(Squares { pixels, size })
     }
 
     /// Squares of `shape` at random places of the picture, drawn from `rng`, one `[c, h, w]` after another; else
@@ -75,7 +85,7 @@ impl<'a> Encoded<'a> {
         shape: ImageShape,
         num: usize,
         rng: &mut impl Rng,
-    ) -> Result<Vec<u8>, ImageError> {
+    ) -> Result<Squares, ImageError> {
         let (picture, _) = self.read_with_profile()?;
         let picture = over_black(picture);
         let (width, height) = picture.dimensions();
@@ -90,7 +100,8 @@ impl<'a> Encoded<'a> {
             let square = imageops::crop_imm(&picture, left, top, side, side).to_image();
             pixels.extend(planes_of(&square, shape.channels));
         }
-        Ok(pixels)
+        let size = (width, height);
+        Ok(Squares { pixels, size })
     }
 
     /// The picture, turned as its EXIF orientation says, and its colour profile.
@@ -218,12 +229,16 @@ mod tests {
     }
 
     fn decode(path: &Path, shape: ImageShape) -> Result<Vec<u8>, ImageError> {
-        Encoded::new(&fs::read(path).unwrap(), path).decode(shape)
+        Ok(Encoded::new(&fs::read(path).unwrap(), path)
+            .decode(shape)?
+            .pixels)
     }
 
     fn cut(path: &Path, side: usize, num: usize) -> Result<Vec<u8>, ImageError> {
         let mut rng = SmallRng::seed_from_u64(0);
-        Encoded::new(&fs::read(path).unwrap(), path).cut(shape(1, side), num, &mut rng)
+        let squares =
+            Encoded::new(&fs::read(path).unwrap(), path).cut(shape(1, side), num, &mut rng);
+        Ok(squares?.pixels)
     }
 
     #[test]
@@ -390,7 +405,7 @@ mod tests {
         let path = dir.path().join("noise.png");
         let bytes: Vec<u8> = (0..3 * 49u32).map(|i| (i * i * 31 % 251) as u8).collect();
         let images = Images {
-            pixels: planes(&bytes),
+            pixels: planes(&bytes).into(),
             shape: shape(3, 7),
             labels: vec![0],
             class_names: vec![],
@@ -401,7 +416,7 @@ mod tests {
             .unwrap();
         for side in [3, 5, 12] {
             let resized = images.clone().resized(side);
-            assert_eq!(decode(&path, shape(3, side)).unwrap(), resized.pixels);
+            assert_eq!(resized.pixels, decode(&path, shape(3, side)).unwrap());
         }
     }
 

@@ -7,6 +7,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
+
+/// Bytes of a file that are read in order at a time.
+const PART: usize = 8 << 20;
 
 /// Bytes of images, which are read like a slice: those of a mapped file stay on the disk until they are used, and
 /// leave memory again when the machine needs it.
@@ -42,11 +47,33 @@ impl Pixels {
         Ok(Self(Held::File { map, start }))
     }
 
+    /// Gives `take` all bytes in order, part by part: those of a file are let go of afterwards.
+    pub fn in_order(&self, mut take: impl FnMut(&[u8])) {
+        for (index, part) in self.chunks(PART).enumerate() {
+            take(part);
+            if let Held::File { map, start } = &self.0 {
+                let_go(map, start + index * PART, part.len());
+            }
+        }
+    }
+
     /// Whether they stay in a file.
     pub fn are_in_a_file(&self) -> bool {
         matches!(self.0, Held::File { .. })
     }
 }
+
+/// Lets go of pages of a file, which are read again where they are used again.
+#[cfg(unix)]
+fn let_go(map: &Mmap, start: usize, len: usize) {
+    // SAFETY: the map is never written to, so that its pages are those of the file, however often they are read.
+    let gone = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, len) };
+    // Memory that stays taken does no harm.
+    let _ = gone;
+}
+
+#[cfg(not(unix))]
+fn let_go(_: &Mmap, _: usize, _: usize) {}
 
 impl Deref for Pixels {
     type Target = [u8];
@@ -116,6 +143,9 @@ mod tests {
         assert_eq!(format!("{mapped:?}"), "[49, 50, 51]");
         assert_eq!(Vec::from(mapped.clone()), b"123");
         assert!(mapped.are_in_a_file() && !owned.are_in_a_file());
+        let mut in_order = Vec::new();
+        mapped.in_order(|part| in_order.extend_from_slice(part));
+        assert_eq!(mapped, in_order);
         assert!(Pixels::of_file(&file, 7).unwrap().is_empty());
         assert!(Pixels::of_file(&file, 8).is_err());
     }

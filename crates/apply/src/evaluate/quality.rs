@@ -137,7 +137,7 @@ pub fn entropy(shares: &[f64]) -> f64 {
 
 /// The pixels of `num` images, spread over the set, or of all of them.
 pub fn some_of(images: &Images, num: usize) -> Vec<u8> {
-    images.some(num).pixels
+    images.some(num).pixels.into()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_core::pixels::BYTE_WIDTH;
-use ebm_data::Dataset;
+use ebm_data::{Dataset, Pixels};
 use ebm_langevin::{noise_images, to_bytes};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -88,7 +88,7 @@ pub const USUAL_NUMBER: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct DataToJudge {
     shape: ImageShape,
-    all: Vec<u8>,
+    all: Pixels,
     train: Vec<u8>,
     held: Vec<u8>,
     held_name: &'static str,
@@ -377,6 +377,7 @@ mod tests {
             test_problem: None,
             skipped: Vec::new(),
             passed_over: Vec::new(),
+            sizes: None,
         };
         let halves = DataToJudge::new(&data, 1000);
         assert_eq!((halves.len(), halves.train.len()), (100, 100));

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn the_sizes_of_a_run_are_those_of_its_network_and_its_data() {
         let images = Images {
-            pixels: vec![0; 2 * 256],
+            pixels: vec![0; 2 * 256].into(),
             shape: ImageShape::new(1, 16, 16),
             labels: vec![0; 2],
             class_names: vec![],

@@ -24,6 +24,8 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         DataError::SizeNeeded { .. } | DataError::ShapesDiffer { .. } => {
             "that is --image-size PIXELS"
         }
+        DataError::PlaceTaken { .. } => "that is --output FOLDER",
+        DataError::PackedWithout => "that is --leave-out CLASS of the commands that read it",
         DataError::NoSuchClass { .. } | DataError::AllLeftOut => "that is --leave-out CLASS",
         DataError::BadSetting { key, .. } => return of_setting(key),
         _ => return None,

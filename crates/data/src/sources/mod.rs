@@ -15,6 +15,7 @@ use crate::keep::Keep;
 use crate::kind::DatasetKind;
 
 pub use folder::{Decoded, is_picture, pictures_below};
+pub use sniff::kinds_in;
 
 /// Loads the images that `config` asks for; `seed` is used by `digits` and `shapes` only.
 ///

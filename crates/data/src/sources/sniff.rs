@@ -6,7 +6,7 @@ use super::folder;
 use crate::kind::DatasetKind;
 
 /// The data sets whose files are in `path`; none where nothing is recognised.
-pub(super) fn kinds_in(path: &Path) -> Vec<DatasetKind> {
+pub fn kinds_in(path: &Path) -> Vec<DatasetKind> {
     let has = |start: &str| names_in(path).iter().any(|name| name.starts_with(start));
     let below = |folder: &str, file: &str| path.join(folder).join(file).exists() || has(file);
     let is_named = |start: &str| path.file_name().is_some_and(|name| starts(name, start));

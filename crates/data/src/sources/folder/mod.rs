@@ -25,7 +25,8 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::images::Images;
 use crate::keep::{Growing, Keep, Split};
-use crate::picture::Encoded;
+use crate::picture::{Encoded, Squares};
+use crate::sizes::PictureSizes;
 
 use find::{Found, find};
 use progress::Progress;
@@ -74,13 +75,15 @@ pub(super) fn load(
         keep,
         progress: Progress::new(train.pictures.len() + num_test, report),
         skipped: Vec::new(),
+        sizes: None,
     };
     let train = reader.read(train, Split::Train)?;
     let test = test.and_then(|tree| tree.map(|tree| reader.read(tree, Split::Test)).transpose());
-    let skipped = reader.skipped;
+    let (skipped, sizes) = (reader.skipped, reader.sizes);
     Ok(Dataset {
         skipped,
         passed_over,
+        sizes,
         ..Dataset::of_train(train).with_test(test)
     })
 }
@@ -119,6 +122,8 @@ struct Reader<'a> {
     progress: Progress<'a>,
     /// Pictures that could not be decoded, of all splits so far.
     skipped: Vec<PathBuf>,
+    /// Sizes of the others.
+    sizes: Option<PictureSizes>,
 }
 
 impl Reader<'_> {
@@ -134,8 +139,12 @@ impl Reader<'_> {
         let per_picture = crops.max(1);
         let mut pixels = Growing::new(self.keep, split, shape)?;
         let mut bad = BTreeMap::new();
-        let mut take = |index: usize, picture: Result<Vec<u8>, ImageError>| match picture {
-            Ok(images) => pixels.put(index * per_picture, &images),
+        let sizes = &mut self.sizes;
+        let mut take = |index: usize, picture: Result<Squares, ImageError>| match picture {
+            Ok(squares) => {
+                PictureSizes::add(sizes, squares.size, shape.width);
+                pixels.put(index * per_picture, &squares.pixels)
+            }
             Err(cause) => {
                 bad.insert(index, cause);
                 Ok(())
