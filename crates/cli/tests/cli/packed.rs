@@ -1,0 +1,85 @@
+//! Pack data sets and train on them in place.
+
+use std::fs;
+
+use crate::common::{Scratch, metrics};
+
+const PRESET: [&str; 2] = ["--preset", "digits"];
+
+/// Pictures of two classes to train on, one of them damaged, and a test picture of each.
+fn pictures() -> Scratch {
+    let scratch = Scratch::new();
+    let names = [
+        "train/cat/1",
+        "train/cat/2",
+        "train/dog/3",
+        "test/cat/4",
+        "test/dog/5",
+    ];
+    for (number, name) in names.iter().enumerate() {
+        scratch.write_picture(&format!("photos/{name}.png"), [40 * number as u8 + 9; 3]);
+    }
+    scratch.write("photos/train/dog/bad.png", "no picture");
+    scratch
+}
+
+#[test]
+fn a_packed_data_set_trains_as_the_pictures_do_and_nobody_says_what_it_is() {
+    let scratch = pictures();
+    let said = scratch
+        .line("data pack --data-dir photos --skip-bad --image-size 16 --channels 1 --output packed")
+        .succeeds();
+    let summary = "folder: 3 training and 2 test images of 1×16×16, 2 classes, packed in packed";
+    assert!(said.stdout.contains(summary), "{}", said.stdout);
+    assert!(
+        said.stderr.contains("cannot be decoded: 1"),
+        "{}",
+        said.stderr
+    );
+    let train = |run: &str, args: &[&str]| {
+        let done = scratch.train(run, &[&PRESET, args].concat()).succeeds();
+        let summary = "data: 3 training and 2 test images of 1×16×16, 2 classes";
+        assert!(done.stderr.contains(summary), "{}", done.stderr);
+        metrics(&scratch.join(run))
+    };
+    let of_pictures = ["--data-dir", "photos", "--skip-bad", "--channels", "1"];
+    let seen = train("pictures", &of_pictures);
+    assert_eq!(train("arrays", &["--data-dir", "packed"]), seen);
+    // It is the same data to a run, wherever they lie.
+    let config = fs::read_to_string(scratch.join("arrays/config.toml")).expect("a config");
+    assert!(config.contains("dataset = \"arrays\""), "{config}");
+}
+
+#[test]
+fn packing_writes_over_nothing_and_leaves_nothing_half_done() {
+    let scratch = pictures();
+    let bad = [
+        "data",
+        "pack",
+        "--data-dir",
+        "photos",
+        "--image-size",
+        "16",
+        "--output",
+        "packed",
+    ];
+    scratch.refuses(&bad, &["1 of 4 pictures cannot be decoded", "--skip-bad"]);
+    let taken = ["data", "pack", "--output", "photos"];
+    scratch.refuses(
+        &taken,
+        &["photos is there already: name a new folder", "--output"],
+    );
+    let nowhere = ["data", "pack", "--output", "nowhere/packed"];
+    scratch.refuses(&nowhere, &["cannot write nowhere/packed"]);
+}
+
+#[test]
+fn a_preview_tells_how_large_pictures_were_and_what_was_cropped() {
+    let scratch = pictures();
+    let said = scratch
+        .line("data preview --data-dir photos --skip-bad --image-size 19 --output p.png")
+        .succeeds();
+    let sizes = "5 pictures of 20×18; 5 cropped to the square in the middle; \
+                 5 smaller than 19×19, enlarged and blurred";
+    assert!(said.stdout.contains(sizes), "{}", said.stdout);
+}
