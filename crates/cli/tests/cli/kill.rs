@@ -2,33 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::common::{Scratch, last_logged, latest, metrics};
-
-const ROUNDS: usize = 20;
-/// Iterations between checkpoints.
-const INTERVAL: u64 = 5;
-const TORTURED: [&str; 4] = [
-    "--iterations",
-    "1000000",
-    "--set",
-    "output.checkpoint_every=5",
-];
-
-/// Times from 30 to 400 ms, the same in every run of the test unless `EBM_KILL_SEED` asks for others.
-fn pauses() -> impl Iterator<Item = Duration> {
-    // Numerical Recipes' 32-bit linear congruential generator.
-    let next = |x: &u32| Some(x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    let seed = std::env::var("EBM_KILL_SEED").map_or(20_190_604, |seed| {
-        seed.parse().expect("EBM_KILL_SEED is a number")
-    });
-    let states = std::iter::successors(Some(seed), next).skip(1);
-    states.map(|x| Duration::from_millis(30 + u64::from(x >> 16) % 371))
-}
+use crate::common::{Scratch, metrics};
+use crate::torture::{Losses, ROUNDS, TORTURED, pauses};
 
 /// Start training and kill it after `pause`, counted from its start, or from its first iteration.
 fn train_and_kill(scratch: &Scratch, pause: Duration, from_first_iteration: bool) {
@@ -58,59 +37,17 @@ fn await_first_iteration(child: &mut Child, stderr: &mut impl BufRead) {
     }
 }
 
-/// Iterations in the latest checkpoint, which is whole; 0 without one.
-fn saved_step(run: &Path) -> u64 {
-    latest(run).map_or(0, |checkpoint| checkpoint.step)
-}
-
 #[test]
 fn kills_lose_at_most_one_interval_each_and_change_no_byte() {
     let scratch = Scratch::new();
     let run = scratch.join("run");
-    let (mut saved, mut most_lost) = (0, 0);
+    let mut losses = Losses::default();
     for (round, pause) in pauses().take(ROUNDS).enumerate() {
         train_and_kill(&scratch, pause, round % 2 == 1);
-        let step = saved_step(&run);
-        assert!(
-            step >= saved,
-            "round {round} fell back from {saved} to {step}"
-        );
-        let lost = last_logged(&run).saturating_sub(step);
-        assert!(lost <= INTERVAL, "round {round} lost {lost} iterations");
-        most_lost = most_lost.max(lost);
-        if step > 0 {
-            let one = [
-                "sample", "run", "--device", "cpu", "--num", "1", "--steps", "1",
-            ];
-            scratch.ebm(&one).succeeds();
-        }
-        saved = step;
+        losses.look(&scratch, &run);
     }
-    println!(
-        "{saved} iterations were saved over {ROUNDS} kills, each of which lost at most {most_lost}"
-    );
-
-    let total = (saved + 10).to_string();
-    let finish = [&TORTURED[2..], &["--iterations", &total]].concat();
-    scratch.train("run", &finish).succeeds();
-    let rarely = [
-        "--iterations",
-        &total,
-        "--set",
-        "output.checkpoint_every=1000000",
-    ];
-    scratch.train("whole", &rarely).succeeds();
-    let [tortured, whole] = [&run, &scratch.join("whole")].map(|run| {
-        let mut end = latest(run).expect("a finished run has a checkpoint");
-        // It says how often checkpoints were written.
-        end.files.remove("config.toml");
-        end
-    });
-    assert_eq!(tortured.step, whole.step);
-    for (name, bytes) in &whole.files {
-        assert!(tortured.files[name] == *bytes, "{name} differs");
-    }
-    assert_eq!(metrics(&run), metrics(&scratch.join("whole")));
+    println!("kills: {losses}");
+    losses.assert_none_in_the_end(&scratch, &run);
 }
 
 #[test]

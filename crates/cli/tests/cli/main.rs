@@ -14,6 +14,8 @@ mod commands;
 mod common;
 mod compose;
 mod denoise;
+#[cfg(target_os = "linux")]
+mod disks;
 mod energies;
 mod evaluate_every;
 mod evaluation;
@@ -33,4 +35,6 @@ mod resume;
 mod runs;
 mod sampling;
 mod score;
+#[cfg(unix)]
+mod torture;
 mod weights;
