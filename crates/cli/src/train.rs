@@ -9,19 +9,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
-use ebm_core::{DeviceKind, ImageShape, Schedule};
+use ebm_core::{DeviceKind, Schedule};
 use ebm_data::{Dataset, DatasetKind};
 use ebm_model::Precision;
-use ebm_train::{Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError};
+use ebm_train::{
+    Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError, least_memory,
+};
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
 use crate::device::{self, ChosenDevice, MemoryNeed};
+use crate::memory::MemoryArgs;
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
 use crate::signals::{INTERRUPTED, stop_flag};
 use crate::stall::StallWatch;
 use crate::verdict::warn_if_far;
-use crate::{cost, dataset, memory};
+use crate::{cost, dataset};
 
 /// Train a model; the same command again goes on where it stopped
 #[derive(Args, Debug)]
@@ -76,9 +79,8 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     no_self_test: bool,
 
-    /// Start although the machine has less memory than the run needs at least
-    #[arg(long)]
-    no_memory_check: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     /// Print the configuration and what the run would cost, from a few measured iterations
     #[arg(long)]
@@ -132,12 +134,10 @@ impl TrainArgs {
 
     /// The images, of which those to judge samples by must be usable, where the run has samples judged.
     fn load(&self, config: &Config, quiet: bool) -> anyhow::Result<Dataset> {
-        // What cannot be counted is reported where it is read.
-        if !self.no_memory_check
-            && let Ok(images) = ebm_data::images_in(&config.data)
-        {
-            memory::check(config, least_shape(config), images)?;
-        }
+        self.memory
+            .check_with_data("the run", &config.data, |shape, images| {
+                least_memory(config, shape, images)
+            })?;
         Ok(match config.output.evaluate_every {
             0 => dataset::load_to_train(&config.data, config.seed, quiet)?,
             _ => dataset::load_to_measure(&config.data, config.seed, quiet)?,
@@ -252,15 +252,6 @@ impl TrainArgs {
             warn_if_far(progress.last_distance());
         }
         Ok(outcome)
-    }
-}
-
-/// The smallest shape that the images of a configuration may have.
-fn least_shape(config: &Config) -> ImageShape {
-    let shape = config.data.native_shape();
-    match (config.data.dataset, config.data.image_size) {
-        (DatasetKind::Folder, 0) => ImageShape::new(shape.channels, 1, 1),
-        _ => shape,
     }
 }
 

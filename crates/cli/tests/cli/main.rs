@@ -24,6 +24,7 @@ mod hub;
 #[cfg(unix)]
 mod kill;
 mod lost_config;
+mod memory;
 mod readme;
 mod recipes;
 mod recovery;
