@@ -13,7 +13,7 @@ use ebm_core::{DeviceKind, Schedule};
 use ebm_data::{Dataset, DatasetKind};
 use ebm_model::Precision;
 use ebm_train::{
-    Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError, least_memory,
+    Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError, absolute_dir, least_memory,
 };
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
@@ -260,12 +260,8 @@ fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
     let is_of_other_data = |dir: &PathBuf| match Config::of_run(dir) {
         Ok(Some(there)) => {
             let (there, here) = (there.data, &config.data);
-            let absolute = |dir: &Option<PathBuf>| {
-                let dir = dir.as_deref()?;
-                Some(std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()))
-            };
-            let is_other_folder =
-                here.dataset == DatasetKind::Folder && absolute(&there.dir) != absolute(&here.dir);
+            let [from, to] = [&there, here].map(|data| data.dir.as_deref().map(absolute_dir));
+            let is_other_folder = here.dataset == DatasetKind::Folder && from != to;
             there.dataset != here.dataset || is_other_folder
         }
         _ => false, // what is wrong there is said where the run is opened
