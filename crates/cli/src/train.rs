@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
 use ebm_core::{DeviceKind, Schedule};
-use ebm_data::{Dataset, DatasetKind};
+use ebm_data::{Dataset, DatasetKind, Images};
 use ebm_model::Precision;
 use ebm_train::{
-    Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError, absolute_dir, least_memory,
+    Config, DataSummary, Identity, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError,
+    absolute_dir, least_memory,
 };
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
@@ -126,7 +127,7 @@ impl TrainArgs {
         }
         let dir = match &self.run_dir {
             Some(dir) => dir.clone(),
-            None => self.default_run_dir(&config)?,
+            None => self.default_run_dir(&config, &data.train)?,
         };
         let outcome = self.train(&config, &data, &chosen, &dir, begin, quiet)?;
         report(&outcome, &dir, quiet)
@@ -160,7 +161,7 @@ impl TrainArgs {
         flags.into_iter().flatten().collect()
     }
 
-    fn default_run_dir(&self, config: &Config) -> anyhow::Result<PathBuf> {
+    fn default_run_dir(&self, config: &Config, images: &Images) -> anyhow::Result<PathBuf> {
         let preset = self.config.preset()?;
         let usual = Config::resolve(preset, None, &[])?.data.dataset;
         let folder = config.data.dir.as_ref().and_then(|dir| dir.file_name());
@@ -172,7 +173,7 @@ impl TrainArgs {
             (dataset, _) if dataset == usual => preset.to_owned(),
             (dataset, _) => format!("{preset}-{dataset}"),
         };
-        Ok(free_of_other_data(Path::new("runs"), &name, config))
+        Ok(free_of_other_data(Path::new("runs"), &name, config, images))
     }
 
     /// What to say where other iterations make a learning rate fall sooner or later than the recipe has it.
@@ -235,6 +236,9 @@ impl TrainArgs {
             )),
             done => progress.say(&format!("going on after iteration {done}")),
         }
+        if let Some(notice) = moved_data(dir, config) {
+            progress.say(&notice);
+        }
         let stop = stop_flag(quiet)?;
         if let Some(limit) = self.time_limit {
             stop_before(limit, begin, stop, quiet);
@@ -255,13 +259,14 @@ impl TrainArgs {
     }
 }
 
-/// The first of `name`, `name-2`, `name-3`, … in `runs` that has no run on other data.
-fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
+/// The first of `name`, `name-2`, `name-3`, … in `runs` that has no run on other data than these.
+fn free_of_other_data(runs: &Path, name: &str, config: &Config, images: &Images) -> PathBuf {
     let is_of_other_data = |dir: &PathBuf| match Config::of_run(dir) {
         Ok(Some(there)) => {
             let (there, here) = (there.data, &config.data);
             let [from, to] = [&there, here].map(|data| data.dir.as_deref().map(absolute_dir));
-            let is_other_folder = here.dataset == DatasetKind::Folder && from != to;
+            let is_other_folder =
+                here.dataset == DatasetKind::Folder && from != to && !has_learned_from(dir, images);
             there.dataset != here.dataset || is_other_folder
         }
         _ => false, // what is wrong there is said where the run is opened
@@ -271,6 +276,23 @@ fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
     candidates
         .find(|dir| !is_of_other_data(dir))
         .unwrap_or_else(|| runs.join(name))
+}
+
+/// Whether these are the images of a run, which may have moved.
+fn has_learned_from(run_dir: &Path, images: &Images) -> bool {
+    let known = Identity::of_run(run_dir).ok().flatten();
+    known.is_some() && known == DataSummary::from(images).identity
+}
+
+/// What to say where a run goes on with data that are in another place than its directory still says.
+fn moved_data(run_dir: &Path, config: &Config) -> Option<String> {
+    let run = Config::of_run(run_dir).ok().flatten()?;
+    let [before, now] = config.moved_data(&run)?;
+    Some(format!(
+        "the data are now in {}; they were in {}",
+        now.display(),
+        before.display()
+    ))
 }
 
 /// Compare the run's network on its device with the same network on the CPU.
