@@ -232,10 +232,10 @@ mod tests {
         );
         run.save(10);
         let refused = RunDir::open(&path, &moved, false).map(drop);
-        let Err(TrainError::ConfigChanged { changes, .. }) = refused else {
+        let Err(TrainError::ConfigChanged { changes, .. }) = &refused else {
             panic!("{refused:?}");
         };
-        assert_eq!(changes, ["data.dir: \"/there\" → \"/here\""]);
+        assert_eq!(*changes, ["data.dir: \"/there\" → \"/here\""]);
         assert!(RunDir::open(&path, &moved, true).is_ok(), "by force");
         run.state["data"] = json!({"num": 2, "crc32": 7});
         run.save(20);
