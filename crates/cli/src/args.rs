@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
 use ebm_data::{DataConfig, kinds_in};
 use ebm_model::Precision;
-use ebm_train::{Config, ConfigError, preset};
+use ebm_train::{Config, ConfigError, absolute_dir, preset};
 
 use crate::choices::{dataset_parser, device_parser, preset_parser};
 use crate::device::DeviceChoice;
@@ -88,10 +88,7 @@ impl DataFlags {
     fn overrides(&self) -> Vec<String> {
         let dir = self.data_dir.as_ref().map(|dir| {
             // A run may be resumed from elsewhere.
-            let absolute = std::path::absolute(dir).ok();
-            let absolute = absolute.filter(|dir| dir.to_str().is_some());
-            let dir = absolute.unwrap_or_else(|| dir.clone());
-            toml::Value::String(dir.display().to_string())
+            toml::Value::String(absolute_dir(dir).display().to_string())
         });
         let names = self.leave_out.iter().cloned().map(toml::Value::String);
         let left_out = toml::Value::Array(names.collect());

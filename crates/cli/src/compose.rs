@@ -11,12 +11,16 @@ use burn::tensor::Tensor;
 use clap::Args;
 use ebm_apply::compose::{Combine, ComposeOptions, Composition, Part};
 use ebm_apply::{Init, StepCounter, Trained};
+use ebm_core::DeviceKind;
 use ebm_model::Precision;
 
 use crate::args::{image_count, precision_parser, warn_if_slow};
 use crate::device::ChosenDevice;
+use crate::memory::{MemoryArgs, NotEnoughMemory};
 use crate::progress::with_progress;
-use crate::sample::{Outputs, Plan, Results, burn_in, of_method, sampler_config, step_count};
+use crate::sample::{
+    Needed, Outputs, Plan, Results, burn_in, of_method, sampler_config, step_count,
+};
 use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
 use expression::{Expression, Term};
@@ -74,6 +78,9 @@ pub(crate) struct ComposeArgs {
 
     #[command(flatten)]
     usage: UsageArgs,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// Read the T of a mixture.
@@ -97,6 +104,7 @@ impl ComposeArgs {
         let composition = composition.rounded(self.precision)?;
         let plan = Plan::without_classes(self.num, composition.shape());
         let options = self.options(&composition, &plan)?;
+        self.check_memory(&composition, &plan, &options)?;
         if !quiet {
             self.tell(&expression, &options, composition.first());
         }
@@ -169,6 +177,25 @@ impl ComposeArgs {
             trajectory_every: shows_trajectory.then(|| self.outputs.frame_every(steps)),
             ..ComposeOptions::new(composition, plan.num())
         })
+    }
+
+    /// Refuse more samples at a time than the memory holds.
+    fn check_memory(
+        &self,
+        composition: &Composition<'_>,
+        plan: &Plan,
+        options: &ComposeOptions,
+    ) -> Result<(), NotEnoughMemory> {
+        let frames = self.outputs.num_frames(options.steps);
+        let needed = Needed {
+            num: plan.num() as u64,
+            shape: composition.shape(),
+            frames: options.trajectory_every.map_or(0, |_| frames),
+            is_sheet: self.outputs.is_sheet(),
+            is_one_part: options.langevin.target_acceptance.is_some(),
+            is_on_cpu: DeviceKind::is_cpu(composition.first().device()),
+        };
+        self.memory.check("sampling", needed.shape, &needed.held())
     }
 
     /// Say what is combined, and how chains move where it is not as in the first run.

@@ -55,7 +55,7 @@ fn read(
     let dataset = dataset?;
     report_skipped(&dataset);
     report_passed_over(&dataset.passed_over, quiet);
-    if config.dataset == DatasetKind::Folder {
+    if config.dataset.is_told_by_dir() {
         report_classes(config, &dataset.train.class_names, quiet);
     }
     if is_grey_in_colour(&dataset.train) {

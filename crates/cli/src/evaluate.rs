@@ -5,6 +5,7 @@ mod data;
 mod evaluation;
 pub(crate) mod features;
 mod measuring;
+mod needed;
 mod pictures;
 mod table;
 mod written;
@@ -21,6 +22,7 @@ use ebm_apply::evaluate::{
 use ebm_apply::{Init, Trained};
 
 use crate::args::{image_count, positive};
+use crate::memory::MemoryArgs;
 use crate::output::say;
 use crate::progress::Waiting;
 use crate::sample::{Start, step_count};
@@ -105,6 +107,9 @@ pub(crate) struct EvaluateArgs {
     /// Write report.json, index.html and pictures into this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 const ANOMALIES: &str = "Out of distribution";
@@ -165,6 +170,9 @@ impl EvaluateArgs {
             })
         });
         let opened: Vec<_> = opened.collect::<anyhow::Result<_>>()?;
+        for one in &opened {
+            self.check_memory(one)?;
+        }
         let mut prepared = Prepared::default();
         for one in &opened {
             let refused = self.refuse_what_cannot_be_measured(one, &mut prepared, quiet);
@@ -238,14 +246,9 @@ impl EvaluateArgs {
             || (what == Measure::Anomalies && !self.against.is_empty())
     }
 
-    /// The run's data, where they are needed.
-    fn data(
-        &self,
-        trained: &Trained,
-        prepared: &mut Prepared,
-        quiet: bool,
-    ) -> anyhow::Result<Option<Rc<PreparedData>>> {
-        let needs_data = [
+    /// Whether something is measured that needs the run's data.
+    fn needs_data(&self) -> bool {
+        let of_data = [
             Measure::Quality,
             Measure::Recognition,
             Measure::Robustness,
@@ -253,7 +256,17 @@ impl EvaluateArgs {
             Measure::Anomalies,
             Measure::Likelihood,
         ];
-        if !needs_data.iter().any(|&what| self.measures(what)) {
+        of_data.iter().any(|&what| self.measures(what))
+    }
+
+    /// The run's data, where they are needed.
+    fn data(
+        &self,
+        trained: &Trained,
+        prepared: &mut Prepared,
+        quiet: bool,
+    ) -> anyhow::Result<Option<Rc<PreparedData>>> {
+        if !self.needs_data() {
             return Ok(None);
         }
         let data = prepared.of_run(trained, self.num, self.data_dir.as_deref(), quiet)?;

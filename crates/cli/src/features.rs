@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueHint};
 use ebm_apply::evaluate::{FeatureNetwork, FeatureRecipe, train_features};
+use ebm_train::Held;
 
 use crate::args::{DataFlags, positive};
 use crate::dataset;
+use crate::memory::MemoryArgs;
 use crate::output::{Table, check_output, say, write_output};
 use crate::progress::with_progress;
 
@@ -67,6 +69,9 @@ struct TrainFeaturesArgs {
         default_value = "features.safetensors"
     )]
     output: PathBuf,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 impl FeaturesArgs {
@@ -121,6 +126,10 @@ impl TrainFeaturesArgs {
     fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         check_output("--output", &self.output, &["safetensors"])?;
         let recipe = self.recipe()?;
+        self.memory
+            .check_with_data("the training", &recipe.data, |shape, images| {
+                vec![Held::of_data(&recipe.data, shape, images)]
+            })?;
         let data = dataset::load_to_measure(&recipe.data, self.seed, quiet)?;
         if !quiet {
             tell!("data: {}", dataset::summary(&data));

@@ -1,24 +1,36 @@
-//! Refuse a run that does not fit into the machine's memory, before anything is loaded.
+//! Refuse what does not fit into the machine's memory, before it starts.
 
+use clap::Args;
 use ebm_core::ImageShape;
-use ebm_train::{Config, Held, least_memory};
+use ebm_data::{DataConfig, DatasetKind};
+use ebm_train::Held;
 use sysinfo::{MemoryRefreshKind, System};
 use thiserror::Error;
 
-/// A run that needs more memory than there is.
+/// Whether memory is checked, shared by the commands that say by their sizes how much they need.
+#[derive(Args, Debug)]
+pub(crate) struct MemoryArgs {
+    /// Start although the machine has less memory than is needed at least
+    #[arg(long)]
+    no_memory_check: bool,
+}
+
+/// Work that needs more memory than there is.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "the run needs at least {} of memory, and {} are free here; {} of it are for `{key}` (images of {shape}): set less, or start all the same with --no-memory-check",
+    "{work} needs at least {} of memory, and {} are free here; {} of it are for `{key}` (images of {shape}): set less, or start all the same with --no-memory-check",
     in_words(*needed),
     in_words(*available),
     in_words(*most)
 )]
 pub(crate) struct NotEnoughMemory {
-    /// What the run needs at least, in bytes.
+    /// What needs it.
+    work: &'static str,
+    /// What it needs at least, in bytes.
     needed: u64,
     /// What is free, in bytes.
     available: u64,
-    /// The key that decides the largest part of it.
+    /// The flag or key that decides the largest part of it.
     key: &'static str,
     /// That part, in bytes.
     most: u64,
@@ -26,31 +38,88 @@ pub(crate) struct NotEnoughMemory {
     shape: ImageShape,
 }
 
-/// Check that the machine has what a run on `images` images of this shape needs at least.
-///
-/// # Errors
-/// Where it has less.
-pub(crate) fn check(
-    config: &Config,
-    shape: ImageShape,
-    images: u64,
-) -> Result<(), NotEnoughMemory> {
-    compare(&least_memory(config, shape, images), shape, available())
+impl MemoryArgs {
+    /// Check that the machine has what `work` on images of this shape holds at least.
+    ///
+    /// # Errors
+    /// Where it has less.
+    pub(crate) fn check(
+        &self,
+        work: &'static str,
+        shape: ImageShape,
+        held: &[Held],
+    ) -> Result<(), NotEnoughMemory> {
+        match self.no_memory_check {
+            true => Ok(()),
+            false => compare(work, shape, held, available()),
+        }
+    }
+
+    /// [`check`](Self::check) of work on data, of which `held` says what it holds of them: given the smallest shape that
+    /// the images may have, and how many they are.
+    ///
+    /// # Errors
+    /// Where the machine has less.
+    pub(crate) fn check_with_data(
+        &self,
+        work: &'static str,
+        data: &DataConfig,
+        held: impl FnOnce(ImageShape, u64) -> Vec<Held>,
+    ) -> Result<(), NotEnoughMemory> {
+        if self.no_memory_check {
+            return Ok(());
+        }
+        // What cannot be counted is reported where it is read.
+        let Ok(images) = ebm_data::images_in(data) else {
+            return Ok(());
+        };
+        let shape = least_shape(data);
+        self.check(work, shape, &held(shape, images))
+    }
 }
 
-fn compare(held: &[Held], shape: ImageShape, available: u64) -> Result<(), NotEnoughMemory> {
-    let needed = held
-        .iter()
-        .fold(0u64, |sum, held| sum.saturating_add(held.bytes));
-    match held.iter().max_by_key(|held| held.bytes) {
-        Some(most) if needed > available => Err(NotEnoughMemory {
+/// The smallest shape that the images of a data set may have.
+fn least_shape(data: &DataConfig) -> ImageShape {
+    let shape = data.native_shape();
+    if data.dataset.is_told_by_dir() && data.image_size == 0 {
+        ImageShape::new(shape.channels, 1, 1)
+    } else {
+        shape
+    }
+}
+
+fn compare(
+    work: &'static str,
+    shape: ImageShape,
+    held: &[Held],
+    available: u64,
+) -> Result<(), NotEnoughMemory> {
+    let needed = sum(held);
+    let for_key = |key| sum(held.iter().filter(|held| held.key == key));
+    let keys = held.iter().map(|held| (for_key(held.key), held.key));
+    match keys.max_by_key(|(bytes, _)| *bytes) {
+        Some((most, key)) if needed > available => Err(NotEnoughMemory {
+            work,
             needed,
             available,
-            key: most.key,
-            most: most.bytes,
+            key: as_typed(key),
+            most,
             shape,
         }),
         _ => Ok(()),
+    }
+}
+
+fn sum<'a>(held: impl IntoIterator<Item = &'a Held>) -> u64 {
+    let bytes = held.into_iter().map(|held| held.bytes);
+    bytes.fold(0, u64::saturating_add)
+}
+
+/// A key as it is set on the command line: by its flag, where it has one.
+fn as_typed(key: &'static str) -> &'static str {
+    match key {
+        "data.image_size" => "--image-size",
+        key => key,
     }
 }
 
@@ -78,25 +147,58 @@ fn in_words(bytes: u64) -> String {
 mod tests {
     use super::*;
 
+    const SHAPE: ImageShape = ImageShape::new(1, 28, 28);
+
+    fn held(key: &'static str, bytes: u64) -> Held {
+        Held { key, bytes }
+    }
+
+    /// Why work that holds this does not fit.
+    fn refused(all: &[Held], available: u64) -> String {
+        let compared = compare("the run", SHAPE, all, available);
+        compared.expect_err("too little").to_string()
+    }
+
     #[test]
     fn names_the_key_that_needs_most() {
-        let held = |key, bytes| Held { key, bytes };
         let all = [
             held("data.train_images", 1 << 20),
             held("buffer.capacity", 3 << 30),
         ];
-        let (enough, shape) = ((3 << 30) + (1 << 20), ImageShape::new(1, 28, 28));
-        assert_eq!(compare(&all, shape, enough), Ok(()));
-        let message = compare(&all, shape, enough - 1)
-            .expect_err("too little")
-            .to_string();
+        let enough = (3 << 30) + (1 << 20);
+        assert_eq!(compare("the run", SHAPE, &all, enough), Ok(()));
         assert_eq!(
-            message,
+            refused(&all, enough - 1),
             "the run needs at least 3.0 GiB of memory, and 3.0 GiB are free here; 3.0 GiB of it are for \
              `buffer.capacity` (images of 1×28×28): set less, or start all the same with --no-memory-check"
         );
         let endless = [held("batch_size", u64::MAX), held("data.crops", u64::MAX)];
-        assert!(compare(&endless, shape, 1 << 40).is_err());
+        assert!(compare("the run", SHAPE, &endless, 1 << 40).is_err());
+    }
+
+    #[test]
+    fn what_one_key_needs_in_several_places_is_added_and_a_key_with_a_flag_is_named_by_it() {
+        let all = [
+            held("data.image_size", 2 << 30),
+            held("--num", 3 << 30),
+            held("data.image_size", 2 << 30),
+        ];
+        let message = refused(&all, 1 << 30);
+        assert!(
+            message.contains("4.0 GiB of it are for `--image-size`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn pictures_whose_size_is_not_known_are_taken_for_the_smallest() {
+        let mut data = DataConfig {
+            dataset: DatasetKind::Folder,
+            ..DataConfig::default()
+        };
+        assert_eq!(least_shape(&data), ImageShape::new(3, 1, 1));
+        data.image_size = 48;
+        assert_eq!(least_shape(&data), ImageShape::new(3, 48, 48));
     }
 
     #[test]

@@ -18,7 +18,8 @@ use prune::PruneArgs;
 /// List the runs below a folder: state, iterations, last metrics, size; or remove old checkpoints
 ///
 /// A run is being trained by another process, has finished, was stopped and can go on, has no checkpoint yet, or is
-/// damaged: its configuration cannot be read. Runs are found at any depth; hidden folders and links are left out.
+/// damaged: its configuration or its newest checkpoint cannot be read. Runs are found at any depth; hidden folders and
+/// links are left out.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RunsArgs {
@@ -78,11 +79,32 @@ fn no_run_below(folder: &Path) -> String {
 }
 
 /// What a run is called in a list of those below a folder.
-fn name_below<'a>(run: &'a Path, folder: &Path) -> &'a Path {
-    match run.strip_prefix(folder) {
+fn name_below(run: &Path, folder: &Path) -> String {
+    let name = match run.strip_prefix(folder) {
         Ok(name) if name != Path::new("") => name,
         _ => run,
+    };
+    printable(&name.display().to_string())
+}
+
+/// What is wrong with a run, in which its files are named by their paths below it.
+fn of_run(problem: &str, run: &Path) -> String {
+    problem.replace(&format!("{}/", run.display()), "")
+}
+
+/// The first line of a text, as far as it fits into a table.
+fn in_a_line(text: &str) -> String {
+    const MOST: usize = 100;
+    let line = printable(text.lines().next().unwrap_or_default());
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
+}
+
+/// A text without the characters that would move a terminal's cursor.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// A table for people.
@@ -104,11 +126,11 @@ fn table(runs: &[RunSummary], folder: &Path, now: SystemTime) -> String {
         // A clock that was set back makes no time of the future.
         let age = age.map(|age| ago(age.unwrap_or_default().as_secs()));
         let told = match &run.state {
-            RunState::Damaged { problem } => problem.lines().next().unwrap_or_default().to_owned(),
+            RunState::Damaged { problem } => in_a_line(&of_run(problem, &run.path)),
             _ => run.metrics.summary(),
         };
         table.row([
-            name_below(&run.path, folder).display().to_string(),
+            name_below(&run.path, folder),
             run.state.name().to_owned(),
             iterations,
             age.unwrap_or_default(),
@@ -207,10 +229,33 @@ b       damaged              3 min ago   it is no TOML          3.0 MiB";
 
     #[test]
     fn a_run_is_named_by_its_path_below_the_folder_or_by_the_folder() {
-        let name = |run: &'static str, folder: &str| name_below(Path::new(run), Path::new(folder));
-        assert_eq!(name("./runs/a", "."), Path::new("runs/a"));
-        assert_eq!(name("runs/a", "runs/"), Path::new("a"));
-        assert_eq!(name("runs/a", "runs/a"), Path::new("runs/a"));
+        let name = |run: &str, folder: &str| name_below(Path::new(run), Path::new(folder));
+        assert_eq!(name("./runs/a", "."), "runs/a");
+        assert_eq!(name("runs/a", "runs/"), "a");
+        assert_eq!(name("runs/a", "runs/a"), "runs/a");
+    }
+
+    #[test]
+    fn no_text_of_a_damaged_run_breaks_or_widens_the_table() {
+        let damaged = |problem: String| RunSummary {
+            iterations: None,
+            ..summary("runs/\u{1b}[2Jb", RunState::Damaged { problem })
+        };
+        let long = "x".repeat(1000);
+        let runs = ["a\tb\u{7}\u{1b}[31mc", long.as_str(), "", "\r\n\n"]
+            .map(|problem| damaged(problem.to_owned()));
+        let table = table(&runs, Path::new("runs"), UNIX_EPOCH);
+        assert_eq!(table.lines().count(), 1 + runs.len(), "{table}");
+        for line in table.lines() {
+            assert!(line.chars().count() < 200, "{line}");
+            assert!(!line.contains(char::is_control), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn files_of_a_damaged_run_are_named_below_it() {
+        let problem = of_run("runs/a/config.toml is gone", Path::new("runs/a"));
+        assert_eq!(problem, "config.toml is gone");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod folder;
 mod images;
 mod message;
+mod needed;
 mod outputs;
 mod plan;
 mod results;
@@ -12,15 +13,17 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter, Trained, sample_counted};
-use ebm_langevin::Ladder;
+use ebm_core::DeviceKind;
 use ebm_model::Precision;
 use ebm_train::Config;
 
 use crate::args::{as_typed, image_count, positive, precision_parser, warn_if_slow};
+use crate::memory::{MemoryArgs, NotEnoughMemory};
 use crate::progress::with_progress;
 use crate::trained::TrainedArgs;
 
 pub(crate) use message::of_method;
+pub(crate) use needed::Needed;
 pub(crate) use outputs::Outputs;
 pub(crate) use plan::Plan;
 pub(crate) use results::Results;
@@ -65,6 +68,9 @@ pub(crate) struct SampleArgs {
     /// Floating-point precision used while sampling
     #[arg(long, value_name = "PRECISION", value_parser = precision_parser(), default_value_t)]
     precision: Precision,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// Where chains start.
@@ -107,6 +113,7 @@ impl SampleArgs {
         let burn_in = burn_in(trained.config(), &config);
         let burn_in = burn_in.filter(|_| self.init == Start::Noise);
         let is_other = config.langevin.method != trained.config().langevin.method;
+        self.check_memory(&trained, &config)?;
         let plan = Plan::of(self, &trained)?;
         let options = self.options(&plan, config, burn_in);
         if is_other && !quiet {
@@ -122,6 +129,36 @@ impl SampleArgs {
             tell!("{order}");
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuse more samples at a time than the memory holds.
+    fn check_memory(&self, trained: &Trained, config: &Config) -> Result<(), NotEnoughMemory> {
+        let is_crossing = self.cross_class.is_some();
+        let frames = self.outputs.num_frames(self.all_steps(config));
+        let needed = Needed {
+            num: Plan::num_asked(self, trained.num_classes()),
+            shape: trained.shape(),
+            frames: if self.shows_trajectory() { frames } else { 0 },
+            is_sheet: self.outputs.is_sheet() && !is_crossing,
+            is_one_part: self.init == Start::Buffer || config.langevin.target_acceptance.is_some(),
+            is_on_cpu: DeviceKind::is_cpu(trained.device()),
+        };
+        self.memory.check("sampling", needed.shape, &needed.held())
+    }
+
+    /// Whether states between the start and the end are kept.
+    fn shows_trajectory(&self) -> bool {
+        self.outputs.shows_trajectory() || self.cross_class.is_some()
+    }
+
+    fn steps(&self, config: &Config) -> usize {
+        self.steps.unwrap_or(config.output.sample_steps)
+    }
+
+    /// Steps of a chain, of a ladder at all of its levels.
+    fn all_steps(&self, config: &Config) -> usize {
+        let levels = config.objective.ladder().map_or(1, |it| it.num_levels());
+        self.steps(config) * levels
     }
 
     /// Draw the samples, and write what was asked for.
@@ -149,10 +186,7 @@ impl SampleArgs {
     }
 
     fn options(&self, plan: &Plan, config: Config, burn_in: Option<BurnIn>) -> SampleOptions {
-        let steps = self.steps.unwrap_or(config.output.sample_steps);
-        let ladder = config.objective.ladder();
-        let all_steps = steps * ladder.as_ref().map_or(1, Ladder::num_levels);
-        let shows_trajectory = self.outputs.shows_trajectory() || self.cross_class.is_some();
+        let (steps, all_steps) = (self.steps(&config), self.all_steps(&config));
         SampleOptions {
             labels: plan.labels.clone(),
             first_chain: 0,
@@ -161,10 +195,11 @@ impl SampleArgs {
             init: self.init.into(),
             burn_in,
             langevin: config.langevin,
-            ladder,
+            ladder: config.objective.ladder(),
             precision: self.precision,
             weights: self.trained.weights(),
-            trajectory_every: shows_trajectory.then(|| self.outputs.frame_every(all_steps)),
+            trajectory_every: (self.shows_trajectory())
+                .then(|| self.outputs.frame_every(all_steps)),
             then: plan.then.clone(),
         }
     }

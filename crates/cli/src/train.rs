@@ -9,19 +9,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
-use ebm_core::{DeviceKind, ImageShape, Schedule};
-use ebm_data::{Dataset, DatasetKind};
+use ebm_core::{DeviceKind, Schedule};
+use ebm_data::{Dataset, DatasetKind, Images};
 use ebm_model::Precision;
-use ebm_train::{Config, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError};
+use ebm_train::{
+    Config, DataSummary, Identity, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError,
+    absolute_dir, least_memory,
+};
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
 use crate::device::{self, ChosenDevice, MemoryNeed};
+use crate::memory::MemoryArgs;
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
 use crate::signals::{INTERRUPTED, stop_flag};
 use crate::stall::StallWatch;
 use crate::verdict::warn_if_far;
-use crate::{cost, dataset, memory};
+use crate::{cost, dataset};
 
 /// Train a model; the same command again goes on where it stopped
 #[derive(Args, Debug)]
@@ -76,9 +80,8 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     no_self_test: bool,
 
-    /// Start although the machine has less memory than the run needs at least
-    #[arg(long)]
-    no_memory_check: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     /// Print the configuration and what the run would cost, from a few measured iterations
     #[arg(long)]
@@ -124,7 +127,7 @@ impl TrainArgs {
         }
         let dir = match &self.run_dir {
             Some(dir) => dir.clone(),
-            None => self.default_run_dir(&config)?,
+            None => self.default_run_dir(&config, &data.train)?,
         };
         let outcome = self.train(&config, &data, &chosen, &dir, begin, quiet)?;
         report(&outcome, &dir, quiet)
@@ -132,12 +135,10 @@ impl TrainArgs {
 
     /// The images, of which those to judge samples by must be usable, where the run has samples judged.
     fn load(&self, config: &Config, quiet: bool) -> anyhow::Result<Dataset> {
-        // What cannot be counted is reported where it is read.
-        if !self.no_memory_check
-            && let Ok(images) = ebm_data::images_in(&config.data)
-        {
-            memory::check(config, least_shape(config), images)?;
-        }
+        self.memory
+            .check_with_data("the run", &config.data, |shape, images| {
+                least_memory(config, shape, images)
+            })?;
         Ok(match config.output.evaluate_every {
             0 => dataset::load_to_train(&config.data, config.seed, quiet)?,
             _ => dataset::load_to_measure(&config.data, config.seed, quiet)?,
@@ -160,19 +161,18 @@ impl TrainArgs {
         flags.into_iter().flatten().collect()
     }
 
-    fn default_run_dir(&self, config: &Config) -> anyhow::Result<PathBuf> {
+    fn default_run_dir(&self, config: &Config, images: &Images) -> anyhow::Result<PathBuf> {
         let preset = self.config.preset()?;
         let usual = Config::resolve(preset, None, &[])?.data.dataset;
         let folder = config.data.dir.as_ref().and_then(|dir| dir.file_name());
         let name = match (config.data.dataset, folder) {
-            // Folders of pictures are as many data sets.
-            (DatasetKind::Folder, Some(folder)) => {
+            (dataset, Some(folder)) if dataset.is_told_by_dir() => {
                 format!("{preset}-{}", folder.to_string_lossy())
             }
             (dataset, _) if dataset == usual => preset.to_owned(),
             (dataset, _) => format!("{preset}-{dataset}"),
         };
-        Ok(free_of_other_data(Path::new("runs"), &name, config))
+        Ok(free_of_other_data(Path::new("runs"), &name, config, images))
     }
 
     /// What to say where other iterations make a learning rate fall sooner or later than the recipe has it.
@@ -235,6 +235,9 @@ impl TrainArgs {
             )),
             done => progress.say(&format!("going on after iteration {done}")),
         }
+        if let Some(notice) = moved_data(dir, config) {
+            progress.say(&notice);
+        }
         let stop = stop_flag(quiet)?;
         if let Some(limit) = self.time_limit {
             stop_before(limit, begin, stop, quiet);
@@ -255,26 +258,14 @@ impl TrainArgs {
     }
 }
 
-/// The smallest shape that the images of a configuration may have.
-fn least_shape(config: &Config) -> ImageShape {
-    let shape = config.data.native_shape();
-    match (config.data.dataset, config.data.image_size) {
-        (DatasetKind::Folder, 0) => ImageShape::new(shape.channels, 1, 1),
-        _ => shape,
-    }
-}
-
-/// The first of `name`, `name-2`, `name-3`, … in `runs` that has no run on other data.
-fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
+/// The first of `name`, `name-2`, `name-3`, … in `runs` that has no run on other data than these.
+fn free_of_other_data(runs: &Path, name: &str, config: &Config, images: &Images) -> PathBuf {
     let is_of_other_data = |dir: &PathBuf| match Config::of_run(dir) {
         Ok(Some(there)) => {
             let (there, here) = (there.data, &config.data);
-            let absolute = |dir: &Option<PathBuf>| {
-                let dir = dir.as_deref()?;
-                Some(std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()))
-            };
+            let [from, to] = [&there, here].map(|data| data.dir.as_deref().map(absolute_dir));
             let is_other_folder =
-                here.dataset == DatasetKind::Folder && absolute(&there.dir) != absolute(&here.dir);
+                here.dataset.is_told_by_dir() && from != to && !has_learned_from(dir, images);
             there.dataset != here.dataset || is_other_folder
         }
         _ => false, // what is wrong there is said where the run is opened
@@ -284,6 +275,23 @@ fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
     candidates
         .find(|dir| !is_of_other_data(dir))
         .unwrap_or_else(|| runs.join(name))
+}
+
+/// Whether these are the images of a run, which may have moved.
+fn has_learned_from(run_dir: &Path, images: &Images) -> bool {
+    let known = Identity::of_run(run_dir).ok().flatten();
+    known.is_some() && known == DataSummary::from(images).identity
+}
+
+/// What to say where a run goes on with data that are in another place than its directory still says.
+fn moved_data(run_dir: &Path, config: &Config) -> Option<String> {
+    let run = Config::of_run(run_dir).ok().flatten()?;
+    let [before, now] = config.moved_data(&run)?;
+    Some(format!(
+        "the data are now in {}; they were in {}",
+        now.display(),
+        before.display()
+    ))
 }
 
 /// Compare the run's network on its device with the same network on the CPU.

@@ -49,6 +49,11 @@ impl DatasetKind {
         matches!(self, Self::Digits | Self::Shapes)
     }
 
+    /// Whether `dir` may hold any images: two folders are two data sets, whose files decide on size and classes.
+    pub fn is_told_by_dir(self) -> bool {
+        matches!(self, Self::Folder | Self::Arrays)
+    }
+
     /// Shape of an image unless another is asked for. The pictures of a folder decide themselves;
     /// they are taken for 32×32 in colour.
     pub(crate) const fn native_shape(self) -> ImageShape {

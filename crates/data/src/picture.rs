@@ -71,7 +71,7 @@ impl<'a> Encoded<'a> {
     /// Of an animation, the first frame.
     pub fn decode(self, shape: ImageShape) -> Result<Squares, ImageError> {
         let (picture, _) = self.read_with_profile()?;
-        let size = picture.dimensions();
+        let size = (picture.width(), picture.height());
         let picture = over_black(centre_square(picture));
         let picture = resize(&picture, shape.width, shape.height);
         let pixels = planes_of(&picture, shape.channels);

@@ -44,7 +44,7 @@ mod watch;
 pub use config::{
     Conditions, Config, ConfigError, Generative, Held, Key, ModelConfig, NetworkName,
     ObjectiveConfig, ObjectiveKind, OnDivergence, OutputConfig, Phase, RollbackConfig, Settings,
-    initial_model, least_memory, preset,
+    absolute_dir, initial_model, least_memory, preset,
 };
 pub use directional::directional_derivative;
 pub use error::TrainError;

@@ -4,13 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use ebm_core::ImageShape;
 use ebm_model::Precision;
+use ebm_train::Held;
 
 use super::{BenchOptions, Task, Workload, matmul_peak, measure, table};
 use crate::args::{positive, precision_parser, warn_if_slow};
 use crate::choices::device_parser;
 use crate::device::{ChosenDevice, DeviceChoice};
+use crate::memory::{MemoryArgs, NotEnoughMemory};
 use crate::output::say;
+
+/// Bytes of an element of an image.
+const F32: u64 = 4;
 
 /// Measure how fast devices do this program's work
 ///
@@ -58,6 +64,9 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "PRECISION", value_parser = precision_parser(), default_value_t = Precision::F32)]
     precision: Precision,
 
+    #[command(flatten)]
+    memory: MemoryArgs,
+
     /// Print the kernels of one run of each task on a GPU, and how long each takes, instead
     #[arg(long, conflicts_with = "json")]
     profile: bool,
@@ -76,6 +85,7 @@ impl BenchArgs {
             repeats: self.repeats,
             precision: self.precision,
         };
+        self.check_memory()?;
         let mut measurements = Vec::new();
         for device in &self.devices {
             let chosen = device.select()?;
@@ -100,6 +110,16 @@ impl BenchArgs {
             say(table(&measurements))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuse more images at a time than the memory holds of the largest ones.
+    fn check_memory(&self) -> Result<(), NotEnoughMemory> {
+        let shapes = self.workloads.iter().map(|workload| workload.shape());
+        let Some(shape) = shapes.max_by_key(ImageShape::pixels) else {
+            return Ok(());
+        };
+        let images = Held::of_images("--batch", self.batch as u64, shape, F32);
+        self.memory.check("the benchmark", shape, &[images])
     }
 
     /// Every network with every task.

@@ -4,12 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
-use ebm_data::{Dataset, Images, PictureSizes};
+use ebm_core::ImageShape;
+use ebm_data::{DataConfig, Dataset, Images, PictureSizes};
+use ebm_train::Held;
 
 use crate::args::{ConfigArgs, positive};
 use crate::counted::counted;
 use crate::dataset;
-use crate::output::{Table, check_output, columns_for, save_grid, say, scale_for, shows_classes};
+use crate::memory::MemoryArgs;
+use crate::output::{
+    Table, check_output, columns_for, save_grid, say, scale_for, sheet_bytes_per_pixel,
+    shows_classes,
+};
+
+/// Images that are drawn where no number is asked for.
+const USUAL_NUM: usize = 100;
 
 /// Draw images of a data set, a row for each class, and count them
 #[derive(Args, Debug)]
@@ -22,12 +31,15 @@ pub(super) struct PreviewArgs {
     seed: Option<u64>,
 
     /// Images to draw
-    #[arg(long, default_value_t = 100, value_parser = positive)]
+    #[arg(long, default_value_t = USUAL_NUM, value_parser = positive)]
     num: usize,
 
     /// The picture to write
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: PathBuf,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 impl PreviewArgs {
@@ -35,6 +47,9 @@ impl PreviewArgs {
         check_output("--output", &self.output, &["png"])?;
         let seed = self.seed.map(|seed| format!("seed={seed}"));
         let config = self.config.resolve(seed.into_iter().collect())?;
+        let held = |shape, images| self.held(&config.data, shape, images);
+        self.memory
+            .check_with_data("the preview", &config.data, held)?;
         let data = dataset::load_to_train(&config.data, config.seed, quiet)?;
         let images = &data.train;
         let num = self.num.min(images.len());
@@ -59,6 +74,19 @@ impl PreviewArgs {
             tracing::warn!("{repeated}");
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The memory that the data take, `images` of this shape, and the sheet of some of them.
+    fn held(&self, data: &DataConfig, shape: ImageShape, images: u64) -> Vec<Held> {
+        let of_data = Held::of_data(data, shape, images);
+        // A sheet of usual length is large because its images are.
+        let key = match self.num > USUAL_NUM {
+            true => "--num",
+            false => of_data.key,
+        };
+        let shown = images.min(self.num as u64);
+        let sheet = Held::of_images(key, shown, shape, sheet_bytes_per_pixel(shape.width));
+        vec![of_data, sheet]
     }
 }
 

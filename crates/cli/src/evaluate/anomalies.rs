@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{Anomaly, some_of};
 use ebm_core::ImageShape;
-use ebm_data::{DataConfig, DatasetKind, Images};
+use ebm_data::{DataConfig, DatasetKind, Images, kinds_in};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as NoSuchName;
@@ -41,9 +41,13 @@ impl FromStr for Against {
         let kind = |name: &str| {
             let name: Result<_, NoSuchName> =
                 DatasetKind::deserialize(IntoDeserializer::<NoSuchName>::into_deserializer(name));
-            name.ok().filter(|kind| *kind != DatasetKind::Folder)
+            name.ok().filter(|kind| !kind.is_told_by_dir())
         };
-        let folder = Self::Data(DatasetKind::Folder, Some(text.into()));
+        let of_user = match kinds_in(Path::new(text)).as_slice() {
+            [kind] if kind.is_told_by_dir() => *kind,
+            _ => DatasetKind::Folder,
+        };
+        let folder = Self::Data(of_user, Some(text.into()));
         if let Some((name, dir)) = text.split_once('=').filter(|_| !Path::new(text).exists()) {
             let kind = kind(name).ok_or_else(|| format!("there is no data set `{name}`"))?;
             return Ok(Self::Data(kind, Some(dir.into())));
@@ -88,7 +92,7 @@ pub(super) fn sets(
         }
         Against::Data(kind, dir) => {
             let name = match (kind, dir) {
-                (DatasetKind::Folder, Some(dir)) => dir.display().to_string(),
+                (kind, Some(dir)) if kind.is_told_by_dir() => dir.display().to_string(),
                 _ => kind.to_string(),
             };
             let pixels = load(*kind, dir.clone(), shape, (other_seed, num), quiet);

@@ -96,7 +96,7 @@ pub(super) fn completed(found: &Completed, whole: &Images) -> Picture {
     let num = whole.len().min(SHOWN_COMPLETED);
     let some = num * whole.shape.pixels();
     let sets = [
-        &found.known,
+        &found.known[..],
         &found.completed,
         &found.nearest,
         &whole.pixels,

@@ -94,6 +94,13 @@ pub(crate) fn scale_for(width: usize) -> u32 {
     (56 / width.max(1)).max(1) as u32
 }
 
+/// Bytes for each pixel of the images of a sheet while it is drawn: the images, the sheet, and the sheet magnified as
+/// [`scale_for`] says.
+pub(crate) fn sheet_bytes_per_pixel(width: usize) -> u64 {
+    let scale = u64::from(scale_for(width));
+    2 + scale * scale
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

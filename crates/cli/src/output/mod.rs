@@ -29,7 +29,9 @@ use new_file::NewFile;
 pub(crate) use animation::save_animation;
 pub(crate) use cut::{CutSheet, cut_sheet};
 pub(crate) use folder::{check_new_folder, check_output_or_folder, is_folder, save_pictures};
-pub(crate) use grid::{columns_for, columns_in_turn, save_grid, scale_for, shows_classes};
+pub(crate) use grid::{
+    columns_for, columns_in_turn, save_grid, scale_for, sheet_bytes_per_pixel, shows_classes,
+};
 pub(crate) use image_array::ImageArray;
 pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
 pub(crate) use new_folder::write_folder;

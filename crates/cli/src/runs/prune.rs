@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, ValueHint};
+use ebm_train::checkpoint::latest_with_warnings;
 use ebm_train::{Pruned, TrainError, prunable, prune};
 
 use super::{found_below, name_below, no_run_below};
@@ -42,12 +43,15 @@ impl PruneArgs {
         }
         let (mut freed, mut failed) = (0, 0);
         for run in &runs {
-            let name = name_below(run, &self.folder).display();
+            let name = name_below(run, &self.folder);
             match self.prune(run) {
-                Ok(pruned) if pruned.folders.is_empty() => {}
                 Ok(pruned) => {
-                    say(format_args!("{name}: {}", self.said_of(&pruned)))?;
-                    freed += pruned.bytes;
+                    // A newer one that is broken stays where it is.
+                    let _ = latest_with_warnings(run);
+                    if !pruned.folders.is_empty() {
+                        say(format_args!("{name}: {}", self.said_of(&pruned)))?;
+                        freed += pruned.bytes;
+                    }
                 }
                 Err(TrainError::InUse { .. }) => {
                     say(format_args!(

@@ -47,7 +47,7 @@ impl Outputs {
     }
 
     /// Whether the samples are one picture.
-    pub(super) fn is_sheet(&self) -> bool {
+    pub(crate) fn is_sheet(&self) -> bool {
         has_extension(&self.output, "png")
     }
 
@@ -64,5 +64,10 @@ impl Outputs {
             TRAJECTORY_FRAMES - 1
         };
         steps.div_ceil(frames)
+    }
+
+    /// Frames of a chain of so many steps, at least.
+    pub(crate) fn num_frames(&self, steps: usize) -> u64 {
+        (steps / self.frame_every(steps).max(1)) as u64
     }
 }

@@ -63,6 +63,16 @@ impl Plan {
         }
     }
 
+    /// How many images the arguments ask for, of a model of so many classes.
+    pub(super) fn num_asked(args: &SampleArgs, num_classes: usize) -> u64 {
+        let or = |usual| args.num.unwrap_or(usual) as u64;
+        match (&args.cross_class, args.class.as_deref()) {
+            (Some(_), _) => or(TRAJECTORY_ROWS),
+            (None, Some("all")) => or(OF_EACH_CLASS).saturating_mul(num_classes as u64),
+            (None, _) => or(USUAL_NUM),
+        }
+    }
+
     /// Images of this shape and of no class, 64 unless a number is asked for.
     pub(crate) fn without_classes(num: Option<usize>, shape: ImageShape) -> Self {
         let num = num.unwrap_or(USUAL_NUM);

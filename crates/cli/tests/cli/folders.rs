@@ -122,6 +122,52 @@ fn a_run_goes_on_with_its_own_images_or_with_others_if_told_to() {
     scratch.train("run", &more).succeeds();
 }
 
+#[test]
+fn a_run_goes_on_with_its_own_images_wherever_they_are_now() {
+    let scratch = with_pictures(&["photos/cat/a.png", "photos/dog/b.png"]);
+    scratch.train("run", &PHOTOS).succeeds();
+    fs::create_dir(scratch.join("deep")).expect("made");
+    fs::rename(scratch.join("photos"), scratch.join("deep/moved")).expect("renamed");
+    let moved = ["--dataset", "folder", "--data-dir", "deep/moved"];
+    let on = [&moved[..], &["--iterations", "4"]].concat();
+    let said = scratch.train("run", &on).succeeds().stderr;
+    let notices = said
+        .lines()
+        .filter(|line| line.contains("the data are now in"));
+    assert_eq!(notices.count(), 1, "{said}");
+    // The new place is that of the run from now on.
+    let alone = ["train", "--device", "cpu", "--run-dir", "run"];
+    let on = [&alone[..], &["--iterations", "5"]].concat();
+    let said = scratch.ebm(&on).succeeds().stderr;
+    assert!(!said.contains("the data are now in"), "{said}");
+    // Other images in another place are others.
+    scratch.write_picture("other/cat/a.png", [1; 3]);
+    scratch.write_picture("other/dog/b.png", [2; 3]);
+    let other = ["--dataset", "folder", "--data-dir", "other"];
+    scratch.refuses_to_train(&other, &["from 2 other training images", "--force"]);
+}
+
+#[test]
+fn the_directory_that_a_run_has_by_default_is_found_again_by_its_images() {
+    let scratch = with_pictures(&["one/photos/cat/a.png", "one/photos/dog/b.png"]);
+    let train = |dir: &str| {
+        let line = format!(
+            "train --device cpu --preset digits --dataset folder --data-dir {dir} --image-size 16 --iterations 1 \
+             --set model.filters=4 --set batch_size=8 --set buffer.capacity=32 --set langevin.num_steps=4 \
+             --set output.num_samples=4 --set output.sample_steps=4"
+        );
+        scratch.line(&line).succeeds().stdout
+    };
+    let first = train("one/photos");
+    assert!(first.starts_with("runs/digits-photos/"), "{first}");
+    fs::rename(scratch.join("one"), scratch.join("two")).expect("renamed");
+    assert_eq!(train("two/photos"), first);
+    scratch.write_picture("three/photos/cat/c.png", [9; 3]);
+    scratch.write_picture("three/photos/dog/d.png", [8; 3]);
+    let other = train("three/photos");
+    assert!(other.starts_with("runs/digits-photos-2/"), "{other}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_that_is_no_text_is_named_and_not_missing() {

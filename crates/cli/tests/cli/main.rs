@@ -26,6 +26,7 @@ mod hub;
 #[cfg(unix)]
 mod kill;
 mod lost_config;
+mod memory;
 mod packed;
 mod readme;
 mod recipes;

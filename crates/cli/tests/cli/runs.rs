@@ -203,11 +203,59 @@ fn a_damaged_run_is_said_to_be_one_and_the_others_are_listed_and_pruned() {
     scratch.write("bad/config.toml", format!("iteratoins = 3\n{text}"));
     let listed = scratch.ebm(&["runs"]).succeeds().stdout;
     assert_eq!(words(&listed, "bad")[1], "damaged");
-    assert!(listed.contains("bad/config.toml is not"), "{listed}");
+    assert!(listed.contains("config.toml is not"), "{listed}");
     assert_eq!(listed.lines().count(), 3, "{listed}");
     assert_eq!(words(&listed, "good")[1], "finished");
     let fragments = ["bad: not pruned: ", "config.toml", "1 run could not be"];
     scratch.ebm(&["runs", "prune"]).fails_with(1, &fragments);
     assert_eq!(checkpoints(&scratch, "bad").len(), 3);
     assert_eq!(checkpoints(&scratch, "good"), ["step_000003"]);
+}
+
+#[test]
+fn a_run_whose_newest_checkpoint_is_damaged_has_not_finished() {
+    let scratch = Scratch::new();
+    train(&scratch, "one", "3");
+    let checkpoint = "one/checkpoints/step_000003";
+    for file in ["manifest.json", "state.json", "model.safetensors"] {
+        let path = scratch.join(checkpoint).join(file);
+        let whole = fs::read(&path).expect("a file of a checkpoint");
+        fs::write(&path, "{\u{1b}").expect("written");
+        let listed = scratch.ebm(&["runs"]).succeeds().stdout;
+        assert_eq!(words(&listed, "one")[1], "damaged", "{file}: {listed}");
+        assert!(!listed.contains('\u{1b}'), "{listed:?}");
+        fs::write(&path, whole).expect("written");
+    }
+    let listed = scratch.ebm(&["runs"]).succeeds().stdout;
+    assert_eq!(words(&listed, "one")[1], "finished");
+}
+
+#[test]
+fn a_run_inside_of_another_is_listed_and_pruned_as_well() {
+    let scratch = Scratch::new();
+    train(&scratch, "outer", "3");
+    train(&scratch, "outer/more/inner", "3");
+    let listed = scratch.ebm(&["runs"]).succeeds().stdout;
+    for run in ["outer", "outer/more/inner"] {
+        assert_eq!(words(&listed, run)[1], "finished");
+    }
+    scratch.ebm(&["runs", "prune"]).succeeds();
+    for run in ["outer", "outer/more/inner"] {
+        assert_eq!(checkpoints(&scratch, run), ["step_000003"]);
+    }
+}
+
+#[test]
+fn pruning_names_a_newer_checkpoint_that_is_broken_and_leaves_it() {
+    let scratch = Scratch::new();
+    train(&scratch, "one", "4");
+    let broken = scratch.join("one/checkpoints/step_000004/manifest.json");
+    fs::remove_file(broken).expect("a file of a checkpoint");
+    for more in [&["--dry-run"][..], &[]] {
+        let prune = [&["runs", "prune"][..], more].concat();
+        let said = scratch.ebm(&prune).succeeds().stderr;
+        assert!(said.contains("step_000004 has no manifest.json"), "{said}");
+    }
+    let left = checkpoints(&scratch, "one");
+    assert_eq!(left, ["step_000003", "step_000004"]);
 }

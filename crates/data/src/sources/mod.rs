@@ -52,7 +52,7 @@ pub(crate) fn load_into(
         return Err(DataError::DirUnused {
             dataset: config.dataset,
             path: path.clone(),
-            holds: sniff::kinds_in(path),
+            holds: kinds_in(path),
         });
     }
     if config.crops > 0 && config.dataset != DatasetKind::Folder {

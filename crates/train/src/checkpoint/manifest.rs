@@ -88,18 +88,23 @@ impl FileEntry {
 
     /// Compares a file as it was read with what was once written.
     pub(super) fn check(&self, bytes: &[u8]) -> Result<(), Damage> {
-        let (name, found) = (self.name.clone(), bytes.len() as u64);
-        if found != self.bytes {
-            return Err(Damage::WrongSize {
-                name,
-                expected: self.bytes,
-                found,
-            });
-        }
+        self.check_size(bytes.len() as u64)?;
         if crc32fast::hash(bytes) != self.crc32 {
-            return Err(Damage::Corrupt(name));
+            return Err(Damage::Corrupt(self.name.clone()));
         }
         Ok(())
+    }
+
+    /// Compares the size of a file with that of what was once written.
+    pub(super) fn check_size(&self, found: u64) -> Result<(), Damage> {
+        if found == self.bytes {
+            return Ok(());
+        }
+        Err(Damage::WrongSize {
+            name: self.name.clone(),
+            expected: self.bytes,
+            found,
+        })
     }
 }
 

@@ -79,12 +79,40 @@ pub(crate) fn read_files(
     read_where(checkpoint_dir, |name| names.contains(&name))
 }
 
+/// [`read_files`], and of the other files the sizes alone are compared with the manifest.
+///
+/// # Errors
+/// See [`read()`].
+pub(crate) fn read_outline(
+    checkpoint_dir: &Path,
+    names: &[&str],
+) -> Result<Checkpoint, CheckpointError> {
+    let outline = || {
+        for entry in &manifest_of(checkpoint_dir)?.files {
+            let missing = || damaged(checkpoint_dir, Damage::MissingFile(entry.name.clone()));
+            let file = checkpoint_dir.join(&entry.name);
+            let size = size_of(&file)?.ok_or_else(missing)?;
+            let is_whole = entry.check_size(size);
+            is_whole.map_err(|damage| damaged(checkpoint_dir, damage))?;
+        }
+        read_verified(checkpoint_dir, |name| names.contains(&name))
+    };
+    with_alternative(outline())
+}
+
 /// Reads the files whose names are wanted.
 fn read_where(
     checkpoint_dir: &Path,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<Checkpoint, CheckpointError> {
-    match read_verified(checkpoint_dir, is_wanted) {
+    with_alternative(read_verified(checkpoint_dir, is_wanted))
+}
+
+/// Name what can be taken in place of a damaged checkpoint.
+fn with_alternative(
+    checkpoint: Result<Checkpoint, CheckpointError>,
+) -> Result<Checkpoint, CheckpointError> {
+    match checkpoint {
         Err(CheckpointError::Damaged { path, damage, .. }) => Err(refusal(&path, damage)),
         result => result,
     }
@@ -110,11 +138,35 @@ fn read_verified(
     dir: &Path,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<Checkpoint, CheckpointError> {
-    let damaged = |damage| CheckpointError::Damaged {
+    let manifest = manifest_of(dir)?;
+    let mut files = BTreeMap::new();
+    let wanted = manifest.files.into_iter();
+    for entry in wanted.filter(|entry| is_wanted(&entry.name)) {
+        let missing = || damaged(dir, Damage::MissingFile(entry.name.clone()));
+        let bytes = read_file(&dir.join(&entry.name))?.ok_or_else(missing)?;
+        let is_whole = entry.check(&bytes);
+        is_whole.map_err(|damage| damaged(dir, damage))?;
+        files.insert(entry.name, bytes);
+    }
+    Ok(Checkpoint {
+        path: dir.to_owned(),
+        step: manifest.step,
+        files,
+    })
+}
+
+/// Damage for which no alternative was looked for.
+fn damaged(dir: &Path, damage: Damage) -> CheckpointError {
+    CheckpointError::Damaged {
         path: dir.to_owned(),
         damage,
         alternative: None,
-    };
+    }
+}
+
+/// The manifest of a checkpoint directory, which is of its step.
+fn manifest_of(dir: &Path) -> Result<Manifest, CheckpointError> {
+    let damaged = |damage| damaged(dir, damage);
     let json = read_file(&dir.join(MANIFEST))?.ok_or_else(|| damaged(Damage::NoManifest))?;
     let manifest = Manifest::from_json(&json).map_err(|error| match error {
         ManifestError::Newer { found } => CheckpointError::Newer {
@@ -133,19 +185,16 @@ fn read_verified(
         let reason = format!("it says step {}, the directory says {name}", manifest.step);
         return Err(damaged(Damage::BadManifest(reason)));
     }
-    let mut files = BTreeMap::new();
-    let wanted = manifest.files.into_iter();
-    for entry in wanted.filter(|entry| is_wanted(&entry.name)) {
-        let missing = || damaged(Damage::MissingFile(entry.name.clone()));
-        let bytes = read_file(&dir.join(&entry.name))?.ok_or_else(missing)?;
-        entry.check(&bytes).map_err(damaged)?;
-        files.insert(entry.name, bytes);
+    Ok(manifest)
+}
+
+/// The size of a file; `None` where it is not there.
+fn size_of(path: &Path) -> Result<Option<u64>, CheckpointError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if layout::is_absence(&error) => Ok(None),
+        Err(error) => Err(CheckpointError::read(path)(error)),
     }
-    Ok(Checkpoint {
-        path: dir.to_owned(),
-        step: manifest.step,
-        files,
-    })
 }
 
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
@@ -207,6 +256,22 @@ mod tests {
         assert_eq!(checkpoint.files.keys().collect::<Vec<_>>(), ["model"]);
         fs::write(last.join("model"), [2; 99]).unwrap();
         assert!(read_files(&last, &["model"]).is_err());
+    }
+
+    #[test]
+    fn an_outline_has_all_files_and_the_content_of_some() {
+        let (_run, last) = run();
+        let outline = || read_outline(&last, &["buffer"]);
+        let files = outline().unwrap().files;
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["buffer"]);
+        let damage = || match outline() {
+            Err(CheckpointError::Damaged { damage, .. }) => damage,
+            other => panic!("{other:?}"),
+        };
+        fs::write(last.join("model"), [2; 99]).unwrap();
+        assert!(matches!(damage(), Damage::WrongSize { found: 99, .. }));
+        fs::remove_file(last.join("model")).unwrap();
+        assert_eq!(damage(), Damage::MissingFile("model".to_owned()));
     }
 
     #[test]

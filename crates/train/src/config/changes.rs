@@ -10,17 +10,15 @@ use super::settings::Config;
 impl Config {
     /// The keys, with old and new value, in which a resumed run would differ from `self` in what it
     /// learns. What a run writes may change, and so may the images that a device works on at a time,
-    /// its length where the learning rate does not depend on it, and a data folder where it had none. A key
-    /// that is only written otherwise has not changed.
+    /// its length where the learning rate does not depend on it, and where the data are: their checksum tells
+    /// whether they are the same ones. A key that is only written otherwise has not changed.
     pub fn changes_from(&self, old: &Self) -> Vec<String> {
         let mut comparable = self.clone();
         comparable.output = old.output.clone();
         comparable.micro_batch = old.micro_batch;
         comparable.on_divergence = old.on_divergence;
         comparable.rollback.max = old.rollback.max;
-        if old.data.dir.is_none() {
-            comparable.data.dir = None; // an imported run has never read any
-        }
+        comparable.data.dir.clone_from(&old.data.dir);
         if matches!(self.lr, Schedule::Constant(_)) {
             comparable.iterations = old.iterations;
         }
@@ -84,6 +82,7 @@ mod tests {
         new.output.log_every += 1;
         new.on_divergence = OnDivergence::Rollback;
         new.rollback.max += 1;
+        new.data.dir = Some("/elsewhere".into());
         assert_eq!(new.changes_from(&old), [""; 0]);
         new.energy_l2 = 0.5;
         new.langevin.grad_clip = Some(0.25);

@@ -2,6 +2,7 @@
 
 mod annotated;
 mod changes;
+mod data_dir;
 mod error;
 mod keys;
 mod levels;
@@ -21,6 +22,7 @@ mod seed;
 mod settings;
 mod spelled_out;
 
+pub use data_dir::absolute_dir;
 pub use error::ConfigError;
 pub use keys::Key;
 pub use memory::{Held, least_memory};

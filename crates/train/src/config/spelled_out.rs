@@ -1,13 +1,12 @@
 //! Write a configuration in one way of all that mean the same, so that two of them can be compared.
 
-use std::path::{Path, PathBuf};
-
 use ebm_core::Schedule;
 use ebm_data::{DataConfig, DatasetKind};
 use ebm_langevin::BufferConfig;
 use ebm_model::NetworkConfig;
 
 use super::changes::differences;
+use super::data_dir::absolute_dir;
 use super::model::ModelConfig;
 use super::network::Conditions;
 use super::phases::Phase;
@@ -116,21 +115,17 @@ impl ModelConfig {
 
 fn of_data(data: &DataConfig) -> DataConfig {
     let (mut all, shape) = (data.clone(), data.native_shape());
-    all.channels = shape.channels;
-    // The first picture of a folder decides for the others.
-    if data.dataset != DatasetKind::Folder {
+    // Arrays decide on their channels, and they or the first picture of a folder on the size.
+    if data.dataset != DatasetKind::Arrays {
+        all.channels = shape.channels;
+    }
+    if !data.dataset.is_told_by_dir() {
         all.image_size = shape.height;
     }
-    all.dir = data.dir.as_deref().map(in_full);
+    all.dir = data.dir.as_deref().map(absolute_dir);
     all.leave_out.sort();
     all.leave_out.dedup();
     all
-}
-
-/// The path of a folder from the root, without a separator at its end.
-fn in_full(dir: &Path) -> PathBuf {
-    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    dir.components().collect()
 }
 
 fn of_buffer(buffer: &BufferConfig) -> BufferConfig {

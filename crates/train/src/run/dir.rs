@@ -12,7 +12,7 @@ use crate::checkpoint::atomic_file::{ensure_dir, write_atomically};
 use crate::checkpoint::{self, CHECKPOINTS, Retention};
 use crate::config::{Config, Copied, RunConfig};
 use crate::error::TrainError;
-use crate::state::{Persist, TrainState};
+use crate::state::{Identity, Persist, TrainState};
 
 const CONFIG: &str = "config.toml";
 /// What is left of a damaged configuration, once another one has taken its place.
@@ -168,8 +168,18 @@ impl Drop for RunDir {
 
 /// Hold a run that has learned something to the configuration that its directory names.
 fn refuse_changes(path: &Path, old: &Config, config: &Config) -> Result<(), TrainError> {
-    let changes = config.changes_from(old);
-    if changes.is_empty() || checkpoint::latest(path)?.is_none() {
+    let mut changes = config.changes_from(old);
+    let moved = config.moved_data(old);
+    if (changes.is_empty() && moved.is_none()) || checkpoint::latest(path)?.is_none() {
+        return Ok(());
+    }
+    // A checksum tells the run's own data, wherever they are.
+    if let Some([before, now]) = moved
+        && Identity::of_run(path)?.is_none()
+    {
+        changes.push(format!("data.dir: {before:?} → {now:?}"));
+    }
+    if changes.is_empty() {
         return Ok(());
     }
     Err(TrainError::ConfigChanged {
@@ -199,7 +209,41 @@ pub(super) fn is_run(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::run::fake::FakeRun;
+
+    #[test]
+    fn data_may_move_where_the_run_knows_them_and_not_where_nobody_does() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let at = |dir: &str| {
+            let mut config = Config::default();
+            config.data.dir = Some(dir.into());
+            config
+        };
+        let (old, moved) = (at("/there"), at("/here"));
+        let path = parent.path().join("run");
+        let mut run = FakeRun::at(&path, 100);
+        fs::write(path.join(CONFIG), old.to_toml()).expect("written");
+        assert!(
+            RunDir::open(&path, &moved, false).is_ok(),
+            "nothing learned"
+        );
+        run.save(10);
+        let refused = RunDir::open(&path, &moved, false).map(drop);
+        let Err(TrainError::ConfigChanged { changes, .. }) = &refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(*changes, ["data.dir: \"/there\" → \"/here\""]);
+        assert!(RunDir::open(&path, &moved, true).is_ok(), "by force");
+        run.state["data"] = json!({"num": 2, "crc32": 7});
+        run.save(20);
+        assert!(
+            RunDir::open(&path, &moved, false).is_ok(),
+            "the data are known"
+        );
+    }
 
     #[test]
     #[cfg(unix)]

@@ -9,9 +9,10 @@ use super::dir::{METRICS, is_run};
 use super::disk_usage::DiskUsage;
 use super::last_metrics::LastMetrics;
 use super::lock::is_in_use;
-use crate::checkpoint;
+use crate::checkpoint::{self, CHECKPOINTS, CheckpointError};
 use crate::config::Config;
 use crate::error::TrainError;
+use crate::state::{DataSummary, STATE};
 
 /// The run directories below a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct FoundRuns {
 }
 
 impl FoundRuns {
-    /// Look for runs in `folder`, itself included, at any depth but not inside a run. Hidden folders and
+    /// Look for runs in `folder`, itself included, at any depth, also inside of other runs. Hidden folders and
     /// symbolic links are left out.
     ///
     /// # Errors
@@ -32,14 +33,18 @@ impl FoundRuns {
         let mut found = Self::default();
         let mut folders = vec![folder.to_owned()];
         while let Some(next) = folders.pop() {
-            if is_run(&next) {
-                found.runs.push(next);
-                continue;
-            }
+            let is_run = is_run(&next);
             match folders_in(&next) {
-                Ok(below) => folders.extend(below),
+                Ok(mut below) => {
+                    below.retain(|it| !(is_run && it.ends_with(CHECKPOINTS)));
+                    folders.extend(below);
+                }
+                Err(_) if is_run => {} // which is what is wrong with it
                 Err(cause) if next == folder => return Err(TrainError::reading(folder)(cause)),
-                Err(_) => found.unreadable.push(next),
+                Err(_) => found.unreadable.push(next.clone()),
+            }
+            if is_run {
+                found.runs.push(next);
             }
         }
         found.runs.sort_unstable();
@@ -72,7 +77,7 @@ pub enum RunState {
     Stopped,
     /// It has learned nothing that was written.
     NoCheckpoint,
-    /// Its configuration cannot be read, or its checkpoints are gone.
+    /// Its configuration or its newest checkpoint cannot be read, or its checkpoints are gone.
     Damaged {
         /// What is wrong, with the file.
         problem: String,
@@ -151,6 +156,13 @@ impl Progress {
         })?;
         let latest = checkpoint::latest(run_dir)?;
         let saved = latest.as_deref().and_then(checkpoint::step_at);
+        if let Some(latest) = &latest
+            && !is_training
+            && let Err(error) = check(latest)
+            && !is_in_use(run_dir)?
+        {
+            return Err(error.into());
+        }
         let planned = config.iterations as u64;
         let (state, iteration) = match saved {
             _ if is_training => (RunState::Training, logged.max(saved.unwrap_or(0))),
@@ -175,6 +187,12 @@ impl Progress {
     }
 }
 
+/// Check that a checkpoint is whole, as far as can be told without its arrays.
+fn check(checkpoint_dir: &Path) -> Result<(), CheckpointError> {
+    let outline = checkpoint::read_outline(checkpoint_dir, &[STATE])?;
+    DataSummary::of_checkpoint(&outline).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,17 +210,18 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_found_at_any_depth_and_not_in_a_run_or_a_hidden_folder() {
+    fn runs_are_found_at_any_depth_and_in_a_run_but_not_in_a_hidden_folder() {
         let root = tempfile::tempdir().expect("a folder");
-        for name in ["b", "a/deep/er", ".hidden/run", "b/inside"] {
+        for name in ["b", "a/deep/er", ".hidden/run", "b/in/side"] {
             FakeRun::at(&root.path().join(name), 10);
         }
         fs::create_dir_all(root.path().join("empty/folder")).expect("folders");
         // A recipe of another program is no run.
         fs::create_dir(root.path().join("recipe")).expect("a folder");
         fs::write(root.path().join("recipe/config.toml"), "").expect("written");
-        assert_eq!(found(root.path()), ["a/deep/er", "b"]);
-        assert_eq!(found(&root.path().join("b")), [""], "the run itself");
+        assert_eq!(found(root.path()), ["a/deep/er", "b", "b/in/side"]);
+        let from_inside = ["", "in/side"]; // the run itself first
+        assert_eq!(found(&root.path().join("b")), from_inside);
         assert_eq!(found(&root.path().join("b/checkpoints")), [""; 0]);
     }
 
@@ -282,7 +301,17 @@ mod tests {
             RunState::Damaged { problem } => problem,
             other => panic!("{other:?}"),
         };
-        fs::remove_dir_all(dir.path().join("checkpoints/step_000030")).expect("removed");
+        let checkpoint = dir.path().join("checkpoints/step_000030");
+        for file in ["manifest.json", "state.json", "model.safetensors"] {
+            let whole = fs::read(checkpoint.join(file)).expect("a file");
+            fs::write(checkpoint.join(file), "{}").expect("written");
+            assert!(problem().contains(file), "{}", problem());
+            fs::remove_file(checkpoint.join(file)).expect("removed");
+            assert!(problem().contains(file), "{}", problem());
+            fs::write(checkpoint.join(file), whole).expect("written");
+        }
+        assert_eq!(RunSummary::of(dir.path()).state, RunState::Stopped);
+        fs::remove_dir_all(&checkpoint).expect("removed");
         assert!(problem().contains("step_000030"), "{}", problem());
         fs::write(dir.path().join("config.toml"), "iterations = 40").expect("written");
         assert!(problem().contains("config.toml is not"), "{}", problem());

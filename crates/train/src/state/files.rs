@@ -1,5 +1,7 @@
 //! Turn a state into the files of a checkpoint, and back.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use ebm_model::EnergyModel;
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,21 @@ impl DataSummary {
     /// Where the file is missing or makes no sense.
     pub fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
         Ok(checkpoint.json::<Scalars>(STATE)?.into())
+    }
+}
+
+impl Identity {
+    /// Which images a run has learned from, as its newest checkpoint remembers them; `None` where there is none, or
+    /// nobody knows.
+    ///
+    /// # Errors
+    /// Where the checkpoint cannot be read.
+    pub fn of_run(run_dir: &Path) -> Result<Option<Self>, CheckpointError> {
+        let Some(latest) = checkpoint::latest(run_dir)? else {
+            return Ok(None);
+        };
+        let state = checkpoint::read_files(&latest, &[STATE])?;
+        Ok(DataSummary::of_checkpoint(&state)?.identity)
     }
 }
 

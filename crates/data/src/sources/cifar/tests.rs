@@ -150,7 +150,7 @@ fn cifar_100_has_the_fine_labels_of_a_hundred_classes() {
     assert_eq!((&data.train.labels, &test.labels), (&vec![0], &vec![99]));
     assert_eq!(
         (&data.train.pixels, &test.pixels),
-        (&vec![0; 3072], &vec![99; 3072])
+        (&vec![0; 3072].into(), &vec![99; 3072].into())
     );
     assert_eq!(test.class_names.len(), 100);
     assert!(test.class_names.is_sorted_by(|name, next| name < next));

@@ -323,7 +323,10 @@ mod tests {
 
         config.skip_bad = true;
         let data = load(&config, 0).unwrap();
-        assert_eq!((data.train.len(), data.train.pixels), (1, vec![7; 12]));
+        assert_eq!(
+            (data.train.len(), data.train.pixels),
+            (1, vec![7; 12].into())
+        );
         assert_eq!(data.skipped, [bad, worse]);
     }
 

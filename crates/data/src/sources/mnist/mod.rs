@@ -258,7 +258,10 @@ mod tests {
         files.push(("t10k-images.idx3-ubyte", idx(&[1, 2, 2], &[5, 6, 7, 8])));
         files.push(("t10k-labels-idx1-ubyte", idx(&[1], &[4])));
         let test = load_files(&files, 0).unwrap().test.unwrap();
-        assert_eq!((test.pixels, test.labels), (vec![5, 6, 7, 8], vec![4]));
+        assert_eq!(
+            (test.pixels, test.labels),
+            (vec![5, 6, 7, 8].into(), vec![4])
+        );
     }
 
     #[test]
@@ -382,7 +385,7 @@ mod tests {
         let data = crate::load(&config, 0).unwrap();
         assert_eq!(
             (data.train.pixels, data.train.labels),
-            (vec![3, 4], vec![7, 0])
+            (vec![3, 4].into(), vec![7, 0])
         );
         assert!(
             data.test_problem
