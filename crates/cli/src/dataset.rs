@@ -5,9 +5,7 @@ use std::sync::OnceLock;
 
 use anyhow::bail;
 use ebm_apply::Trained;
-use ebm_data::{
-    DataConfig, DataError, Dataset, DatasetKind, Decoded, Images, PassedOver, load_with,
-};
+use ebm_data::{DataConfig, DataError, Dataset, Decoded, Images, PassedOver, load_with};
 use indicatif::ProgressBar;
 
 use crate::counted::counted;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ebm_core::ImageShape;
-use ebm_data::{DataConfig, DatasetKind};
+use ebm_data::DataConfig;
 use ebm_train::Held;
 use sysinfo::{MemoryRefreshKind, System};
 use thiserror::Error;
@@ -145,6 +145,8 @@ fn in_words(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ebm_data::DatasetKind;
+
     use super::*;
 
     const SHAPE: ImageShape = ImageShape::new(1, 28, 28);

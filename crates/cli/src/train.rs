@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
 use ebm_core::{DeviceKind, Schedule};
-use ebm_data::{Dataset, DatasetKind, Images};
+use ebm_data::{Dataset, Images};
 use ebm_model::Precision;
 use ebm_train::{
     Config, DataSummary, Identity, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError,

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::common::{Scratch, metrics};
+use crate::common::{Scratch, latest, metrics};
 use crate::torture::{Losses, ROUNDS, TORTURED, pauses};
 
 /// Start training and kill it after `pause`, counted from its start, or from its first iteration.
@@ -94,5 +94,6 @@ fn a_run_that_was_killed_before_its_first_file_was_whole_starts_again() {
     scratch.write("run/.lock", "");
     scratch.write("run/config.toml.tmp", "iterations = 2\nbatch_");
     scratch.train("run", &[]).succeeds();
-    assert_eq!(saved_step(&scratch.join("run")), 2);
+    let saved = latest(&scratch.join("run")).map(|checkpoint| checkpoint.step);
+    assert_eq!(saved, Some(2));
 }
