@@ -113,7 +113,7 @@ pub enum DataError {
     },
     /// Some files of a set are missing from a folder or an archive.
     #[error(
-        "{} lacks {}: take every file of the binary version of {dataset}",
+        "{} lacks {}: take every file of the {version} version of {dataset}",
         path.display(), names.join(", ")
     )]
     Incomplete {
@@ -121,6 +121,8 @@ pub enum DataError {
         path: PathBuf,
         /// Every file that is missing.
         names: Vec<String>,
+        /// The version of the dataset of which others are there.
+        version: &'static str,
         /// The dataset asked for.
         dataset: DatasetKind,
     },
@@ -178,6 +180,14 @@ pub enum DataError {
         record_len: usize,
         /// Bytes in the file.
         got: usize,
+    },
+    /// A pickle is damaged, or holds something else than images and labels.
+    #[error("{} {problem}: it is another file, or damaged; download it again", path.display())]
+    BadPickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, as the end of a sentence that begins with the file.
+        problem: String,
     },
     /// A gzipped file does not decompress.
     #[error("{} is a damaged gzip file: download it again", path.display())]
@@ -251,7 +261,7 @@ pub enum DataError {
         /// Position of the label, from 0.
         index: usize,
         /// The label found.
-        label: u32,
+        label: i64,
         /// The label of the first class.
         first: u32,
         /// How many classes there are.

@@ -33,9 +33,9 @@ pub enum DatasetKind {
     EmnistLetters,
     /// The digits of EMNIST in `dir`, as many as MNIST has.
     EmnistMnist,
-    /// The binary version of CIFAR-10 in `dir`.
+    /// CIFAR-10 in `dir`, its binary or Python version.
     Cifar10,
-    /// The binary version of CIFAR-100 in `dir`, with its 100 fine classes.
+    /// CIFAR-100 in `dir`, its binary or Python version, with its 100 fine classes.
     Cifar100,
     /// Any pictures in `dir`, a folder or a tar archive.
     Folder,

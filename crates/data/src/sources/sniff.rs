@@ -26,12 +26,18 @@ pub fn kinds_in(path: &Path) -> Vec<DatasetKind> {
         let is_there = |kind: &DatasetKind| has(&format!("{kind}-train-images"));
         emnist.into_iter().filter(is_there).collect()
     } else if below("cifar-10-batches-bin", "data_batch_1.bin")
+        || below("cifar-10-batches-py", "data_batch_1")
         || has("cifar-10-binary")
+        || has("cifar-10-python")
         || is_named("cifar-10-")
     {
         vec![DatasetKind::Cifar10]
     } else if below("cifar-100-binary", "train.bin")
         || has("cifar-100-binary")
+        || has("cifar-100-python")
+        || ["train", "test", "meta"]
+            .iter()
+            .all(|file| path.join(file).is_file())
         || is_named("cifar-100-")
     {
         vec![DatasetKind::Cifar100]
@@ -67,6 +73,14 @@ mod tests {
                 "cifar-10-batches-bin/data_batch_1.bin",
                 vec![DatasetKind::Cifar10],
             ),
+            (
+                "cifar-10-batches-py/data_batch_1",
+                vec![DatasetKind::Cifar10],
+            ),
+            ("data_batch_1", vec![DatasetKind::Cifar10]),
+            ("cifar-10-python.tar.gz", vec![DatasetKind::Cifar10]),
+            ("cifar-100-python/train", vec![DatasetKind::Cifar100]),
+            ("cifar-100-python.tar.gz", vec![DatasetKind::Cifar100]),
             ("qmnist-train-images-idx3-ubyte", vec![DatasetKind::Qmnist]),
             (
                 "emnist-letters-train-images-idx3-ubyte.gz",
@@ -83,6 +97,19 @@ mod tests {
             assert_eq!(kinds_in(dir.path()), expected, "{file}");
         }
         assert_eq!(kinds_in(Path::new("/no/such/place")), []);
+    }
+
+    #[test]
+    fn files_without_extension_are_known_together() {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, expected) in [
+            ("train", vec![]),
+            ("test", vec![]),
+            ("meta", vec![DatasetKind::Cifar100]),
+        ] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+            assert_eq!(kinds_in(dir.path()), expected, "{file}");
+        }
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Files {
         }
     }
 
+    /// Whether a file of one of these names was found.
+    pub(super) fn has_some(&self, names: &[&'static str]) -> bool {
+        names.iter().any(|name| self.contents.contains_key(name))
+    }
+
     /// Takes all files of these names, each with its path, or tells which of them are missing.
     pub(super) fn take(
         &mut self,

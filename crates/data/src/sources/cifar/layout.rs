@@ -8,6 +8,16 @@ use super::files::Files;
 
 /// How a set is laid out in files.
 pub(super) struct Layout {
+    /// Its published versions. Where files of both are found, the first is read.
+    versions: [Version; 2],
+    /// Names of the labels 0, 1, …
+    pub class_names: &'static [&'static str],
+}
+
+/// One of the versions in which a set is published.
+pub(super) struct Version {
+    /// As its author calls it.
+    pub name: &'static str,
     /// Name of the official archive.
     archive: &'static str,
     /// Folder in the archive.
@@ -16,35 +26,82 @@ pub(super) struct Layout {
     pub train: &'static [&'static str],
     /// File of the test images.
     pub test: &'static str,
-    /// Position of the label in a record; the pixels follow.
-    pub label_at: usize,
-    /// Names of the labels 0, 1, …
-    pub class_names: &'static [&'static str],
+    /// What is in each of these files.
+    pub format: Format,
+}
+
+/// How a file holds images and labels.
+#[derive(Clone, Copy)]
+pub(super) enum Format {
+    /// Records, each with the label at this position, and the pixels after it.
+    Records {
+        /// Position of the label.
+        label_at: usize,
+    },
+    /// A pickled dict of an array `data` and a list of labels.
+    Pickle {
+        /// Key of the labels.
+        labels: &'static str,
+    },
 }
 
 /// CIFAR-10.
 pub(super) const CIFAR_10: Layout = Layout {
-    archive: "cifar-10-binary.tar.gz",
-    folder: "cifar-10-batches-bin",
-    train: &[
-        "data_batch_1.bin",
-        "data_batch_2.bin",
-        "data_batch_3.bin",
-        "data_batch_4.bin",
-        "data_batch_5.bin",
+    versions: [
+        Version {
+            name: "binary",
+            archive: "cifar-10-binary.tar.gz",
+            folder: "cifar-10-batches-bin",
+            train: &[
+                "data_batch_1.bin",
+                "data_batch_2.bin",
+                "data_batch_3.bin",
+                "data_batch_4.bin",
+                "data_batch_5.bin",
+            ],
+            test: "test_batch.bin",
+            format: Format::Records { label_at: 0 },
+        },
+        Version {
+            name: "Python",
+            archive: "cifar-10-python.tar.gz",
+            folder: "cifar-10-batches-py",
+            train: &[
+                "data_batch_1",
+                "data_batch_2",
+                "data_batch_3",
+                "data_batch_4",
+                "data_batch_5",
+            ],
+            test: "test_batch",
+            format: Format::Pickle { labels: "labels" },
+        },
     ],
-    test: "test_batch.bin",
-    label_at: 0,
     class_names: &CIFAR_10_CLASSES,
 };
 
 /// CIFAR-100, with its fine labels.
 pub(super) const CIFAR_100: Layout = Layout {
-    archive: "cifar-100-binary.tar.gz",
-    folder: "cifar-100-binary",
-    train: &["train.bin"],
-    test: "test.bin",
-    label_at: 1,
+    versions: [
+        Version {
+            name: "binary",
+            archive: "cifar-100-binary.tar.gz",
+            folder: "cifar-100-binary",
+            train: &["train.bin"],
+            test: "test.bin",
+            format: Format::Records { label_at: 1 },
+        },
+        Version {
+            name: "Python",
+            archive: "cifar-100-python.tar.gz",
+            folder: "cifar-100-python",
+            train: &["train"],
+            test: "test",
+            format: Format::Pickle {
+                labels: "fine_labels",
+            },
+        },
+    ],
     class_names: &CIFAR_100_CLASSES,
 };
 
@@ -69,29 +126,70 @@ const CIFAR_100_CLASSES: [&str; 100] = [
 ];
 
 impl Layout {
-    /// Reads the archive `path`, or from the folder `path` the first that is there: the files
-    /// themselves, its sub-folder of the published name, its archive of the published name.
-    pub(super) fn find_files(&self, path: &Path) -> Result<Files, DataError> {
-        let names = [self.train, &[self.test]].concat();
+    /// Reads one version from the archive `path` or from the folder `path`, and says which.
+    pub(super) fn find_files(&self, path: &Path) -> Result<(&Version, Files), DataError> {
         if path.is_file() {
-            return Files::in_archive(path.into(), &names);
+            return self.read_archive(path);
         }
-        let holds_some = |folder: &PathBuf| names.iter().any(|name| folder.join(name).is_file());
-        let folders = [path.into(), path.join(self.folder)];
-        if let Some(folder) = folders.into_iter().find(holds_some) {
-            return Files::in_folder(folder, &names);
-        }
-        let archive = path.join(self.archive);
-        if archive.is_file() {
-            return Files::in_archive(archive, &names);
+        for version in &self.versions {
+            if let Some(files) = version.find_files(path)? {
+                return Ok((version, files));
+            }
         }
         Err(DataError::MissingFile {
             dir: path.into(),
-            names: vec![
-                self.train[0].into(),
-                format!("{}/{}", self.folder, self.train[0]),
-                self.archive.into(),
-            ],
+            names: self.versions.iter().flat_map(Version::places).collect(),
         })
+    }
+
+    /// Reads an archive of whatever name.
+    fn read_archive(&self, path: &Path) -> Result<(&Version, Files), DataError> {
+        let names: Vec<_> = self.versions.iter().flat_map(Version::names).collect();
+        let files = Files::in_archive(path.into(), &names)?;
+        let is_there = |version: &&Version| files.has_some(&version.names());
+        match self.versions.iter().find(is_there) {
+            Some(version) => Ok((version, files)),
+            None => Err(DataError::MissingFile {
+                dir: path.into(),
+                names: self
+                    .versions
+                    .iter()
+                    .map(|version| version.train[0].into())
+                    .collect(),
+            }),
+        }
+    }
+}
+
+impl Version {
+    /// Reads from a folder the first that is there: the files themselves, its sub-folder of the
+    /// published name, its archive of the published name.
+    fn find_files(&self, path: &Path) -> Result<Option<Files>, DataError> {
+        let names = self.names();
+        let holds_some = |folder: &PathBuf| names.iter().any(|name| folder.join(name).is_file());
+        let folders = [path.into(), path.join(self.folder)];
+        if let Some(folder) = folders.into_iter().find(holds_some) {
+            return Files::in_folder(folder, &names).map(Some);
+        }
+        let archive = path.join(self.archive);
+        if archive.is_file() {
+            return Files::in_archive(archive, &names).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Names of its files.
+    fn names(&self) -> Vec<&'static str> {
+        [self.train, &[self.test]].concat()
+    }
+
+    /// Where in a folder it is looked for.
+    fn places(&self) -> [String; 3] {
+        let first = self.train[0];
+        [
+            first.into(),
+            format!("{}/{first}", self.folder),
+            self.archive.into(),
+        ]
     }
 }

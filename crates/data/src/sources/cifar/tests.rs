@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::files::tests::archive;
+use super::python::tests::{numpy_2, python_2};
 use super::*;
 use crate::kind::DatasetKind;
 
@@ -35,6 +36,27 @@ fn fine_files(train_label: u8, test_label: u8) -> Named {
             (name.into(), bytes)
         })
         .to_vec()
+}
+
+/// Files of the Python version with the images of files of the binary one.
+fn in_python(files: &Named, label_at: usize, label_key: &str) -> Named {
+    let one = |(name, bytes): &(String, Vec<u8>)| {
+        let records = bytes.chunks_exact(label_at + 1 + IMAGE);
+        let labels = records.clone().map(|record| record[label_at].into());
+        let labels: Vec<i32> = labels.collect();
+        let data = records.flat_map(|record| &record[label_at + 1..]);
+        let data: Vec<u8> = data.copied().collect();
+        (
+            name.replace(".bin", ""),
+            python_2(label_key, &labels, &data),
+        )
+    };
+    files.iter().map(one).collect()
+}
+
+/// [`all_files`] in the Python version.
+fn all_python_files() -> Named {
+    in_python(&all_files(), 0, "labels")
 }
 
 /// The same files in a folder.
@@ -161,6 +183,62 @@ fn cifar_100_has_the_fine_labels_of_a_hundred_classes() {
 }
 
 #[test]
+fn both_versions_of_the_same_images_are_equal() {
+    let plain = |label: u8| (0..=255u8).cycle().skip(usize::from(label)).take(IMAGE);
+    let mut files = all_files();
+    files[1].1.push(8);
+    files[1].1.extend(plain(8));
+    let mut python = in_python(&files, 0, "labels");
+    assert_eq!(load_10(&python), load_10(&files));
+    let pixels: Vec<u8> = plain(3).collect();
+    files[2].1 = [&[3][..], &pixels].concat();
+    python[2].1 = numpy_2(&[3], &pixels);
+    assert_eq!(load_10(&python), load_10(&files));
+    let fine = fine_files(0, 99);
+    let python = in_python(&fine, 1, "fine_labels");
+    assert_eq!(load_100(&python), load_100(&fine));
+}
+
+#[test]
+fn finds_the_python_version_in_a_folder_its_parent_an_archive_or_beside_one() {
+    let whole = load_10(&all_files()).unwrap();
+    let unpacked = moved(&all_python_files(), "cifar-10-batches-py");
+    let inside = load_from(
+        "cifar-10-batches-py",
+        &unpacked,
+        config(DatasetKind::Cifar10),
+    );
+    assert_eq!(inside.as_ref(), Ok(&whole));
+    assert_eq!(load_10(&unpacked).as_ref(), Ok(&whole));
+    for (name, path) in [("cifar-10-python.tar.gz", ""), ("my.tgz", "my.tgz")] {
+        let files = vec![(name.into(), archive(&unpacked))];
+        let loaded = load_from(path, &files, config(DatasetKind::Cifar10));
+        assert_eq!(loaded.as_ref(), Ok(&whole));
+    }
+    let fine = fine_files(1, 2);
+    let whole = load_100(&fine).unwrap();
+    let unpacked = moved(&in_python(&fine, 1, "fine_labels"), "cifar-100-python");
+    assert_eq!(load_100(&unpacked).as_ref(), Ok(&whole));
+    let packed = vec![("cifar-100-python.tar.gz".into(), archive(&unpacked))];
+    assert_eq!(load_100(&packed).as_ref(), Ok(&whole));
+}
+
+#[test]
+fn of_both_versions_the_binary_one_is_read() {
+    let whole = load_10(&all_files()).unwrap();
+    let mut others = all_python_files();
+    others[0].1 = python_2("labels", &[0], &[77; IMAGE]);
+    let unpacked = [all_files(), others.clone()].concat();
+    assert_eq!(load_10(&unpacked).as_ref(), Ok(&whole));
+    let packed = vec![("my.tgz".into(), archive(&unpacked))];
+    let loaded = load_from("my.tgz", &packed, config(DatasetKind::Cifar10));
+    assert_eq!(loaded.as_ref(), Ok(&whole));
+    let mut both = moved(&others, "cifar-10-batches-py");
+    both.push(("cifar-10-binary.tar.gz".into(), archive(&all_files())));
+    assert_eq!(load_10(&both).as_ref(), Ok(&whole));
+}
+
+#[test]
 fn grey_is_rounded_luma_and_three_channels_stay_as_they_are() {
     let mut files = all_files();
     // The last two are 97.500 and 90.490: no weight may be smaller or larger by 0.001.
@@ -208,11 +286,18 @@ fn resizes_both_splits_and_leaves_32_as_it_is() {
 
 #[test]
 fn names_all_places_looked_at_and_the_remedy() {
-    let python_version = vec![("cifar-10-batches-py/data_batch_1".into(), vec![])];
+    let matlab_version = vec![("cifar-10-batches-mat/data_batch_1.mat".into(), vec![])];
     assert_eq!(
-        load_10(&python_version).unwrap_err(),
+        load_10(&matlab_version).unwrap_err(),
         "DIR has none of data_batch_1.bin, cifar-10-batches-bin/data_batch_1.bin, \
-         cifar-10-binary.tar.gz: download the file, or set `data.dir` to the folder that holds it"
+         cifar-10-binary.tar.gz, data_batch_1, cifar-10-batches-py/data_batch_1, \
+         cifar-10-python.tar.gz: download the file, or set `data.dir` to the folder that holds it"
+    );
+    let packed = vec![("my.tgz".into(), archive(&matlab_version))];
+    assert_eq!(
+        load_from("my.tgz", &packed, config(DatasetKind::Cifar10)).unwrap_err(),
+        "DIR/my.tgz has none of data_batch_1.bin, data_batch_1: \
+         download the file, or set `data.dir` to the folder that holds it"
     );
 }
 
@@ -231,6 +316,13 @@ fn names_every_missing_training_file_of_a_folder_or_an_archive() {
         load_100(&other_set).unwrap_err(),
         "DIR/cifar-100-binary.tar.gz lacks train.bin: \
          take every file of the binary version of cifar100"
+    );
+    let mut files = all_python_files();
+    files.remove(3);
+    assert_eq!(
+        load_10(&moved(&files, "cifar-10-batches-py")).unwrap_err(),
+        "DIR/cifar-10-batches-py lacks data_batch_4: \
+         take every file of the Python version of cifar10"
     );
 }
 
@@ -271,5 +363,40 @@ fn refuses_a_label_that_is_no_class() {
     assert_eq!(
         test_problem(load_100(&fine_files(99, 100))),
         "label 0 of DIR/test.bin is 100, expected 0 to 99: it is another set, or damaged"
+    );
+    for label in [-1, 10, i32::MAX] {
+        let mut files = all_python_files();
+        files[0].1 = python_2("labels", &[9, label], &[0; 2 * IMAGE]);
+        let problem = load_10(&files).unwrap_err();
+        let expected = format!(
+            "label 1 of DIR/data_batch_1 is {label}, expected 0 to 9: \
+             it is another set, or damaged"
+        );
+        assert_eq!(problem, expected);
+    }
+}
+
+#[test]
+fn refuses_a_pickle_that_is_damaged_or_another() {
+    let remedy = "it is another file, or damaged; download it again";
+    let mut files = all_python_files();
+    files[5].1.pop();
+    assert_eq!(
+        test_problem(load_10(&files)),
+        format!("DIR/test_batch is cut short: {remedy}")
+    );
+    files[0].1 = b"<html>Not found</html>".to_vec();
+    assert_eq!(
+        load_10(&files).unwrap_err(),
+        format!("DIR/data_batch_1 is no pickle of protocol 2, 3 or 4: {remedy}")
+    );
+    let coarse = in_python(&fine_files(0, 0), 1, "coarse_labels");
+    let packed = vec![("cifar-100-python.tar.gz".into(), archive(&coarse))];
+    assert_eq!(
+        load_100(&packed).unwrap_err(),
+        format!(
+            "DIR/cifar-100-python.tar.gz/train is a pickled dict without a list of numbers \
+             `fine_labels`: {remedy}"
+        )
     );
 }

@@ -122,7 +122,7 @@ impl Files<'_> {
             Some(index) => Err(DataError::BadLabel {
                 path,
                 index,
-                label: labels[index],
+                label: labels[index].into(),
                 first,
                 num_classes,
             }),
