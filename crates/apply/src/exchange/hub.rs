@@ -4,6 +4,7 @@
 //! is made of and sampled by. What is for going on with the same training stays with the run: the replay buffer, the
 //! optimizer, the other weights.
 
+mod agreement;
 mod description;
 mod error;
 
@@ -18,7 +19,7 @@ use ebm_model::Network;
 use ebm_train::checkpoint::{self, Array, CheckpointError};
 use ebm_train::{AnyState, Config, Objective, TrainError, TrainState, initial_model};
 
-use super::note::Note;
+use super::note::{self, Note};
 use super::{Difference, ImportError, folded, save, to_safetensors, with_weights};
 use crate::trained::{Trained, Weights};
 use description::Description;
@@ -80,12 +81,26 @@ impl Exported {
         let arrays = checkpoint::decode(&bytes, &path);
         let arrays = arrays.map_err(|error| invalid(in_words(error.into())))?;
         let note = Note::read(&bytes, &path).map_err(|error| invalid(in_words(error)))?;
-        Ok(Self {
+        let exported = Self {
             folder: folder.to_owned(),
             description,
             arrays,
             note,
-        })
+        };
+        match exported.disagreement(&bytes) {
+            Some(problem) => Err(HubError::OtherWeights { path, problem }),
+            None => Ok(exported),
+        }
+    }
+
+    /// What the description says otherwise than the metadata of the weights, which are of the configuration's network.
+    fn disagreement(&self, weights: &[u8]) -> Option<String> {
+        let note = self.note.as_ref()?;
+        if !self.differences(&self.config()).is_empty() {
+            return None; // which is said where the network is made, and may be of a changed configuration
+        }
+        let metadata = checkpoint::note(weights, note::KEY)?;
+        agreement::disagreement(&self.description, note, &metadata)
     }
 
     /// The configuration of the run that it was exported from, but for a folder of data.
