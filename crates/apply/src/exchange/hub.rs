@@ -46,9 +46,13 @@ pub fn files(trained: &Trained, weights: Weights) -> [(&'static str, Vec<u8>); 2
 /// Whether a folder holds an exported model or a part of one, and neither a run nor a checkpoint.
 pub fn is_exported(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).is_file();
-    let is_of_run =
-        has("config.toml") || has(checkpoint::MANIFEST) || folder.join("checkpoints").is_dir();
-    !is_of_run && MODEL_FILES.into_iter().any(has)
+    !is_of_run(folder) && MODEL_FILES.into_iter().any(has)
+}
+
+/// Whether a folder holds a run or a checkpoint.
+fn is_of_run(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).is_file();
+    has("config.toml") || has(checkpoint::MANIFEST) || folder.join("checkpoints").is_dir()
 }
 
 /// An exported model, read from its folder.
@@ -64,8 +68,12 @@ impl Exported {
     /// Read a folder.
     ///
     /// # Errors
-    /// Where a file is missing, of another program or of a later format, or makes no sense.
+    /// Where it is a run, or a file is missing, of another program or of a later format, or makes no sense.
     pub fn read(folder: &Path) -> Result<Self, HubError> {
+        if is_of_run(folder) {
+            let path = folder.to_owned();
+            return Err(HubError::Run { path });
+        }
         let path = folder.join(CONFIG);
         let description = Description::parse(&read(&path)?, &path)?;
         let path = folder.join(WEIGHTS);

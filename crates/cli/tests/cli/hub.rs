@@ -505,8 +505,21 @@ fn refuses_weights_that_do_not_fit_and_weights_that_are_missing() {
     scratch.refuses(&sample, &[file, "git lfs pull"]);
     fs::remove_file(path).expect("a file");
     scratch.refuses(&sample, &["model/model.safetensors is missing"]);
-    let taken = ["import", "run", "--output", "run"];
-    scratch.refuses(&taken, &["run/config.json is missing"]);
+}
+
+#[test]
+fn a_run_is_no_exported_model_and_says_how_to_make_one_of_it() {
+    let scratch = trained();
+    for source in ["run", "run/checkpoints/step_000002"] {
+        let import = ["import", source, "--output", "back"];
+        let said = format!("{source} is a run of this program or one of its checkpoints");
+        let export = format!("ebm export {source} --format hf --output MODEL");
+        scratch.refuses(&import, &[&said, &export, "ebm import MODEL --output NEW"]);
+        let without_flag = ["import", source, "back"];
+        scratch.refuses_as_typed(&without_flag, &["back", "tip: ", "--output DIR"]);
+    }
+    export(&scratch, &[]);
+    scratch.ebm(&IMPORT).succeeds();
 }
 
 #[test]
