@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use ebm_core::Shard;
+use ebm_data::DatasetKind;
 use ebm_model::Network;
 use ebm_train::checkpoint::{self, Array, CheckpointError};
-use ebm_train::{AnyState, Config, Objective, TrainError, TrainState, initial_model};
+use ebm_train::{AnyState, Config, DataSummary, Objective, TrainError, TrainState, initial_model};
 
 use super::note::{self, Note};
 use super::{Difference, ImportError, folded, save, to_safetensors, with_weights};
@@ -121,6 +122,37 @@ impl Exported {
         folded(self.description.config.clone())
     }
 
+    /// What it has learned from.
+    pub fn data(&self) -> DataSummary {
+        self.description.data()
+    }
+
+    /// Iterations that had trained it.
+    pub fn iteration(&self) -> u64 {
+        self.description.iteration
+    }
+
+    /// Whether a configuration names data to learn from from now on: another data set, or a folder.
+    pub fn is_for_named_data(&self, config: &Config) -> bool {
+        let own = &self.description.config.data;
+        config.data.dataset != own.dataset || config.data.dir != own.dir
+    }
+
+    /// A configuration that reads a folder of pictures in the shape of the model's images, where it leaves that open.
+    pub fn in_own_shape(&self, mut config: Config) -> Config {
+        let [channels, height, width] = self.description.image_shape;
+        let data = &mut config.data;
+        if data.dataset == DatasetKind::Folder {
+            if data.image_size == 0 && height == width {
+                data.image_size = height;
+            }
+            if data.channels == 0 {
+                data.channels = channels;
+            }
+        }
+        config
+    }
+
     /// Which weights it has.
     pub fn weights(&self) -> Weights {
         self.description.weights
@@ -144,7 +176,8 @@ impl Exported {
     }
 
     /// Make a run directory that stands where the exported run stood, with new chains and a new optimizer, and return
-    /// its checkpoint. The configuration is [its own](Self::config) or a changed one.
+    /// its checkpoint. The configuration is [its own](Self::config) or a changed one; where that [names
+    /// data](Self::is_for_named_data), the run is not held to those that the model has learned from.
     ///
     /// # Errors
     /// Where the weights are of another network than the configuration's, or the directory cannot be written or has a
@@ -176,7 +209,10 @@ impl Exported {
         if !differences.is_empty() {
             return Err(ImportError::OtherModel { path, differences });
         }
-        let data = self.description.data();
+        let mut data = self.description.data();
+        if self.is_for_named_data(config) {
+            data.identity = None;
+        }
         let autodiff = device.clone().autodiff();
         let model = initial_model(config, data.shape, data.num_classes(), &autodiff);
         let model = model.map_err(TrainError::from)?;

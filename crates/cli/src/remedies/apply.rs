@@ -40,7 +40,7 @@ pub(super) fn of_hub(error: &HubError) -> Option<String> {
         HubError::Run { path } => {
             let run = path.display();
             return Some(format!(
-                "it is used as it is (`ebm train --run-dir {run}` goes on with it); another run with its weights is made by `ebm export {run} --format hf --output MODEL` and then `ebm import MODEL --output NEW`"
+                "it is used as it is (`ebm train --run-dir RUN` goes on with a run); another run with its weights is made by `ebm export {run} --format hf --output MODEL` and then `ebm import MODEL --output NEW`"
             ));
         }
         HubError::Missing { .. } | HubError::Invalid { .. } | HubError::OtherWeights { .. } => {
