@@ -56,7 +56,7 @@ pub(crate) fn with_tip(mut error: clap::Error, command: &str) -> clap::Error {
 
 /// What to type instead of an unknown word.
 fn tip_for(word: &str, command: &str) -> Option<String> {
-    if let ("import", false) = (command, word.starts_with('-')) {
+    if command == "import" && !word.starts_with('-') {
         return Some("the run directory to make is --output DIR".to_owned());
     }
     let word = word.trim_start_matches('-');
