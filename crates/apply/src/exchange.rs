@@ -200,6 +200,7 @@ mod tests {
     use ebm_train::initial_model;
 
     use super::*;
+    use crate::testing::untrained_of;
 
     fn names_and_shapes(overrides: &[&str]) -> Vec<String> {
         let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
@@ -281,21 +282,7 @@ mod tests {
 
     /// A new run with these keys, for images in grey, opened.
     pub(super) fn trained(overrides: &[&str], class_names: &[&str]) -> Trained {
-        let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
-        let config = Config::resolve("digits", None, &overrides).expect("resolves");
-        let data = DataSummary {
-            shape: ImageShape::new(1, 28, 28),
-            class_names: class_names.iter().map(|name| name.to_string()).collect(),
-            class_frequencies: vec![1.0 / class_names.len() as f64; class_names.len()],
-            identity: None,
-        };
-        let device = Device::flex();
-        let state = new_state(&config, data, &device).expect("fits");
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = RunDir::open(folder.path(), &config, false).expect("opened");
-        dir.adopt(&config).expect("written");
-        dir.save(&config, &state).expect("written");
-        Trained::open(folder.path(), &device).expect("opened")
+        untrained_of(overrides, ImageShape::new(1, 28, 28), class_names)
     }
 
     #[test]

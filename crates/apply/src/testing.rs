@@ -17,15 +17,20 @@ const TINY: [&str; 5] = [
     "output.sample_steps=4",
 ];
 
-/// A new run with these keys on images of these classes, opened.
+/// A new run of a tiny network with these keys on images of three classes, opened.
 pub(crate) fn untrained(overrides: &[&str], shape: ImageShape) -> Trained {
-    let overrides = TINY.iter().chain(overrides);
-    let overrides: Vec<String> = overrides.map(|key| (*key).to_owned()).collect();
+    let overrides = [&TINY[..], overrides].concat();
+    untrained_of(&overrides, shape, &CLASSES)
+}
+
+/// A new run with these keys on images of these classes, opened.
+pub(crate) fn untrained_of(overrides: &[&str], shape: ImageShape, class_names: &[&str]) -> Trained {
+    let overrides: Vec<String> = overrides.iter().map(|&key| key.to_owned()).collect();
     let config = Config::resolve("digits", None, &overrides).expect("resolves");
     let data = DataSummary {
         shape,
-        class_names: CLASSES.map(str::to_owned).to_vec(),
-        class_frequencies: vec![1.0 / CLASSES.len() as f64; CLASSES.len()],
+        class_names: class_names.iter().map(|&name| name.to_owned()).collect(),
+        class_frequencies: vec![1.0 / class_names.len() as f64; class_names.len()],
         identity: None,
     };
     let device = Device::flex();

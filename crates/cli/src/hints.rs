@@ -56,6 +56,9 @@ pub(crate) fn with_tip(mut error: clap::Error, command: &str) -> clap::Error {
 
 /// What to type instead of an unknown word.
 fn tip_for(word: &str, command: &str) -> Option<String> {
+    if command == "import" && !word.starts_with('-') {
+        return Some("the run directory to make is --output DIR".to_owned());
+    }
     let word = word.trim_start_matches('-');
     let word = word.split('=').next().unwrap_or_default();
     let name = word.to_lowercase().replace('-', "_");
@@ -191,6 +194,7 @@ mod tests {
         assert_tip("--ema", "export", "--no-ema");
         assert_tip("--output-dir", "train", "--run-dir");
         assert_tip("-o", "sample", "--output");
+        assert_tip("new", "import", "--output DIR");
     }
 
     #[test]

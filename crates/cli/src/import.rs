@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use ebm_apply::ImportError;
 use ebm_apply::exchange::hub::Exported;
 use ebm_apply::exchange::{self, folded};
+use ebm_train::Config;
 
 use crate::args::ConfigArgs;
 use crate::output::say;
@@ -15,7 +16,8 @@ use crate::output::say;
 /// Make a run directory from a file of weights or a folder, as `ebm export` writes them
 ///
 /// A folder (`ebm export --format hf`) has the configuration of its run, in which --set replaces keys. The run that is
-/// made stands where that run stood, with new chains and a new optimizer.
+/// made stands where that run stood, with new chains and a new optimizer, and goes on with the data of that run; or, to
+/// be tuned to others, with those that --dataset and --data-dir name.
 ///
 /// For a file, the configuration says which network the weights are for, and is refused where the file's metadata
 /// say otherwise. The names of classes come from the metadata; a file without them is of a model without
@@ -38,13 +40,16 @@ pub(crate) struct ImportArgs {
 }
 
 impl ImportArgs {
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        let mut notice = None;
         let imported = if self.source.is_dir() {
             let exported = Exported::read(&self.source)?;
             let config = self
                 .config
                 .resolve_over(Some(&exported.config()), Vec::new())?;
-            exported.import(&folded(config), &self.output)
+            let config = exported.in_own_shape(folded(config));
+            notice = self.of_data(&exported, &config);
+            exported.import(&config, &self.output)
         } else {
             let config = folded(self.config.resolve(Vec::new())?);
             let bytes = std::fs::read(&self.source)
@@ -53,8 +58,32 @@ impl ImportArgs {
         };
         let checkpoint = imported.map_err(|error| naming(&self.source, error))?;
         say(checkpoint.display())?;
+        if let (Some(notice), false) = (notice, quiet) {
+            tell!("{notice}");
+        }
         Ok(ExitCode::SUCCESS)
     }
+
+    /// What to say of the data that a run was made of a model goes on with; nothing where nobody knows those of the model.
+    fn of_data(&self, exported: &Exported, config: &Config) -> Option<String> {
+        let num = exported.data().identity?.num;
+        let (source, run) = (self.source.display(), self.output.display());
+        let has_learned =
+            format!("the model has learned from {num} training images; {run} goes on");
+        if exported.is_for_named_data(config) {
+            return Some(format!("{has_learned} with the data that were named"));
+        }
+        let iterations = own_iterations(exported);
+        Some(format!(
+            "{has_learned} with these alone. To tune it to pictures of your own: \
+             ebm import {source} --output NEW --dataset folder --data-dir PICTURES --set iterations={iterations}"
+        ))
+    }
+}
+
+/// Iterations with which a model that has been trained goes on for as many as its recipe has.
+fn own_iterations(exported: &Exported) -> u64 {
+    exported.iteration() + exported.config().iterations as u64
 }
 
 /// The error, which names the file or folder.

@@ -158,7 +158,7 @@ impl Cli {
             Command::Evaluate(args) => args.run(self.quiet),
             Command::Features(args) => args.run(self.quiet),
             Command::Export(args) => args.run(self.quiet),
-            Command::Import(args) => args.run(),
+            Command::Import(args) => args.run(self.quiet),
             Command::Runs(args) => args.run(),
             Command::Data(args) => args.run(self.quiet),
             Command::Bench(args) => args.run(),

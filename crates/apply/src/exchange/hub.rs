@@ -4,6 +4,7 @@
 //! is made of and sampled by. What is for going on with the same training stays with the run: the replay buffer, the
 //! optimizer, the other weights.
 
+mod agreement;
 mod description;
 mod error;
 
@@ -14,11 +15,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use ebm_core::Shard;
+use ebm_data::DatasetKind;
 use ebm_model::Network;
 use ebm_train::checkpoint::{self, Array, CheckpointError};
-use ebm_train::{AnyState, Config, Objective, TrainError, TrainState, initial_model};
+use ebm_train::{AnyState, Config, DataSummary, Objective, TrainError, TrainState, initial_model};
 
-use super::note::Note;
+use super::note::{self, Note};
 use super::{Difference, ImportError, folded, save, to_safetensors, with_weights};
 use crate::trained::{Trained, Weights};
 use description::Description;
@@ -45,9 +47,13 @@ pub fn files(trained: &Trained, weights: Weights) -> [(&'static str, Vec<u8>); 2
 /// Whether a folder holds an exported model or a part of one, and neither a run nor a checkpoint.
 pub fn is_exported(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).is_file();
-    let is_of_run =
-        has("config.toml") || has(checkpoint::MANIFEST) || folder.join("checkpoints").is_dir();
-    !is_of_run && MODEL_FILES.into_iter().any(has)
+    !is_of_run(folder) && MODEL_FILES.into_iter().any(has)
+}
+
+/// Whether a folder holds a run or a checkpoint.
+fn is_of_run(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).is_file();
+    has("config.toml") || has(checkpoint::MANIFEST) || folder.join("checkpoints").is_dir()
 }
 
 /// An exported model, read from its folder.
@@ -63,8 +69,12 @@ impl Exported {
     /// Read a folder.
     ///
     /// # Errors
-    /// Where a file is missing, of another program or of a later format, or makes no sense.
+    /// Where it is a run, or a file is missing, of another program or of a later format, or makes no sense.
     pub fn read(folder: &Path) -> Result<Self, HubError> {
+        if is_of_run(folder) {
+            let path = folder.to_owned();
+            return Err(HubError::Run { path });
+        }
         let path = folder.join(CONFIG);
         let description = Description::parse(&read(&path)?, &path)?;
         let path = folder.join(WEIGHTS);
@@ -80,12 +90,26 @@ impl Exported {
         let arrays = checkpoint::decode(&bytes, &path);
         let arrays = arrays.map_err(|error| invalid(in_words(error.into())))?;
         let note = Note::read(&bytes, &path).map_err(|error| invalid(in_words(error)))?;
-        Ok(Self {
+        let exported = Self {
             folder: folder.to_owned(),
             description,
             arrays,
             note,
-        })
+        };
+        match exported.disagreement(&bytes) {
+            Some(problem) => Err(HubError::OtherWeights { path, problem }),
+            None => Ok(exported),
+        }
+    }
+
+    /// What the description says otherwise than the metadata of the weights, which are of the configuration's network.
+    fn disagreement(&self, weights: &[u8]) -> Option<String> {
+        let note = self.note.as_ref()?;
+        if !self.differences(&self.config()).is_empty() {
+            return None; // which is said where the network is made, and may be of a changed configuration
+        }
+        let metadata = checkpoint::note(weights, note::KEY)?;
+        agreement::disagreement(&self.description, note, &metadata)
     }
 
     /// The configuration of the run that it was exported from, but for a folder of data.
@@ -96,6 +120,37 @@ impl Exported {
     /// The same for the weights as they are, whose spectral norm is folded in.
     pub fn config(&self) -> Config {
         folded(self.description.config.clone())
+    }
+
+    /// What it has learned from.
+    pub fn data(&self) -> DataSummary {
+        self.description.data()
+    }
+
+    /// Iterations that had trained it.
+    pub fn iteration(&self) -> u64 {
+        self.description.iteration
+    }
+
+    /// Whether a configuration names data to learn from from now on: another data set, or a folder.
+    pub fn is_for_named_data(&self, config: &Config) -> bool {
+        let own = &self.description.config.data;
+        config.data.dataset != own.dataset || config.data.dir != own.dir
+    }
+
+    /// A configuration that reads a folder of pictures in the shape of the model's images, where it leaves that open.
+    pub fn in_own_shape(&self, mut config: Config) -> Config {
+        let [channels, height, width] = self.description.image_shape;
+        let data = &mut config.data;
+        if data.dataset == DatasetKind::Folder {
+            if data.image_size == 0 && height == width {
+                data.image_size = height;
+            }
+            if data.channels == 0 {
+                data.channels = channels;
+            }
+        }
+        config
     }
 
     /// Which weights it has.
@@ -121,7 +176,8 @@ impl Exported {
     }
 
     /// Make a run directory that stands where the exported run stood, with new chains and a new optimizer, and return
-    /// its checkpoint. The configuration is [its own](Self::config) or a changed one.
+    /// its checkpoint. The configuration is [its own](Self::config) or a changed one; where that [names
+    /// data](Self::is_for_named_data), the run is not held to those that the model has learned from.
     ///
     /// # Errors
     /// Where the weights are of another network than the configuration's, or the directory cannot be written or has a
@@ -153,7 +209,10 @@ impl Exported {
         if !differences.is_empty() {
             return Err(ImportError::OtherModel { path, differences });
         }
-        let data = self.description.data();
+        let mut data = self.description.data();
+        if self.is_for_named_data(config) {
+            data.identity = None;
+        }
         let autodiff = device.clone().autodiff();
         let model = initial_model(config, data.shape, data.num_classes(), &autodiff);
         let model = model.map_err(TrainError::from)?;

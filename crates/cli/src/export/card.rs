@@ -119,21 +119,37 @@ impl Card<'_> {
         if trained.is_denoiser() {
             lines.push("ebm denoise picture.png --model DIR --output clean.png".to_owned());
         }
+        lines.push("ebm energy DIR picture.png".to_owned());
         let iterations = trained.state().iteration + config.iterations as u64;
-        let data_dir = match config.data.dataset.is_drawn() {
-            true => "",
-            false => " --data-dir DATA",
+        let import = |to: &str, of_data: &str| {
+            format!("ebm import DIR --output {to}{of_data} --set iterations={iterations}")
         };
-        lines.extend([
-            "ebm energy DIR picture.png".to_owned(),
-            format!("ebm import DIR --output imported --set iterations={iterations}"),
-            format!("ebm train --run-dir imported{data_dir}"),
-        ]);
+        let data_dir = match config.data.dataset {
+            DatasetKind::Folder => None, // whose pictures nobody else has
+            dataset if dataset.is_drawn() => Some(""),
+            _ => Some(" --data-dir DATA"),
+        };
+        let mut does = "draws new images and prints the energy of a picture";
+        if let Some(data_dir) = data_dir {
+            does = "draws new images, prints the energy of a picture, and goes on with the training, on the same data";
+            lines.push(import("imported", ""));
+            lines.push(format!("ebm train --run-dir imported{data_dir}"));
+        }
+        let tuned = [
+            import("tuned", " --dataset folder --data-dir PICTURES"),
+            "ebm train --run-dir tuned".to_owned(),
+        ];
+        let classes = match trained.num_classes() {
+            0 => "",
+            _ => ", with a folder in it for each of the classes above, of its name",
+        };
         format!(
             "## Use\n\nWith `ebm` installed, and these files in a folder `DIR`:\n\n```sh\n{}\n```\n\n\
-             draws new images, prints the energy of a picture, and goes on with the training. Other programs find the \
-             tensors of `model.safetensors` in PyTorch's layouts, and the network under `architecture` in `config.json`.",
-            lines.join("\n")
+             {does}. On pictures of your own, in a folder `PICTURES`{classes},\n\n```sh\n{}\n```\n\n\
+             goes on instead. Other programs find the tensors of `model.safetensors` in PyTorch's layouts, and the \
+             network under `architecture` in `config.json`.",
+            lines.join("\n"),
+            tuned.join("\n")
         )
     }
 

@@ -37,6 +37,12 @@ pub(super) fn of_opening(error: &OpenError) -> Option<String> {
 /// The remedy where an exported folder cannot be used.
 pub(super) fn of_hub(error: &HubError) -> Option<String> {
     let remedy = match error {
+        HubError::Run { path } => {
+            let run = path.display();
+            return Some(format!(
+                "it is used as it is (`ebm train --run-dir RUN` goes on with a run); another run with its weights is made by `ebm export {run} --format hf --output MODEL` and then `ebm import MODEL --output NEW`"
+            ));
+        }
         HubError::Missing { .. } | HubError::Invalid { .. } | HubError::OtherWeights { .. } => {
             "fetch the whole folder again, or write a new one with `ebm export RUN --format hf --output DIR`"
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Scratch, latest};
+use crate::common::{Scratch, latest, metrics};
 
 const PHOTOS: [&str; 4] = ["--dataset", "folder", "--data-dir", "photos"];
 
@@ -120,6 +120,19 @@ fn a_run_goes_on_with_its_own_images_or_with_others_if_told_to() {
     // From now on these are its own.
     let more = [&PHOTOS[..], &["--iterations", "5"]].concat();
     scratch.train("run", &more).succeeds();
+}
+
+#[test]
+fn a_single_picture_has_no_distance_of_samples_and_one_warning() {
+    let scratch = with_pictures(&["photos/a.png"]);
+    let args = [&PHOTOS[..], &["--set", "output.sample_every=1"]].concat();
+    let said = scratch.train("run", &args).succeeds().stderr;
+    assert_eq!(said.matches("no sample_distance").count(), 1, "{said}");
+    assert!(!said.contains("NaN"), "{said}");
+    for line in metrics(&scratch.join("run")) {
+        assert!(!line.contains_key("sample_distance"), "{line:?}");
+        assert!(!line["e_samples"].is_null(), "{line:?}");
+    }
 }
 
 #[test]

@@ -336,6 +336,9 @@ fn every_command_of_a_card_runs() {
     let invocations = invocations(&card(&scratch));
     fs::rename(scratch.join("model"), scratch.join("DIR")).expect("a folder");
     scratch.write_picture("picture.png", [90; 3]);
+    for class in 0..10 {
+        scratch.write_picture(&format!("PICTURES/{class}/a.png"), [20 * class; 3]);
+    }
     let mut commands = Vec::new();
     for args in &invocations {
         assert_taken("the card", args);
@@ -346,9 +349,49 @@ fn every_command_of_a_card_runs() {
         }
         scratch.ebm(&args).succeeds();
     }
-    assert_eq!(commands, ["sample", "sample", "energy", "import", "train"]);
-    let last = latest(&scratch.join("imported")).map(|last| last.step);
-    assert_eq!(last, Some(4));
+    let expected = [
+        "sample", "sample", "energy", "import", "train", "import", "train",
+    ];
+    assert_eq!(commands, expected);
+    for run in ["imported", "tuned"] {
+        let last = latest(&scratch.join(run)).map(|last| last.step);
+        assert_eq!(last, Some(4), "{run}");
+    }
+}
+
+#[test]
+fn a_model_is_tuned_to_pictures_of_ones_own_without_force() {
+    for keys in [&[][..], &["data.dataset=folder", "data.dir=theirs"]] {
+        let scratch = Scratch::new();
+        for (number, name) in ["theirs/a.png", "theirs/b.png", "mine/c.png", "mine/d.png"]
+            .iter()
+            .enumerate()
+        {
+            scratch.write_picture(name, [60 * number as u8; 3]);
+        }
+        let of_folder = ["--preset", "digits", "--channels", "1"];
+        let keys = [&set(keys)[..], &of_folder].concat();
+        scratch.train("run", &keys).succeeds();
+        export(&scratch, &[]);
+        let own = "import model --output own --set iterations=4";
+        let said = scratch.line(own).succeeds().stderr;
+        let tuned =
+            "import model --output NEW --dataset folder --data-dir PICTURES --set iterations=4";
+        assert!(said.contains(&format!("ebm {tuned}")), "{said}");
+
+        let tuned = tuned.replace("PICTURES", "mine").replace("NEW", "tuned");
+        let said = scratch.line(&tuned).succeeds().stderr;
+        assert!(
+            said.contains("goes on with the data that were named"),
+            "{said}"
+        );
+        scratch
+            .line("train --run-dir tuned --device cpu")
+            .succeeds();
+        // From then on it is held to these.
+        let other = "train --run-dir tuned --device cpu --data-dir theirs --iterations 5";
+        scratch.line(other).fails_saying(&["other training images"]);
+    }
 }
 
 /// A run of the size of the program's features.
@@ -505,8 +548,21 @@ fn refuses_weights_that_do_not_fit_and_weights_that_are_missing() {
     scratch.refuses(&sample, &[file, "git lfs pull"]);
     fs::remove_file(path).expect("a file");
     scratch.refuses(&sample, &["model/model.safetensors is missing"]);
-    let taken = ["import", "run", "--output", "run"];
-    scratch.refuses(&taken, &["run/config.json is missing"]);
+}
+
+#[test]
+fn a_run_is_no_exported_model_and_says_how_to_make_one_of_it() {
+    let scratch = trained();
+    for source in ["run", "run/checkpoints/step_000002"] {
+        let import = ["import", source, "--output", "back"];
+        let said = format!("{source} is a run of this program or one of its checkpoints");
+        let export = format!("ebm export {source} --format hf --output MODEL");
+        scratch.refuses(&import, &[&said, &export, "ebm import MODEL --output NEW"]);
+        let without_flag = ["import", source, "back"];
+        scratch.refuses_as_typed(&without_flag, &["back", "tip: ", "--output DIR"]);
+    }
+    export(&scratch, &[]);
+    scratch.ebm(&IMPORT).succeeds();
 }
 
 #[test]

@@ -87,17 +87,18 @@ pub(crate) fn read_outline(
     checkpoint_dir: &Path,
     names: &[&str],
 ) -> Result<Checkpoint, CheckpointError> {
-    let outline = || {
-        for entry in &manifest_of(checkpoint_dir)?.files {
-            let missing = || damaged(checkpoint_dir, Damage::MissingFile(entry.name.clone()));
-            let file = checkpoint_dir.join(&entry.name);
-            let size = size_of(&file)?.ok_or_else(missing)?;
-            let is_whole = entry.check_size(size);
-            is_whole.map_err(|damage| damaged(checkpoint_dir, damage))?;
-        }
-        read_verified(checkpoint_dir, |name| names.contains(&name))
-    };
-    with_alternative(outline())
+    with_alternative(outline_of(checkpoint_dir, names))
+}
+
+/// [`read_outline`] without the search for an alternative.
+fn outline_of(dir: &Path, names: &[&str]) -> Result<Checkpoint, CheckpointError> {
+    for entry in manifest_of(dir)?.files {
+        let missing = || damaged(dir, Damage::MissingFile(entry.name.clone()));
+        let size = size_of(&dir.join(&entry.name))?.ok_or_else(missing)?;
+        let is_whole = entry.check_size(size);
+        is_whole.map_err(|damage| damaged(dir, damage))?;
+    }
+    read_verified(dir, |name| names.contains(&name))
 }
 
 /// Reads the files whose names are wanted.

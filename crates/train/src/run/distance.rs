@@ -10,24 +10,29 @@ const SMALLEST_SIDE: usize = 4;
 /// other data are, up to chance, 1 where they are as far as noise.
 ///
 /// Averages over blocks of pixels count as much as pixels do: noise of the right brightness has them
-/// wrong. NaN where there are fewer than two images, or the data are as far from other data as from noise.
+/// wrong. `None` where there are fewer than two images of a kind, or the data are as far from other data as from
+/// noise: then nothing is measured.
 ///
 /// # Shapes
 /// - `samples`, `data`, `noise`: `[num, channels, height, width]`, a byte a pixel
-pub(super) fn distance_share(samples: &[u8], data: &[u8], noise: &[u8], shape: ImageShape) -> f64 {
+pub(super) fn distance_share(
+    samples: &[u8],
+    data: &[u8],
+    noise: &[u8],
+    shape: ImageShape,
+) -> Option<f64> {
     let mut levels = [samples, data, noise].map(|bytes| Level::of(bytes, shape));
+    if levels.iter().any(|level| level.images().len() < 2) {
+        return None;
+    }
     let mut shares = Vec::new();
     loop {
         let [samples, data, noise] = &levels;
         let of_noise = noise.distance(data);
         let is_scale = of_noise > 0.0;
-        shares.push(if is_scale {
-            samples.distance(data) / of_noise
-        } else {
-            f64::NAN
-        });
+        shares.push(is_scale.then(|| samples.distance(data) / of_noise)?);
         if levels[0].height.min(levels[0].width) < 2 * SMALLEST_SIDE {
-            return shares.iter().sum::<f64>() / shares.len() as f64;
+            return Some(shares.iter().sum::<f64>() / shares.len() as f64);
         }
         levels = levels.map(|level| level.halved());
     }
@@ -128,7 +133,9 @@ mod tests {
 
     #[test]
     fn other_data_are_at_nought_and_noise_is_at_one() {
-        let share = |samples: &[u8]| distance_share(samples, &flat(1), &noise(2), SHAPE);
+        let share = |samples: &[u8]| {
+            distance_share(samples, &flat(1), &noise(2), SHAPE).expect("a distance")
+        };
         // 64 images of one dimension: their unbiased distance is nought up to a standard error of
         // about 1/64 of the spread of the data.
         assert!(share(&flat(3)).abs() < 0.1, "{}", share(&flat(3)));
@@ -140,7 +147,29 @@ mod tests {
     fn samples_that_are_all_the_same_are_far() {
         let one = flat(1)[..SHAPE.pixels()].repeat(NUM);
         let share = distance_share(&one, &flat(1), &noise(2), SHAPE);
-        assert!(share > 0.3, "{share}");
+        assert!(share.is_some_and(|share| share > 0.3), "{share:?}");
+    }
+
+    #[test]
+    fn nothing_is_measured_by_a_single_image_of_a_kind_or_by_data_that_are_noise() {
+        let (images, data, noise) = (flat(1), flat(3), noise(2));
+        let one = |set: &[u8]| set[..SHAPE.pixels()].to_vec();
+        let two = |set: &[u8]| set[..2 * SHAPE.pixels()].to_vec();
+        for sets in [
+            [&one(&images), &data, &noise],
+            [&images, &one(&data), &noise],
+            [&one(&images), &one(&data), &one(&noise)],
+            [&images, &noise, &noise],
+        ] {
+            let [images, data, noise] = sets;
+            assert_eq!(distance_share(images, data, noise, SHAPE), None);
+        }
+        let of_few = distance_share(&two(&images), &two(&data), &two(&noise), SHAPE);
+        assert!(of_few.is_none_or(f64::is_finite), "{of_few:?}");
+        // Data that are the same image twice are far from noise.
+        let same = one(&data).repeat(2);
+        let of_same = distance_share(&same, &same, &noise, SHAPE);
+        assert_eq!(of_same, Some(0.0));
     }
 
     #[test]

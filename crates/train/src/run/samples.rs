@@ -14,6 +14,9 @@ use ebm_model::{EnergyModel, Frozen};
 
 use super::distance::distance_share;
 
+/// The term that is left out where it cannot be measured.
+pub(super) const SAMPLE_DISTANCE: &str = "sample_distance";
+
 /// How samples are drawn.
 pub(super) struct Drawing<'a> {
     pub(super) langevin: &'a LangevinConfig,
@@ -146,12 +149,11 @@ impl Drawing<'_> {
         ]);
         let train = &dataset.train;
         let data = train.gather(&train.spread(self.num.min(train.len())));
-        let share = if drawn.is_finite {
-            distance_share(&drawn.samples, &data, &drawn.noise, shape)
-        } else {
-            f64::NAN
+        let share = match drawn.is_finite {
+            true => distance_share(&drawn.samples, &data, &drawn.noise, shape),
+            false => Some(f64::NAN), // samples that diverge, which bytes cannot tell
         };
-        terms.push(("sample_distance", share));
+        terms.extend(share.map(|share| (SAMPLE_DISTANCE, share)));
         terms
     }
 

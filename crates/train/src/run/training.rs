@@ -12,11 +12,11 @@ use ebm_model::{EnergyModel, Network};
 use super::dir::RunDir;
 use super::evaluation::SampleJudge;
 use super::guard;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, term};
 use super::observer::{Observer, Observers, Samples, StepReport};
 use super::open::{load_state, new_state};
 use super::pace::Pace;
-use super::samples::{Drawing, Drawn};
+use super::samples::{Drawing, Drawn, SAMPLE_DISTANCE};
 use super::unread::Unread;
 use crate::checkpoint;
 use crate::config::{Config, Settings};
@@ -79,6 +79,8 @@ pub struct Run<'a> {
     pub(super) unread: Unread,
     pub(super) pace: Pace,
     pub(super) judge: Option<&'a dyn SampleJudge>,
+    /// Whether it was said that samples have no distance.
+    is_distance_missed: bool,
 }
 
 impl<'a> Run<'a> {
@@ -112,6 +114,7 @@ impl<'a> Run<'a> {
             dir,
             unread: Unread::default(),
             judge: None,
+            is_distance_missed: false,
         })
     }
 
@@ -234,6 +237,11 @@ impl<'a> Run<'a> {
         };
         let mut metrics = self.look_at(info, due)?;
         let samples = due.samples.then(|| self.samples());
+        if let Some((_, terms)) = &samples
+            && term(terms, SAMPLE_DISTANCE).is_none()
+        {
+            self.warn_without_distance();
+        }
         if let Some(metrics) = &mut metrics {
             metrics
                 .terms
@@ -334,6 +342,16 @@ impl<'a> Run<'a> {
             path: self.dir.samples(self.iteration()),
         };
         (samples, terms)
+    }
+
+    /// Say once why there is no distance of samples from data.
+    fn warn_without_distance(&mut self) {
+        if !core::mem::replace(&mut self.is_distance_missed, true) {
+            tracing::warn!(
+                "there is no {SAMPLE_DISTANCE} in the metrics: it takes two training images, two samples \
+                 (output.num_samples), and data that are not noise"
+            );
+        }
     }
 
     pub(super) fn save(

@@ -31,9 +31,9 @@ pub(super) struct Description {
     /// What the size of the run's own steps is multiplied by: 1 unless it adapts.
     pub(super) step_scale: f64,
     /// Channels, height and width of an image.
-    image_shape: [usize; 3],
+    pub(super) image_shape: [usize; 3],
     /// Names of the data's classes; none for data without labels.
-    class_names: Vec<String>,
+    pub(super) class_names: Vec<String>,
     /// Share of each class in the data, in [0, 1].
     class_frequencies: Vec<f64>,
     /// Which images it has learned from, where that is known.
@@ -42,6 +42,9 @@ pub(super) struct Description {
     /// The network and what it sees, for other programs: the metadata of the weights. This one reads `config`.
     #[serde(skip_deserializing)]
     architecture: Note,
+    /// The same as the file has it, to be held to the metadata.
+    #[serde(skip)]
+    pub(super) written_architecture: Option<Value>,
     /// The whole configuration of the run, but for the folder of its data.
     pub(super) config: Config,
 }
@@ -64,6 +67,7 @@ impl Description {
             class_frequencies: state.data.class_frequencies.clone(),
             training_images: state.data.identity,
             architecture: Note::of(trained, weights),
+            written_architecture: None,
             config,
         }
     }
@@ -80,8 +84,13 @@ impl Description {
         let json: Value =
             serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
         refuse_foreign(&json, path)?;
+        let written_architecture = json.get("architecture").cloned();
         let description: Self =
             serde_json::from_value(json).map_err(|error| invalid(error.to_string()))?;
+        let description = Self {
+            written_architecture,
+            ..description
+        };
         description.check().map_err(invalid)?;
         Ok(description)
     }

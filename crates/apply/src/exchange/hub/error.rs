@@ -10,6 +10,12 @@ use super::description::FORMAT_VERSION;
 /// An exported folder that cannot be used.
 #[derive(Debug, Error)]
 pub enum HubError {
+    /// It was not exported.
+    #[error("{} is a run of this program or one of its checkpoints, and no exported model", path.display())]
+    Run {
+        /// The folder.
+        path: PathBuf,
+    },
     /// One of the two files that are a model is not there.
     #[error("{} is missing, and an exported model is not whole without it", path.display())]
     Missing {

@@ -198,6 +198,50 @@ fn refuses_a_folder_that_is_not_whole_and_weights_of_another_model() {
 }
 
 #[test]
+fn every_value_of_a_description_that_the_metadata_know_is_held_to_them() {
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 6] = [
+        ("image_shape is [1,28,28], not [1,32,32]", |json| {
+            json["image_shape"] = json!([1, 32, 32]);
+        }),
+        (
+            "class_names is [\"ant\",\"bee\"], not [\"ant\",\"cow\"]",
+            |json| json["class_names"][1] = json!("cow"),
+        ),
+        ("weights is average, not last", |json| {
+            json["weights"] = json!("last");
+        }),
+        ("architecture.activation is \"", |json| {
+            json["architecture"]["activation"] = json!("tanh");
+        }),
+        ("architecture.channels is 1, not absent", |json| {
+            let architecture = json["architecture"].as_object_mut();
+            architecture.expect("an object").remove("channels");
+        }),
+        ("architecture.mine is absent, not 3", |json| {
+            json["architecture"]["mine"] = json!(3);
+        }),
+    ];
+    let run = trained(&["model.conditional=true"], &["ant", "bee"]);
+    for (expected, change) in changes {
+        let folder = exported(&run, Weights::Average);
+        open(folder.path());
+        edit(&folder, change);
+        assert_refused(&folder, expected);
+        let imported = Exported::read(folder.path());
+        assert!(matches!(imported, Err(HubError::OtherWeights { .. })));
+    }
+    // What other programs leave out is no matter.
+    let folder = exported(&run, Weights::Average);
+    edit(&folder, |json| {
+        json.as_object_mut()
+            .expect("an object")
+            .remove("architecture");
+    });
+    open(folder.path());
+}
+
+#[test]
 fn a_configuration_comes_back_from_json_and_does_not_tell_where_data_were() {
     for preset in PRESETS {
         let config = Config::resolve(preset.name, None, &[]).expect("resolves");

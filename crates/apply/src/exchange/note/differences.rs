@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::error::Difference;
 use super::Note;
 use super::resolved::Resolved;
+use crate::trained::Weights;
 
 impl Note {
     /// The keys in which the file's model is not the configuration's, of those that the file knows.
@@ -55,6 +56,24 @@ impl Note {
                 size([native.height, native.width]),
             ),
             compare("data.channels", channels, native.channels),
+        ];
+        keys.into_iter().flatten().collect()
+    }
+
+    /// The keys in which the description of an exported model is not that of the file's, of those that the file knows.
+    pub(in super::super) fn differences_from_description(
+        &self,
+        image_shape: [usize; 3],
+        class_names: &[String],
+        weights: Weights,
+    ) -> Vec<Difference> {
+        let shape = (self.image_size).map(|[height, width]| [self.channels, height, width]);
+        let names = Some(&self.class_names).filter(|names| !names.is_empty());
+        let own_weights = Some(self.weights.as_str()).filter(|name| !name.is_empty());
+        let keys = [
+            compare("image_shape", shape, image_shape),
+            compare("class_names", names.map(Vec::as_slice), class_names),
+            compare("weights", own_weights, weights.name()),
         ];
         keys.into_iter().flatten().collect()
     }

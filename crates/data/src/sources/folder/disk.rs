@@ -205,16 +205,23 @@ mod tests {
             "run/samples/step_000001.png",
             "notes/config.toml",
             "notes/c.png",
+            "exported/config.json",
+            "exported/model.safetensors",
+            "exported/samples.png",
+            "settings/config.json",
+            "settings/d.png",
         ] {
             touch(&dir.path().join(name));
         }
         let (pictures, passed_over) = walk(dir.path());
-        assert_eq!(pictures, ["a.png", "notes/c.png"]);
+        assert_eq!(pictures, ["a.png", "notes/c.png", "settings/d.png"]);
         let reasons: Vec<_> = passed_over.iter().map(|(what, _)| what.as_str()).collect();
         let expected = [
+            ".json files",
             ".toml files",
             "folders of other programs",
             "run directories of this program",
+            "folders of exported models",
         ];
         assert_eq!(reasons, expected);
         // The samples of a run that are asked for are.

@@ -48,6 +48,8 @@ pub(super) enum Reason {
     LinkUp,
     OfOtherProgram,
     Run,
+    /// As `ebm export --format hf` and the Hugging Face Hub have it, with a picture of samples.
+    Model,
 }
 
 impl Reason {
@@ -76,7 +78,13 @@ impl Reason {
             && ["checkpoints", "samples", "metrics.jsonl"]
                 .iter()
                 .any(|own| exists(&path.join(own)));
-        is_run.then_some(Self::Run)
+        if is_run {
+            return Some(Self::Run);
+        }
+        let is_model = ["config.json", "model.safetensors"]
+            .iter()
+            .all(|own| is_file(&path.join(own)));
+        is_model.then_some(Self::Model)
     }
 
     /// What to do where they are meant as data.
@@ -104,6 +112,7 @@ impl Reason {
             Self::LinkUp => "links to folders above".to_owned(),
             Self::OfOtherProgram => "folders of other programs".to_owned(),
             Self::Run => "run directories of this program".to_owned(),
+            Self::Model => "folders of exported models".to_owned(),
         }
     }
 }
