@@ -50,7 +50,7 @@ pub(crate) struct ConfigArgs {
 #[derive(Args, Debug)]
 pub(crate) struct DataFlags {
     /// Data set: digits or shapes (both drawn by code), mnist, fashion-mnist, qmnist, emnist-balanced (or -byclass,
-    /// -bymerge, -digits, -letters, -mnist), cifar10, cifar100 or folder
+    /// -bymerge, -digits, -letters, -mnist), cifar10, cifar100, folder or arrays
     #[arg(
         long,
         value_name = "NAME",
@@ -60,7 +60,7 @@ pub(crate) struct DataFlags {
     )]
     dataset: Option<String>,
 
-    /// Folder with the data set's files, or a tar archive of them
+    /// Folder with the data set's files, a tar archive of them, or a file of NumPy arrays
     #[arg(
         long, value_name = "DIR", help_heading = DATA, value_hint = ValueHint::AnyPath, value_parser = utf8_path()
     )]

@@ -165,8 +165,8 @@ impl TrainArgs {
         let usual = Config::resolve(preset, None, &[])?.data.dataset;
         let folder = config.data.dir.as_ref().and_then(|dir| dir.file_name());
         let name = match (config.data.dataset, folder) {
-            // Folders of pictures are as many data sets.
-            (DatasetKind::Folder, Some(folder)) => {
+            // Folders of pictures are as many data sets, and so are files of arrays.
+            (DatasetKind::Folder | DatasetKind::Arrays, Some(folder)) => {
                 format!("{preset}-{}", folder.to_string_lossy())
             }
             (dataset, _) if dataset == usual => preset.to_owned(),
@@ -260,6 +260,9 @@ fn least_shape(config: &Config) -> ImageShape {
     let shape = config.data.native_shape();
     match (config.data.dataset, config.data.image_size) {
         (DatasetKind::Folder, 0) => ImageShape::new(shape.channels, 1, 1),
+        (DatasetKind::Arrays, side) => {
+            ImageShape::new(config.data.channels.max(1), side.max(1), side.max(1))
+        }
         _ => shape,
     }
 }
@@ -273,8 +276,8 @@ fn free_of_other_data(runs: &Path, name: &str, config: &Config) -> PathBuf {
                 let dir = dir.as_deref()?;
                 Some(std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()))
             };
-            let is_other_folder =
-                here.dataset == DatasetKind::Folder && absolute(&there.dir) != absolute(&here.dir);
+            let is_as_many = matches!(here.dataset, DatasetKind::Folder | DatasetKind::Arrays);
+            let is_other_folder = is_as_many && absolute(&there.dir) != absolute(&here.dir);
             there.dataset != here.dataset || is_other_folder
         }
         _ => false, // what is wrong there is said where the run is opened

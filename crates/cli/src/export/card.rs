@@ -219,6 +219,7 @@ fn in_words(data: DatasetKind) -> &'static str {
         DatasetKind::Cifar10 => "CIFAR-10",
         DatasetKind::Cifar100 => "CIFAR-100",
         DatasetKind::Folder => "a folder of pictures",
+        DatasetKind::Arrays => "NumPy arrays of images",
     }
 }
 
