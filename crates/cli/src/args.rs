@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
-use ebm_data::{DataConfig, kinds_in};
+use ebm_data::{DataConfig, DatasetKind, channels_of_arrays, kinds_in};
 use ebm_model::Precision;
 use ebm_train::{Config, ConfigError, absolute_dir, preset};
 
@@ -50,7 +50,7 @@ pub(crate) struct ConfigArgs {
 #[derive(Args, Debug)]
 pub(crate) struct DataFlags {
     /// Data set: digits or shapes (both drawn by code), mnist, fashion-mnist, qmnist, emnist-balanced (or -byclass,
-    /// -bymerge, -digits, -letters, -mnist), cifar10, cifar100 or folder
+    /// -bymerge, -digits, -letters, -mnist), cifar10, cifar100, folder or arrays
     #[arg(
         long,
         value_name = "NAME",
@@ -60,7 +60,7 @@ pub(crate) struct DataFlags {
     )]
     dataset: Option<String>,
 
-    /// Folder with the data set's files, or a tar archive of them
+    /// Folder with the data set's files, a tar archive of them, or a file of NumPy arrays
     #[arg(
         long, value_name = "DIR", help_heading = DATA, value_hint = ValueHint::AnyPath, value_parser = utf8_path()
     )]
@@ -174,21 +174,38 @@ impl ConfigArgs {
         }
     }
 
-    /// The keys that the flags of the data set; also the data set itself, where a folder is given and nothing says what
-    /// it is, but the names of its files do.
+    /// The keys that the flags of the data set; also what a folder itself tells where they do not: which data set it is,
+    /// by the names of its files, and the channels of arrays.
     fn of_data_flags(&self, run: Option<&Config>) -> Vec<String> {
         let mut of_flags = self.data.overrides();
-        let is_named = self.all_overrides(&of_flags).iter().any(|key| {
-            let key = key.split('=').next().unwrap_or_default().trim();
-            key == "data" || key == "data.dataset"
-        });
-        if let (Some(dir), false) = (&self.data.data_dir, is_named)
+        let Some(dir) = &self.data.data_dir else {
+            return of_flags;
+        };
+        if !self.sets("data.dataset", &of_flags)
             && let [only] = kinds_in(dir).as_slice()
             && self.draws(run, &of_flags)
         {
             of_flags.push(format!("data.dataset={only}"));
         }
+        let starts_anew = run.is_none() || self.preset.is_some();
+        let arrays = format!("data.dataset={}", DatasetKind::Arrays);
+        if starts_anew
+            && self.all_overrides(&of_flags).contains(&arrays)
+            && !self.sets("data.channels", &of_flags)
+            && let Some(channels) = channels_of_arrays(dir)
+        {
+            of_flags.push(format!("data.channels={channels}"));
+        }
         of_flags
+    }
+
+    /// Whether a key, or the table that it is in, is set on the command line.
+    fn sets(&self, key: &str, of_flags: &[String]) -> bool {
+        let (table, _) = key.split_once('.').unwrap_or((key, ""));
+        self.all_overrides(of_flags).iter().any(|assignment| {
+            let set = assignment.split('=').next().unwrap_or_default().trim();
+            set == key || set == table
+        })
     }
 
     /// Whether the data would be drawn, and no folder read.

@@ -10,7 +10,7 @@ use ebm_train::preset::PRESETS;
 use crate::device::DeviceChoice;
 
 /// The data sets, as `data.dataset` names them.
-const DATASETS: [&str; 14] = [
+const DATASETS: [&str; 15] = [
     "digits",
     "shapes",
     "mnist",
@@ -25,6 +25,7 @@ const DATASETS: [&str; 14] = [
     "cifar10",
     "cifar100",
     "folder",
+    "arrays",
 ];
 
 /// Read the name of a preset.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ebm_core::ImageShape;
-use ebm_data::DataConfig;
+use ebm_data::{DataConfig, DatasetKind};
 use ebm_train::Held;
 use sysinfo::{MemoryRefreshKind, System};
 use thiserror::Error;
@@ -82,7 +82,11 @@ impl MemoryArgs {
 fn least_shape(data: &DataConfig) -> ImageShape {
     let shape = data.native_shape();
     if data.dataset.is_told_by_dir() && data.image_size == 0 {
-        ImageShape::new(shape.channels, 1, 1)
+        let channels = match data.dataset {
+            DatasetKind::Arrays => data.channels.max(1),
+            _ => shape.channels,
+        };
+        ImageShape::new(channels, 1, 1)
     } else {
         shape
     }
@@ -145,8 +149,6 @@ fn in_words(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ebm_data::DatasetKind;
-
     use super::*;
 
     const SHAPE: ImageShape = ImageShape::new(1, 28, 28);

@@ -20,14 +20,15 @@ const MOST_SHIFT: usize = 64;
 pub struct DataConfig {
     /// Where the images come from.
     pub dataset: DatasetKind,
-    /// Folder that holds the files, for `folder`, `cifar10` and `cifar100` also a tar archive of them;
-    /// unused by `digits` and `shapes`.
+    /// Folder that holds the files, for `folder`, `cifar10` and `cifar100` also a tar archive of them, for `arrays` also
+    /// a `.npz` or `.npy` file; unused by `digits` and `shapes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
     /// Side of the images in pixels. 0: 28 for `digits`, 64 for `shapes`, the first picture's size
     /// for `folder` if that is square and at most 128, the size in the files for the others.
     pub image_size: usize,
-    /// Colour channels. 0: 3 for `cifar10`, `cifar100` and `folder` (which also take 1), else 1.
+    /// Colour channels. 0: 3 for `cifar10`, `cifar100` and `folder` (which also take 1), those of the array for
+    /// `arrays` (which takes 1 and 3), else 1.
     pub channels: usize,
     /// Leave out pictures that cannot be decoded instead of stopping.
     pub skip_bad: bool,
@@ -96,7 +97,7 @@ impl DataConfig {
     }
 
     /// Shape of the images that this configuration gives where the files do not decide: those of a
-    /// folder or an archive are taken for 32×32 unless `image_size` says otherwise.
+    /// folder, an archive or arrays are taken for 32×32 in colour unless it says otherwise.
     pub fn native_shape(&self) -> ImageShape {
         let native = self.dataset.native_shape();
         let unless_zero = |asked: usize, native: usize| if asked == 0 { native } else { asked };

@@ -212,7 +212,7 @@ pub enum DataError {
         /// First word of this file.
         got: u32,
     },
-    /// An IDX file is shorter than its header says.
+    /// A file is shorter than its header says.
     #[error("{} is cut short: expected {expected} bytes, got {got}; download it again", path.display())]
     CutShort {
         /// The file.
@@ -222,7 +222,7 @@ pub enum DataError {
         /// Actual length, uncompressed.
         got: u64,
     },
-    /// An IDX file is longer than its header says.
+    /// A file is longer than its header says.
     #[error(
         "{} has bytes after its last item: expected {expected} bytes, got {got}; download it again",
         path.display()
@@ -234,6 +234,49 @@ pub enum DataError {
         expected: u64,
         /// Actual length, uncompressed.
         got: u64,
+    },
+    /// A file that should hold a NumPy array, or an archive of them, cannot be read as one.
+    #[error(
+        "{} is no NumPy file, or a damaged one: download it again, or save it again with numpy.save or numpy.savez",
+        path.display()
+    )]
+    BadArray {
+        /// The file, or the member of an archive as if that were a folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// An array, or the list of the names of the classes, is none that is read.
+    #[error("{} {problem}: {remedy}", path.display())]
+    UnfitArray {
+        /// The file, or the member of an archive as if that were a folder.
+        path: PathBuf,
+        /// What it is, and what would be read.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// No array has one of the names that images are known by.
+    #[error(
+        "{} holds no images under a name that is read: it holds {}; name them train_images, x_train, images, arr_0 or data, and their labels train_labels, y_train, labels or arr_1, or set `data.dir` to a .npy file of images",
+        path.display(), arrays(found)
+    )]
+    NoArrays {
+        /// The folder or the archive.
+        path: PathBuf,
+        /// The names of its arrays.
+        found: Vec<String>,
+    },
+    /// A folder holds arrays of several data sets.
+    #[error(
+        "{} holds several data sets ({}): set `data.dir` to one of these files, or move the others elsewhere",
+        path.display(), names.join(", ")
+    )]
+    AmbiguousArrays {
+        /// The folder.
+        path: PathBuf,
+        /// The archives, and the images in a file of their own.
+        names: Vec<String>,
     },
     /// Images and labels do not belong together.
     #[error(
@@ -399,6 +442,16 @@ fn counted(others: &[PassedOver]) -> String {
     let some = others.iter().take(SHOWN);
     let some = some.map(|over| format!("{} {}", over.paths.len(), over.what));
     some.collect::<Vec<_>>().join(", ")
+}
+
+/// The names of arrays, not all of very many.
+fn arrays(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.len().saturating_sub(SHOWN) {
+        _ if names.is_empty() => "no array".to_owned(),
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
 }
 
 fn classes(names: &[String]) -> String {

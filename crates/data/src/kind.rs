@@ -54,7 +54,7 @@ impl DatasetKind {
         matches!(self, Self::Folder | Self::Arrays)
     }
 
-    /// Shape of an image unless another is asked for. The pictures of a folder decide themselves;
+    /// Shape of an image unless another is asked for. The pictures of a folder and arrays decide themselves;
     /// they are taken for 32×32 in colour.
     pub(crate) const fn native_shape(self) -> ImageShape {
         match self {

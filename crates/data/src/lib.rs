@@ -19,7 +19,7 @@
 //!
 //! # Reading order
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
-//! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar` and `folder` read
+//! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar`, `folder` and `arrays` read
 //! files and archives) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller),
 //! `keep`, `pixels` and `pack` (data sets larger than memory), `handwriting` (characters on paper) → `batches` and `order` (what a training step sees); `duplicates` tells images
 //! that come more than once; `error` says why there are no images.
@@ -59,4 +59,6 @@ pub use photo::{Photo, Planes};
 pub use picture::decode_picture;
 pub use pixels::Pixels;
 pub use sizes::PictureSizes;
-pub use sources::{Decoded, images_in, is_picture, kinds_in, load, load_with, pictures_below};
+pub use sources::{
+    Decoded, channels_of_arrays, images_in, is_picture, kinds_in, load, load_with, pictures_below,
+};

@@ -10,6 +10,8 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         | DataError::AmbiguousSplits { .. }
         | DataError::NestedSplits { .. }
         | DataError::NoImagesBeside { .. }
+        | DataError::NoArrays { .. }
+        | DataError::AmbiguousArrays { .. }
         | DataError::AmbiguousShards { other: None, .. } => "that is --data-dir DIR",
         DataError::NoSuchDir { .. } => "check --data-dir",
         DataError::DirUnused { holds, .. } => return Some(of_unread(holds)),

@@ -34,7 +34,14 @@ fn refuses_mnist(images: &[u8], labels: &[u8], fragments: &[&str]) {
 
 #[test]
 fn asks_for_the_folder_of_a_data_set_that_is_read_from_files() {
-    for dataset in ["mnist", "fashion-mnist", "cifar10", "cifar100", "folder"] {
+    for dataset in [
+        "mnist",
+        "fashion-mnist",
+        "cifar10",
+        "cifar100",
+        "folder",
+        "arrays",
+    ] {
         let scratch = Scratch::new();
         scratch.refuses_to_train(&["--dataset", dataset], &[dataset, "--data-dir"]);
     }

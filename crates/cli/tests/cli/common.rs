@@ -126,7 +126,7 @@ impl Scratch {
         command
             .args(TINY.iter().flat_map(|assignment| ["--set", assignment]))
             .args(args);
-        let in_colour = |arg: &&str| ["folder", "cifar10", "cifar100"].contains(arg);
+        let in_colour = |arg: &&str| ["folder", "arrays", "cifar10", "cifar100"].contains(arg);
         if args.iter().any(in_colour) && !args.contains(&"--preset") {
             // Of their own accord they are learned by a network that has no filters to set.
             command.args(["--preset", "digits"]);

@@ -8,6 +8,8 @@ mod mnist;
 mod shapes;
 mod sniff;
 
+use std::path::Path;
+
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::error::DataError;
@@ -85,11 +87,11 @@ pub(crate) fn load_into(
     }
 }
 
-/// How many images [`load`] holds at most, of both splits: counted in a folder or an archive, as published for the data
-/// sets of files.
+/// How many images [`load`] holds in memory at most, of both splits: counted in a folder or an archive, as their headers
+/// say of arrays, as published for the data sets of files. Arrays that are mapped are not in memory.
 ///
 /// # Errors
-/// Where a folder or an archive is missing or cannot be read.
+/// Where a folder, an archive or an array is missing or cannot be read.
 pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
     Ok(match config.dataset {
         DatasetKind::Digits | DatasetKind::Shapes => {
@@ -106,8 +108,18 @@ pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
             let pictures = folder::count(config.given_dir()?)? as u64;
             pictures.saturating_mul(config.crops.max(1) as u64)
         }
-        DatasetKind::Arrays => arrays::count(config.given_dir()?)?,
+        DatasetKind::Arrays => arrays::count(config)?,
     })
+}
+
+/// How many channels the arrays at `path` have; `None` where there are none, or none that can be read.
+pub fn channels_of_arrays(path: &Path) -> Option<usize> {
+    let config = DataConfig {
+        dataset: DatasetKind::Arrays,
+        dir: Some(path.into()),
+        ..DataConfig::default()
+    };
+    arrays::channels(&config).ok()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::folder;
+use super::{arrays, folder};
 use crate::kind::DatasetKind;
 
 /// The data sets whose files are in `path`; none where nothing is recognised.
@@ -18,7 +18,9 @@ pub fn kinds_in(path: &Path) -> Vec<DatasetKind> {
         DatasetKind::EmnistLetters,
         DatasetKind::EmnistMnist,
     ];
-    if has("train-images") {
+    if path.is_file() && arrays::holds_arrays(path) {
+        vec![DatasetKind::Arrays]
+    } else if has("train-images") {
         vec![DatasetKind::Mnist, DatasetKind::FashionMnist]
     } else if has("qmnist-train-images") {
         vec![DatasetKind::Qmnist]
@@ -43,6 +45,8 @@ pub fn kinds_in(path: &Path) -> Vec<DatasetKind> {
         vec![DatasetKind::Cifar100]
     } else if folder::holds_pictures(path) {
         vec![DatasetKind::Folder]
+    } else if arrays::holds_arrays(path) {
+        vec![DatasetKind::Arrays]
     } else {
         Vec::new()
     }
@@ -88,6 +92,9 @@ mod tests {
             ),
             ("train.bin", vec![DatasetKind::Cifar100]),
             ("holiday/beach.JPG", vec![DatasetKind::Folder]),
+            ("train_images.npy", vec![DatasetKind::Arrays]),
+            ("PathMNIST.NPZ", vec![DatasetKind::Arrays]),
+            (".hidden.npz", vec![]),
             ("thesis.tex", vec![]),
         ] {
             let dir = tempfile::tempdir().unwrap();
@@ -120,5 +127,21 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         assert_eq!(kinds_in(&path), [DatasetKind::Folder]);
         assert_eq!(kinds_in(dir.path()), [DatasetKind::Folder]);
+    }
+
+    #[test]
+    fn arrays_are_known_by_their_extension_where_no_picture_lies_beside_them() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["cifar-10-small.npz", "images.npy"] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            assert_eq!(kinds_in(&path), [DatasetKind::Arrays], "{name}");
+            assert_eq!(kinds_in(dir.path()), [DatasetKind::Arrays]);
+            std::fs::write(dir.path().join("a.png"), "").unwrap();
+            assert_eq!(kinds_in(dir.path()), [DatasetKind::Folder]);
+            for file in [name, "a.png"] {
+                std::fs::remove_file(dir.path().join(file)).unwrap();
+            }
+        }
     }
 }

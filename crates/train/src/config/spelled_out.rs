@@ -251,6 +251,10 @@ mod tests {
         assert_same(&[&[folder, "data.channels=0"], &[folder, "data.channels=3"]]);
         let of_pictures = changes(&[folder], &[folder, "data.image_size=32"]);
         assert_eq!(of_pictures, ["data.image_size: 0 → 32"]);
+        let arrays = "data.dataset=arrays";
+        let [native, colour] = ["data.channels=0", "data.channels=3"];
+        let of_arrays = changes(&[arrays, native], &[arrays, colour]);
+        assert_eq!(of_arrays, ["data.channels: 0 → 3"]);
         let in_full = std::path::absolute("mnist").expect("a path");
         let in_full = format!("data.dir={}", in_full.display());
         assert_same(&[
