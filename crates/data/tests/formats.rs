@@ -75,7 +75,7 @@ impl Fixture {
             }
         }
         Images {
-            pixels,
+            pixels: pixels.into(),
             shape: self.shape,
             labels: numbers.iter().map(|i| self.labels[i % 3]).collect(),
             class_names: self.class_names.clone(),
@@ -132,7 +132,7 @@ fn keras_mnist_is_read_as_python_3_and_python_2_write_it() {
 }
 
 #[test]
-fn a_folder_of_arrays_is_read_in_the_order_of_c_and_of_fortran() {
+fn a_folder_of_arrays_is_read() {
     Fixture::new(DatasetKind::Arrays, "arrays", COLOUR).holds(&TRAIN, Some(&TEST));
 }
 
