@@ -48,6 +48,10 @@ pub(super) enum Reason {
     LinkUp,
     OfOtherProgram,
     Run,
+    /// A `.json` file whose `label` is none.
+    OddLabel,
+    /// A path in a `dataset.json` at which no file lies.
+    ListedAlone,
 }
 
 impl Reason {
@@ -86,6 +90,8 @@ impl Reason {
             Self::NoPicture(extension) if is_archive(Path::new(&format!("a.{extension}"))) => {
                 Some("an archive is read where no picture lies beside it")
             }
+            Self::OddLabel => Some("make it one of these, and it is the class of its picture"),
+            Self::ListedAlone => Some("the copy may be incomplete"),
             _ => None,
         }
     }
@@ -104,6 +110,11 @@ impl Reason {
             Self::LinkUp => "links to folders above".to_owned(),
             Self::OfOtherProgram => "folders of other programs".to_owned(),
             Self::Run => "run directories of this program".to_owned(),
+            Self::OddLabel => {
+                ".json files whose `label` is neither a whole number nor one line of text"
+                    .to_owned()
+            }
+            Self::ListedAlone => "paths in dataset.json at which no file lies".to_owned(),
         }
     }
 }
