@@ -60,7 +60,7 @@ pub(crate) struct DataFlags {
     )]
     dataset: Option<String>,
 
-    /// Folder with the data set's files, or a tar archive of them
+    /// Folder with the data set's files, or an archive of them
     #[arg(
         long, value_name = "DIR", help_heading = DATA, value_hint = ValueHint::AnyPath, value_parser = utf8_path()
     )]

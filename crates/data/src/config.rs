@@ -20,7 +20,7 @@ const MOST_SHIFT: usize = 64;
 pub struct DataConfig {
     /// Where the images come from.
     pub dataset: DatasetKind,
-    /// Folder that holds the files, for `folder`, `cifar10` and `cifar100` also a tar archive of them;
+    /// Folder that holds the files, for `folder`, `cifar10` and `cifar100` also an archive of them;
     /// unused by `digits` and `shapes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
