@@ -60,7 +60,7 @@ pub(crate) struct DataFlags {
     )]
     dataset: Option<String>,
 
-    /// Folder with the data set's files, a tar archive of them, or a file of NumPy arrays
+    /// Folder with the data set's files, an archive of them, or a file of NumPy arrays
     #[arg(
         long, value_name = "DIR", help_heading = DATA, value_hint = ValueHint::AnyPath, value_parser = utf8_path()
     )]

@@ -20,8 +20,8 @@ const MOST_SHIFT: usize = 64;
 pub struct DataConfig {
     /// Where the images come from.
     pub dataset: DatasetKind,
-    /// Folder that holds the files, for `folder`, `cifar10` and `cifar100` also a tar archive of them, for `arrays` also
-    /// a `.npz` or `.npy` file; unused by `digits` and `shapes`.
+    /// Folder that holds the files; for `folder` also an archive or a parquet file, for `cifar10` and `cifar100` a tar
+    /// archive, for `arrays` a `.npz` or `.npy` file; unused by `digits` and `shapes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
     /// Side of the images in pixels. 0: 28 for `digits`, 64 for `shapes`, the first picture's size

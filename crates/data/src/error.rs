@@ -137,6 +137,41 @@ pub enum DataError {
         /// What the decompressor or the unpacker said.
         source: io::Error,
     },
+    /// A zip archive does not hold together.
+    #[error(
+        "{} is a damaged zip archive: download it or pack it again, or set `data.dir` to a folder",
+        path.display()
+    )]
+    BadZip {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// A member of a zip archive cannot be unpacked here.
+    #[error(
+        "member {} of {} {problem}: pack the files again, stored or deflated, without a password",
+        member.display(), archive.display()
+    )]
+    UnreadableMember {
+        /// The archive.
+        archive: PathBuf,
+        /// The name.
+        member: PathBuf,
+        /// Why it cannot be unpacked.
+        problem: String,
+    },
+    /// A file that should be an archive is of another kind.
+    #[error(
+        "{} is {what}: set `data.dir` to a folder, or to a tar archive, gzipped or not, or a zip archive; unpack others first",
+        path.display()
+    )]
+    NoArchive {
+        /// The file.
+        path: PathBuf,
+        /// What it is, as far as its first bytes tell.
+        what: &'static str,
+    },
     /// A member of an archive has a name that no file in a folder has.
     #[error(
         "the name of member {} of {} {problem}: pack the files again, by their names in one folder",
@@ -150,14 +185,13 @@ pub enum DataError {
         /// What is wrong with the name.
         problem: &'static str,
     },
-    /// The text beside a picture does not tell its class.
-    #[error(
-        "{} holds no label: it must be one line of text, the number or the name of a class",
-        path.display()
-    )]
+    /// The file beside a picture does not tell its class.
+    #[error("{} holds no label: {expected}", path.display())]
     NotALabel {
         /// The file, in its archive.
         path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
     },
     /// Some pictures in an archive have labels, and some have none.
     #[error(
@@ -167,6 +201,25 @@ pub enum DataError {
     NoLabel {
         /// The first picture without a label, in its archive.
         path: PathBuf,
+    },
+    /// A `dataset.json` tells labels in a way that is not read.
+    #[error(
+        "{} does not list labels as StyleGAN and EDM2 do, {{\"labels\": [[\"a.png\", 0], …]}} with whole numbers from 0: {problem}; mend it, or move it elsewhere to do without",
+        path.display()
+    )]
+    BadLabelList {
+        /// The file, in its folder or archive.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        problem: String,
+    },
+    /// Some pictures are listed with labels, and some are not.
+    #[error("{} has no label{}", picture.display(), not_listed(list.as_deref()))]
+    NotListed {
+        /// The first picture without a label.
+        picture: PathBuf,
+        /// The `dataset.json` that should list it; `None` where its archive has none.
+        list: Option<PathBuf>,
     },
     /// A file of records is empty, or its last record is incomplete.
     #[error(
@@ -458,6 +511,19 @@ fn classes(names: &[String]) -> String {
     match names {
         [] => "the images have no classes".to_owned(),
         names => format!("the classes are {}", names.join(", ")),
+    }
+}
+
+/// Where a label is missing, and what to do.
+fn not_listed(list: Option<&Path>) -> String {
+    match list {
+        Some(list) => format!(
+            " in {}, as other pictures have: add it there, or remove the picture",
+            list.display()
+        ),
+        None => ", as other pictures have in the dataset.json of their archives: add one to its own, or move that \
+                 elsewhere"
+            .to_owned(),
     }
 }
 

@@ -30,6 +30,40 @@ fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     archive
 }
 
+/// A zip archive of these files, stored (APPNOTE 6.3.10, section 4.3).
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::<u8>::new(), Vec::<u8>::new());
+    for (name, content) in files {
+        let size = (content.len() as u32).to_le_bytes();
+        let header = [
+            &[20u8, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], // version, flags, method, time, date
+            &crc32fast::hash(content).to_le_bytes(),
+            &size,
+            &size,
+            &(name.len() as u16).to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        directory.extend(b"PK\x01\x02\x14\x03");
+        directory.extend(&header);
+        directory.extend([0u8; 10]); // comment, disk, attributes
+        directory.extend((archive.len() as u32).to_le_bytes());
+        directory.extend(name.as_bytes());
+        archive.extend(b"PK\x03\x04");
+        archive.extend(header);
+        archive.extend(name.as_bytes());
+        archive.extend(*content);
+    }
+    let count = (files.len() as u16).to_le_bytes();
+    let sizes = [directory.len() as u32, archive.len() as u32].map(u32::to_le_bytes);
+    archive.extend(directory);
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    archive.extend([count, count].concat());
+    archive.extend(sizes.concat());
+    archive.extend([0u8; 2]);
+    archive
+}
+
 /// A picture of one colour.
 fn png(colour: [u8; 3]) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
@@ -72,6 +106,91 @@ fn an_archive_is_the_folder_that_it_holds() {
     }
     let seen = ["packed", "unpacked"].map(|run| metrics(&scratch.join(run)));
     assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
+fn a_zip_archive_with_a_list_of_labels_is_the_folder_that_it_holds() {
+    let [red, blue] = [png([200, 10, 10]), png([10, 10, 200])];
+    let list = br#"{"labels": [["00000/a.png", 10], ["00001/b.png", 9]]}"#;
+    let files = [
+        ("photos/00001/b.png", blue.as_slice()),
+        ("photos/00000/a.png", &red),
+        ("photos/dataset.json", list),
+    ];
+    let scratch = Scratch::new();
+    scratch.write("photos.zip", zip(&files));
+    for (name, content) in files {
+        scratch.write(name, content);
+    }
+    let packed = ["--dataset", "folder", "--data-dir", "photos.zip"];
+    for (run, args) in [("packed", packed), ("unpacked", FOLDER)] {
+        let done = scratch.train(run, &args).succeeds();
+        for fragment in ["data: 2 training", "classes: 9, 10"] {
+            assert!(done.stderr.contains(fragment), "{}", done.stderr);
+        }
+        assert!(!done.stderr.contains("passed over"), "{}", done.stderr);
+    }
+    let seen = ["packed", "unpacked"].map(|run| metrics(&scratch.join(run)));
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
+fn refuses_lists_of_labels_that_are_none() {
+    let picture = png([1, 2, 3]);
+    for (list, problem) in [
+        (
+            &br#"{"labels": [["a.png", 0.5]]}"#[..],
+            "label of a.png is 0.5",
+        ),
+        (br#"{"labels": [["a.png", 1]"#, "column"),
+    ] {
+        let scratch = Scratch::new();
+        scratch.write("photos/a.png", &picture);
+        scratch.write("photos/dataset.json", list);
+        let fragments = ["photos/dataset.json does not list labels", problem];
+        scratch.refuses_to_train(&FOLDER, &fragments);
+    }
+}
+
+#[test]
+fn refuses_zip_archives_that_are_damaged_or_encrypted() {
+    let whole = zip(&[("a.png", &png([1, 2, 3])), ("b.png", &png([4, 5, 6]))]);
+    let mut flipped = whole.clone();
+    flipped[60] ^= 1;
+    let scratch = Scratch::new();
+    let args = ["--dataset", "folder", "--data-dir", "photos.zip"];
+    for bytes in [&whole[..200], &flipped, b"no archive"] {
+        scratch.write("photos.zip", bytes);
+        let fragments = ["photos.zip is a damaged zip archive", "--data-dir"];
+        scratch.refuses_to_train(&args, &fragments);
+    }
+    let mut encrypted = whole;
+    for place in 0..encrypted.len() - 10 {
+        // The flags of a member in the directory.
+        if encrypted[place..].starts_with(b"PK\x01\x02") {
+            encrypted[place + 8] |= 1;
+        }
+    }
+    scratch.write("photos.zip", encrypted);
+    let fragments = [
+        "member a.png of",
+        "photos.zip is encrypted",
+        "without a password",
+    ];
+    scratch.refuses_to_train(&args, &fragments);
+}
+
+#[test]
+fn says_what_a_file_is_that_is_no_archive() {
+    let scratch = Scratch::new();
+    scratch.write("photos.tar.bz2", b"BZh91AY&SY\xff\xfe\xfd");
+    let args = ["--dataset", "folder", "--data-dir", "photos.tar.bz2"];
+    let fragments = [
+        "photos.tar.bz2 is a bzip2 file",
+        "a zip archive",
+        "--data-dir",
+    ];
+    scratch.refuses_to_train(&args, &fragments);
 }
 
 #[test]

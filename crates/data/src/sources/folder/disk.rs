@@ -64,6 +64,22 @@ impl Store for Disk {
         }
         Ok(entries)
     }
+
+    fn content(&mut self, file: &Path, most: u64) -> Result<Option<Vec<u8>>, DataError> {
+        if !file.is_file() {
+            return Ok(None);
+        }
+        start_of(file, most + 1)
+            .map(Some)
+            .map_err(|source| DataError::Read {
+                path: file.into(),
+                source,
+            })
+    }
+
+    fn has_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
 }
 
 impl Disk {
@@ -103,17 +119,17 @@ fn why_no_picture(path: &Path, kind: Option<FileType>) -> Option<Reason> {
 
 /// Whether the content of a file is a picture in a format that is decoded here.
 fn has_content_of_a_picture(path: &Path) -> bool {
-    start_of(path).is_ok_and(|start| is_start_of_a_picture(path, &start)) && {
+    start_of(path, START).is_ok_and(|start| is_start_of_a_picture(path, &start)) && {
         // A few first letters may be those of a text.
         let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
         reader.is_ok_and(|reader| reader.into_dimensions().is_ok())
     }
 }
 
-/// The first bytes of a file, as many as tell its format.
-fn start_of(path: &Path) -> io::Result<Vec<u8>> {
+/// The first bytes of a file.
+fn start_of(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    File::open(path)?.take(START).read_to_end(&mut start)?;
+    File::open(path)?.take(most).read_to_end(&mut start)?;
     Ok(start)
 }
 

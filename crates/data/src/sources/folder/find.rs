@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::archive::{Members, is_archive};
+use super::listed::Listed;
 use super::shards;
 use super::source::Source;
 use super::tree::{Splits, Tree, class_folders, scan};
@@ -28,12 +29,13 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
         return in_archive(Walk::through(()), archive, path);
     }
     let mut walk = Walk::on_disk(path)?;
-    let problem = match scan(&mut walk, path, class_folders) {
+    let mut listed = Listed::default();
+    let problem = match scan(&mut walk, &mut listed, path, class_folders) {
         Err(problem) => problem,
         Ok(splits) => {
             return Ok(Found {
+                passed_over: listed.passed_over(walk, &splits),
                 splits,
-                passed_over: walk.passed_over(),
                 source: Source::Disk,
             });
         }
@@ -106,13 +108,16 @@ fn archive_of(path: &Path) -> Result<Option<&Path>, DataError> {
 fn in_archive<S>(walk: Walk<S>, archive: &Path, root: &Path) -> Result<Found, DataError> {
     let members = Members::read(vec![archive.into()])?;
     let mut walk = walk.on(&members);
+    let mut listed = Listed::default();
     let root = if root == archive {
-        start_of(&mut walk, archive)?
+        start_of(&mut walk, &mut listed, archive)?
     } else {
         root.into()
     };
-    let splits = scan(&mut walk, &root, |walk, root| members.tree(walk, root))?;
-    let passed_over = walk.passed_over();
+    let splits = scan(&mut walk, &mut listed, &root, |walk, root| {
+        members.tree(walk, root)
+    })?;
+    let passed_over = listed.passed_over(walk, &splits);
     Ok(Found {
         splits,
         passed_over,
@@ -127,17 +132,27 @@ fn in_archive<S>(walk: Walk<S>, archive: &Path, root: &Path) -> Result<Found, Da
 pub(super) fn pictures_of(
     walk: &mut Walk<&Members>,
     members: &Members,
+    listed: &mut Listed,
     archive: &Path,
 ) -> Result<Tree, DataError> {
-    let root = start_of(walk, archive)?;
-    members.tree(walk, &root)
+    let root = start_of(walk, listed, archive)?;
+    listed.tree_or(walk, &root, |walk, root| members.tree(walk, root))
 }
 
-/// Where the classes or splits of an archive lie: in its only folder, if it was packed with the folder around them.
-fn start_of(walk: &mut Walk<&Members>, archive: &Path) -> Result<PathBuf, DataError> {
+/// Where the classes or splits of an archive lie: in its only folder, if it was packed with the folder around them, and
+/// no file beside that lists labels.
+///
+/// # Errors
+/// Where there is such a file, and it cannot be used.
+pub(super) fn start_of(
+    walk: &mut Walk<&Members>,
+    listed: &mut Listed,
+    archive: &Path,
+) -> Result<PathBuf, DataError> {
+    listed.read(walk, archive)?;
     let Listing { folders, pictures } = walk.list(archive)?;
     Ok(match folders.as_slice() {
-        [only] if pictures.is_empty() => only.clone(),
+        [only] if pictures.is_empty() && !listed.covers(archive) => only.clone(),
         _ => archive.into(),
     })
 }

@@ -1,11 +1,14 @@
 //! Read any folder of pictures, on a disk or in an archive.
 //!
-//! Reading order: `find` (what `data.dir` may mean) → `tree` (classes and splits, from folders) over `walk`, which goes
-//! through `disk` or `archive` by the same `rules`; `shards` (many archives) → `source` and `progress` (decoding).
+//! Reading order: `find` (what `data.dir` may mean) → `tree` (classes and splits, from folders) and `listed` (classes,
+//! from a `dataset.json`, made by `labelled`) over `walk`, which goes through `disk` or `archive` by the same `rules`;
+//! `shards` (many archives) → `source` and `progress` (decoding).
 
 mod archive;
 mod disk;
 mod find;
+mod labelled;
+mod listed;
 mod progress;
 mod rules;
 mod shards;

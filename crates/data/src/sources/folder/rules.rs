@@ -50,6 +50,10 @@ pub(super) enum Reason {
     Run,
     /// As `ebm export --format hf` and the Hugging Face Hub have it, with a picture of samples.
     Model,
+    /// A `.json` file whose `label` is none.
+    OddLabel,
+    /// A path in a `dataset.json` at which no file lies.
+    ListedAlone,
 }
 
 impl Reason {
@@ -94,6 +98,8 @@ impl Reason {
             Self::NoPicture(extension) if is_archive(Path::new(&format!("a.{extension}"))) => {
                 Some("an archive is read where no picture lies beside it")
             }
+            Self::OddLabel => Some("make it one of these, and it is the class of its picture"),
+            Self::ListedAlone => Some("the copy may be incomplete"),
             _ => None,
         }
     }
@@ -113,6 +119,11 @@ impl Reason {
             Self::OfOtherProgram => "folders of other programs".to_owned(),
             Self::Run => "run directories of this program".to_owned(),
             Self::Model => "folders of exported models".to_owned(),
+            Self::OddLabel => {
+                ".json files whose `label` is neither a whole number nor one line of text"
+                    .to_owned()
+            }
+            Self::ListedAlone => "paths in dataset.json at which no file lies".to_owned(),
         }
     }
 }

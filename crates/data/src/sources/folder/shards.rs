@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::archive::Members;
-use super::find::{Found, pictures_of};
+use super::find::{Found, pictures_of, start_of};
+use super::listed::Listed;
 use super::source::Source;
 use super::tree::{Split, Splits, Tree};
 use super::walk::Walk;
@@ -21,17 +22,19 @@ pub(super) fn find<S>(walk: Walk<S>, dir: &Path, archives: &[PathBuf]) -> Result
         Err(problem) => (Members::read(train.clone())?, Some(problem)),
     };
     let mut walk = walk.on(&members);
-    let train = tree(&mut walk, &members, dir, &train)?;
+    let mut listed = Listed::default();
+    let train = tree(&mut walk, &members, &mut listed, dir, &train)?;
     let test = match (problem, held_out.as_slice()) {
         (Some(problem), _) => Err(problem),
         (None, []) => Ok(None),
-        (None, held_out) => tree(&mut walk, &members, dir, held_out)
+        (None, held_out) => tree(&mut walk, &members, &mut listed, dir, held_out)
             .and_then(|test| test.with_classes_of(&train))
             .map(Some),
     };
-    let passed_over = walk.passed_over();
+    let splits = Splits { train, test };
+    let passed_over = listed.passed_over(walk, &splits);
     Ok(Found {
-        splits: Splits { train, test },
+        splits,
         passed_over,
         source: Source::Archives(members),
     })
@@ -41,22 +44,33 @@ pub(super) fn find<S>(walk: Walk<S>, dir: &Path, archives: &[PathBuf]) -> Result
 fn tree(
     walk: &mut Walk<&Members>,
     members: &Members,
+    listed: &mut Listed,
     dir: &Path,
     archives: &[PathBuf],
 ) -> Result<Tree, DataError> {
     if let [only] = archives {
-        return pictures_of(walk, members, only);
+        return pictures_of(walk, members, listed, only);
     }
-    if members.is_labelled() {
+    let mut are_listed = false;
+    for archive in archives {
+        let root = start_of(walk, listed, archive)?;
+        listed.read(walk, &root)?;
+        are_listed |= listed.covers(&root);
+    }
+    if are_listed || members.is_labelled() {
         let mut pictures = Vec::new();
         for archive in archives {
             pictures.extend(walk.pictures_below(archive)?);
         }
-        return members.labelled(&archives[0], pictures);
+        return if are_listed {
+            listed.tree(&archives[0], pictures)
+        } else {
+            members.labelled(&archives[0], pictures)
+        };
     }
     let trees = archives
         .iter()
-        .map(|archive| pictures_of(walk, members, archive));
+        .map(|archive| pictures_of(walk, members, listed, archive));
     Tree::merged(dir, trees.collect::<Result<_, _>>()?)
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::listed::Listed;
 use super::rules::name_of;
 use super::walk::{Listing, Store, Walk};
 use crate::error::DataError;
 
 /// What to do where there is no picture.
-pub(super) const NEEDS_PICTURES: &str = "set `data.dir` to a folder or a tar archive of PNG, JPEG, WebP, BMP, GIF, \
-                                         TIFF, TGA or PNM pictures";
+pub(super) const NEEDS_PICTURES: &str = "set `data.dir` to a folder or a tar or zip archive of PNG, JPEG, WebP, BMP, \
+                                         GIF, TIFF, TGA or PNM pictures";
 
 /// Pictures of one split, not yet read.
 #[derive(Debug)]
@@ -58,26 +59,32 @@ impl Split {
 
 /// The pictures below `dir`: training, and test if its sub-folders are splits, in one of their usual names. Pictures
 /// to validate with stand in for missing test pictures and are otherwise left out. `tree_of` gives the pictures of a
-/// split's folder, or of the only one, with their classes.
+/// split's folder, or of the only one, with their classes, where no file in it or in `dir` lists these.
 ///
 /// # Errors
 /// Where a folder cannot be read, holds no picture, or could be meant in two ways.
 pub(super) fn scan<S: Store>(
     walk: &mut Walk<S>,
+    listed: &mut Listed,
     dir: &Path,
     tree_of: impl Fn(&mut Walk<S>, &Path) -> Result<Tree, DataError>,
 ) -> Result<Splits, DataError> {
+    listed.read(walk, dir)?;
     let Some((train, held_out)) = splits(walk, dir)? else {
         return Ok(Splits {
-            train: tree_of(walk, dir)?,
+            train: listed.tree_or(walk, dir, tree_of)?,
             test: Ok(None),
         });
     };
-    let train = tree_of(walk, &train)?;
-    let test = held_out
-        .map(|held_out| tree_of(walk, &held_out)?.with_classes_of(&train))
-        .transpose();
-    Ok(Splits { train, test })
+    let train = listed.tree_or(walk, &train, &tree_of)?;
+    let test = held_out.map(|held_out| {
+        let tree = listed.tree_or(walk, &held_out, &tree_of)?;
+        tree.with_classes_of(&train)
+    });
+    Ok(Splits {
+        train,
+        test: test.transpose(),
+    })
 }
 
 /// The folders of pictures to train on and of held-out ones, where the sub-folders of `dir` are such.
@@ -277,8 +284,8 @@ mod tests {
             (tree.class_names, pictures)
         };
         let mut walk = Walk::on_disk(dir.path()).unwrap();
-        let both = scan(&mut walk, dir.path(), class_folders)
-            .and_then(|splits| Ok((splits.train, splits.test?)));
+        let both = scan(&mut walk, &mut Listed::default(), dir.path(), class_folders);
+        let both = both.and_then(|splits| Ok((splits.train, splits.test?)));
         match both {
             Ok((train, test)) => Ok((listing(train), test.map(listing))),
             Err(error) => {
@@ -413,8 +420,8 @@ mod tests {
     fn refuses_a_folder_without_pictures() {
         assert_eq!(
             scan_files(&["a.txt", "dog/b.md"]).unwrap_err(),
-            "DIR holds no image: set `data.dir` to a folder or a tar archive of PNG, JPEG, WebP, BMP, GIF, TIFF, TGA \
-             or PNM pictures"
+            "DIR holds no image: set `data.dir` to a folder or a tar or zip archive of PNG, JPEG, WebP, BMP, GIF, \
+             TIFF, TGA or PNM pictures"
         );
         let message = scan_files(&["train/a.png", "test/b.txt"]).unwrap_err();
         assert!(message.starts_with("DIR/test holds no image"), "{message}");

@@ -23,12 +23,23 @@ pub(super) trait Store {
     /// # Errors
     /// Where there is no such folder, or it cannot be read.
     fn entries(&mut self, dir: &Path) -> Result<Vec<(PathBuf, Entry)>, DataError>;
+
+    /// The content of a file, up to a byte more than `most`; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn content(&mut self, file: &Path, most: u64) -> Result<Option<Vec<u8>>, DataError>;
+
+    /// Whether a file lies at this path.
+    fn has_file(&self, path: &Path) -> bool;
 }
 
 /// A walk through folders, which remembers what it passed over.
 pub(super) struct Walk<S> {
     store: S,
     passed_over: BTreeMap<Reason, BTreeSet<PathBuf>>,
+    /// Files that are read although they are no pictures.
+    used: BTreeSet<PathBuf>,
 }
 
 /// What is directly in a folder, each sorted by path.
@@ -43,6 +54,7 @@ impl<S> Walk<S> {
         Self {
             store,
             passed_over: BTreeMap::new(),
+            used: BTreeSet::new(),
         }
     }
 
@@ -51,7 +63,18 @@ impl<S> Walk<S> {
         Walk {
             store,
             passed_over: self.passed_over,
+            used: self.used,
         }
+    }
+
+    /// Takes a file for one that is read, and not passed over.
+    pub fn use_file(&mut self, path: PathBuf) {
+        self.used.insert(path);
+    }
+
+    /// Takes a path for one that is passed over.
+    pub fn pass_over(&mut self, path: PathBuf, reason: Reason) {
+        self.passed_over.entry(reason).or_default().insert(path);
     }
 
     /// Some of the paths that were passed over, sorted, which are so no longer.
@@ -69,7 +92,9 @@ impl<S> Walk<S> {
     }
 
     /// What was passed over until now, by reason.
-    pub fn passed_over(self) -> Vec<PassedOver> {
+    pub fn passed_over(mut self) -> Vec<PassedOver> {
+        let used = mem::take(&mut self.used);
+        self.take_back(|path| used.contains(path));
         let each = self.passed_over.into_iter();
         each.map(|(reason, paths)| PassedOver {
             what: reason.what(),
@@ -91,9 +116,7 @@ impl<S: Store> Walk<S> {
             match entry {
                 Entry::Folder => listing.folders.push(path),
                 Entry::Picture => listing.pictures.push(path),
-                Entry::PassedOver(reason) => {
-                    self.passed_over.entry(reason).or_default().insert(path);
-                }
+                Entry::PassedOver(reason) => self.pass_over(path, reason),
             }
         }
         Ok(listing)
@@ -112,5 +135,15 @@ impl<S: Store> Walk<S> {
             pictures.extend(self.pictures_below(&folder)?);
         }
         Ok(pictures)
+    }
+
+    /// As [`Store::content`].
+    pub fn content(&mut self, file: &Path, most: u64) -> Result<Option<Vec<u8>>, DataError> {
+        self.store.content(file, most)
+    }
+
+    /// As [`Store::has_file`].
+    pub fn has_file(&self, path: &Path) -> bool {
+        self.store.has_file(path)
     }
 }

@@ -1,10 +1,10 @@
 //! Know the classes of pictures from the files that share their names, as in WebDataset: `0001.jpg` has its class in
 //! `0001.cls`, or in `0001.json` as its `label`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::DataError;
 use crate::sources::folder::rules::name_of;
@@ -17,21 +17,8 @@ pub(super) const MOST_BYTES: u64 = 64 << 10;
 pub(super) struct Labels {
     /// Of `.cls` files; the path of one that holds no label.
     of_texts: HashMap<PathBuf, Result<String, PathBuf>>,
-    /// Of `.json` files that have a `label`.
-    of_fields: HashMap<PathBuf, String>,
-}
-
-/// The part of a `.json` file that is used.
-#[derive(Deserialize)]
-struct Sidecar {
-    label: Label,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Label {
-    Number(i64),
-    Text(String),
+    /// Of `.json` files that have a `label`; the path of one whose `label` is none.
+    of_fields: HashMap<PathBuf, Result<String, PathBuf>>,
 }
 
 impl Labels {
@@ -49,7 +36,8 @@ impl Labels {
             let label = of_text(content).ok_or_else(|| path.to_owned());
             self.of_texts.insert(key, label);
         } else if let Some(label) = of_json(content) {
-            self.of_fields.insert(key, label);
+            self.of_fields
+                .insert(key, label.ok_or_else(|| path.to_owned()));
         }
     }
 
@@ -63,27 +51,43 @@ impl Labels {
         }
     }
 
+    /// Whether a file is one of JSON whose `label` is none.
+    pub fn is_odd(&self, path: &Path) -> bool {
+        let (key, extension) = split(path);
+        extension == "json" && matches!(self.of_fields.get(&key), Some(Err(_)))
+    }
+
+    /// Whether a picture has a label, or a file for nothing else.
+    pub fn is_for(&self, picture: &Path) -> bool {
+        let (key, _) = split(picture);
+        self.of_texts.contains_key(&key) || matches!(self.of_fields.get(&key), Some(Ok(_)))
+    }
+
     /// The label of a picture, where it has one.
     ///
     /// # Errors
     /// Where the file for it holds something else.
     pub fn of(&self, picture: &Path) -> Result<Option<&str>, DataError> {
         let (key, _) = split(picture);
-        match self.of_texts.get(&key) {
+        let (label, expected) = match self.of_texts.get(&key) {
+            Some(label) => (
+                Some(label),
+                "it must be one line of text, the number or the name of a class",
+            ),
+            None => (
+                self.of_fields.get(&key),
+                "its `label` must be a whole number or one line of text",
+            ),
+        };
+        match label {
             Some(Ok(label)) => Ok(Some(label.as_str())),
-            Some(Err(path)) => Err(DataError::NotALabel { path: path.clone() }),
-            None => Ok(self.of_fields.get(&key).map(String::as_str)),
+            Some(Err(path)) => Err(DataError::NotALabel {
+                path: path.clone(),
+                expected,
+            }),
+            None => Ok(None),
         }
     }
-}
-
-/// The classes of these labels: numbers in their order, and then names in theirs.
-pub(super) fn classes_of<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let sorted: BTreeSet<&str> = labels.collect();
-    let mut classes: Vec<&str> = sorted.into_iter().collect();
-    let number = |label: &str| label.parse::<i64>();
-    classes.sort_by_key(|label| number(label).map_or((1, 0), |number| (0, number)));
-    classes
 }
 
 /// The path of a file up to the first dot of its name, and what follows that dot in lower case.
@@ -100,12 +104,14 @@ fn of_text(content: &[u8]) -> Option<String> {
     one_line(text).filter(|_| is_small)
 }
 
-/// The `label` of a JSON object, a whole number or a text.
-fn of_json(content: &[u8]) -> Option<String> {
-    let Sidecar { label } = serde_json::from_slice(content).ok()?;
-    match label {
-        Label::Number(number) => Some(number.to_string()),
-        Label::Text(text) => one_line(&text),
+/// The `label` of a JSON object, if it has one: a whole number or a text, `None` where it is something else.
+fn of_json(content: &[u8]) -> Option<Option<String>> {
+    let mut fields: Map<String, Value> = serde_json::from_slice(content).ok()?;
+    match fields.remove("label")? {
+        Value::Null => None,
+        Value::Number(number) => Some(number.as_i64().map(|number| number.to_string())),
+        Value::String(text) => Some(one_line(&text)),
+        _ => Some(None),
     }
 }
 
@@ -148,14 +154,7 @@ mod tests {
             found("a/1.json", r#"{"label": "cat"}"#).as_deref(),
             Some("cat")
         );
-        for none in [
-            "{}",
-            "7",
-            "[",
-            r#"{"label": 1.5}"#,
-            r#"{"label": null}"#,
-            r#"{"label": ""}"#,
-        ] {
+        for none in ["{}", "7", "[7]", "[", r#"{"label": null}"#] {
             assert_eq!(found("a/1.json", none), None, "{none}");
         }
         for other in ["a/2.cls", "b/1.cls", "1.cls", "a/1.x.cls", "a/1.txt"] {
@@ -188,9 +187,18 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_sorted_as_numbers_and_come_before_names() {
-        let labels = ["10", "dog", "9", "cat", "10", "-1", "Ant"];
-        let classes = classes_of(labels.into_iter());
-        assert_eq!(classes, ["-1", "9", "10", "Ant", "cat", "dog"]);
+    fn a_label_of_json_that_is_none_is_known_as_such() {
+        for odd in ["1.5", "\"\"", "\"a\\nb\"", "true", "[7]", "{\"a\": 7}"] {
+            let content = format!("{{\"label\": {odd}}}");
+            let message = label(&[("a/1.json", content.as_bytes())]).unwrap_err();
+            assert!(message.starts_with("a/1.json holds no label"), "{message}");
+            assert!(message.contains("a whole number or"), "{message}");
+            let text = label(&[("a/1.json", content.as_bytes()), ("a/1.cls", b"7")]);
+            assert_eq!(text.unwrap().as_deref(), Some("7"));
+            let mut labels = Labels::default();
+            labels.add(Path::new("a/1.json"), content.as_bytes());
+            assert!(labels.is_odd(Path::new("a/1.json")));
+            assert!(!labels.is_for(Path::new("a/1.jpg")));
+        }
     }
 }

@@ -6,14 +6,15 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::labels::{self, Labels, classes_of};
+use super::labels::{self, Labels};
 use super::{Kind, MOST_BYTES, Member, damaged, open};
 use crate::error::DataError;
 use crate::picture::Encoded;
+use crate::sources::folder::labelled::labelled;
 use crate::sources::folder::rules::{
     Reason, START, is_named_as_a_picture, is_start_of_a_picture, may_be_a_picture,
 };
-use crate::sources::folder::tree::{NEEDS_PICTURES, Tree, class_folders};
+use crate::sources::folder::tree::{Tree, class_folders};
 use crate::sources::folder::walk::{Entry, Store, Walk};
 
 /// What lies in archives: names and labels, none of the pictures.
@@ -111,7 +112,8 @@ impl Members {
         self.folders.entry(path.to_owned()).or_default()
     }
 
-    /// Why a member is not taken for a picture, if it is not; its label is taken, if it is one.
+    /// Why a member is not taken for a picture, if it is not; its label is taken, if it is one. Nothing is read of what
+    /// can be neither.
     fn why_no_picture(
         &mut self,
         path: &Path,
@@ -125,13 +127,14 @@ impl Members {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        read_up_to(START, content, &mut bytes)?;
-        let is_picture = may_be_a_picture(path) && is_start_of_a_picture(path, &bytes);
-        if is_picture && member.size <= MOST_BYTES {
-            read_up_to(MOST_BYTES, content, &mut bytes)?;
-            // A few first letters may be those of a text.
-            if Encoded::new(&bytes, path).dimensions().is_ok() {
-                return Ok(None);
+        if may_be_a_picture(path) {
+            read_up_to(START, content, &mut bytes)?;
+            if is_start_of_a_picture(path, &bytes) && member.size <= MOST_BYTES {
+                read_up_to(MOST_BYTES, content, &mut bytes)?;
+                // A few first letters may be those of a text.
+                if Encoded::new(&bytes, path).dimensions().is_ok() {
+                    return Ok(None);
+                }
             }
         }
         if Labels::may_be_in(path) {
@@ -141,15 +144,20 @@ impl Members {
         Ok(Some(Reason::of_file(path)))
     }
 
-    /// If any picture has a label, files of labels are no longer files that are passed over.
+    /// If any picture has a label, files of labels are no longer files that are passed over. If none has, files whose
+    /// label is none are known as such.
     fn use_labels(&mut self) {
         let files = self.folders.values().flat_map(|folder| &folder.files);
         let mut pictures = files.filter(|(_, packed)| packed.reason.is_none());
-        // A label that cannot be read is one: reading it is an error.
-        self.is_labelled = pictures.any(|(path, _)| !matches!(self.labels.of(path), Ok(None)));
-        if self.is_labelled {
-            for folder in self.folders.values_mut() {
+        self.is_labelled = pictures.any(|(path, _)| self.labels.is_for(path));
+        for folder in self.folders.values_mut() {
+            if self.is_labelled {
                 folder.files.retain(|path, _| !self.labels.has(path));
+                continue;
+            }
+            let files = folder.files.iter_mut();
+            for (_, packed) in files.filter(|(path, _)| self.labels.is_odd(path)) {
+                packed.reason = Some(Reason::OddLabel);
             }
         }
     }
@@ -166,6 +174,12 @@ impl Members {
 
     fn file(&self, path: &Path) -> Option<&Packed> {
         self.folders.get(path.parent()?)?.files.get(path)
+    }
+
+    /// Whether a file with content lies at a path.
+    pub(super) fn has_content(&self, path: &Path) -> bool {
+        self.file(path)
+            .is_some_and(|packed| packed.reason != Some(Reason::NoFile))
     }
 
     /// The pictures below a folder, of the classes that their labels tell, or else their folders.
@@ -185,30 +199,9 @@ impl Members {
     /// # Errors
     /// Where there are none, or some have a label and some have none.
     pub fn labelled(&self, root: &Path, mut pictures: Vec<PathBuf>) -> Result<Tree, DataError> {
-        if pictures.is_empty() {
-            return Err(DataError::NoImages {
-                path: root.into(),
-                remedy: NEEDS_PICTURES,
-            });
-        }
         pictures.sort_by_cached_key(|path| self.place(path));
-        let labels = pictures.iter().map(|path| self.labels.of(path));
-        let labels = labels.collect::<Result<Vec<_>, _>>()?;
-        let classes = classes_of(labels.iter().copied().flatten());
-        let numbers: HashMap<&str, u32> = classes.iter().copied().zip(0..).collect();
-        let numbered = pictures
-            .into_iter()
-            .zip(labels)
-            .map(|(path, label)| match label {
-                Some(label) => Ok((path, numbers[label])),
-                None if numbers.is_empty() => Ok((path, 0)),
-                None => Err(DataError::NoLabel { path }),
-            });
-        Ok(Tree {
-            root: root.into(),
-            pictures: numbered.collect::<Result<_, _>>()?,
-            class_names: classes.iter().map(|&class| class.to_owned()).collect(),
-        })
+        let missing = |path| DataError::NoLabel { path };
+        labelled(root, pictures, |picture| self.labels.of(picture), missing)
     }
 }
 
@@ -231,10 +224,18 @@ impl Store for &Members {
         });
         Ok(folders.chain(files).collect())
     }
+
+    fn content(&mut self, file: &Path, most: u64) -> Result<Option<Vec<u8>>, DataError> {
+        self.read_file(file, most)
+    }
+
+    fn has_file(&self, path: &Path) -> bool {
+        self.has_content(path)
+    }
 }
 
 /// Reads on until there are `most` bytes, or all that there are.
-fn read_up_to(most: u64, content: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn read_up_to(most: u64, content: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<()> {
     let missing = most.saturating_sub(bytes.len() as u64);
     content.take(missing).read_to_end(bytes)?;
     Ok(())

@@ -1,26 +1,32 @@
 //! Read pictures from archives, without unpacking them.
 //!
-//! An [`Archive`] gives its members one after another: `tarball` reads tar, and another format is one more
-//! implementation. `members` shows them as folders and files, `labels` has the texts beside the pictures, `read` gives
-//! the pictures to those who decode them.
+//! An [`Archive`] gives its members one after another: `format` tells its kind, `tarball` reads tar, through `gunzip`
+//! where it is compressed, `zipped` reads zip, and another format is one more implementation. `members` shows them as
+//! folders and files, `labels` has the texts beside the pictures, `read` gives the pictures to those who decode them.
 
+mod format;
+mod gunzip;
 mod labels;
 mod members;
 mod read;
 mod tarball;
 #[cfg(test)]
 pub(super) mod tests;
+mod zipped;
 
-use std::fs::File;
+use std::error::Error;
 use std::io::{self, Read};
+use std::iter;
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
-use super::rules::name_of;
 use crate::error::DataError;
 
+use format::Format;
 use tarball::Tarball;
+use zipped::Zipped;
 
+pub(super) use format::is_archive;
 pub(super) use members::Members;
 
 /// The most bytes of a member that is read.
@@ -67,6 +73,9 @@ impl Member {
             let problem = "is longer than any path of a file";
             return Err(refused(Path::new(&format!("{start}…")), problem));
         }
+        if name.as_os_str().as_encoded_bytes().contains(&0) {
+            return Err(refused(&visible(name), "has a zero byte in it"));
+        }
         let mut path = PathBuf::new();
         for part in name.components() {
             match part {
@@ -98,37 +107,54 @@ trait Archive {
     fn visit(&self, visit: &mut Visit<'_>) -> Result<(), DataError>;
 }
 
-/// The archive in a file, whose first bytes tell its kind.
+/// The archive in a file.
 fn open(path: &Path) -> Result<Box<dyn Archive>, DataError> {
-    const GZIP: [u8; 2] = [0x1f, 0x8b];
-    let start = start_of(path).map_err(|source| DataError::Read {
+    let format = Format::of(path).map_err(|source| DataError::Read {
         path: path.into(),
         source,
     })?;
-    Ok(Box::new(Tarball {
-        path: path.into(),
-        is_gzipped: start == GZIP,
-    }))
+    let path = path.to_owned();
+    let is_gzipped = format == Format::GzippedTar;
+    match format {
+        Format::Tar | Format::GzippedTar => Ok(Box::new(Tarball { path, is_gzipped })),
+        Format::Zip => Ok(Box::new(Zipped { path })),
+        Format::Other(what) => Err(DataError::NoArchive { path, what }),
+    }
 }
 
-/// The first two bytes of a file.
-fn start_of(path: &Path) -> io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    File::open(path)?.take(2).read_to_end(&mut start)?;
-    Ok(start)
-}
-
-/// Whether the name of a file is that of an archive.
-pub(super) fn is_archive(path: &Path) -> bool {
-    let name = name_of(path).to_lowercase();
-    [".tar", ".tar.gz", ".tgz"]
-        .iter()
-        .any(|extension| name.ends_with(extension))
-}
-
+/// The error of an archive, where reading it failed so.
 fn damaged(archive: &Path, source: io::Error) -> DataError {
+    let source = match source.downcast::<DataError>() {
+        Ok(told) => return told,
+        Err(source) => source,
+    };
+    // What is no archive is quoted as if it were a number or a name in one.
+    let first: &(dyn Error + 'static) = &source;
+    let mut causes = iter::successors(Some(first), |&cause| cause.source());
+    let source = if causes.any(|cause| cause.to_string().contains(is_unseen)) {
+        io::Error::new(source.kind(), "the header of a member is damaged")
+    } else {
+        source
+    };
     DataError::BadArchive {
         path: archive.into(),
         source,
     }
+}
+
+/// A name with a sign in the place of each letter that cannot be seen.
+fn visible(name: &Path) -> PathBuf {
+    let letters = name.to_string_lossy();
+    let seen = letters.chars().map(|letter| {
+        if is_unseen(letter) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            letter
+        }
+    });
+    PathBuf::from(seen.collect::<String>())
+}
+
+fn is_unseen(letter: char) -> bool {
+    letter.is_control() || letter == char::REPLACEMENT_CHARACTER
 }

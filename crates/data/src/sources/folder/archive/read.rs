@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use image::ImageError;
 use rayon::prelude::*;
 
-use super::members::{Members, Place};
+use super::members::{Members, Place, read_up_to};
 use super::{MOST_BYTES, Member, damaged, open};
 use crate::error::DataError;
 use crate::picture::{Encoded, unfit};
@@ -51,7 +51,7 @@ impl Members {
         };
         let (mut batch, mut num_bytes) = (Vec::new(), 0);
         for (archive, wanted) in self.wanted(pictures.iter().map(|(path, _)| path.as_path())) {
-            self.read_members(archive, &wanted, &mut |index, bytes| {
+            self.read_members::<Bytes>(archive, &wanted, &bytes_of, &mut |index, bytes| {
                 num_bytes += bytes.as_ref().map_or(0, Vec::len);
                 batch.push((index, bytes));
                 if num_bytes >= BATCH_BYTES {
@@ -71,8 +71,31 @@ impl Members {
     pub fn read_one(&self, picture: &Path) -> Result<Bytes, DataError> {
         let mut found: Bytes = Err(io::Error::from(io::ErrorKind::NotFound).into());
         for (archive, wanted) in self.wanted([picture].into_iter()) {
-            self.read_members(archive, &wanted, &mut |_, bytes| {
+            self.read_members::<Bytes>(archive, &wanted, &bytes_of, &mut |_, bytes| {
                 found = bytes;
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// The content of a file, up to a byte more than `most`; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Where its archive can no longer be read.
+    pub fn read_file(&self, file: &Path, most: u64) -> Result<Option<Vec<u8>>, DataError> {
+        if !self.has_content(file) {
+            return Ok(None);
+        }
+        let read = |_: &Member, content: &mut dyn Read| -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            read_up_to(most + 1, content, &mut bytes)?;
+            Ok(bytes)
+        };
+        let mut found = None;
+        for (archive, wanted) in self.wanted([file].into_iter()) {
+            self.read_members::<Vec<u8>>(archive, &wanted, &read, &mut |_, bytes| {
+                found = Some(bytes);
                 Ok(())
             })?;
         }
@@ -90,19 +113,20 @@ impl Members {
         wanted
     }
 
-    /// Gives `take` some members of an archive, with their places in the list of pictures.
-    fn read_members(
+    /// Gives `take` what `read` makes of some members of an archive, with their places in the list of those.
+    fn read_members<T>(
         &self,
         archive: usize,
         wanted: &Wanted,
-        take: &mut dyn FnMut(usize, Bytes) -> Result<(), DataError>,
+        read: &dyn Fn(&Member, &mut dyn Read) -> io::Result<T>,
+        take: &mut dyn FnMut(usize, T) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let path = &self.archives[archive];
         let (mut position, mut num_read) = (0, 0);
         open(path)?.visit(&mut |member, content| {
             if let Some(&index) = wanted.get(&position) {
-                let bytes = bytes_of(member, content);
-                take(index, bytes.map_err(|source| damaged(path, source))?)?;
+                let made = read(member, content);
+                take(index, made.map_err(|source| damaged(path, source))?)?;
                 num_read += 1;
             }
             position += 1;
@@ -113,10 +137,10 @@ impl Members {
             })
         })?;
         if num_read < wanted.len() {
-            return Err(damaged(
-                path,
-                io::Error::other("it changes while it is read"),
-            ));
+            return Err(DataError::Read {
+                path: path.clone(),
+                source: io::Error::other("it changes while it is read"),
+            });
         }
         Ok(())
     }

@@ -2,14 +2,14 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use flate2::read::MultiGzDecoder;
 use tar::{Entries, Entry, EntryType};
 
+use super::gunzip::Gunzip;
 use super::{Archive, Kind, Member, Visit, damaged};
 use crate::error::DataError;
 
@@ -35,7 +35,8 @@ impl Archive for Tarball {
             let end = self.visit_entries(archive.entries_with_seek(), &watch, visit);
             return end.map(|_| ());
         }
-        let mut archive = tar::Archive::new(Watched::new(MultiGzDecoder::new(file), &watch));
+        let content = Gunzip::new(BufReader::new(file));
+        let mut archive = tar::Archive::new(Watched::new(content, &watch));
         let end = self.visit_entries(archive.entries(), &watch, visit)?;
         if end.is_continue() {
             // The checksum follows the last member, and is compared only when it is read.

@@ -42,14 +42,23 @@ fn refuses_what_is_no_archive_or_a_damaged_one() {
     flipped[checksum] ^= 1;
     let mut garbled = packed(&[("a.png", &png(1))]);
     garbled[0] ^= 1;
-    for bytes in [
-        &flipped[..],
-        &garbled,
-        &[b'a'; 2_000],
-        b"no archive",
-        &png(1),
-    ] {
+    for bytes in [&flipped[..], &garbled, &[b'a'; 2_000], b"no archive"] {
         let message = load_bytes(bytes).unwrap_err();
+        assert!(
+            message.contains("no tar archive, or a damaged"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn zeros_behind_a_gzipped_archive_are_passed_and_other_bytes_refused() {
+    let gzipped = gzip(&packed(&[("a.png", &png(1))]));
+    for zeros in [1, 512, 10_240] {
+        let zeros = vec![0u8; zeros];
+        let data = load_bytes(&[gzipped.as_slice(), &zeros].concat()).unwrap();
+        assert_eq!(greys(&data.train), [1]);
+        let message = load_bytes(&[gzipped.as_slice(), &zeros, b"x"].concat()).unwrap_err();
         assert!(
             message.contains("no tar archive, or a damaged"),
             "{message}"
@@ -132,8 +141,8 @@ fn an_archive_without_pictures_is_refused_as_a_folder_is() {
     for files in none {
         assert_eq!(
             load_packed(files).unwrap_err(),
-            "DIR/photos.tar holds no image: set `data.dir` to a folder or a tar archive of PNG, JPEG, WebP, BMP, GIF, \
-             TIFF, TGA or PNM pictures"
+            "DIR/photos.tar holds no image: set `data.dir` to a folder or a tar or zip archive of PNG, JPEG, WebP, \
+             BMP, GIF, TIFF, TGA or PNM pictures"
         );
     }
 }

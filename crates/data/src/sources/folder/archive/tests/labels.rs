@@ -2,7 +2,7 @@
 
 use tar::{Builder, EntryType};
 
-use super::{append, greys, gzip, load, load_packed, packed, passed_over, png};
+use super::{append, greys, gzip, load, load_packed, packed_in_every_way, passed_over, png};
 
 #[test]
 fn labels_beside_pictures_are_their_classes_in_the_order_of_the_archive() {
@@ -57,6 +57,33 @@ fn a_json_file_without_a_label_says_nothing_of_classes() {
     assert_eq!(data.train.class_names, ["cat", "dog"]);
     assert_eq!(greys(&data.train), [2, 1]);
     assert_eq!(passed_over(&data), [(".cls files", 1), (".json files", 1)]);
+}
+
+#[test]
+fn a_json_file_whose_label_is_none_is_counted_or_refused_where_others_have_one() {
+    let [one, two] = [png(1), png(2)];
+    for odd in [&br#"{"label": [1, 0]}"#[..], br#"{"label": 0.5}"#] {
+        let files = [
+            ("dog/1.png", one.as_slice()),
+            ("dog/1.json", odd),
+            ("cat/2.png", &two),
+            ("cat/2.json", br#"{"x": 1}"#),
+        ];
+        let data = load_packed(&files).unwrap();
+        assert_eq!(data.train.class_names, ["cat", "dog"]);
+        let what = ".json files whose `label` is neither a whole number nor one line of text";
+        assert_eq!(passed_over(&data), [(".json files", 1), (what, 1)]);
+        let files = [
+            files[0],
+            files[1],
+            files[2],
+            ("cat/2.json", br#"{"label": 3}"#),
+        ];
+        assert_eq!(
+            load_packed(&files).unwrap_err(),
+            "DIR/photos.tar/dog/1.json holds no label: its `label` must be a whole number or one line of text"
+        );
+    }
 }
 
 #[test]
@@ -161,12 +188,37 @@ fn shards_have_labels_all_or_none() {
 #[test]
 fn a_folder_with_one_archive_is_that_archive_and_one_with_pictures_leaves_it_unread() {
     let [one, two] = [png(1), png(2)];
-    let bytes = packed(&[("cat/1.png", &one), ("dog/2.png", &two)]);
-    let data = load("", &[("photos.tgz", &gzip(&bytes))]).unwrap();
-    assert_eq!(data.train.class_names, ["cat", "dog"]);
-    let data = load("", &[("photos.tar", &bytes), ("3.png", &one)]).unwrap();
-    assert_eq!(greys(&data.train), [1]);
-    assert_eq!(passed_over(&data), [(".tar files", 1)]);
-    let message = load("", &[("photos.zip", &bytes)]).unwrap_err();
-    assert!(message.starts_with("DIR holds no image"), "{message}");
+    for bytes in packed_in_every_way(&[("cat/1.png", &one), ("dog/2.png", &two)]) {
+        for name in ["photos.tgz", "photos.zip"] {
+            let data = load("", &[(name, &bytes)]).unwrap();
+            assert_eq!(data.train.class_names, ["cat", "dog"]);
+        }
+        let data = load("", &[("photos.tar", &bytes), ("3.png", &one)]).unwrap();
+        assert_eq!(greys(&data.train), [1]);
+        assert_eq!(passed_over(&data), [(".tar files", 1)]);
+        let data = load("", &[("photos.zip", &bytes), ("3.png", &one)]).unwrap();
+        assert_eq!(passed_over(&data), [(".zip files", 1)]);
+        let message = load("", &[("photos.7z", &bytes)]).unwrap_err();
+        assert!(message.starts_with("DIR holds no image"), "{message}");
+    }
+}
+
+#[test]
+fn archives_of_all_kinds_are_shards_of_one_data_set_with_splits_by_their_names() {
+    let [one, two, three] = [png(1), png(2), png(3)];
+    let first = packed_in_every_way(&[("cat/1.png", &one), ("dog/2.png", &two)]);
+    let second = packed_in_every_way(&[("photos/dog/3.png", &three)]);
+    for (first, second) in first.iter().zip(second.iter().rev()) {
+        let files = [
+            ("train-0.zip", first.as_slice()),
+            ("train-1.tar", second),
+            ("test.zip", second),
+        ];
+        let data = load("", &files).unwrap();
+        assert_eq!(greys(&data.train), [1, 2, 3]);
+        assert_eq!(data.train.class_names, ["cat", "dog"]);
+        assert_eq!(data.train.labels, [0, 1, 1]);
+        let test = data.test.unwrap();
+        assert_eq!((greys(&test), test.labels), (vec![3], vec![1]));
+    }
 }

@@ -2,7 +2,11 @@
 
 mod damage;
 mod folders;
+mod kinds;
 mod labels;
+mod listed;
+mod zip_writer;
+mod zips;
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -17,6 +21,8 @@ use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::images::Images;
 use crate::kind::DatasetKind;
+
+use zip_writer::{Stated, zip_of};
 
 /// A tar archive of files with these paths.
 pub(in crate::sources) fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -46,6 +52,16 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// Archives of files with these paths, one packed in each way.
+fn packed_in_every_way(files: &[(&str, &[u8])]) -> [Vec<u8>; 4] {
+    let zip = |stated: fn(&str, &[u8]) -> Stated| {
+        let members = files.iter().map(|(name, content)| stated(name, content));
+        zip_of(&members.collect::<Vec<_>>())
+    };
+    let tar = packed(files);
+    [gzip(&tar), zip(Stated::stored), zip(Stated::deflated), tar]
 }
 
 /// A picture of 4×4 pixels of one grey.
@@ -87,9 +103,13 @@ fn load_bytes(bytes: &[u8]) -> Result<Dataset, String> {
     load("photos.tar", &[("photos.tar", bytes)])
 }
 
-/// Loads an archive of these files.
+/// Loads an archive of these files, which is the same however it is packed.
 fn load_packed(files: &[(&str, &[u8])]) -> Result<Dataset, String> {
-    load_bytes(&packed(files))
+    let [loaded, others @ ..] = packed_in_every_way(files).map(|bytes| load_bytes(&bytes));
+    for other in others {
+        assert_eq!(other, loaded);
+    }
+    loaded
 }
 
 /// The same data with paths relative to a folder.
