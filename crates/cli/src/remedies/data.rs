@@ -10,11 +10,15 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         | DataError::AmbiguousSplits { .. }
         | DataError::NestedSplits { .. }
         | DataError::NoImagesBeside { .. }
-        | DataError::AmbiguousShards { other: None, .. } => "that is --data-dir DIR",
+        | DataError::AmbiguousShards { other: None, .. }
+        | DataError::TablesDiffer { .. }
+        | DataError::SeveralTables { .. } => "that is --data-dir DIR",
         DataError::NoSuchDir { .. } => "check --data-dir",
         DataError::DirUnused { holds, .. } => return Some(of_unread(holds)),
         // What the unpacker said stands between the key and this.
-        DataError::BadArchive { .. } => "`data.dir` is --data-dir DIR",
+        DataError::BadArchive { .. } | DataError::PicturesElsewhere { .. } => {
+            "`data.dir` is --data-dir DIR"
+        }
         // Other reasons are about the files, not about where they are.
         DataError::NoImages { remedy, .. } if remedy.contains("data.dir") => {
             "that is --data-dir DIR"

@@ -2,6 +2,7 @@
 //!
 //! Reading order: `find` (what `data.dir` may mean) → `tree` (classes and splits, from folders) over `walk`, which goes
 //! through `disk` or `archive` by the same `rules`; `shards` (many archives) → `source` and `progress` (decoding).
+//! `tables` are parquet files.
 
 mod archive;
 mod disk;
@@ -10,6 +11,7 @@ mod progress;
 mod rules;
 mod shards;
 mod source;
+mod tables;
 mod tree;
 mod walk;
 

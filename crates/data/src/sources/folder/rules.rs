@@ -86,6 +86,9 @@ impl Reason {
             Self::NoPicture(extension) if is_archive(Path::new(&format!("a.{extension}"))) => {
                 Some("an archive is read where no picture lies beside it")
             }
+            Self::NoPicture(extension) if extension == "parquet" => {
+                Some("parquet files are read where no picture or archive lies beside them")
+            }
             _ => None,
         }
     }
