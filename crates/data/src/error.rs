@@ -221,6 +221,98 @@ pub enum DataError {
         /// The `dataset.json` that should list it; `None` where its archive has none.
         list: Option<PathBuf>,
     },
+    /// A file that should be a parquet file cannot be read.
+    #[error("{} is no parquet file, or a damaged one: download it again", path.display())]
+    BadTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// A parquet file is stored in a way that is not read.
+    #[error("{} {problem}: {remedy}", path.display())]
+    UnreadTable {
+        /// The file.
+        path: PathBuf,
+        /// How it is stored.
+        problem: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// A parquet file has no column that may hold pictures.
+    #[error(
+        "{} has no column of pictures, which is one of bytes, or of a group with `bytes` in it; it has {}",
+        path.display(), columns.join(", ")
+    )]
+    NoPictureColumn {
+        /// The file.
+        path: PathBuf,
+        /// Its columns with their types.
+        columns: Vec<String>,
+    },
+    /// Several columns of a parquet file may be the one to read.
+    #[error(
+        "{} has several columns of {what} ({}): give the one to read the name {name}, or remove the others",
+        path.display(), columns.join(", ")
+    )]
+    AmbiguousColumns {
+        /// The file.
+        path: PathBuf,
+        /// What they hold.
+        what: &'static str,
+        /// These columns with their types.
+        columns: Vec<String>,
+        /// A name that decides.
+        name: &'static str,
+    },
+    /// Parquet files in a folder have other columns than others.
+    #[error(
+        "the columns or the names of classes of {} are not those of {}: set `data.dir` to files of one data set",
+        path.display(), other.display()
+    )]
+    TablesDiffer {
+        /// The first file that differs.
+        path: PathBuf,
+        /// The first file of all.
+        other: PathBuf,
+    },
+    /// Parquet files in a folder are of several data sets.
+    #[error(
+        "{} holds parquet files of several data sets ({}): set `data.dir` to one of them",
+        path.display(), sets.join(", ")
+    )]
+    SeveralTables {
+        /// The folder.
+        path: PathBuf,
+        /// Folders or files of each, as seen from it.
+        sets: Vec<String>,
+    },
+    /// The label in a row of a parquet file is not one.
+    #[error("the label of {} is {label}, expected {expected}: it is another file, or damaged", path.display())]
+    BadRowLabel {
+        /// The row, as a file in the parquet file.
+        path: PathBuf,
+        /// The label found.
+        label: String,
+        /// What a label is.
+        expected: String,
+    },
+    /// Some rows of parquet files have labels, and some have none.
+    #[error("{} has no label, as other rows have: give it one, or remove the column of labels", path.display())]
+    NoRowLabel {
+        /// The first row without a label, as a file in its parquet file.
+        path: PathBuf,
+    },
+    /// A parquet file has the paths of pictures, and not their bytes.
+    #[error(
+        "{} holds the paths of pictures, not the pictures: set `data.dir` to the folder where these are, or write the \
+         file again with their bytes in it",
+        path.display()
+    )]
+    PicturesElsewhere {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of records is empty, or its last record is incomplete.
     #[error(
         "{} has {got} bytes, expected one or more records of {record_len} bytes: it is another file, or damaged; download it again",
@@ -430,15 +522,15 @@ pub enum DataError {
         /// The first picture that lies beside them.
         picture: Option<PathBuf>,
     },
-    /// Archives in a folder may be of splits or not.
+    /// Archives or parquet files in a folder may be of splits or not.
     #[error(
-        "{} holds archives of splits ({}, …) and {}",
+        "{} holds shards of splits ({}, …) and {}",
         path.display(), below(named, path), beside_shards(other.as_deref(), path)
     )]
     AmbiguousShards {
         /// The folder.
         path: PathBuf,
-        /// The first archive with the name of a split.
+        /// The first one with the name of a split.
         named: PathBuf,
         /// The first one without.
         other: Option<PathBuf>,

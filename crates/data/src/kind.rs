@@ -37,7 +37,7 @@ pub enum DatasetKind {
     Cifar10,
     /// CIFAR-100 in `dir`, its binary or Python version, with its 100 fine classes.
     Cifar100,
-    /// Any pictures in `dir`, a folder or an archive.
+    /// Any pictures in `dir`, a folder, an archive or a parquet file.
     Folder,
     /// NumPy arrays of images and labels in `dir`: a `.npz` or `.npy` file, or a folder of `.npy` files.
     Arrays,

@@ -12,13 +12,16 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         | DataError::NoImagesBeside { .. }
         | DataError::NoArrays { .. }
         | DataError::AmbiguousArrays { .. }
-        | DataError::AmbiguousShards { other: None, .. } => "that is --data-dir DIR",
+        | DataError::AmbiguousShards { other: None, .. }
+        | DataError::TablesDiffer { .. }
+        | DataError::SeveralTables { .. } => "that is --data-dir DIR",
         DataError::NoSuchDir { .. } => "check --data-dir",
         DataError::DirUnused { holds, .. } => return Some(of_unread(holds)),
         // What the unpacker said, or a remedy of another kind, stands between the key and this.
-        DataError::BadArchive { .. } | DataError::BadZip { .. } | DataError::NoArchive { .. } => {
-            "`data.dir` is --data-dir DIR"
-        }
+        DataError::BadArchive { .. }
+        | DataError::BadZip { .. }
+        | DataError::NoArchive { .. }
+        | DataError::PicturesElsewhere { .. } => "`data.dir` is --data-dir DIR",
         // Other reasons are about the files, not about where they are.
         DataError::NoImages { remedy, .. } if remedy.contains("data.dir") => {
             "that is --data-dir DIR"

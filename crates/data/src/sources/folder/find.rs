@@ -1,4 +1,4 @@
-//! Find the pictures that `data.dir` means: in a folder, in an archive, or in a folder of archives.
+//! Find the pictures that `data.dir` means: in a folder, in an archive or a parquet file, or in a folder of these.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use super::archive::{Members, is_archive};
 use super::listed::Listed;
 use super::shards;
 use super::source::Source;
+use super::tables::{self, is_table};
 use super::tree::{Splits, Tree, class_folders, scan};
 use super::walk::{Listing, Walk};
 use crate::dataset::PassedOver;
@@ -26,6 +27,9 @@ pub(super) struct Found {
 /// Where it cannot be read, holds no picture, or could be meant in two ways.
 pub(super) fn find(path: &Path) -> Result<Found, DataError> {
     if let Some(archive) = archive_of(path)? {
+        if is_table(archive) {
+            return tables::find(path, &[path.into()], Vec::new());
+        }
         return in_archive(Walk::through(()), archive, path);
     }
     let mut walk = Walk::on_disk(path)?;
@@ -43,7 +47,14 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
     if !walk.pictures_below(path)?.is_empty() {
         return Err(problem);
     }
-    match walk.take_back(is_archive).as_slice() {
+    let archives = walk.take_back(is_archive);
+    if archives.is_empty() {
+        let files = walk.take_back(is_table);
+        if !files.is_empty() {
+            return tables::find(path, &files, walk.passed_over());
+        }
+    }
+    match archives.as_slice() {
         [] => Err(match walk.passed_over() {
             others if others.is_empty() => problem,
             others => DataError::NoImagesBeside {
@@ -56,9 +67,10 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
     }
 }
 
-/// Whether there are pictures in a folder, or an archive, which is not opened.
+/// Whether there are pictures in a folder, or an archive or a parquet file, which is not opened.
 pub(in crate::sources) fn holds_pictures(path: &Path) -> bool {
-    if is_archive(path) {
+    let is_packed = |path: &Path| is_archive(path) || is_table(path);
+    if is_packed(path) {
         return path.is_file();
     }
     let Ok(mut walk) = Walk::on_disk(path) else {
@@ -67,7 +79,7 @@ pub(in crate::sources) fn holds_pictures(path: &Path) -> bool {
     let has_pictures = walk
         .pictures_below(path)
         .is_ok_and(|pictures| !pictures.is_empty());
-    has_pictures || !walk.take_back(is_archive).is_empty()
+    has_pictures || !walk.take_back(is_packed).is_empty()
 }
 
 /// How many pictures there are in what [`find`] searches, whatever they are for.
@@ -76,6 +88,9 @@ pub(in crate::sources) fn holds_pictures(path: &Path) -> bool {
 /// Where it cannot be read.
 pub(in crate::sources) fn count(path: &Path) -> Result<usize, DataError> {
     if let Some(archive) = archive_of(path)? {
+        if is_table(archive) {
+            return tables::count(&[path.into()]);
+        }
         let members = Members::read(vec![archive.into()])?;
         return Ok(Walk::through(&members).pictures_below(path)?.len());
     }
@@ -83,6 +98,9 @@ pub(in crate::sources) fn count(path: &Path) -> Result<usize, DataError> {
     let mut num = walk.pictures_below(path)?.len();
     if num == 0 {
         let archives = walk.take_back(is_archive);
+        if archives.is_empty() {
+            return tables::count(&walk.take_back(is_table));
+        }
         let members = Members::read(archives.clone())?;
         let mut walk = walk.on(&members);
         for archive in &archives {
@@ -92,13 +110,14 @@ pub(in crate::sources) fn count(path: &Path) -> Result<usize, DataError> {
     Ok(num)
 }
 
-/// The archive that a path is or leads into; `None` for a folder on a disk.
+/// The archive that a path is or leads into, or the parquet file that it is; `None` for a folder on a disk.
 ///
 /// # Errors
 /// Where it is neither.
 fn archive_of(path: &Path) -> Result<Option<&Path>, DataError> {
     let archive = path.ancestors().find(|above| above.is_file());
-    if archive.is_none() && !path.is_dir() {
+    let is_in_table = archive.is_some_and(|archive| is_table(archive) && archive != path);
+    if is_in_table || (archive.is_none() && !path.is_dir()) {
         return Err(DataError::NoSuchDir { path: path.into() });
     }
     Ok(archive)

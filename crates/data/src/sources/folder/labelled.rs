@@ -43,7 +43,7 @@ pub(super) fn labelled<'a>(
 }
 
 /// The classes of these labels: numbers in their order, and then names in theirs.
-fn classes_of<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(super) fn classes_of<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let sorted: BTreeSet<&str> = labels.collect();
     let mut classes: Vec<&str> = sorted.into_iter().collect();
     let number = |label: &str| label.parse::<i64>();

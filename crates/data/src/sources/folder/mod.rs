@@ -2,7 +2,7 @@
 //!
 //! Reading order: `find` (what `data.dir` may mean) → `tree` (classes and splits, from folders) and `listed` (classes,
 //! from a `dataset.json`, made by `labelled`) over `walk`, which goes through `disk` or `archive` by the same `rules`;
-//! `shards` (many archives) → `source` and `progress` (decoding).
+//! `shards` (many archives) and `tables` (parquet files) → `source` and `progress` (decoding).
 
 mod archive;
 mod disk;
@@ -13,6 +13,7 @@ mod progress;
 mod rules;
 mod shards;
 mod source;
+mod tables;
 mod tree;
 mod walk;
 

@@ -100,6 +100,9 @@ impl Reason {
             }
             Self::OddLabel => Some("make it one of these, and it is the class of its picture"),
             Self::ListedAlone => Some("the copy may be incomplete"),
+            Self::NoPicture(extension) if extension == "parquet" => {
+                Some("parquet files are read where no picture or archive lies beside them")
+            }
             _ => None,
         }
     }

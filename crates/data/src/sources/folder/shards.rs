@@ -76,7 +76,13 @@ fn tree(
 
 /// The archives to train on, and those of held-out pictures. Those to validate with stand in for missing ones to test
 /// with.
-fn splits(dir: &Path, archives: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
+///
+/// # Errors
+/// Where only some names tell splits, or none to train on.
+pub(super) fn splits(
+    dir: &Path,
+    archives: &[PathBuf],
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
     let is_of = |archive: &Path, split: Option<Split>| split_of(dir, archive) == split;
     let of = |split: Option<Split>| -> Vec<PathBuf> {
         let those = archives.iter().filter(|archive| is_of(archive, split));
@@ -154,12 +160,12 @@ mod tests {
     fn refuses_archives_of_which_only_some_tell_a_split() {
         assert_eq!(
             split(&["more-0.tar", "train-0.tar"]).unwrap_err(),
-            "DIR holds archives of splits (train-0.tar, …) and beside them more-0.tar: name all of them train-… or \
+            "DIR holds shards of splits (train-0.tar, …) and beside them more-0.tar: name all of them train-… or \
              test-…, or move others elsewhere"
         );
         assert_eq!(
             split(&["test-0.tar", "val-0.tar"]).unwrap_err(),
-            "DIR holds archives of splits (test-0.tar, …) and none to train on: name those train-…, or set `data.dir` \
+            "DIR holds shards of splits (test-0.tar, …) and none to train on: name those train-…, or set `data.dir` \
              to one of them"
         );
     }

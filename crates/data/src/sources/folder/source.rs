@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::archive::Members;
 use super::progress::Progress;
+use super::tables::Tables;
 use crate::error::DataError;
 use crate::picture::Encoded;
 
@@ -19,13 +20,15 @@ const BATCH: usize = if cfg!(test) { 2 } else { 1024 };
 pub(super) enum Source {
     Disk,
     Archives(Members),
+    Tables(Tables),
 }
 
 impl Source {
     /// Gives `take` what `decode` makes of each picture, both with the picture's place in the list, in no order.
     ///
     /// # Errors
-    /// Where an archive cannot be read, or `take` fails; a picture that cannot be read is one that cannot be decoded.
+    /// Where an archive or a parquet file cannot be read, or `take` fails; a picture that cannot be read is one that
+    /// cannot be decoded.
     pub fn decode<T: Send>(
         &self,
         pictures: &[(PathBuf, u32)],
@@ -35,6 +38,7 @@ impl Source {
     ) -> Result<(), DataError> {
         match self {
             Self::Archives(members) => members.decode(pictures, progress, decode, take),
+            Self::Tables(tables) => tables.decode(pictures, progress, decode, take),
             Self::Disk => {
                 for (batch, pictures) in pictures.chunks(BATCH).enumerate() {
                     let decoded = pictures.par_iter().enumerate().map(|(place, (path, _))| {
@@ -57,11 +61,12 @@ impl Source {
     /// Width and height of a picture, or `None` if it is none.
     ///
     /// # Errors
-    /// Where an archive cannot be read.
+    /// Where an archive or a parquet file cannot be read.
     pub fn dimensions(&self, path: &Path) -> Result<Option<(u32, u32)>, DataError> {
         let bytes = match self {
             Self::Disk => fs::read(path).map_err(ImageError::from),
             Self::Archives(members) => members.read_one(path)?,
+            Self::Tables(tables) => tables.read_one(path)?,
         };
         let dimensions = bytes.and_then(|bytes| Encoded::new(&bytes, path).dimensions());
         Ok(dimensions.ok())

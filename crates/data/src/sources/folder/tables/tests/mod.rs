@@ -1,0 +1,206 @@
+//! Check what is read from parquet files, and what is refused.
+
+mod columns;
+mod damage;
+mod labels;
+mod reading;
+mod splits;
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::{ImageFormat, Rgb, RgbImage};
+use parquet::basic::Encoding;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::schema::parser::parse_message_type;
+
+use crate::config::DataConfig;
+use crate::dataset::Dataset;
+use crate::images::Images;
+use crate::kind::DatasetKind;
+
+/// The columns of most data sets on the Hub.
+const SCHEMA: &str = "message schema {
+    optional group image { optional binary bytes; optional binary path (UTF8); }
+    optional int64 label;
+}";
+
+/// What `datasets` says of them.
+const FEATURES: &str = r#"{"info": {"features": {
+    "image": {"_type": "Image"},
+    "label": {"names": ["ship", "cat", "frog", "dog"], "_type": "ClassLabel"}
+}}}"#;
+
+/// The cells of a leaf.
+#[derive(Clone)]
+enum Cells {
+    Bytes(Vec<Option<Vec<u8>>>),
+    Small(Vec<Option<i32>>),
+    Large(Vec<Option<i64>>),
+}
+
+/// Bytes of pictures of these greys, in a group.
+fn pictures(greys: &[u8]) -> Cells {
+    Cells::Bytes(greys.iter().map(|&grey| Some(png(grey))).collect())
+}
+
+/// So many empty cells in a group.
+fn no_paths(num: usize) -> Cells {
+    Cells::Bytes(vec![None; num])
+}
+
+fn texts(texts: &[&str]) -> Cells {
+    Cells::Bytes(
+        texts
+            .iter()
+            .map(|text| Some(text.as_bytes().to_vec()))
+            .collect(),
+    )
+}
+
+fn labels(labels: &[i64]) -> Cells {
+    Cells::Large(labels.iter().copied().map(Some).collect())
+}
+
+/// A row group of the columns of most data sets.
+fn group(greys: &[u8], classes: &[i64]) -> Vec<Cells> {
+    vec![pictures(greys), no_paths(greys.len()), labels(classes)]
+}
+
+/// A parquet file of row groups, each of the cells of its leaves.
+fn table(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<Cells>]) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut bytes = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties.build())).unwrap();
+    for leaves in groups {
+        let mut group = writer.next_row_group().unwrap();
+        for cells in leaves {
+            let mut column = group.next_column().unwrap().unwrap();
+            match cells.clone() {
+                Cells::Bytes(cells) => {
+                    let cells = cells.into_iter().map(|cell| cell.map(ByteArray::from));
+                    write::<ByteArrayType>(&mut column, cells.collect());
+                }
+                Cells::Small(cells) => write::<Int32Type>(&mut column, cells),
+                Cells::Large(cells) => write::<Int64Type>(&mut column, cells),
+            }
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+    bytes
+}
+
+/// Writes the cells of a leaf, all of which have a value if it is never empty.
+fn write<T: DataType>(column: &mut SerializedColumnWriter<'_>, cells: Vec<Option<T::T>>) {
+    let column = column.typed::<T>();
+    let full = column.get_descriptor().max_def_level();
+    let levels = cells.iter();
+    let levels = levels.map(|cell| if cell.is_some() { full } else { full - 1 });
+    let levels: Vec<i16> = levels.collect();
+    let levels = (full > 0).then_some(levels.as_slice());
+    let values: Vec<T::T> = cells.into_iter().flatten().collect();
+    column.write_batch(&values, levels, None).unwrap();
+}
+
+/// As pyarrow writes a file, with what `datasets` says of its columns.
+fn properties(features: Option<&str>) -> WriterPropertiesBuilder {
+    let notes = features.map(|features| {
+        vec![
+            KeyValue::new("pandas".to_owned(), "{}".to_owned()),
+            KeyValue::new("huggingface".to_owned(), features.to_owned()),
+        ]
+    });
+    WriterProperties::builder()
+        .set_encoding(Encoding::PLAIN)
+        .set_key_value_metadata(notes)
+}
+
+/// A parquet file of a row group of the columns of most data sets.
+fn hub_table(greys: &[u8], classes: &[i64]) -> Vec<u8> {
+    table(SCHEMA, properties(Some(FEATURES)), &[group(greys, classes)])
+}
+
+/// A picture of 4×4 pixels of one grey.
+fn png(grey: u8) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
+        .write_to(&mut bytes, ImageFormat::Png)
+        .unwrap();
+    bytes.into_inner()
+}
+
+fn config(dir: &Path) -> DataConfig {
+    DataConfig {
+        dataset: DatasetKind::Folder,
+        dir: Some(dir.into()),
+        ..DataConfig::default()
+    }
+}
+
+/// Loads `path` in a folder of these files, with settings; errors as text, what caused them after a colon, with the
+/// folder as `DIR`, paths relative to it.
+fn load_with(
+    path: &str,
+    files: &[(&str, &[u8])],
+    set: impl Fn(&mut DataConfig),
+) -> Result<Dataset, String> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let path: PathBuf = dir.path().join(path).components().collect();
+    let mut config = config(&path);
+    set(&mut config);
+    match crate::load(&config, 0) {
+        Ok(data) => Ok(relative(data, dir.path())),
+        Err(error) => {
+            let cause = std::error::Error::source(&error);
+            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+            let text = format!("{error}{cause}");
+            Err(text.replace(&dir.path().display().to_string(), "DIR"))
+        }
+    }
+}
+
+/// Loads `path` in a folder of these files.
+fn load(path: &str, files: &[(&str, &[u8])]) -> Result<Dataset, String> {
+    load_with(path, files, |_| {})
+}
+
+/// Loads a parquet file of these bytes.
+fn load_bytes(bytes: &[u8]) -> Result<Dataset, String> {
+    load("train.parquet", &[("train.parquet", bytes)])
+}
+
+/// The same data with paths relative to a folder.
+fn relative(mut data: Dataset, root: &Path) -> Dataset {
+    let passed_over = data.passed_over.iter_mut().flat_map(|over| &mut over.paths);
+    for path in data.skipped.iter_mut().chain(passed_over) {
+        *path = path.strip_prefix(root).unwrap().into();
+    }
+    data
+}
+
+/// The grey of each image.
+fn greys(images: &Images) -> Vec<u8> {
+    (0..images.len())
+        .map(|index| images.image(index)[0])
+        .collect()
+}
+
+/// What was passed over, with its number.
+fn passed_over(data: &Dataset) -> Vec<(&str, usize)> {
+    let all = data.passed_over.iter();
+    all.map(|over| (over.what.as_str(), over.paths.len()))
+        .collect()
+}
