@@ -1,16 +1,18 @@
 //! Define the arguments that commands share: a configuration, a device, a precision.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
-use ebm_data::{DataConfig, DatasetKind, channels_of_arrays, kinds_in};
+use ebm_data::{DataConfig, DatasetKind, channels_of_arrays};
 use ebm_model::Precision;
 use ebm_train::{Config, ConfigError, absolute_dir, preset};
 
 use crate::choices::{dataset_parser, device_parser, preset_parser};
+use crate::dataset::kind_in;
 use crate::device::DeviceChoice;
 pub(crate) use crate::typed::as_typed;
 use crate::typed::{Mistyped, flag_of, name_typed};
@@ -81,6 +83,10 @@ pub(crate) struct DataFlags {
     /// Classes of which no image is used
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',', help_heading = DATA)]
     leave_out: Vec<String>,
+
+    /// The data set that the folder holds, once it was looked at.
+    #[arg(skip)]
+    kind: OnceLock<DatasetKind>,
 }
 
 impl DataFlags {
@@ -107,6 +113,11 @@ impl DataFlags {
         keys.into_iter().flatten().collect()
     }
 
+    /// The data set that the folder holds, where another one or this one is expected.
+    fn kind_in(&self, dir: &Path, expected: DatasetKind) -> DatasetKind {
+        *self.kind.get_or_init(|| kind_in(dir, expected))
+    }
+
     /// Let the flags replace what a recipe says of its data.
     ///
     /// # Errors
@@ -118,7 +129,12 @@ impl DataFlags {
                 Mistyped(format!("--dataset: {}", error.message()))
             })?;
         }
-        data.dir = self.data_dir.clone().or(data.dir.take());
+        if let Some(dir) = &self.data_dir {
+            data.dir = Some(absolute_dir(dir));
+            if self.dataset.is_none() {
+                data.dataset = self.kind_in(dir, data.dataset);
+            }
+        }
         data.image_size = self.image_size.unwrap_or(data.image_size);
         data.channels = self.channels.unwrap_or(data.channels);
         data.skip_bad |= self.skip_bad;
@@ -174,24 +190,32 @@ impl ConfigArgs {
         }
     }
 
-    /// The keys that the flags of the data set; also what a folder itself tells where they do not: which data set it is,
-    /// by the names of its files, and the channels of arrays.
+    /// The keys that the flags of the data set, and those that the folder itself tells where nothing else does: which
+    /// data set it is, and of arrays how many channels they have.
     fn of_data_flags(&self, run: Option<&Config>) -> Vec<String> {
         let mut of_flags = self.data.overrides();
         let Some(dir) = &self.data.data_dir else {
             return of_flags;
         };
-        if !self.sets("data.dataset", &of_flags)
-            && let [only] = kinds_in(dir).as_slice()
-            && self.draws(run, &of_flags)
-        {
-            of_flags.push(format!("data.dataset={only}"));
+        let starts_from_default = run.is_none() && self.preset.is_none() && self.config.is_none();
+        let mut data = match self.resolved(run, &of_flags) {
+            Ok(config) => config.data,
+            // The keys may be those of the recipe for the data that are there.
+            Err(_) if starts_from_default => DataConfig::default(),
+            Err(_) => return of_flags,
+        };
+        if !self.sets("data.dataset", &of_flags) {
+            let is_there = self.data.kind_in(dir, data.dataset);
+            if is_there != data.dataset {
+                data.dataset = is_there;
+                of_flags.push(format!("data.dataset={is_there}"));
+            }
         }
+        // A run goes on with what it has.
         let starts_anew = run.is_none() || self.preset.is_some();
-        let arrays = format!("data.dataset={}", DatasetKind::Arrays);
         if starts_anew
-            && self.all_overrides(&of_flags).contains(&arrays)
-            && !self.sets("data.channels", &of_flags)
+            && data.dataset == DatasetKind::Arrays
+            && data.channels == 0
             && let Some(channels) = channels_of_arrays(dir)
         {
             of_flags.push(format!("data.channels={channels}"));
@@ -206,15 +230,6 @@ impl ConfigArgs {
             let set = assignment.split('=').next().unwrap_or_default().trim();
             set == key || set == table
         })
-    }
-
-    /// Whether the data would be drawn, and no folder read.
-    fn draws(&self, run: Option<&Config>, of_flags: &[String]) -> bool {
-        let starts_from_default = run.is_none() && self.preset.is_none() && self.config.is_none();
-        starts_from_default
-            || self
-                .resolved(run, of_flags)
-                .is_ok_and(|config| config.data.dataset.is_drawn())
     }
 
     fn all_overrides(&self, of_flags: &[String]) -> Vec<String> {
@@ -316,6 +331,7 @@ mod tests {
             channels: Some(1),
             skip_bad: true,
             leave_out: vec!["4".into(), "7".into()],
+            kind: OnceLock::new(),
         };
         let typed: Vec<_> = flags.overrides().iter().map(|it| flag_of(it)).collect();
         let expected = [

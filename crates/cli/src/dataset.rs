@@ -5,12 +5,24 @@ use std::sync::OnceLock;
 
 use anyhow::bail;
 use ebm_apply::Trained;
-use ebm_data::{DataConfig, DataError, Dataset, Decoded, Images, PassedOver, load_with};
+use ebm_data::{
+    DataConfig, DataError, Dataset, DatasetKind, Decoded, Images, PassedOver, kinds_in, load_with,
+};
 use indicatif::ProgressBar;
 
 use crate::counted::counted;
 use crate::progress::{bar, shows_bars};
 use crate::typed::Mistyped;
+
+/// The data set in a folder by the names of its files, where `expected` is one that such a folder may stand in for:
+/// drawn, any pictures or arrays, or one whose images were packed. `expected` itself where it is not clear.
+pub(crate) fn kind_in(dir: &Path, expected: DatasetKind) -> DatasetKind {
+    match kinds_in(dir).as_slice() {
+        [DatasetKind::Arrays] => DatasetKind::Arrays,
+        [only] if expected.is_drawn() || expected.is_told_by_dir() => *only,
+        _ => expected,
+    }
+}
 
 /// Load a data set and tell what was left out.
 fn load(config: &DataConfig, seed: u64, quiet: bool) -> Result<Dataset, DataError> {
@@ -112,6 +124,7 @@ pub(crate) fn of_run(
             );
             return Err(Mistyped(problem).into());
         }
+        config.dataset = kind_in(dir, config.dataset);
         config.dir = Some(dir.to_owned());
     }
     let data = load_to_measure(&config, trained.config().seed, quiet)?;

@@ -265,7 +265,7 @@ fn free_of_other_data(runs: &Path, name: &str, config: &Config, images: &Images)
             let (there, here) = (there.data, &config.data);
             let [from, to] = [&there, here].map(|data| data.dir.as_deref().map(absolute_dir));
             let is_other_folder =
-                here.dataset.is_told_by_dir() && from != to && !has_learned_from(dir, images);
+                here.dataset.is_told_by_dir() && from != to && !may_have_learned_from(dir, images);
             there.dataset != here.dataset || is_other_folder
         }
         _ => false, // what is wrong there is said where the run is opened
@@ -277,10 +277,16 @@ fn free_of_other_data(runs: &Path, name: &str, config: &Config, images: &Images)
         .unwrap_or_else(|| runs.join(name))
 }
 
-/// Whether these are the images of a run, which may have moved.
-fn has_learned_from(run_dir: &Path, images: &Images) -> bool {
-    let known = Identity::of_run(run_dir).ok().flatten();
-    known.is_some() && known == DataSummary::from(images).identity
+/// Whether these are the images of a run, which may have moved, or nobody can tell, as its checkpoint is damaged: that is
+/// said where the run is opened.
+fn may_have_learned_from(run_dir: &Path, images: &Images) -> bool {
+    match Identity::of_run(run_dir) {
+        Ok(Some(known)) => {
+            known.num == images.len() as u64 && Some(known) == DataSummary::from(images).identity
+        }
+        Ok(None) => false,
+        Err(_) => true,
+    }
 }
 
 /// What to say where a run goes on with data that are in another place than its directory still says.

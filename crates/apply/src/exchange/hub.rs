@@ -138,11 +138,11 @@ impl Exported {
         config.data.dataset != own.dataset || config.data.dir != own.dir
     }
 
-    /// A configuration that reads a folder of pictures in the shape of the model's images, where it leaves that open.
+    /// A configuration that reads any pictures or arrays in the shape of the model's images, where it leaves that open.
     pub fn in_own_shape(&self, mut config: Config) -> Config {
         let [channels, height, width] = self.description.image_shape;
         let data = &mut config.data;
-        if data.dataset == DatasetKind::Folder {
+        if data.dataset.is_told_by_dir() {
             if data.image_size == 0 && height == width {
                 data.image_size = height;
             }

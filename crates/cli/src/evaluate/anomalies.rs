@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{Anomaly, some_of};
 use ebm_core::ImageShape;
-use ebm_data::{DataConfig, DatasetKind, Images, kinds_in};
+use ebm_data::{DataConfig, DatasetKind, Images};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as NoSuchName;
@@ -43,11 +43,10 @@ impl FromStr for Against {
                 DatasetKind::deserialize(IntoDeserializer::<NoSuchName>::into_deserializer(name));
             name.ok().filter(|kind| !kind.is_told_by_dir())
         };
-        let of_user = match kinds_in(Path::new(text)).as_slice() {
-            [kind] if kind.is_told_by_dir() => *kind,
-            _ => DatasetKind::Folder,
+        let folder = || {
+            let kind = kind_in(Path::new(text), DatasetKind::Folder);
+            Self::Data(kind, Some(text.into()))
         };
-        let folder = Self::Data(of_user, Some(text.into()));
         if let Some((name, dir)) = text.split_once('=').filter(|_| !Path::new(text).exists()) {
             let kind = kind(name).ok_or_else(|| format!("there is no data set `{name}`"))?;
             return Ok(Self::Data(kind, Some(dir.into())));
@@ -56,7 +55,7 @@ impl FromStr for Against {
             Some(kind) if kind.is_drawn() => Ok(Self::Data(kind, None)),
             Some(kind) => Err(format!("say where its files are: {kind}=DIR")),
             // A path that is nowhere is told so when it is read.
-            None if text.contains(is_separator) || Path::new(text).exists() => Ok(folder),
+            None if text.contains(is_separator) || Path::new(text).exists() => Ok(folder()),
             None => {
                 let made = Anomaly::ALL.map(Anomaly::name).join(", ");
                 Err(format!(

@@ -125,7 +125,7 @@ impl Card<'_> {
             format!("ebm import DIR --output {to}{of_data} --set iterations={iterations}")
         };
         let data_dir = match config.data.dataset {
-            DatasetKind::Folder => None, // whose pictures nobody else has
+            dataset if dataset.is_told_by_dir() => None, // whose images nobody else has
             dataset if dataset.is_drawn() => Some(""),
             _ => Some(" --data-dir DATA"),
         };

@@ -134,16 +134,25 @@ fn a_disk_that_fills_up_costs_at_most_one_interval_and_changes_no_byte() {
     losses.assert_none_in_the_end(&scratch, &run);
 }
 
-/// Let all folders of a run take new files, or none.
-fn open_folders(run: &Path, are_open: bool) {
+/// Let all folders of a run take new files, or none. One that the run renames or removes meanwhile is left out.
+fn open_folders(folder: &Path, are_open: bool) {
     let mode = if are_open { 0o755 } else { 0o555 };
-    let below = fs::read_dir(run).expect("a folder");
-    for entry in below.map(|entry| entry.expect("an entry").path()) {
-        if entry.is_dir() {
-            open_folders(&entry, are_open);
+    let is_there = |done: io::Result<()>| match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        done => {
+            done.expect("the owner may");
+            true
+        }
+    };
+    // From above: in a folder that is closed, none is renamed or removed any more.
+    if is_there(fs::set_permissions(folder, Permissions::from_mode(mode))) {
+        let below = fs::read_dir(folder).expect("a folder");
+        for entry in below.map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                open_folders(&entry, are_open);
+            }
         }
     }
-    fs::set_permissions(run, Permissions::from_mode(mode)).expect("the owner may");
 }
 
 /// The program as one runs it who may not write into closed folders, as root may.
@@ -153,7 +162,9 @@ fn as_a_user(scratch: &Scratch, command: &Command) -> Command {
     // SAFETY: it asks the system for a number.
     if unsafe { libc::geteuid() } != 0 {
         let mut same = Command::new(command.get_program());
-        same.args(command.get_args()).current_dir(scratch.join(""));
+        same.args(command.get_args())
+            .current_dir(scratch.join(""))
+            .env_remove("RUST_LOG");
         return same;
     }
     // Where the program lies, others may have no right to look.
@@ -167,6 +178,7 @@ fn as_a_user(scratch: &Scratch, command: &Command) -> Command {
     as_nobody
         .args(args)
         .current_dir(scratch.join(""))
+        .env_remove("RUST_LOG")
         .uid(NOBODY)
         .gid(NOBODY);
     as_nobody

@@ -1,7 +1,5 @@
 //! Pack data sets and train on them in place.
 
-use std::fs;
-
 use crate::common::{Scratch, metrics};
 
 const PRESET: [&str; 2] = ["--preset", "digits"];
@@ -45,9 +43,28 @@ fn a_packed_data_set_trains_as_the_pictures_do_and_nobody_says_what_it_is() {
     let of_pictures = ["--data-dir", "photos", "--skip-bad", "--channels", "1"];
     let seen = train("pictures", &of_pictures);
     assert_eq!(train("arrays", &["--data-dir", "packed"]), seen);
-    // It is the same data to a run, wherever they lie.
-    let config = fs::read_to_string(scratch.join("arrays/config.toml")).expect("a config");
-    assert!(config.contains("dataset = \"arrays\""), "{config}");
+    // It is the same data to a run, wherever they lie: it goes on with them, and is measured on them.
+    let more = ["--data-dir", "packed", "--iterations", "3"];
+    let done = scratch.ebm(
+        &[
+            &["train", "--run-dir", "pictures", "--device", "cpu"],
+            &more[..],
+        ]
+        .concat(),
+    );
+    let done = done.succeeds();
+    assert!(
+        done.stderr.contains("the data are now in"),
+        "{}",
+        done.stderr
+    );
+    train("arrays", &more);
+    assert_eq!(
+        metrics(&scratch.join("pictures")),
+        metrics(&scratch.join("arrays"))
+    );
+    let with_packed = "evaluate pictures --device cpu --measure anomalies --against packed --num 3";
+    scratch.line(with_packed).succeeds();
 }
 
 #[test]

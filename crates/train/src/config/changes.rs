@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ebm_core::Schedule;
+use ebm_data::DataConfig;
 use toml::{Table, Value};
 
 use super::settings::Config;
@@ -10,14 +11,26 @@ use super::settings::Config;
 impl Config {
     /// The keys, with old and new value, in which a resumed run would differ from `self` in what it
     /// learns. What a run writes may change, and so may the images that a device works on at a time,
-    /// its length where the learning rate does not depend on it, and where the data are: their checksum tells
-    /// whether they are the same ones. A key that is only written otherwise has not changed.
+    /// its length where the learning rate does not depend on it, and where the data are and, in another place, how they
+    /// are read: their checksum tells whether they are the same ones. A key that is only written otherwise has not
+    /// changed.
     pub fn changes_from(&self, old: &Self) -> Vec<String> {
         let mut comparable = self.clone();
         comparable.output = old.output.clone();
         comparable.micro_batch = old.micro_batch;
         comparable.on_divergence = old.on_divergence;
         comparable.rollback.max = old.rollback.max;
+        if self.moved_data(old).is_some() {
+            comparable.data = DataConfig {
+                dataset: old.data.dataset,
+                image_size: old.data.image_size,
+                channels: old.data.channels,
+                skip_bad: old.data.skip_bad,
+                crops: old.data.crops,
+                leave_out: old.data.leave_out.clone(),
+                ..comparable.data
+            };
+        }
         comparable.data.dir.clone_from(&old.data.dir);
         if matches!(self.lr, Schedule::Constant(_)) {
             comparable.iterations = old.iterations;
@@ -68,6 +81,8 @@ pub(super) fn flat(config: &Config) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use ebm_data::DatasetKind;
+
     use super::*;
     use crate::config::OnDivergence;
 
@@ -88,5 +103,21 @@ mod tests {
         new.langevin.grad_clip = Some(0.25);
         let changes = ["energy_l2: 0.1 → 0.5", "langevin.grad_clip: none → 0.25"];
         assert_eq!(new.changes_from(&old), changes);
+    }
+
+    #[test]
+    fn data_may_be_read_in_another_way_where_they_have_moved_and_not_where_they_are() {
+        let mut old = Config::default();
+        old.data.dataset = DatasetKind::Folder;
+        old.data.dir = Some("/photos".into());
+        let mut new = old.clone();
+        new.data.dataset = DatasetKind::Arrays;
+        new.data.image_size = 32;
+        new.data.channels = 3;
+        assert!(!new.changes_from(&old).is_empty());
+        new.data.dir = Some("/packed".into());
+        assert_eq!(new.changes_from(&old), [""; 0]);
+        new.data.flip = true;
+        assert_eq!(new.changes_from(&old), ["data.flip: false → true"]);
     }
 }
