@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
+use ebm_train::Held;
 
 use crate::args::ConfigArgs;
 use crate::dataset;
+use crate::memory::MemoryArgs;
 use crate::output::say;
 
 /// Write a data set into a folder of arrays, which runs read in place: one larger than memory can be trained on
@@ -25,12 +27,20 @@ pub(super) struct PackArgs {
     /// The folder to write, which must not be there yet
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     output: PathBuf,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 impl PackArgs {
     pub(super) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         let seed = self.seed.map(|seed| format!("seed={seed}"));
         let config = self.config.resolve(seed.into_iter().collect())?;
+        // Pictures and arrays are written as they are read.
+        if !config.data.dataset.is_told_by_dir() {
+            let held = |shape, images| vec![Held::of_data(&config.data, shape, images)];
+            self.memory.check_with_data("packing", &config.data, held)?;
+        }
         let data = dataset::pack(&config.data, config.seed, &self.output, quiet)?;
         say(format_args!(
             "{}: {}, packed in {}",

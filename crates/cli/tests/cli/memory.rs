@@ -20,6 +20,10 @@ fn images_that_no_memory_holds_are_refused_before_any_is_read_or_drawn() {
             "data.train_images",
         ),
         (
+            "data pack --set data.train_images=1000000000000 --output packed",
+            "data.train_images",
+        ),
+        (
             "features train digits --image-size 1000000000",
             "--image-size",
         ),
