@@ -72,7 +72,8 @@ mod tests {
                 features,
                 draws_data,
             };
-            needed.held().iter().map(|held| held.bytes).sum()
+            let bytes = needed.held().into_iter().map(|held| held.bytes);
+            bytes.fold(0, u64::saturating_add)
         };
         assert_eq!(bytes(None, false), 0);
         assert_eq!(bytes(None, true), 7840);

@@ -286,7 +286,8 @@ fn refuses_shards_of_which_only_some_tell_a_split() {
 fn an_archive_is_never_left_unread() {
     let scratch = with_archive(&[("a.png", &png([1, 2, 3]))]);
     let fragments = ["dataset digits", "photos.tar", "looks like folder"];
-    scratch.refuses_to_train(&["--data-dir", "photos.tar"], &fragments);
+    let drawn = ["--dataset", "digits", "--data-dir", "photos.tar"];
+    scratch.refuses_to_train(&drawn, &fragments);
 }
 
 #[test]

@@ -57,7 +57,12 @@ fn a_data_folder_is_never_left_unread() {
         "looks like folder",
         "--dataset folder",
     ];
-    scratch.refuses_to_train(&["--data-dir", "photos"], &fragments);
+    let drawn = ["--dataset", "digits", "--data-dir", "photos"];
+    scratch.refuses_to_train(&drawn, &fragments);
+    // MNIST and Fashion-MNIST have files of the same names.
+    scratch.write("idx/train-images-idx3-ubyte", "");
+    let either = ["looks like mnist or fashion-mnist", "--dataset mnist or"];
+    scratch.refuses_to_train(&["--data-dir", "idx"], &either);
 }
 
 #[test]
