@@ -33,7 +33,7 @@ use layout::Layout;
 use names::{Names, Naming};
 use store::Store;
 
-pub(super) use store::holds_arrays;
+pub(super) use store::{have_known_names, names_in};
 
 /// Bytes of images that are read and converted at once.
 const AT_ONCE: usize = 1 << 22;
