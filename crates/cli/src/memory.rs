@@ -55,8 +55,8 @@ impl MemoryArgs {
         }
     }
 
-    /// [`check`](Self::check) of work on data, of which `held` says what it holds of them: given the smallest shape that
-    /// the images may have, and how many they are.
+    /// [`check`](Self::check) of work on data, of which `held` says what it holds of them: given the shape of the images,
+    /// the smallest that they may have where it is not known, and how many are in memory.
     ///
     /// # Errors
     /// Where the machine has less.
@@ -73,20 +73,16 @@ impl MemoryArgs {
         let Ok(images) = ebm_data::images_in(data) else {
             return Ok(());
         };
-        let shape = least_shape(data);
-        self.check(work, shape, &held(shape, images))
+        let shape = images.shape.unwrap_or_else(|| least_shape(data));
+        self.check(work, shape, &held(shape, images.num))
     }
 }
 
-/// The smallest shape that the images of a data set may have.
+/// The smallest shape that the images of a data set may have whose files do not tell it before they are read.
 fn least_shape(data: &DataConfig) -> ImageShape {
     let shape = data.native_shape();
-    if data.dataset.is_told_by_dir() && data.image_size == 0 {
-        let channels = match data.dataset {
-            DatasetKind::Arrays => data.channels.max(1),
-            _ => shape.channels,
-        };
-        ImageShape::new(channels, 1, 1)
+    if data.dataset == DatasetKind::Folder && data.image_size == 0 {
+        ImageShape::new(shape.channels, 1, 1)
     } else {
         shape
     }
@@ -203,6 +199,35 @@ mod tests {
         assert_eq!(least_shape(&data), ImageShape::new(3, 1, 1));
         data.image_size = 48;
         assert_eq!(least_shape(&data), ImageShape::new(3, 48, 48));
+    }
+
+    #[test]
+    fn arrays_are_counted_in_the_shape_that_their_header_tells() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("x.npy");
+        let mut array = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+        array.extend(b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 5, 5, 3), }");
+        array.resize(127, b' ');
+        array.push(b'\n');
+        array.resize(128 + 2 * 75, 7);
+        std::fs::write(&path, array).expect("a file");
+        let data = DataConfig {
+            dataset: DatasetKind::Arrays,
+            dir: Some(path),
+            ..DataConfig::default()
+        };
+        let memory = MemoryArgs {
+            no_memory_check: false,
+        };
+        let mut seen = None;
+        let checked = memory.check_with_data("the run", &data, |shape, images| {
+            seen = Some((shape, images));
+            vec![held("batch_size", 1)]
+        });
+        assert_eq!(
+            (checked, seen),
+            (Ok(()), Some((ImageShape::new(3, 5, 5), 2)))
+        );
     }
 
     #[test]

@@ -60,5 +60,6 @@ pub use picture::decode_picture;
 pub use pixels::Pixels;
 pub use sizes::PictureSizes;
 pub use sources::{
-    Decoded, channels_of_arrays, images_in, is_picture, kinds_in, load, load_with, pictures_below,
+    Decoded, ImagesHeld, channels_of_arrays, images_in, is_picture, kinds_in, load, load_with,
+    pictures_below,
 };

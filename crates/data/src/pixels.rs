@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 #[cfg(unix)]
-use memmap2::UncheckedAdvice;
+use memmap2::{Advice, UncheckedAdvice};
 
-/// Bytes of a file that are read in order at a time.
-const PART: usize = 8 << 20;
+/// Bytes of a file that are read in order at a time. Tests see many parts.
+const PART: usize = if cfg!(test) { 8 << 10 } else { 8 << 20 };
 
 /// Bytes of images, which are read like a slice: those of a mapped file stay on the disk until they are used, and
 /// leave memory again when the machine needs it.
@@ -34,26 +34,29 @@ impl Pixels {
     /// # Errors
     /// Where the file cannot be read or mapped, or is shorter.
     pub(crate) fn of_file(file: &File, start: usize) -> io::Result<Self> {
-        // SAFETY: the map is only read. Whoever changes the file under a running program changes its images, and
-        // whoever cuts it ends the program: the documentation of packed data sets says so.
+        // SAFETY: the map is only read, and the documentation of data sets asks users not to write to a mapped file while
+        // a run uses it: whoever overwrites it changes the images of the run, and whoever cuts it ends the program.
         let map = unsafe { Mmap::map(file)? };
         if map.len() < start {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // Batches take images from anywhere: what lies beside them need not be read.
-        #[cfg(unix)]
-        map.advise(memmap2::Advice::Random)?;
         let map = Arc::new(map);
         Ok(Self(Held::File { map, start }))
     }
 
-    /// Gives `take` all bytes in order, part by part: those of a file are let go of afterwards.
+    /// Gives `take` all bytes in order, part by part: those of a file are read while the part before is taken, and let
+    /// go of afterwards.
     pub fn in_order(&self, mut take: impl FnMut(&[u8])) {
         for (index, part) in self.chunks(PART).enumerate() {
+            let Held::File { map, start } = &self.0 else {
+                take(part);
+                continue;
+            };
+            let here = start + index * PART;
+            let next = here + part.len();
+            read_ahead(map, next, PART.min(map.len() - next));
             take(part);
-            if let Held::File { map, start } = &self.0 {
-                let_go(map, start + index * PART, part.len());
-            }
+            let_go(map, here, part.len());
         }
     }
 
@@ -62,6 +65,18 @@ impl Pixels {
         matches!(self.0, Held::File { .. })
     }
 }
+
+/// Starts to read pages of a file that are used next.
+#[cfg(unix)]
+fn read_ahead(map: &Mmap, start: usize, len: usize) {
+    if len > 0 {
+        // They are read where they are used, if not before.
+        let _ = map.advise_range(Advice::WillNeed, start, len);
+    }
+}
+
+#[cfg(not(unix))]
+fn read_ahead(_: &Mmap, _: usize, _: usize) {}
 
 /// Lets go of pages of a file, which are read again where they are used again.
 #[cfg(unix)]
@@ -148,5 +163,49 @@ mod tests {
         assert_eq!(mapped, in_order);
         assert!(Pixels::of_file(&file, 7).unwrap().is_empty());
         assert!(Pixels::of_file(&file, 8).is_err());
+    }
+
+    #[test]
+    fn a_file_of_many_parts_is_given_whole_and_in_order() {
+        let mut file = tempfile::tempfile().unwrap();
+        let bytes: Vec<u8> = (0..2 * PART + 4097).map(|i| (i % 251) as u8).collect();
+        file.write_all(&bytes).unwrap();
+        let mapped = Pixels::of_file(&file, 4).unwrap();
+        let (mut in_order, mut lens) = (Vec::new(), Vec::new());
+        mapped.in_order(|part| {
+            in_order.extend_from_slice(part);
+            lens.push(part.len());
+        });
+        assert!(bytes[4..] == in_order[..]);
+        assert_eq!(lens, [PART, PART, 4093]);
+    }
+
+    /// What the kernel was told of the mapping that an address lies in.
+    #[cfg(target_os = "linux")]
+    fn flags_of(address: usize) -> String {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let range = |line: &str| {
+            let (start, end) = line.split_whitespace().next()?.split_once('-')?;
+            let [start, end] = [start, end].map(|end| usize::from_str_radix(end, 16));
+            Some(start.ok()?..end.ok()?)
+        };
+        let of_map = maps
+            .lines()
+            .skip_while(|line| range(line).is_none_or(|range| !range.contains(&address)));
+        let mut flags = of_map.filter_map(|line| line.strip_prefix("VmFlags:"));
+        flags.next().unwrap().to_owned()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_pages_of_a_file_are_read_in_long_runs() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 1 << 16]).unwrap();
+        let mapped = Pixels::of_file(&file, 4).unwrap();
+        mapped.in_order(|_| {});
+        let flags = flags_of(mapped.as_ptr() as usize);
+        // `rr`: advised to be read at random, page by page.
+        assert!(flags.split_whitespace().any(|flag| flag == "rd"), "{flags}");
+        assert!(flags.split_whitespace().all(|flag| flag != "rr"), "{flags}");
     }
 }

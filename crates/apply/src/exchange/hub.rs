@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use ebm_core::Shard;
-use ebm_data::DatasetKind;
 use ebm_model::Network;
 use ebm_train::checkpoint::{self, Array, CheckpointError};
 use ebm_train::{AnyState, Config, DataSummary, Objective, TrainError, TrainState, initial_model};

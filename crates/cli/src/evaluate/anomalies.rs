@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{Anomaly, some_of};
 use ebm_core::ImageShape;
-use ebm_data::{DataConfig, DatasetKind, Images};
+use ebm_data::{DataConfig, DatasetKind, Images, kinds_in};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as NoSuchName;
@@ -43,9 +43,13 @@ impl FromStr for Against {
                 DatasetKind::deserialize(IntoDeserializer::<NoSuchName>::into_deserializer(name));
             name.ok().filter(|kind| !kind.is_told_by_dir())
         };
-        let folder = || {
-            let kind = kind_in(Path::new(text), DatasetKind::Folder);
-            Self::Data(kind, Some(text.into()))
+        let of_user = |kind| Ok(Self::Data(kind, Some(text.into())));
+        let folder = || match kinds_in(Path::new(text)).as_slice() {
+            [kind] if kind.is_told_by_dir() => of_user(*kind),
+            [DatasetKind::Folder, DatasetKind::Arrays] => Err(format!(
+                "{text} holds pictures and arrays: name one of its files or folders, or move the others elsewhere"
+            )),
+            _ => of_user(DatasetKind::Folder),
         };
         if let Some((name, dir)) = text.split_once('=').filter(|_| !Path::new(text).exists()) {
             let kind = kind(name).ok_or_else(|| format!("there is no data set `{name}`"))?;
@@ -55,7 +59,7 @@ impl FromStr for Against {
             Some(kind) if kind.is_drawn() => Ok(Self::Data(kind, None)),
             Some(kind) => Err(format!("say where its files are: {kind}=DIR")),
             // A path that is nowhere is told so when it is read.
-            None if text.contains(is_separator) || Path::new(text).exists() => Ok(folder()),
+            None if text.contains(is_separator) || Path::new(text).exists() => folder(),
             None => {
                 let made = Anomaly::ALL.map(Anomaly::name).join(", ");
                 Err(format!(
@@ -184,6 +188,10 @@ mod tests {
         let path = dir.path().display().to_string();
         let folder = Against::Data(DatasetKind::Folder, Some(path.clone().into()));
         assert_eq!(read(&path), Ok(folder));
+        for name in ["preview.png", "train_images.npy"] {
+            std::fs::write(dir.path().join(name), "").expect("a file");
+        }
+        assert!(read(&path).unwrap_err().contains("pictures and arrays"));
         assert!(read("mnist").unwrap_err().contains("mnist=DIR"));
         assert!(read("svhn=x").unwrap_err().contains("no data set `svhn`"));
         assert!(read("nowhere").unwrap_err().contains("not one of noise"));

@@ -10,6 +10,8 @@ mod sniff;
 
 use std::path::Path;
 
+use ebm_core::ImageShape;
+
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::error::DataError;
@@ -87,13 +89,23 @@ pub(crate) fn load_into(
     }
 }
 
-/// How many images [`load`] holds in memory at most, of both splits: counted in a folder or an archive, as their headers
-/// say of arrays, as published for the data sets of files. Arrays that are mapped are not in memory.
+/// Images of a data set in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImagesHeld {
+    /// How many, of both splits.
+    pub num: u64,
+    /// Their shape, where the headers of arrays tell it.
+    pub shape: Option<ImageShape>,
+}
+
+/// The images that [`load`] holds in memory at most: counted in a folder or an archive, as their headers say of arrays,
+/// as published for the data sets of files. Arrays that are mapped are not in memory, but for what is left of them
+/// without some classes.
 ///
 /// # Errors
 /// Where a folder, an archive or an array is missing or cannot be read.
-pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
-    Ok(match config.dataset {
+pub fn images_in(config: &DataConfig) -> Result<ImagesHeld, DataError> {
+    let num = match config.dataset {
         DatasetKind::Digits | DatasetKind::Shapes => {
             (config.train_images as u64).saturating_add(config.test_images as u64)
         }
@@ -108,8 +120,9 @@ pub fn images_in(config: &DataConfig) -> Result<u64, DataError> {
             let pictures = folder::count(config.given_dir()?)? as u64;
             pictures.saturating_mul(config.crops.max(1) as u64)
         }
-        DatasetKind::Arrays => arrays::count(config)?,
-    })
+        DatasetKind::Arrays => return arrays::held(config),
+    };
+    Ok(ImagesHeld { num, shape: None })
 }
 
 /// How many channels the arrays at `path` have; `None` where there are none, or none that can be read.

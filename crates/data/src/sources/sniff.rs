@@ -2,64 +2,60 @@
 
 use std::path::Path;
 
+use super::cifar::{self, Cifar};
+use super::mnist::{self, IdxSet};
 use super::{arrays, folder};
 use crate::kind::DatasetKind;
 
-/// The data sets whose files are in `path`; none where nothing is recognised.
+/// The data sets of IDX files.
+const IDX_SETS: [(DatasetKind, IdxSet); 9] = [
+    (DatasetKind::Mnist, mnist::MNIST),
+    (DatasetKind::FashionMnist, mnist::FASHION_MNIST),
+    (DatasetKind::Qmnist, mnist::QMNIST),
+    (DatasetKind::EmnistBalanced, mnist::EMNIST_BALANCED),
+    (DatasetKind::EmnistByclass, mnist::EMNIST_BYCLASS),
+    (DatasetKind::EmnistBymerge, mnist::EMNIST_BYMERGE),
+    (DatasetKind::EmnistDigits, mnist::EMNIST_DIGITS),
+    (DatasetKind::EmnistLetters, mnist::EMNIST_LETTERS),
+    (DatasetKind::EmnistMnist, mnist::EMNIST_MNIST),
+];
+
+/// The data sets that the file `path` or files in the folder `path` may be, by their names alone: those that were
+/// published under such names, or else pictures or arrays. Both of these where pictures lie beside arrays or in folders
+/// there, and it is not clear which are meant: an array has a name that images are known by, or is in an archive. None
+/// where nothing is recognised.
 pub fn kinds_in(path: &Path) -> Vec<DatasetKind> {
-    let has = |start: &str| names_in(path).iter().any(|name| name.starts_with(start));
-    let below = |folder: &str, file: &str| path.join(folder).join(file).exists() || has(file);
-    let is_named = |start: &str| path.file_name().is_some_and(|name| starts(name, start));
-    let emnist = [
-        DatasetKind::EmnistBalanced,
-        DatasetKind::EmnistByclass,
-        DatasetKind::EmnistBymerge,
-        DatasetKind::EmnistDigits,
-        DatasetKind::EmnistLetters,
-        DatasetKind::EmnistMnist,
-    ];
-    if path.is_file() && arrays::holds_arrays(path) {
-        vec![DatasetKind::Arrays]
-    } else if has("train-images") {
-        vec![DatasetKind::Mnist, DatasetKind::FashionMnist]
-    } else if has("qmnist-train-images") {
-        vec![DatasetKind::Qmnist]
-    } else if has("emnist-") {
-        let is_there = |kind: &DatasetKind| has(&format!("{kind}-train-images"));
-        emnist.into_iter().filter(is_there).collect()
-    } else if below("cifar-10-batches-bin", "data_batch_1.bin")
-        || below("cifar-10-batches-py", "data_batch_1")
-        || has("cifar-10-binary")
-        || has("cifar-10-python")
-        || is_named("cifar-10-")
-    {
-        vec![DatasetKind::Cifar10]
-    } else if below("cifar-100-binary", "train.bin")
-        || has("cifar-100-binary")
-        || has("cifar-100-python")
-        || ["train", "test", "meta"]
-            .iter()
-            .all(|file| path.join(file).is_file())
-        || is_named("cifar-100-")
-    {
-        vec![DatasetKind::Cifar100]
-    } else if folder::holds_pictures(path) {
-        vec![DatasetKind::Folder]
-    } else if arrays::holds_arrays(path) {
-        vec![DatasetKind::Arrays]
-    } else {
-        Vec::new()
+    let published = published_in(path);
+    if !published.is_empty() {
+        return published;
     }
+    let arrays = arrays::names_in(path);
+    let has_pictures = folder::holds_pictures(path);
+    let has_arrays = match has_pictures {
+        true => arrays::have_known_names(&arrays),
+        false => !arrays.is_empty(),
+    };
+    let kinds = [
+        (has_pictures, DatasetKind::Folder),
+        (has_arrays, DatasetKind::Arrays),
+    ];
+    let kinds = kinds.into_iter().filter(|(is_there, _)| *is_there);
+    kinds.map(|(_, kind)| kind).collect()
 }
 
-fn starts(name: &std::ffi::OsStr, start: &str) -> bool {
-    name.to_string_lossy().starts_with(start)
-}
-
-fn names_in(path: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.collect()
+/// The data sets that have names of their own for their files.
+fn published_in(path: &Path) -> Vec<DatasetKind> {
+    let of_idx = IDX_SETS.iter().filter(|(_, set)| mnist::is_in(path, *set));
+    let mut kinds: Vec<DatasetKind> = of_idx.map(|(kind, _)| *kind).collect();
+    for (kind, set) in [
+        (DatasetKind::Cifar10, Cifar::Ten),
+        (DatasetKind::Cifar100, Cifar::Hundred),
+    ] {
+        if cifar::is_in(path, set) {
+            kinds.push(kind);
+        }
+    }
+    kinds
 }
 
 #[cfg(test)]
@@ -85,16 +81,29 @@ mod tests {
             ("cifar-10-python.tar.gz", vec![DatasetKind::Cifar10]),
             ("cifar-100-python/train", vec![DatasetKind::Cifar100]),
             ("cifar-100-python.tar.gz", vec![DatasetKind::Cifar100]),
+            (
+                "raw/train-images.idx3-ubyte",
+                vec![DatasetKind::Mnist, DatasetKind::FashionMnist],
+            ),
+            (
+                "FashionMNIST/raw/train-images-idx3-ubyte",
+                vec![DatasetKind::FashionMnist],
+            ),
             ("qmnist-train-images-idx3-ubyte", vec![DatasetKind::Qmnist]),
             (
                 "emnist-letters-train-images-idx3-ubyte.gz",
                 vec![DatasetKind::EmnistLetters],
             ),
-            ("train.bin", vec![DatasetKind::Cifar100]),
+            ("cifar-100-binary/train.bin", vec![DatasetKind::Cifar100]),
             ("holiday/beach.JPG", vec![DatasetKind::Folder]),
             ("train_images.npy", vec![DatasetKind::Arrays]),
             ("PathMNIST.NPZ", vec![DatasetKind::Arrays]),
             (".hidden.npz", vec![]),
+            ("train.bin", vec![]),
+            ("train-images-of-cats.txt", vec![]),
+            ("emnist-letters.txt", vec![]),
+            ("cifar-10-binary.txt", vec![]),
+            ("cifar-10-batches-py/notes.txt", vec![]),
             ("thesis.tex", vec![]),
         ] {
             let dir = tempfile::tempdir().unwrap();
@@ -104,6 +113,47 @@ mod tests {
             assert_eq!(kinds_in(dir.path()), expected, "{file}");
         }
         assert_eq!(kinds_in(Path::new("/no/such/place")), []);
+    }
+
+    /// What is recognised in a folder of this name with these empty files.
+    fn kinds_among(folder: &str, files: &[&str]) -> Vec<DatasetKind> {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join(folder);
+        for file in files {
+            let path = folder.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        kinds_in(&folder)
+    }
+
+    #[test]
+    fn the_name_of_a_published_data_set_is_that_of_its_files_and_of_nothing_else() {
+        let (folder, arrays) = (vec![DatasetKind::Folder], vec![DatasetKind::Arrays]);
+        for (name, files, expected) in [
+            ("cifar-10-packed", &["train_images.npy"][..], &arrays),
+            ("cifar-100-small", &["cat/1.png"], &folder),
+            ("data", &["cifar-10-images.zip"], &folder),
+            ("data", &["train-images/1.png"], &folder),
+            ("data", &["train-images-idx3-ubyte/1.png"], &folder),
+            ("data", &["cifar-10-python.tar.gz/1.png"], &folder),
+            ("data", &["emnist-notes.txt", "cat/1.png"], &folder),
+            ("data", &["qmnist-train-images.npy"], &arrays),
+            (
+                "data",
+                &["train/1.png", "test/1.png", "meta/1.png"],
+                &folder,
+            ),
+        ] {
+            assert_eq!(kinds_among(name, files), *expected, "{name}: {files:?}");
+        }
+        let fine = vec![DatasetKind::Cifar100];
+        assert_eq!(kinds_among("cifar-100-binary", &["train.bin"]), fine);
+        assert_eq!(kinds_among("data", &["train.bin", "test.bin"]), fine);
+        assert_eq!(
+            kinds_among("data", &["data_batch_1", "qmnist-train-images-idx3-ubyte"]),
+            [DatasetKind::Qmnist, DatasetKind::Cifar10]
+        );
     }
 
     #[test]
@@ -130,17 +180,37 @@ mod tests {
     }
 
     #[test]
-    fn arrays_are_known_by_their_extension_where_no_picture_lies_beside_them() {
+    fn a_file_is_known_by_its_own_name() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["cifar-10-small.npz", "images.npy"] {
+        for (name, expected) in [
+            ("cifar-10-python.tar.gz", DatasetKind::Cifar10),
+            ("cifar-100-binary.tar.gz", DatasetKind::Cifar100),
+            ("cifar-10-images.tar.gz", DatasetKind::Folder),
+            ("cifar-10-images.zip", DatasetKind::Folder),
+            ("cifar-10-small.npz", DatasetKind::Arrays),
+            ("images.npy", DatasetKind::Arrays),
+            ("train.parquet", DatasetKind::Folder),
+        ] {
             let path = dir.path().join(name);
             std::fs::write(&path, "").unwrap();
-            assert_eq!(kinds_in(&path), [DatasetKind::Arrays], "{name}");
-            assert_eq!(kinds_in(dir.path()), [DatasetKind::Arrays]);
-            std::fs::write(dir.path().join("a.png"), "").unwrap();
-            assert_eq!(kinds_in(dir.path()), [DatasetKind::Folder]);
-            for file in [name, "a.png"] {
-                std::fs::remove_file(dir.path().join(file)).unwrap();
+            assert_eq!(kinds_in(&path), [expected], "{name}");
+        }
+    }
+
+    #[test]
+    fn pictures_with_arrays_that_may_be_images_are_not_clear() {
+        let both = vec![DatasetKind::Folder, DatasetKind::Arrays];
+        for (arrays, is_clear) in [
+            ("a.npz", false),
+            ("images.npy", false),
+            ("train_images.npy", false),
+            ("features.npy", true),
+        ] {
+            assert_eq!(kinds_among("data", &[arrays]), [DatasetKind::Arrays]);
+            for picture in ["preview.png", "samples/of/1.png", "photos.tar"] {
+                let kinds = kinds_among("data", &[arrays, picture]);
+                let expected = &both[..if is_clear { 1 } else { 2 }];
+                assert_eq!(kinds, expected, "{arrays}, {picture}");
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::error::DataError;
 use crate::images::Images;
 use crate::keep::{Growing, Keep, Split};
 use crate::pixels::Pixels;
+use crate::sources::ImagesHeld;
 
 use array::Array;
 use classes::Classes;
@@ -33,7 +34,7 @@ use layout::Layout;
 use names::{Names, Naming};
 use store::Store;
 
-pub(super) use store::holds_arrays;
+pub(super) use store::{have_known_names, names_in};
 
 /// Bytes of images that are read and converted at once.
 const AT_ONCE: usize = 1 << 22;
@@ -60,15 +61,18 @@ pub(super) fn load(config: &DataConfig, keep: Keep<'_>) -> Result<Dataset, DataE
     })
 }
 
-/// How many images of both splits [`load`] holds in memory, from the headers alone: none of those that stay in their
+/// The images of both splits that [`load`] holds in memory, from the headers alone: none of those that stay in their
 /// file.
-pub(super) fn count(config: &DataConfig) -> Result<u64, DataError> {
+pub(super) fn held(config: &DataConfig) -> Result<ImagesHeld, DataError> {
     let mut reader = Reader::new(config)?;
-    let train = reader.num_in_memory(reader.naming.train)?;
+    let train = reader.held(reader.naming.train)?;
     // What is wrong with test images is told where they are read.
     let test = reader.naming.test(&reader.store.names);
-    let test = test.and_then(|names| reader.num_in_memory(names).ok());
-    Ok(train.saturating_add(test.unwrap_or(0)))
+    let test = test.and_then(|names| reader.held(names).ok());
+    Ok(ImagesHeld {
+        num: train.num.saturating_add(test.map_or(0, |test| test.num)),
+        ..train
+    })
 }
 
 /// How many channels the training images in `config.dir` have.
@@ -120,11 +124,15 @@ impl<'a> Reader<'a> {
         Ok((array, layout, conversion))
     }
 
-    /// How many images of a split are held in memory.
-    fn num_in_memory(&mut self, names: Names) -> Result<u64, DataError> {
+    /// The images of a split that are held in memory: all where some classes are left out, as the others are copied.
+    fn held(&mut self, names: Names) -> Result<ImagesHeld, DataError> {
+        let is_whole = self.config.leave_out.is_empty();
         let (array, layout, conversion) = self.open(names.images)?;
-        let stays = array.is_a_file() && conversion.changes_nothing();
-        Ok(if stays { 0 } else { layout.num as u64 })
+        let stays = is_whole && array.is_a_file() && conversion.changes_nothing();
+        Ok(ImagesHeld {
+            num: if stays { 0 } else { layout.num as u64 },
+            shape: Some(conversion.to),
+        })
     }
 
     /// The held-out images, where there are any, which must have the shape and the classes of the training images.

@@ -196,12 +196,29 @@ impl Store {
     }
 }
 
-/// Whether there are arrays at a path: a file of them, or such a file in a folder. None is opened.
-pub(in crate::sources) fn holds_arrays(path: &Path) -> bool {
+/// The names of the files of arrays at a path: of itself, or of those in a folder. None is opened.
+pub(in crate::sources) fn names_in(path: &Path) -> Vec<String> {
+    let is_array = |path: &Path| has_extension(path, "npy") || has_extension(path, "npz");
+    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
     if path.is_file() {
-        return has_extension(path, "npy") || has_extension(path, "npz");
+        let own = name(path).filter(|_| is_array(path));
+        return own.into_iter().collect();
     }
-    entries_of(path).is_ok_and(|there| !(there.arrays.is_empty() && there.archives.is_empty()))
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let arrays = paths.filter(|path| is_array(path) && path.is_file());
+    let names = arrays.filter_map(|path| name(&path));
+    names.filter(|name| !name.starts_with('.')).collect()
+}
+
+/// Whether files of these names are arrays of images beyond doubt: one has a name that images are known by, or is an
+/// archive, which may hold any.
+pub(in crate::sources) fn have_known_names(files: &[String]) -> bool {
+    let names = files.iter().filter_map(|file| name_of(Path::new(file)));
+    Naming::among(&names.collect()).is_some()
+        || files
+            .iter()
+            .any(|file| has_extension(Path::new(file), "npz"))
 }
 
 /// The files of a folder, in order.

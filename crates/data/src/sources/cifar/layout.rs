@@ -26,6 +26,8 @@ pub(super) struct Version {
     pub train: &'static [&'static str],
     /// File of the test images.
     pub test: &'static str,
+    /// Files that together tell it where they lie in a folder of another name.
+    told_by: &'static [&'static str],
     /// What is in each of these files.
     pub format: Format,
 }
@@ -60,6 +62,7 @@ pub(super) const CIFAR_10: Layout = Layout {
                 "data_batch_5.bin",
             ],
             test: "test_batch.bin",
+            told_by: &["data_batch_1.bin"],
             format: Format::Records { label_at: 0 },
         },
         Version {
@@ -74,6 +77,7 @@ pub(super) const CIFAR_10: Layout = Layout {
                 "data_batch_5",
             ],
             test: "test_batch",
+            told_by: &["data_batch_1"],
             format: Format::Pickle { labels: "labels" },
         },
     ],
@@ -89,6 +93,7 @@ pub(super) const CIFAR_100: Layout = Layout {
             folder: "cifar-100-binary",
             train: &["train.bin"],
             test: "test.bin",
+            told_by: &["train.bin", "test.bin"],
             format: Format::Records { label_at: 1 },
         },
         Version {
@@ -97,6 +102,7 @@ pub(super) const CIFAR_100: Layout = Layout {
             folder: "cifar-100-python",
             train: &["train"],
             test: "test",
+            told_by: &["train", "test", "meta"],
             format: Format::Pickle {
                 labels: "fine_labels",
             },
@@ -126,6 +132,11 @@ const CIFAR_100_CLASSES: [&str; 100] = [
 ];
 
 impl Layout {
+    /// Whether one of its versions is in the folder or the archive `path`, by names alone.
+    pub(super) fn is_in(&self, path: &Path) -> bool {
+        self.versions.iter().any(|version| version.is_in(path))
+    }
+
     /// Reads one version from the archive `path` or from the folder `path`, and says which.
     pub(super) fn find_files(&self, path: &Path) -> Result<(&Version, Files), DataError> {
         if path.is_file() {
@@ -162,6 +173,18 @@ impl Layout {
 }
 
 impl Version {
+    fn is_in(&self, path: &Path) -> bool {
+        let is_called = |name: &str| path.file_name().is_some_and(|found| found == name);
+        let is_first_in = |folder: &Path| folder.join(self.train[0]).is_file();
+        if path.is_file() {
+            return is_called(self.archive);
+        }
+        path.join(self.archive).is_file()
+            || is_first_in(&path.join(self.folder))
+            || (is_called(self.folder) && is_first_in(path))
+            || self.told_by.iter().all(|name| path.join(name).is_file())
+    }
+
     /// Reads from a folder the first that is there: the files themselves, its sub-folder of the
     /// published name, its archive of the published name.
     fn find_files(&self, path: &Path) -> Result<Option<Files>, DataError> {

@@ -15,12 +15,14 @@ mod python;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 
 use decode::decode;
-use layout::{CIFAR_10, CIFAR_100};
+use layout::{CIFAR_10, CIFAR_100, Layout};
 
 /// Rows and columns of every image in the files.
 const SIDE: usize = 32;
@@ -38,14 +40,25 @@ pub(super) enum Cifar {
     Hundred,
 }
 
+impl Cifar {
+    fn layout(self) -> &'static Layout {
+        match self {
+            Self::Ten => &CIFAR_10,
+            Self::Hundred => &CIFAR_100,
+        }
+    }
+}
+
+/// Whether a folder holds one of the versions of a set, or a file is its archive, by the published names alone.
+pub(super) fn is_in(path: &Path, kind: Cifar) -> bool {
+    kind.layout().is_in(path)
+}
+
 /// Reads both splits from `config.dir`; the test split may be absent.
 pub(super) fn load(config: &DataConfig, kind: Cifar) -> Result<Dataset, DataError> {
     let path = config.existing_path()?;
     let channels = config.rgb_or_grey()?;
-    let layout = match kind {
-        Cifar::Ten => &CIFAR_10,
-        Cifar::Hundred => &CIFAR_100,
-    };
+    let layout = kind.layout();
     let (version, mut files) = layout.find_files(path)?;
     let train = files
         .take(version.train)

@@ -1,7 +1,7 @@
 //! Walk through a folder on a disk: which folders are entered, and which files are pictures.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, FileType};
+use std::fs::{self, DirEntry, File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -42,14 +42,7 @@ impl Store for Disk {
         };
         let mut paths = Vec::new();
         for entry in fs::read_dir(dir).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            if !name_of(&path).starts_with('.') {
-                // Asked of the folder, and of the file only where that does not know: calls take time on a network.
-                let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
-                let kind = kind.or_else(|| Some(fs::metadata(&path).ok()?.file_type()));
-                paths.push((path, kind));
-            }
+            paths.extend(seen(&entry.map_err(failed)?));
         }
         paths.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let mut entries = Vec::with_capacity(paths.len());
@@ -83,6 +76,26 @@ impl Store for Disk {
 }
 
 impl Disk {
+    /// As [`holds_any`], of a folder on the way.
+    fn holds_any(&mut self, dir: &Path, is_packed: &dyn Fn(&Path) -> bool) -> bool {
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let Some((path, kind)) = seen(&entry) else {
+                continue;
+            };
+            if kind.is_some_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if why_no_picture(&path, kind).is_none()
+                || (kind.is_some_and(|kind| kind.is_file()) && is_packed(&path))
+            {
+                return true;
+            }
+        }
+        folders.iter().any(|folder| {
+            matches!(self.why_not_entered(folder), Ok(None)) && self.holds_any(folder, is_packed)
+        })
+    }
+
     /// Why a folder is not entered, if it is not.
     fn why_not_entered(&mut self, path: &Path) -> Result<Option<Reason>, DataError> {
         if let Some(reason) = Reason::of_folder(path, Path::is_file, Path::exists) {
@@ -104,6 +117,28 @@ impl Disk {
         self.entered.insert(target, path.to_owned());
         Ok(None)
     }
+}
+
+/// Whether a picture, or a file that `is_packed`, lies at any depth below a folder. The search ends with the first, and
+/// what cannot be read holds none.
+pub(super) fn holds_any(dir: &Path, is_packed: &dyn Fn(&Path) -> bool) -> bool {
+    real_path(dir).is_ok_and(|root| {
+        let entered = BTreeMap::new();
+        Disk { root, entered }.holds_any(dir, is_packed)
+    })
+}
+
+/// The path and the kind of what lies in a folder, unless it is hidden. The kind is not known of a link that leads
+/// nowhere.
+fn seen(entry: &DirEntry) -> Option<(PathBuf, Option<FileType>)> {
+    let path = entry.path();
+    if name_of(&path).starts_with('.') {
+        return None;
+    }
+    // Asked of the folder, and of the file only where that does not know: calls take time on a network.
+    let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
+    let kind = kind.or_else(|| Some(fs::metadata(&path).ok()?.file_type()));
+    Some((path, kind))
 }
 
 /// Why a file of this kind is not taken for a picture, if it is not. The kind of a link that leads nowhere is not known.
@@ -208,6 +243,25 @@ mod tests {
             passed_over,
             expected.map(|(what, num)| (what.to_owned(), num))
         );
+    }
+
+    #[test]
+    fn the_search_for_any_picture_finds_what_a_walk_finds() {
+        let is_packed = |path: &Path| path.ends_with("a.tar");
+        for (names, holds) in [
+            (&["a/b/c.png"][..], true),
+            (&["a/notes.txt", "z.jpg"], true),
+            (&["a/a.tar"], true),
+            (&["a.tar/notes.txt"], false),
+            (&[".a/b.png", "a/.b.png", "__MACOSX/a.png"], false),
+            (&["run/config.toml", "run/samples/a.png"], false),
+            (&["notes.txt"], false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            names.iter().for_each(|name| touch(&dir.path().join(name)));
+            assert_eq!(holds_any(dir.path(), &is_packed), holds, "{names:?}");
+        }
+        assert!(!holds_any(Path::new("/no/such/place"), &is_packed));
     }
 
     #[test]

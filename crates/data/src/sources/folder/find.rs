@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::archive::{Members, is_archive};
+use super::disk::holds_any;
 use super::listed::Listed;
 use super::shards;
 use super::source::Source;
@@ -70,16 +71,10 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
 /// Whether there are pictures in a folder, or an archive or a parquet file, which is not opened.
 pub(in crate::sources) fn holds_pictures(path: &Path) -> bool {
     let is_packed = |path: &Path| is_archive(path) || is_table(path);
-    if is_packed(path) {
-        return path.is_file();
+    if is_packed(path) && path.is_file() {
+        return true;
     }
-    let Ok(mut walk) = Walk::on_disk(path) else {
-        return false;
-    };
-    let has_pictures = walk
-        .pictures_below(path)
-        .is_ok_and(|pictures| !pictures.is_empty());
-    has_pictures || !walk.take_back(is_packed).is_empty()
+    holds_any(path, &is_packed)
 }
 
 /// How many pictures there are in what [`find`] searches, whatever they are for.

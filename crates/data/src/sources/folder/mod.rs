@@ -2,9 +2,11 @@
 //!
 //! Reading order: `find` (what `data.dir` may mean) → `tree` (classes and splits, from folders) and `listed` (classes,
 //! from a `dataset.json`, made by `labelled`) over `walk`, which goes through `disk` or `archive` by the same `rules`;
-//! `shards` (many archives) and `tables` (parquet files) → `source` and `progress` (decoding).
+//! `shards` (many archives) and `tables` (parquet files) → `source` (where they lie) → `decoding`
+//! and `progress`.
 
 mod archive;
+mod decoding;
 mod disk;
 mod find;
 mod labelled;
@@ -32,6 +34,7 @@ use crate::keep::{Growing, Keep, Split};
 use crate::picture::{Encoded, Squares};
 use crate::sizes::PictureSizes;
 
+use decoding::Decoder;
 use find::{Found, find};
 use progress::Progress;
 use source::Source;
@@ -154,8 +157,12 @@ impl Reader<'_> {
                 Ok(())
             }
         };
-        self.source
-            .decode(&tree.pictures, &self.progress, &decode, &mut take)?;
+        let decoder = Decoder {
+            progress: &self.progress,
+            decode: &decode,
+            num_bytes: per_picture * shape.pixels(),
+        };
+        self.source.decode(&tree.pictures, &decoder, &mut take)?;
         let (num_bad, num_pictures) = (bad.len(), tree.pictures.len());
         if self.skip_bad && num_bad == num_pictures {
             return Err(DataError::NoImages {

@@ -14,11 +14,9 @@ use crate::images::Images;
 
 use idx::{Content, IMAGES, read_idx};
 
-use sets::IdxSet;
-
 pub(super) use sets::{
     EMNIST_BALANCED, EMNIST_BYCLASS, EMNIST_BYMERGE, EMNIST_DIGITS, EMNIST_LETTERS, EMNIST_MNIST,
-    FASHION_MNIST, MNIST, QMNIST,
+    FASHION_MNIST, IdxSet, MNIST, QMNIST,
 };
 
 /// Reads both splits from `config.dir`; the test split may be absent as a whole.
@@ -30,6 +28,11 @@ pub(super) fn load(config: &DataConfig, set: IdxSet) -> Result<Dataset, DataErro
     let train = files.read(train, config.image_size)?;
     let test = files.read_test(test, config.image_size, train.shape);
     Ok(Dataset::of_train(train).with_test(test))
+}
+
+/// Whether the file of the images to train on is in a folder, where [`load`] looks for it.
+pub(super) fn is_in(dir: &Path, set: IdxSet) -> bool {
+    Files { dir, set }.find(IMAGES, set.splits[0]).is_ok()
 }
 
 /// The files of a data set in a folder.

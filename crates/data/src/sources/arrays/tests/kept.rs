@@ -47,10 +47,11 @@ fn bytes_that_are_wanted_as_they_are_stay_in_their_file_and_are_the_same() {
             let read = crate::load(&of_archive, 0).unwrap().train;
             assert!(!read.pixels.are_in_a_file());
             assert_eq!(mapped, read, "{shape}");
-            assert_eq!(crate::images_in(&of_archive).unwrap(), num);
+            assert_eq!(crate::images_in(&of_archive).unwrap().num, num);
             fs::remove_file(archive).unwrap();
             let held = crate::images_in(config).unwrap();
-            assert_eq!(held, if stays { 0 } else { num }, "{shape}");
+            assert_eq!(held.num, if stays { 0 } else { num }, "{shape}");
+            assert_eq!(held.shape, Some(mapped.shape));
         }
     }
 }
@@ -65,9 +66,25 @@ fn images_are_counted_in_both_splits_from_the_headers_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.npz");
     fs::write(&path, npz(&arrays)).unwrap();
-    assert_eq!(crate::images_in(&config(&path)).unwrap(), 4);
+    assert_eq!(crate::images_in(&config(&path)).unwrap().num, 4);
     let nowhere = config(Path::new("/no/such/place"));
     assert!(crate::images_in(&nowhere).is_err());
+}
+
+#[test]
+fn what_is_left_without_some_classes_is_in_memory_and_counted() {
+    let dir = folder_of(&vec![
+        ("train_images", u8s("(3, 2, 2)", 0..12)),
+        ("train_labels", u8s("(3,)", [0, 1, 1])),
+        ("test_images", u8s("(1, 2, 2)", 0..4)),
+        ("test_labels", u8s("(1,)", [0])),
+    ]);
+    let mut config = config(dir.path());
+    assert_eq!(crate::images_in(&config).unwrap().num, 0);
+    config.leave_out = vec!["0".to_owned()];
+    assert_eq!(crate::images_in(&config).unwrap().num, 4);
+    let train = crate::load(&config, 0).unwrap().train;
+    assert!(train.len() == 2 && !train.pixels.are_in_a_file());
 }
 
 #[test]

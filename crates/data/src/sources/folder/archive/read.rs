@@ -1,22 +1,16 @@
-//! Read the pictures in archives, and decode them in batches.
+//! Read the pictures in archives, and other files in them.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::mem;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use image::ImageError;
-use rayon::prelude::*;
 
 use super::members::{Members, Place, read_up_to};
 use super::{MOST_BYTES, Member, damaged, open};
 use crate::error::DataError;
-use crate::picture::{Encoded, unfit};
-use crate::sources::folder::progress::Progress;
-
-/// Encoded pictures that are held at a time, in bytes, but for the last one of them. Tests see many batches.
-const BATCH_BYTES: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
+use crate::picture::unfit;
 
 /// The bytes of a picture, or why it is not read.
 type Bytes = Result<Vec<u8>, ImageError>;
@@ -25,43 +19,19 @@ type Bytes = Result<Vec<u8>, ImageError>;
 type Wanted = BTreeMap<usize, usize>;
 
 impl Members {
-    /// Gives `take` what `decode` makes of each picture, both with the picture's place in the list, in the order of the
-    /// archives.
+    /// Gives `take` the bytes of each picture, with the picture's place in the list, in the order of the archives.
     ///
     /// # Errors
     /// Where an archive can no longer be read, or `take` fails.
-    pub fn decode<T: Send>(
+    pub fn read_pictures(
         &self,
         pictures: &[(PathBuf, u32)],
-        progress: &Progress<'_>,
-        decode: &(impl Fn(usize, Encoded<'_>) -> Result<T, ImageError> + Sync),
-        take: &mut dyn FnMut(usize, Result<T, ImageError>) -> Result<(), DataError>,
+        take: &mut dyn FnMut(usize, Bytes) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
-        let mut decode_batch = |batch: Vec<(usize, Bytes)>| -> Result<(), DataError> {
-            let decoded = batch.into_par_iter().map(|(index, bytes)| {
-                let (path, _) = &pictures[index];
-                let decoded = bytes.and_then(|bytes| decode(index, Encoded::new(&bytes, path)));
-                progress.advance();
-                (index, decoded)
-            });
-            let decoded: Vec<(usize, Result<T, ImageError>)> = decoded.collect();
-            decoded
-                .into_iter()
-                .try_for_each(|(index, picture)| take(index, picture))
-        };
-        let (mut batch, mut num_bytes) = (Vec::new(), 0);
         for (archive, wanted) in self.wanted(pictures.iter().map(|(path, _)| path.as_path())) {
-            self.read_members::<Bytes>(archive, &wanted, &bytes_of, &mut |index, bytes| {
-                num_bytes += bytes.as_ref().map_or(0, Vec::len);
-                batch.push((index, bytes));
-                if num_bytes >= BATCH_BYTES {
-                    num_bytes = 0;
-                    return decode_batch(mem::take(&mut batch));
-                }
-                Ok(())
-            })?;
+            self.read_members::<Bytes>(archive, &wanted, &bytes_of, take)?;
         }
-        decode_batch(batch)
+        Ok(())
     }
 
     /// The bytes of one picture.

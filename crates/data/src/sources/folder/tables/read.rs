@@ -1,23 +1,14 @@
-//! Read the pictures in parquet files, and decode them in batches.
+//! Read the pictures in parquet files.
 
-use std::mem;
 use std::path::{Path, PathBuf};
 
 use image::ImageError;
 use parquet::data_type::{ByteArray, ByteArrayType};
-use rayon::prelude::*;
 
 use super::columns::Columns;
 use super::file::Table;
 use crate::error::DataError;
-use crate::picture::{Encoded, unfit};
-use crate::sources::folder::progress::Progress;
-
-/// Encoded pictures that are held at a time, in bytes, but for the last one of them and for the page that it is in. Tests
-/// see many batches.
-const BATCH_BYTES: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
-/// The same as a number of pictures, which are larger when they are decoded.
-const BATCH: usize = if cfg!(test) { 3 } else { 1024 };
+use crate::picture::unfit;
 
 /// The bytes of a picture, or why there are none.
 type Bytes = Result<ByteArray, ImageError>;
@@ -29,47 +20,23 @@ pub(in crate::sources::folder) struct Tables {
 }
 
 impl Tables {
-    /// Gives `take` what `decode` makes of each picture, both with the picture's place in the list, in the order of the
-    /// list.
+    /// Gives `take` the bytes of each picture, with the picture's place in the list, in the order of the list. They are
+    /// parts of a page, which is held as long as one of them is.
     ///
     /// # Errors
     /// Where a file can no longer be read, or holds no pictures, or `take` fails.
-    pub fn decode<T: Send>(
+    pub fn read_pictures(
         &self,
         pictures: &[(PathBuf, u32)],
-        progress: &Progress<'_>,
-        decode: &(impl Fn(usize, Encoded<'_>) -> Result<T, ImageError> + Sync),
-        take: &mut dyn FnMut(usize, Result<T, ImageError>) -> Result<(), DataError>,
+        take: &mut dyn FnMut(usize, Bytes) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
-        let mut decode_batch = |batch: Vec<(usize, Bytes)>| -> Result<(), DataError> {
-            let decoded = batch.into_par_iter().map(|(index, bytes)| {
-                let (path, _) = &pictures[index];
-                let decoded =
-                    bytes.and_then(|bytes| decode(index, Encoded::new(bytes.data(), path)));
-                progress.advance();
-                (index, decoded)
-            });
-            let decoded: Vec<(usize, Result<T, ImageError>)> = decoded.collect();
-            decoded
-                .into_iter()
-                .try_for_each(|(index, picture)| take(index, picture))
-        };
-        let (mut batch, mut num_bytes) = (Vec::new(), 0);
         let mut start = 0;
         for of_one in pictures.chunk_by(|(one, _), (other, _)| one.parent() == other.parent()) {
             let wanted: Vec<Wanted> = (start..).zip(of_one).map(Wanted::new).collect();
             start += of_one.len();
-            self.read_rows(&of_one[0].0, &wanted, &mut |index, bytes| {
-                num_bytes += bytes.as_ref().map_or(0, ByteArray::len);
-                batch.push((index, bytes));
-                if num_bytes >= BATCH_BYTES || batch.len() >= BATCH {
-                    num_bytes = 0;
-                    return decode_batch(mem::take(&mut batch));
-                }
-                Ok(())
-            })?;
+            self.read_rows(&of_one[0].0, &wanted, take)?;
         }
-        decode_batch(batch)
+        Ok(())
     }
 
     /// The bytes of one picture.

@@ -185,7 +185,7 @@ fn every_picture_of_both_splits_is_reported_in_order() {
     assert_eq!(greys(&data.test.unwrap()), [7]);
     let expected: Vec<Decoded> = (1..=7).map(|done| Decoded { done, total: 7 }).collect();
     assert_eq!(*reports.lock().unwrap(), expected);
-    assert_eq!(crate::images_in(&config).unwrap(), 7);
+    assert_eq!(crate::images_in(&config).unwrap().num, 7);
 }
 
 #[test]
