@@ -128,9 +128,39 @@ fn other_shapes_of_images_are_refused() {
         );
     }
     refuses(
-        &vec![("images", two("'|u1'", "False", "(2, 2, 3)", 12))],
-        "/images.npy is 3 by 2: set `data.image_size` to crop and resize all pictures to a square",
+        &vec![("images", two("'|u1'", "False", "(2, 2, 4)", 16))],
+        "/images.npy is 4 by 2: set `data.image_size` to crop and resize all pictures to a square",
     );
+}
+
+#[test]
+fn one_picture_is_not_taken_for_many_narrow_ones() {
+    for (shape, width, bytes) in [
+        ("(4, 4, 3)", 3, 48),
+        ("(3, 3, 3)", 3, 27),
+        ("(4, 4, 1)", 1, 16),
+    ] {
+        let array = two("'|u1'", "False", shape, bytes);
+        let shown = shape.replace('(', "[").replace(')', "]");
+        let message = format!(
+            "is of shape {shown}, which may be one image with its channels last, or grey images of width {width}: \
+             save it again after `x = x[None]` for one image, or `x = x[..., None]` for grey ones"
+        );
+        for name in ["arr_0", "train_images"] {
+            refuses(
+                &vec![(name, array.clone())],
+                &format!("/{name}.npy {message}"),
+            );
+        }
+        let in_folder = load_folder(&vec![("train_images", array)]).unwrap_err();
+        assert_eq!(in_folder, format!("DIR/train_images.npy {message}"));
+    }
+    let read = |shape: &str, elements| {
+        let data = load_npz(&vec![("images", u8s(shape, vec![7; elements]))]);
+        data.unwrap().train.shape.to_string()
+    };
+    assert_eq!(read("(1, 4, 4, 3)", 48), "3×4×4");
+    assert_eq!(read("(3, 4, 4)", 48), "1×4×4");
 }
 
 #[test]
@@ -372,7 +402,7 @@ fn what_is_wrong_with_test_images_does_not_stop_training() {
     };
     let images = || ("test_images", u8s("(1, 2, 2)", 8..12));
     let labels = |label: u8| ("test_labels", u8s("(1,)", [label]));
-    let larger = ("test_images", u8s("(1, 3, 3)", 0..9));
+    let larger = ("test_images", u8s("(1, 4, 4)", 0..16));
     let floats = ("test_images", npy("'<f4'", "False", "(1, 2, 2)", &[0; 16]));
     for (of_train, others, expected) in [
         (
@@ -398,7 +428,7 @@ fn what_is_wrong_with_test_images_does_not_stop_training() {
         (
             None,
             vec![larger],
-            "test images of DIR/a.npz are 1×3×3 but training images are 1×2×2",
+            "test images of DIR/a.npz are 1×4×4 but training images are 1×2×2",
         ),
         (
             None,
