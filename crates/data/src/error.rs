@@ -440,8 +440,8 @@ pub enum DataError {
     },
     /// A label is not one of the classes.
     #[error(
-        "label {index} of {} is {label}, expected {first} to {}: it is another set, or damaged",
-        path.display(), first + *num_classes as u32 - 1
+        "label {index} of {} is {label}, expected {first} to {}{}: it is another set, or damaged",
+        path.display(), first + *num_classes as u32 - 1, as_named_in(named_in.as_deref())
     )]
     BadLabel {
         /// The file of labels.
@@ -454,6 +454,8 @@ pub enum DataError {
         first: u32,
         /// How many classes there are.
         num_classes: usize,
+        /// Where their names stand, if that tells how many there are.
+        named_in: Option<PathBuf>,
     },
     /// A file or folder holds no image.
     #[error("{} holds no image: {remedy}", path.display())]
@@ -604,6 +606,13 @@ fn classes(names: &[String]) -> String {
         [] => "the images have no classes".to_owned(),
         names => format!("the classes are {}", names.join(", ")),
     }
+}
+
+/// What tells which labels there are.
+fn as_named_in(names: Option<&Path>) -> String {
+    names.map_or_else(String::new, |names| {
+        format!(", the places of the names in {}", names.display())
+    })
 }
 
 /// Where a label is missing, and what to do.

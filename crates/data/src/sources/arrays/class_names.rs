@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use npyz::{Endianness, TypeChar};
 
@@ -14,11 +14,18 @@ use crate::error::DataError;
 /// The most classes that are read.
 pub(super) const MOST_CLASSES: usize = 1 << 16;
 
+/// Names of classes in order, and where they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClassNames {
+    pub path: PathBuf,
+    pub names: Vec<String>,
+}
+
 /// The names in a JSON file; `None` where there is no such file.
 ///
 /// # Errors
 /// Where it cannot be read, or is no list of different texts.
-pub(super) fn in_file(path: &Path) -> Result<Option<Vec<String>>, DataError> {
+pub(super) fn in_file(path: &Path) -> Result<Option<ClassNames>, DataError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -38,7 +45,10 @@ pub(super) fn in_file(path: &Path) -> Result<Option<Vec<String>>, DataError> {
         .map_err(|error| unfit(format!("is no JSON list of texts ({error})")))?;
     match problem_with(&names) {
         Some(problem) => Err(unfit(problem)),
-        None => Ok(Some(names)),
+        None => Ok(Some(ClassNames {
+            path: path.into(),
+            names,
+        })),
     }
 }
 
@@ -46,7 +56,7 @@ pub(super) fn in_file(path: &Path) -> Result<Option<Vec<String>>, DataError> {
 ///
 /// # Errors
 /// Where it is no such array, two are the same, or it is damaged.
-pub(super) fn in_array(mut array: Array<'_>) -> Result<Vec<String>, DataError> {
+pub(super) fn in_array(mut array: Array<'_>) -> Result<ClassNames, DataError> {
     let unfit = |array: &Array<'_>, problem: String| {
         let line = "class_names = numpy.array(class_names, dtype=str)";
         array.unfit(problem, again_after(line))
@@ -79,8 +89,9 @@ pub(super) fn in_array(mut array: Array<'_>) -> Result<Vec<String>, DataError> {
     if let Some(problem) = problem_with(&names) {
         return Err(unfit(&array, problem));
     }
+    let path = array.path.clone();
     array.finish()?;
-    Ok(names)
+    Ok(ClassNames { path, names })
 }
 
 /// Code points of 32 bits, with zeros to fill up; `None` where one is no character.

@@ -266,13 +266,15 @@ fn names_of_classes_that_are_none_are_refused() {
     few.push(("class_names.json".to_owned(), b"[\"a\"]".to_vec()));
     assert_eq!(
         load_from("", &few, DataConfig::default()).unwrap_err(),
-        "label 1 of DIR/train_labels.npy is 1, expected 0 to 0: it is another set, or damaged"
+        "label 1 of DIR/train_labels.npy is 1, expected 0 to 0, the places of the names in DIR/class_names.json: it \
+         is another set, or damaged"
     );
     let mut none = files(&arrays);
     none.push(("class_names.json".to_owned(), b"[]".to_vec()));
     let message = load_from("", &none, DataConfig::default()).unwrap_err();
     assert!(
-        message.contains("train_labels.npy holds labels, and the list"),
+        message.contains("train_labels.npy holds labels, and the list")
+            && message.contains("the classes, DIR/class_names.json, is empty: put"),
         "{message}"
     );
 
