@@ -57,6 +57,14 @@ pub enum DataError {
         "`data.leave_out` is for those who use a data set: pack all of its classes, and leave them out later"
     )]
     PackedWithout,
+    /// The names of the classes cannot be packed.
+    #[error(
+        "the list of the classes {problem}, and could not be read again: rename or merge classes first"
+    )]
+    UnfitClassNames {
+        /// What is wrong with them.
+        problem: String,
+    },
     /// Test images cannot be packed.
     #[error("the test images cannot be used: {problem}")]
     BadTestImages {

@@ -48,6 +48,7 @@ pub fn pack(
         passed_over: data.passed_over,
         sizes: data.sizes,
     };
+    Keep::InFolder(&unfinished.0).check_class_names(&data.train.class_names)?;
     if !data.train.class_names.is_empty() {
         write_class_names(&unfinished.0, &data.train.class_names)?;
     }
@@ -99,6 +100,8 @@ impl Drop for Unfinished {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use image::{Rgb, RgbImage};
 
     use super::*;
@@ -164,6 +167,30 @@ mod tests {
         let packed = pack_quietly(&config, &folder).unwrap();
         assert_eq!(packed, load(&config, 0).unwrap());
         assert_eq!(packed.train, load(&arrays(&folder), 0).unwrap().train);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn classes_that_could_not_be_read_again_are_refused_before_a_picture_is_decoded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("in/cat\nor dog/1.png");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::new(2, 2).save(path).unwrap();
+        let config = DataConfig {
+            dataset: DatasetKind::Folder,
+            dir: Some(dir.path().join("in")),
+            ..DataConfig::default()
+        };
+        assert_eq!(load(&config, 0).unwrap().train.len(), 1);
+        let decoded = AtomicUsize::new(0);
+        let report = |_: Decoded| {
+            decoded.fetch_add(1, Ordering::Relaxed);
+        };
+        let packed = pack(&config, 0, &dir.path().join("packed"), &report);
+        let message = packed.unwrap_err().to_string();
+        assert!(message.contains("`cat\\nor dog`"), "{message}");
+        assert_eq!(decoded.into_inner(), 0);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

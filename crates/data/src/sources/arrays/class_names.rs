@@ -1,6 +1,5 @@
 //! Read the names of the classes: a JSON list in a file, or an array of text.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,10 +8,8 @@ use npyz::{Endianness, TypeChar};
 
 use super::array::{Array, again_after};
 use super::header::{Dtype, invalid};
+use crate::class_name::{MOST_CLASSES, problem_with};
 use crate::error::DataError;
-
-/// The most classes that are read.
-pub(super) const MOST_CLASSES: usize = 1 << 16;
 
 /// Names of classes in order, and where they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,17 +101,4 @@ fn text(bytes: &[u8], is_big_endian: bool) -> Option<String> {
     let characters = bytes.chunks_exact(4).map(|word| char::from_u32(code(word)));
     let text: Option<String> = characters.collect();
     text.map(|text| text.trim_end_matches('\0').to_owned())
-}
-
-/// Why these cannot be the names of classes.
-fn problem_with(names: &[String]) -> Option<String> {
-    if names.len() > MOST_CLASSES {
-        let num = names.len();
-        return Some(format!(
-            "has {num} names, and {MOST_CLASSES} classes are the most"
-        ));
-    }
-    let mut seen = BTreeSet::new();
-    let again = names.iter().find(|name| !seen.insert(*name));
-    again.map(|name| format!("has the name `{name}` twice"))
 }

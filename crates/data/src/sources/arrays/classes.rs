@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::class_names::{ClassNames, MOST_CLASSES};
+use super::class_names::ClassNames;
 use super::labels::{Labels, numbered_anew};
+use crate::class_name::MOST_CLASSES;
 use crate::error::DataError;
 
 /// The classes of a data set.

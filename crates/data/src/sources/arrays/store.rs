@@ -173,7 +173,7 @@ impl Store {
         let is_theirs = match self.place {
             Place::Folder => true,
             Place::File | Place::Archive(_) => {
-                !path.exists() || Entries::of(folder_of(&self.root))?.is_one_set()
+                !path.exists() || Entries::of(folder_of(&self.root))?.has_no_set_but(&self.root)
             }
         };
         self.others.retain(|other| *other != path);
@@ -274,8 +274,10 @@ impl Entries {
     }
 
     /// Whether an archive in the folder is its only data set.
-    fn is_one_set(&self) -> bool {
-        self.archives.len() <= 1 && Naming::among(&self.names()).is_none()
+    fn has_no_set_but(&self, archive: &Path) -> bool {
+        let mut archives = self.archives.iter();
+        archives.all(|other| other.file_name() == archive.file_name())
+            && Naming::among(&self.names()).is_none()
     }
 }
 

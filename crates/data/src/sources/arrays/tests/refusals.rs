@@ -251,6 +251,11 @@ fn names_of_classes_that_are_none_are_refused() {
         ("[1, 2]", "is no JSON list of texts"),
         ("[\"a\", \"b\"", "is no JSON list of texts"),
         ("[\"a\", \"a\"]", "has the name `a` twice"),
+        ("[\"a\", \"\"]", "has an empty name"),
+        (
+            "[\"a\", \"b\\n\"]",
+            "has the name `b\\n`, which is not one line",
+        ),
     ] {
         let mut files = files(&arrays);
         files.push(("class_names.json".to_owned(), names.into()));
