@@ -241,6 +241,26 @@ fn labels_that_are_none_are_refused() {
 }
 
 #[test]
+fn labels_of_another_number_than_the_images_are_refused_before_they_are_read() {
+    // Of so many labels, none is one.
+    let labels = || npy("'|i1'", "False", "(300000, 1)", &[0xff; 300_000]);
+    let images = || u8s("(2, 2, 2)", 0..8);
+    refuses(
+        &vec![("train_images", images()), ("train_labels", labels())],
+        "/train_images.npy has 2 images but DIR/a.npz/train_labels.npy has 300000 labels: take both from the same set",
+    );
+    let data = load_npz(&vec![
+        ("train_images", images()),
+        ("train_labels", u8s("(2,)", [0, 1])),
+        ("test_images", images()),
+        ("test_labels", labels()),
+    ]);
+    let problem = data.unwrap().test_problem.unwrap();
+    let start = "DIR/a.npz/test_images.npy has 2 images but";
+    assert!(problem.starts_with(start), "{problem}");
+}
+
+#[test]
 fn names_of_classes_that_are_none_are_refused() {
     let arrays = vec![
         ("train_images", u8s("(2, 2, 2)", 0..8)),
