@@ -484,8 +484,11 @@ pub enum DataError {
         /// What it holds.
         others: Vec<PassedOver>,
     },
-    /// Training and test images differ in size.
-    #[error("test images of {} are {test} but training images are {train}: set `data.image_size`", path.display())]
+    /// Training and test images differ in size or in channels.
+    #[error(
+        "test images of {} are {test} but training images are {train}: set {}",
+        path.display(), keys_of(*train, *test)
+    )]
     ShapesDiffer {
         /// The folder.
         path: PathBuf,
@@ -613,6 +616,16 @@ fn classes(names: &[String]) -> String {
     match names {
         [] => "the images have no classes".to_owned(),
         names => format!("the classes are {}", names.join(", ")),
+    }
+}
+
+/// The keys that make two shapes one.
+fn keys_of(one: ImageShape, other: ImageShape) -> &'static str {
+    let is_same_size = (one.height, one.width) == (other.height, other.width);
+    match (one.channels == other.channels, is_same_size) {
+        (false, true) => "`data.channels`",
+        (false, false) => "`data.channels` and `data.image_size`",
+        (true, _) => "`data.image_size`",
     }
 }
 

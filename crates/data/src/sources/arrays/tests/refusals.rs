@@ -430,6 +430,8 @@ fn what_is_wrong_with_test_images_does_not_stop_training() {
     let images = || ("test_images", u8s("(1, 2, 2)", 8..12));
     let labels = |label: u8| ("test_labels", u8s("(1,)", [label]));
     let larger = ("test_images", u8s("(1, 4, 4)", 0..16));
+    let coloured = ("test_images", u8s("(1, 3, 2, 2)", 0..12));
+    let both = ("test_images", u8s("(1, 3, 4, 4)", 0..48));
     let floats = ("test_images", npy("'<f4'", "False", "(1, 2, 2)", &[0; 16]));
     for (of_train, others, expected) in [
         (
@@ -455,7 +457,17 @@ fn what_is_wrong_with_test_images_does_not_stop_training() {
         (
             None,
             vec![larger],
-            "test images of DIR/a.npz are 1×4×4 but training images are 1×2×2",
+            "test images of DIR/a.npz are 1×4×4 but training images are 1×2×2: set `data.image_size`",
+        ),
+        (
+            None,
+            vec![coloured],
+            "test images of DIR/a.npz are 3×2×2 but training images are 1×2×2: set `data.channels`",
+        ),
+        (
+            None,
+            vec![both],
+            "test images of DIR/a.npz are 3×4×4 but training images are 1×2×2: set `data.channels` and `data.image_size`",
         ),
         (
             None,
