@@ -45,7 +45,7 @@ pub enum DataError {
     },
     /// The folder of a data set that is being packed is there.
     #[error(
-        "{} is there: another program packs the same now, or one was interrupted; then delete it",
+        "{} exists: another `ebm data pack` is writing it, or one was interrupted. If none is running, delete it",
         path.display()
     )]
     HalfPacked {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ebm_core::ImageShape;
 
 use crate::class_name::problem_with;
+use crate::durable::sync_file;
 use crate::error::DataError;
 use crate::pixels::Pixels;
 
@@ -167,7 +168,7 @@ impl Growing {
                     .set_len(end)
                     .and_then(|()| file.seek(SeekFrom::Start(0)))
                     .and_then(|_| file.write_all(&header("|u1", &dims)))
-                    .and_then(|()| file.sync_all());
+                    .and_then(|()| sync_file(&file));
                 finished.map_err(|source| failed(&path, source))?;
                 let read = File::open(&path).and_then(|file| Pixels::of_file(&file, HEADER));
                 read.map_err(|source| DataError::Read { path, source })
@@ -231,7 +232,7 @@ pub(crate) fn write_class_names(folder: &Path, names: &[String]) -> Result<(), D
 fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     let written = File::create_new(path).and_then(|mut file| {
         file.write_all(bytes)?;
-        file.sync_all()
+        sync_file(&file)
     });
     written.map_err(|source| failed(path, source))
 }

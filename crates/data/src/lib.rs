@@ -21,7 +21,7 @@
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
 //! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar`, `folder` and `arrays` read
 //! files and archives) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller),
-//! `keep`, `pixels` and `pack` (data sets larger than memory), `class_name` (what classes may be called), `handwriting`
+//! `keep`, `pixels`, `durable` and `pack` (data sets larger than memory), `class_name` (what classes may be called), `handwriting`
 //! (characters on paper) → `batches` and `order` (what a training step sees); `duplicates` tells images that come more
 //! than once; `error` says why there are no images.
 //!
@@ -32,6 +32,7 @@ mod class_name;
 mod config;
 mod dataset;
 mod duplicates;
+mod durable;
 mod error;
 mod factor;
 mod handwriting;

@@ -11,6 +11,7 @@ use super::array::Array;
 use super::class_names::{self, ClassNames};
 use super::names::{ALONE, Naming};
 use crate::dataset::PassedOver;
+use crate::durable::folder_of;
 use crate::error::DataError;
 use crate::keep::class_names_in;
 
@@ -278,14 +279,6 @@ impl Entries {
         let mut archives = self.archives.iter();
         archives.all(|other| other.file_name() == archive.file_name())
             && Naming::among(&self.names()).is_none()
-    }
-}
-
-/// The folder that a file lies in.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }
 
