@@ -45,7 +45,7 @@ pub enum DataError {
     },
     /// The folder of a data set that is being packed is there.
     #[error(
-        "{} is there: another program packs the same now, or one was interrupted; then delete it",
+        "{} exists: another `ebm data pack` is writing it, or one was interrupted. If none is running, delete it",
         path.display()
     )]
     HalfPacked {
@@ -57,6 +57,14 @@ pub enum DataError {
         "`data.leave_out` is for those who use a data set: pack all of its classes, and leave them out later"
     )]
     PackedWithout,
+    /// The names of the classes cannot be packed.
+    #[error(
+        "the list of the classes {problem}, and could not be read again: rename or merge classes first"
+    )]
+    UnfitClassNames {
+        /// What is wrong with them.
+        problem: String,
+    },
     /// Test images cannot be packed.
     #[error("the test images cannot be used: {problem}")]
     BadTestImages {
@@ -440,8 +448,8 @@ pub enum DataError {
     },
     /// A label is not one of the classes.
     #[error(
-        "label {index} of {} is {label}, expected {first} to {}: it is another set, or damaged",
-        path.display(), first + *num_classes as u32 - 1
+        "label {index} of {} is {label}, expected {first} to {}{}: it is another set, or damaged",
+        path.display(), first + *num_classes as u32 - 1, as_named_in(named_in.as_deref())
     )]
     BadLabel {
         /// The file of labels.
@@ -454,6 +462,8 @@ pub enum DataError {
         first: u32,
         /// How many classes there are.
         num_classes: usize,
+        /// Where their names stand, if that tells how many there are.
+        named_in: Option<PathBuf>,
     },
     /// A file or folder holds no image.
     #[error("{} holds no image: {remedy}", path.display())]
@@ -474,8 +484,11 @@ pub enum DataError {
         /// What it holds.
         others: Vec<PassedOver>,
     },
-    /// Training and test images differ in size.
-    #[error("test images of {} are {test} but training images are {train}: set `data.image_size`", path.display())]
+    /// Training and test images differ in size or in channels.
+    #[error(
+        "test images of {} are {test} but training images are {train}: set {}",
+        path.display(), keys_of(*train, *test)
+    )]
     ShapesDiffer {
         /// The folder.
         path: PathBuf,
@@ -604,6 +617,23 @@ fn classes(names: &[String]) -> String {
         [] => "the images have no classes".to_owned(),
         names => format!("the classes are {}", names.join(", ")),
     }
+}
+
+/// The keys that make two shapes one.
+fn keys_of(one: ImageShape, other: ImageShape) -> &'static str {
+    let is_same_size = (one.height, one.width) == (other.height, other.width);
+    match (one.channels == other.channels, is_same_size) {
+        (false, true) => "`data.channels`",
+        (false, false) => "`data.channels` and `data.image_size`",
+        (true, _) => "`data.image_size`",
+    }
+}
+
+/// What tells which labels there are.
+fn as_named_in(names: Option<&Path>) -> String {
+    names.map_or_else(String::new, |names| {
+        format!(", the places of the names in {}", names.display())
+    })
 }
 
 /// Where a label is missing, and what to do.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use ebm_core::ImageShape;
 
+use crate::class_name::problem_with;
+use crate::durable::sync_file;
 use crate::error::DataError;
 use crate::pixels::Pixels;
 
@@ -15,6 +17,19 @@ pub(crate) enum Keep<'a> {
     InMemory,
     /// In a file for each split, in this folder.
     InFolder(&'a Path),
+}
+
+impl Keep<'_> {
+    /// Refuses names of classes that could not be read again from a folder.
+    ///
+    /// # Errors
+    /// Where they go there, and are such.
+    pub fn check_class_names(self, names: &[String]) -> Result<(), DataError> {
+        match (self, problem_with(names)) {
+            (Self::InFolder(_), Some(problem)) => Err(DataError::UnfitClassNames { problem }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A part of a data set.
@@ -73,7 +88,7 @@ impl Growing {
         })
     }
 
-    /// Puts images at the place of image `index`; what lies before it may come later.
+    /// Puts images at the place of image `index`; images may be written in any order.
     ///
     /// # Errors
     /// Where a file cannot be written.
@@ -153,7 +168,7 @@ impl Growing {
                     .set_len(end)
                     .and_then(|()| file.seek(SeekFrom::Start(0)))
                     .and_then(|_| file.write_all(&header("|u1", &dims)))
-                    .and_then(|()| file.sync_all());
+                    .and_then(|()| sync_file(&file));
                 finished.map_err(|source| failed(&path, source))?;
                 let read = File::open(&path).and_then(|file| Pixels::of_file(&file, HEADER));
                 read.map_err(|source| DataError::Read { path, source })
@@ -217,7 +232,7 @@ pub(crate) fn write_class_names(folder: &Path, names: &[String]) -> Result<(), D
 fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     let written = File::create_new(path).and_then(|mut file| {
         file.write_all(bytes)?;
-        file.sync_all()
+        sync_file(&file)
     });
     written.map_err(|source| failed(path, source))
 }
@@ -272,6 +287,19 @@ mod tests {
         assert_eq!(images.into_vec::<u8>().unwrap(), [1, 1, 2, 2, 4, 4, 5, 5]);
         let labels = read(labels_in(dir.path(), Split::Test));
         assert_eq!(labels.into_vec::<u32>().unwrap(), [7, 1, 70_000]);
+    }
+
+    #[test]
+    fn names_of_classes_matter_where_they_are_written() {
+        let check = |keep: Keep<'_>, name: &str| keep.check_class_names(&[name.to_owned()]);
+        let folder = Keep::InFolder(Path::new("packed"));
+        assert!(check(folder, "a").is_ok());
+        assert!(check(Keep::InMemory, "a\nb").is_ok());
+        assert_eq!(
+            check(folder, "a\nb").unwrap_err().to_string(),
+            "the list of the classes has the name `a\\nb`, which is not one line, and could not be read again: rename or \
+             merge classes first"
+        );
     }
 
     #[test]

@@ -21,15 +21,18 @@
 //! `images` and `dataset` (what is loaded) → `kind`, `config` and `factor` (what can be asked for) →
 //! `sources` (one folder per source: `digits` and `shapes` draw, `mnist`, `cifar`, `folder` and `arrays` read
 //! files and archives) → `picture`, `photo` and `resize` (decoding, whole pictures, how they become smaller),
-//! `keep`, `pixels` and `pack` (data sets larger than memory), `handwriting` (characters on paper) → `batches` and `order` (what a training step sees); `duplicates` tells images
-//! that come more than once; `error` says why there are no images.
+//! `keep`, `pixels`, `durable` and `pack` (data sets larger than memory), `class_name` (what classes may be called), `handwriting`
+//! (characters on paper) → `batches` and `order` (what a training step sees); `duplicates` tells images that come more
+//! than once; `error` says why there are no images.
 //!
 //! What a byte is as a pixel and a colour as a grey stands in `ebm_core::pixels`.
 
 mod batches;
+mod class_name;
 mod config;
 mod dataset;
 mod duplicates;
+mod durable;
 mod error;
 mod factor;
 mod handwriting;

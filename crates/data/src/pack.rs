@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
+use crate::durable::{folder_of, sync_folder};
 use crate::error::DataError;
 use crate::images::Images;
 use crate::keep::{Growing, Keep, Split, images_in, write_class_names, write_labels};
@@ -14,7 +15,7 @@ use crate::sources::{Decoded, load_into};
 /// Writes the data set that `config` asks for into a new folder, as NumPy arrays that are mapped and not read where
 /// they are [loaded](crate::load) from it: `train_images.npy` of bytes `[n, c, h, w]`, `train_labels.npy` and
 /// `class_names.json` where there are classes, and the same of the test images. Pictures and arrays are written as they
-/// are read, in bounded memory. The folder appears when it is whole. Returns the data set in its place.
+/// are read, in bounded memory. The folder appears when it is whole and on the device. Returns the data set in its place.
 ///
 /// # Errors
 /// As [`load`](crate::load), of test images, too; where the folder is there, or cannot be written. Then there is nothing
@@ -48,10 +49,11 @@ pub fn pack(
         passed_over: data.passed_over,
         sizes: data.sizes,
     };
+    Keep::InFolder(&unfinished.0).check_class_names(&data.train.class_names)?;
     if !data.train.class_names.is_empty() {
         write_class_names(&unfinished.0, &data.train.class_names)?;
     }
-    fs::rename(&unfinished.0, &path).map_err(|source| DataError::Write { path, source })?;
+    unfinished.finish(path)?;
     Ok(data)
 }
 
@@ -89,6 +91,20 @@ impl Unfinished {
             Err(source) => Err(DataError::Write { path, source }),
         }
     }
+
+    /// Gives the folder its name, once all that is in it is on the device; the name is, too, when this returns.
+    ///
+    /// # Errors
+    /// Where that cannot be done; then there is no folder of this name.
+    fn finish(&self, path: PathBuf) -> Result<(), DataError> {
+        let renamed = sync_folder(&self.0).and_then(|()| fs::rename(&self.0, &path));
+        let finished = renamed.and_then(|()| {
+            sync_folder(folder_of(&path)).inspect_err(|_| {
+                let _ = fs::rename(&path, &self.0);
+            })
+        });
+        finished.map_err(|source| DataError::Write { path, source })
+    }
 }
 
 impl Drop for Unfinished {
@@ -99,6 +115,8 @@ impl Drop for Unfinished {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use image::{Rgb, RgbImage};
 
     use super::*;
@@ -166,6 +184,47 @@ mod tests {
         assert_eq!(packed.train, load(&arrays(&folder), 0).unwrap().train);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn classes_that_could_not_be_read_again_are_refused_before_a_picture_is_decoded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("in/cat\nor dog/1.png");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::new(2, 2).save(path).unwrap();
+        let config = DataConfig {
+            dataset: DatasetKind::Folder,
+            dir: Some(dir.path().join("in")),
+            ..DataConfig::default()
+        };
+        assert_eq!(load(&config, 0).unwrap().train.len(), 1);
+        let decoded = AtomicUsize::new(0);
+        let report = |_: Decoded| {
+            decoded.fetch_add(1, Ordering::Relaxed);
+        };
+        let packed = pack(&config, 0, &dir.path().join("packed"), &report);
+        let message = packed.unwrap_err().to_string();
+        assert!(message.contains("`cat\\nor dog`"), "{message}");
+        assert_eq!(decoded.into_inner(), 0);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_get_its_name_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("packed");
+        let unfinished = Unfinished::beside(&path).unwrap();
+        fs::write(unfinished.0.join("a"), "").unwrap();
+        // Another program was faster.
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("b"), "").unwrap();
+        let error = unfinished.finish(path.clone()).unwrap_err();
+        assert!(matches!(error, DataError::Write { .. }), "{error}");
+        drop(unfinished);
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+        assert_eq!(left.len(), 1);
+        assert!(path.join("b").exists());
+    }
+
     #[test]
     fn nothing_is_written_over_and_no_class_is_lost() {
         let dir = tempfile::tempdir().unwrap();
@@ -178,7 +237,10 @@ mod tests {
         let message = |config: &DataConfig| pack_quietly(config, &folder).unwrap_err().to_string();
         assert!(message(&config).ends_with("packed is there already: name a new folder"));
         fs::rename(&folder, dir.path().join("packed.unfinished")).unwrap();
-        assert!(message(&config).contains("packed.unfinished is there: "));
+        assert!(message(&config).ends_with(
+            "packed.unfinished exists: another `ebm data pack` is writing it, or one was interrupted. If none is \
+             running, delete it"
+        ));
         config.leave_out = vec!["3".to_owned()];
         assert!(message(&config).starts_with("`data.leave_out` is for those who use"));
     }

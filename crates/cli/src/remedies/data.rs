@@ -28,6 +28,9 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
         }
         DataError::BadPicture { .. } => "that is --skip-bad",
         DataError::NotAPicture { .. } => "give a picture, or an array of bytes in a .npy file",
+        DataError::ShapesDiffer { train, test, .. } if train.channels != test.channels => {
+            "`data.channels` is --channels 1 or 3, and `data.image_size` --image-size PIXELS"
+        }
         DataError::SizeNeeded { .. } | DataError::ShapesDiffer { .. } => {
             "that is --image-size PIXELS"
         }
@@ -64,6 +67,8 @@ fn of_setting(key: &str) -> Option<String> {
 mod tests {
     use std::path::PathBuf;
 
+    use ebm_core::ImageShape;
+
     use super::*;
 
     #[test]
@@ -75,6 +80,17 @@ mod tests {
         let elsewhere = of("set `data.dir` to a folder of pictures");
         assert!(elsewhere.is_some_and(|remedy| remedy.contains("--data-dir")));
         assert_eq!(of("download it again"), None);
+    }
+
+    #[test]
+    fn shapes_that_differ_are_mended_by_the_flags_of_what_differs() {
+        let of = |test| {
+            let train = ImageShape::new(1, 4, 4);
+            let path = PathBuf::from("a.npz");
+            of_data(&DataError::ShapesDiffer { path, train, test }).unwrap_or_default()
+        };
+        assert!(of(ImageShape::new(3, 4, 4)).contains("--channels"));
+        assert!(!of(ImageShape::new(1, 5, 5)).contains("--channels"));
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! Read the names of the classes: a JSON list in a file, or an array of text.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use npyz::{Endianness, TypeChar};
 
 use super::array::{Array, again_after};
 use super::header::{Dtype, invalid};
+use crate::class_name::{MOST_CLASSES, problem_with};
 use crate::error::DataError;
 
-/// The most classes that are read.
-pub(super) const MOST_CLASSES: usize = 1 << 16;
+/// Names of classes in order, and where they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClassNames {
+    pub path: PathBuf,
+    pub names: Vec<String>,
+}
 
 /// The names in a JSON file; `None` where there is no such file.
 ///
 /// # Errors
 /// Where it cannot be read, or is no list of different texts.
-pub(super) fn in_file(path: &Path) -> Result<Option<Vec<String>>, DataError> {
+pub(super) fn in_file(path: &Path) -> Result<Option<ClassNames>, DataError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -38,7 +42,10 @@ pub(super) fn in_file(path: &Path) -> Result<Option<Vec<String>>, DataError> {
         .map_err(|error| unfit(format!("is no JSON list of texts ({error})")))?;
     match problem_with(&names) {
         Some(problem) => Err(unfit(problem)),
-        None => Ok(Some(names)),
+        None => Ok(Some(ClassNames {
+            path: path.into(),
+            names,
+        })),
     }
 }
 
@@ -46,7 +53,7 @@ pub(super) fn in_file(path: &Path) -> Result<Option<Vec<String>>, DataError> {
 ///
 /// # Errors
 /// Where it is no such array, two are the same, or it is damaged.
-pub(super) fn in_array(mut array: Array<'_>) -> Result<Vec<String>, DataError> {
+pub(super) fn in_array(mut array: Array<'_>) -> Result<ClassNames, DataError> {
     let unfit = |array: &Array<'_>, problem: String| {
         let line = "class_names = numpy.array(class_names, dtype=str)";
         array.unfit(problem, again_after(line))
@@ -79,8 +86,9 @@ pub(super) fn in_array(mut array: Array<'_>) -> Result<Vec<String>, DataError> {
     if let Some(problem) = problem_with(&names) {
         return Err(unfit(&array, problem));
     }
+    let path = array.path.clone();
     array.finish()?;
-    Ok(names)
+    Ok(ClassNames { path, names })
 }
 
 /// Code points of 32 bits, with zeros to fill up; `None` where one is no character.
@@ -93,17 +101,4 @@ fn text(bytes: &[u8], is_big_endian: bool) -> Option<String> {
     let characters = bytes.chunks_exact(4).map(|word| char::from_u32(code(word)));
     let text: Option<String> = characters.collect();
     text.map(|text| text.trim_end_matches('\0').to_owned())
-}
-
-/// Why these cannot be the names of classes.
-fn problem_with(names: &[String]) -> Option<String> {
-    if names.len() > MOST_CLASSES {
-        let num = names.len();
-        return Some(format!(
-            "has {num} names, and {MOST_CLASSES} classes are the most"
-        ));
-    }
-    let mut seen = BTreeSet::new();
-    let again = names.iter().find(|name| !seen.insert(*name));
-    again.map(|name| format!("has the name `{name}` twice"))
 }

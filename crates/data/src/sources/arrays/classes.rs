@@ -1,7 +1,10 @@
 //! Tell the classes that labels stand for.
 
-use super::class_names::MOST_CLASSES;
+use std::path::{Path, PathBuf};
+
+use super::class_names::ClassNames;
 use super::labels::{Labels, numbered_anew};
+use crate::class_name::MOST_CLASSES;
 use crate::error::DataError;
 
 /// The classes of a data set.
@@ -11,6 +14,8 @@ pub(super) struct Classes {
     first: u32,
     /// Empty where there is none: all labels are 0.
     pub names: Vec<String>,
+    /// Where these names stand, unless they are the labels.
+    named_in: Option<PathBuf>,
 }
 
 impl Classes {
@@ -21,15 +26,19 @@ impl Classes {
     /// Where there are no names, and too many classes.
     pub fn of(
         labels: &Labels,
-        names: Option<Vec<String>>,
+        names: Option<ClassNames>,
         may_begin_at_1: bool,
     ) -> Result<Self, DataError> {
         let first = u32::from(may_begin_at_1 && !labels.values.contains(&0));
-        let names = match names {
-            Some(names) => names,
-            None => numbers(labels, first)?,
+        let (names, named_in) = match names {
+            Some(ClassNames { path, names }) => (names, Some(path)),
+            None => (numbers(labels, first)?, None),
         };
-        Ok(Self { first, names })
+        Ok(Self {
+            first,
+            names,
+            named_in,
+        })
     }
 
     /// The classes of labels.
@@ -43,8 +52,12 @@ impl Classes {
             if values.iter().all(|&label| label == 0) {
                 return Ok(labels.values);
             }
-            let problem = "holds labels, and the list of the names of the classes is empty";
-            return Err(labels.unfit(problem.to_owned(), "put the names into it, or remove it"));
+            let list = self.named_in.as_deref().unwrap_or(Path::new(""));
+            let problem = format!(
+                "holds labels, and the list of the names of the classes, {}, is empty",
+                list.display()
+            );
+            return Err(labels.unfit(problem, "put the names into it, or remove it"));
         }
         let is_class = |label: u32| label >= first && ((label - first) as usize) < num_classes;
         match values.iter().position(|&label| !is_class(label)) {
@@ -55,6 +68,7 @@ impl Classes {
                 label: values[index].into(),
                 first,
                 num_classes,
+                named_in: self.named_in.clone(),
             }),
         }
     }
@@ -91,8 +105,11 @@ mod tests {
         }
     }
 
-    fn named(names: &[&str]) -> Option<Vec<String>> {
-        Some(names.iter().map(|&name| name.to_owned()).collect())
+    fn named(names: &[&str]) -> Option<ClassNames> {
+        Some(ClassNames {
+            path: "names".into(),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+        })
     }
 
     #[test]
@@ -134,7 +151,7 @@ mod tests {
             (
                 [0, 1, 2],
                 named(&["a", "b"]),
-                "label 2 of y is 2, expected 0 to 1",
+                "label 2 of y is 2, expected 0 to 1, the places of the names in names: ",
             ),
             ([0, 0, 1], named(&[]), "y holds labels, and the list"),
         ] {

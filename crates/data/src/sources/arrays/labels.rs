@@ -1,6 +1,6 @@
 //! Read the labels of images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use npyz::{Endianness, TypeChar};
 
@@ -28,11 +28,11 @@ struct Integer {
 }
 
 impl Labels {
-    /// Reads `[n]` or `[n, 1]` whole numbers.
+    /// Reads `[n]` or `[n, 1]` whole numbers, one for each of the images in the file `images`.
     ///
     /// # Errors
     /// Where the array has another type or shape, a number is negative or more than any class, or it is damaged.
-    pub fn read(mut array: Array<'_>) -> Result<Self, DataError> {
+    pub fn read(mut array: Array<'_>, images: &Path, num_images: usize) -> Result<Self, DataError> {
         let integer = Integer::of(&array)?;
         let shape = array.header.shape.as_slice();
         let num = match shape {
@@ -50,6 +50,14 @@ impl Labels {
                 return Err(array.unfit(problem, again_after("y = y.reshape(n)")));
             }
         };
+        if num != num_images as u64 {
+            return Err(DataError::CountMismatch {
+                images: images.into(),
+                labels: array.path,
+                num_images,
+                num_labels: usize::try_from(num).unwrap_or(usize::MAX),
+            });
+        }
         let (mut values, mut bytes) = (Vec::new(), Vec::new());
         let mut left = num;
         while left > 0 {

@@ -10,7 +10,7 @@ use crate::error::DataError;
 /// How the axes of images are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `[n, h, w]`, `[n, h, w, c]` or `[n, c, h, w]`: an axis of 1 or 3, second or last, is the channels.
+    /// `[n, h, w]`, `[n, h, w, c]` or `[n, c, h, w]`: an axis of 1 or 3, second or last of four, is the channels.
     ByLength,
     /// The same, but the second axis where both may be the channels.
     ChannelsFirst,
@@ -55,6 +55,7 @@ impl Layout {
                 is_interleaved: false,
             }),
             (Form::Flat, _) => None,
+            (_, &[_, _, 1 | 3]) => return Err(one_or_many(array)),
             (_, &[num, height, width]) => Some(Self {
                 num,
                 shape: ImageShape::new(1, height, width),
@@ -155,6 +156,17 @@ fn no_images(array: &Array<'_>, form: Form) -> DataError {
     let problem = format!(
         "is of shape {shape:?}, and images are [n, h, w], [n, h, w, c] or [n, c, h, w] with 1 or 3 channels"
     );
+    array.unfit(problem, remedy)
+}
+
+/// The error that three axes may be one image and its channels, or grey images as narrow as that.
+fn one_or_many(array: &Array<'_>) -> DataError {
+    let shape = &array.header.shape;
+    let problem = format!(
+        "is of shape {shape:?}, which may be one image with its channels last, or grey images of width {}",
+        shape[2]
+    );
+    let remedy = again_after("x = x[None]") + " for one image, or `x = x[..., None]` for grey ones";
     array.unfit(problem, remedy)
 }
 

@@ -43,17 +43,17 @@ const AT_ONCE: usize = 1 << 22;
 /// to keep in a folder.
 pub(super) fn load(config: &DataConfig, keep: Keep<'_>) -> Result<Dataset, DataError> {
     let mut reader = Reader::new(config)?;
-    let Names { images, labels } = reader.naming.train;
-    let labels = reader.labels(labels)?;
+    let names = reader.naming.train;
+    let labels = reader.labels(names)?;
     let classes = match &labels {
         Some(labels) => {
-            let names = reader.store.class_names()?;
+            let class_names = reader.store.class_names()?;
             let may_begin_at_1 = reader.naming.may_begin_at_1();
-            Some(Classes::of(labels, names, may_begin_at_1)?)
+            Some(Classes::of(labels, class_names, may_begin_at_1)?)
         }
         None => None,
     };
-    let train = reader.images(images, labels, classes.as_ref(), keep, Split::Train)?;
+    let train = reader.images(names.images, labels, classes.as_ref(), keep, Split::Train)?;
     let test = reader.test(&train, classes.as_ref(), keep);
     Ok(Dataset {
         passed_over: reader.store.passed_over(),
@@ -107,12 +107,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The labels in the array of this name, where it is there.
-    fn labels(&mut self, name: &str) -> Result<Option<Labels>, DataError> {
-        if !self.store.names.contains(name) {
+    /// The labels of a split, where they are there: one for each image, as the headers say before any label is read.
+    fn labels(&mut self, names: Names) -> Result<Option<Labels>, DataError> {
+        if !self.store.names.contains(names.labels) {
             return Ok(None);
         }
-        Labels::read(self.store.array(name)?).map(Some)
+        let (images, num_images) = {
+            let (array, layout, _) = self.open(names.images)?;
+            (array.path, layout.num)
+        };
+        let array = self.store.array(names.labels)?;
+        Labels::read(array, &images, num_images).map(Some)
     }
 
     /// An array of images, and what becomes of them.
@@ -142,17 +147,17 @@ impl<'a> Reader<'a> {
         classes: Option<&Classes>,
         keep: Keep<'_>,
     ) -> Result<Option<Images>, DataError> {
-        let Some(Names { images, labels }) = self.naming.test(&self.store.names) else {
+        let Some(names) = self.naming.test(&self.store.names) else {
             return Ok(None);
         };
-        if !self.store.names.contains(images) {
+        if !self.store.names.contains(names.images) {
             return Err(DataError::MissingFile {
                 dir: self.store.root.clone(),
-                names: vec![format!("{images}.npy")],
+                names: vec![format!("{}.npy", names.images)],
             });
         }
-        let labels = self.labels(labels)?;
-        let (_, _, conversion) = self.open(images)?;
+        let labels = self.labels(names)?;
+        let (_, _, conversion) = self.open(names.images)?;
         if conversion.to != train.shape {
             return Err(DataError::ShapesDiffer {
                 path: self.store.root.clone(),
@@ -160,7 +165,7 @@ impl<'a> Reader<'a> {
                 test: conversion.to,
             });
         }
-        let test = self.images(images, labels, classes, keep, Split::Test)?;
+        let test = self.images(names.images, labels, classes, keep, Split::Test)?;
         Ok(Some(test))
     }
 
@@ -175,17 +180,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Images, DataError> {
         let (array, layout, conversion) = self.open(name)?;
         let labels = match (labels, classes) {
-            (Some(labels), Some(classes)) => {
-                if labels.values.len() != layout.num {
-                    return Err(DataError::CountMismatch {
-                        images: array.path,
-                        labels: labels.path,
-                        num_images: layout.num,
-                        num_labels: labels.values.len(),
-                    });
-                }
-                Some(classes.of_labels(labels)?)
-            }
+            (Some(labels), Some(classes)) => Some(classes.of_labels(labels)?),
             (Some(labels), None) => {
                 let problem = "holds labels, and the training images have none".to_owned();
                 return Err(labels.unfit(problem, "save those of both, or of neither"));

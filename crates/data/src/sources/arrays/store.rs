@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::array::Array;
-use super::class_names;
+use super::class_names::{self, ClassNames};
 use super::names::{ALONE, Naming};
 use crate::dataset::PassedOver;
+use crate::durable::folder_of;
 use crate::error::DataError;
 use crate::keep::class_names_in;
 
@@ -65,12 +66,8 @@ impl Store {
     }
 
     fn of_folder(folder: &Path) -> Result<Self, DataError> {
-        let mut there = entries_of(folder).map_err(|source| DataError::Read {
-            path: folder.into(),
-            source,
-        })?;
-        let names = there.arrays.iter().filter_map(|path| name_of(path));
-        let names: BTreeSet<String> = names.collect();
+        let mut there = Entries::of(folder)?;
+        let names = there.names();
         let naming = Naming::among(&names);
         match (there.archives.as_slice(), naming) {
             ([], _) => Ok(Self {
@@ -160,11 +157,12 @@ impl Store {
         }
     }
 
-    /// The names of the classes: in an array, else in a file beside the arrays; `None` where there are none.
+    /// The names of the classes: in an array, else in a file beside the arrays; `None` where there are none. A file
+    /// beside an archive is passed over where other data sets lie there, too: it does not say of which it is.
     ///
     /// # Errors
-    /// Where they are not what such names are, or are damaged.
-    pub fn class_names(&mut self) -> Result<Option<Vec<String>>, DataError> {
+    /// Where they are not what such names are, or are damaged, or the folder cannot be read.
+    pub fn class_names(&mut self) -> Result<Option<ClassNames>, DataError> {
         if self.names.contains(CLASS_NAMES) {
             return class_names::in_array(self.array(CLASS_NAMES)?).map(Some);
         }
@@ -173,9 +171,18 @@ impl Store {
             Place::File | Place::Archive(_) => self.root.parent(),
         };
         let path = class_names_in(folder.unwrap_or(Path::new("")));
-        let names = class_names::in_file(&path)?;
+        let is_theirs = match self.place {
+            Place::Folder => true,
+            Place::File | Place::Archive(_) => {
+                !path.exists() || Entries::of(folder_of(&self.root))?.has_no_set_but(&self.root)
+            }
+        };
         self.others.retain(|other| *other != path);
-        Ok(names)
+        if is_theirs {
+            return class_names::in_file(&path);
+        }
+        self.others.push(path);
+        Ok(None)
     }
 
     /// What was not read.
@@ -229,25 +236,50 @@ struct Entries {
     others: Vec<PathBuf>,
 }
 
-/// What is in a folder, without what is hidden.
-fn entries_of(folder: &Path) -> io::Result<Entries> {
-    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths: Vec<PathBuf> = paths.collect::<io::Result<_>>()?;
-    paths.sort();
-    let mut there = Entries::default();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default();
-        if name.to_string_lossy().starts_with('.') {
-            continue;
+impl Entries {
+    /// What is in a folder, without what is hidden.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn of(folder: &Path) -> Result<Self, DataError> {
+        let paths = fs::read_dir(folder).and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect()
+        });
+        let mut paths: Vec<PathBuf> = paths.map_err(|source| DataError::Read {
+            path: folder.into(),
+            source,
+        })?;
+        paths.sort();
+        let mut there = Self::default();
+        for path in paths {
+            let name = path.file_name().unwrap_or_default();
+            if name.to_string_lossy().starts_with('.') {
+                continue;
+            }
+            let to = match path.is_file() {
+                true if has_extension(&path, "npz") => &mut there.archives,
+                true if name_of(&path).is_some() => &mut there.arrays,
+                _ => &mut there.others,
+            };
+            to.push(path);
         }
-        let to = match path.is_file() {
-            true if has_extension(&path, "npz") => &mut there.archives,
-            true if name_of(&path).is_some() => &mut there.arrays,
-            _ => &mut there.others,
-        };
-        to.push(path);
+        Ok(there)
     }
-    Ok(there)
+
+    /// The names of the arrays in files of their own.
+    fn names(&self) -> BTreeSet<String> {
+        let names = self.arrays.iter().filter_map(|path| name_of(path));
+        names.collect()
+    }
+
+    /// Whether an archive in the folder is its only data set.
+    fn has_no_set_but(&self, archive: &Path) -> bool {
+        let mut archives = self.archives.iter();
+        archives.all(|other| other.file_name() == archive.file_name())
+            && Naming::among(&self.names()).is_none()
+    }
 }
 
 /// The name of the array in a file; `None` where that is not named like one.

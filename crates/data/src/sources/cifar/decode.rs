@@ -95,6 +95,7 @@ impl Decoded {
                 label,
                 first: 0,
                 num_classes: self.num_classes,
+                named_in: None,
             });
         };
         self.labels.push(class);

@@ -43,6 +43,11 @@ impl Files {
         }
     }
 
+    /// Whether files of all these names were found.
+    pub(super) fn has_all(&self, names: &[&'static str]) -> bool {
+        names.iter().all(|name| self.contents.contains_key(name))
+    }
+
     /// Whether a file of one of these names was found.
     pub(super) fn has_some(&self, names: &[&'static str]) -> bool {
         names.iter().any(|name| self.contents.contains_key(name))

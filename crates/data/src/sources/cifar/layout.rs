@@ -137,17 +137,29 @@ impl Layout {
         self.versions.iter().any(|version| version.is_in(path))
     }
 
-    /// Reads one version from the archive `path` or from the folder `path`, and says which.
+    /// Reads one version from the archive `path` or from the folder `path`, and says which: the first that is complete,
+    /// else the first that has all training images, else the first of which there is any file.
     pub(super) fn find_files(&self, path: &Path) -> Result<(&Version, Files), DataError> {
         if path.is_file() {
             return self.read_archive(path);
         }
+        let mut best: Option<(&Version, Files)> = None;
         for version in &self.versions {
-            if let Some(files) = version.find_files(path)? {
-                return Ok((version, files));
+            for place in version.places_in(path) {
+                let files = version.read(place)?;
+                let completeness = version.completeness(&files);
+                if completeness == (true, true) {
+                    return Ok((version, files));
+                }
+                let is_better = best
+                    .as_ref()
+                    .is_none_or(|(other, found)| completeness > other.completeness(found));
+                if is_better {
+                    best = Some((version, files));
+                }
             }
         }
-        Err(DataError::MissingFile {
+        best.ok_or_else(|| DataError::MissingFile {
             dir: path.into(),
             names: self.versions.iter().flat_map(Version::places).collect(),
         })
@@ -158,7 +170,9 @@ impl Layout {
         let names: Vec<_> = self.versions.iter().flat_map(Version::names).collect();
         let files = Files::in_archive(path.into(), &names)?;
         let is_there = |version: &&Version| files.has_some(&version.names());
-        match self.versions.iter().find(is_there) {
+        // Of equals the last is taken.
+        let versions = self.versions.iter().rev().filter(is_there);
+        match versions.max_by_key(|version| version.completeness(&files)) {
             Some(version) => Ok((version, files)),
             None => Err(DataError::MissingFile {
                 dir: path.into(),
@@ -185,20 +199,32 @@ impl Version {
             || self.told_by.iter().all(|name| path.join(name).is_file())
     }
 
-    /// Reads from a folder the first that is there: the files themselves, its sub-folder of the
-    /// published name, its archive of the published name.
-    fn find_files(&self, path: &Path) -> Result<Option<Files>, DataError> {
+    /// Where some of its files are below a folder: the folder itself, its sub-folder of the published name, its archive
+    /// of the published name.
+    fn places_in(&self, path: &Path) -> Vec<PathBuf> {
         let names = self.names();
         let holds_some = |folder: &PathBuf| names.iter().any(|name| folder.join(name).is_file());
         let folders = [path.into(), path.join(self.folder)];
-        if let Some(folder) = folders.into_iter().find(holds_some) {
-            return Files::in_folder(folder, &names).map(Some);
-        }
+        let mut places: Vec<PathBuf> = folders.into_iter().filter(holds_some).collect();
         let archive = path.join(self.archive);
         if archive.is_file() {
-            return Files::in_archive(archive, &names).map(Some);
+            places.push(archive);
         }
-        Ok(None)
+        places
+    }
+
+    /// Whether all of its files were found, and all to train on.
+    fn completeness(&self, files: &Files) -> (bool, bool) {
+        (files.has_all(&self.names()), files.has_all(self.train))
+    }
+
+    /// Its files, as far as a folder or an archive has them.
+    fn read(&self, place: PathBuf) -> Result<Files, DataError> {
+        if place.is_file() {
+            Files::in_archive(place, &self.names())
+        } else {
+            Files::in_folder(place, &self.names())
+        }
     }
 
     /// Names of its files.

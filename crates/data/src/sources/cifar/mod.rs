@@ -4,8 +4,8 @@
 //! Format: Krizhevsky 2009, *Learning multiple layers of features from tiny images*; the files as
 //! on its author's page. The binary version has records of the label, one byte, and the red, green
 //! and blue planes, 32 rows of 32 bytes each. In CIFAR-100 the byte of the coarse label comes first.
-//! The Python version has pickles of the same bytes in arrays. Where both are found, the binary one
-//! is read.
+//! The Python version has pickles of the same bytes in arrays. Where both are complete, the binary
+//! one is read.
 
 mod decode;
 mod files;

@@ -239,6 +239,46 @@ fn of_both_versions_the_binary_one_is_read() {
 }
 
 #[test]
+fn a_complete_version_is_read_before_one_that_lacks_files() {
+    let whole = load_10(&all_files()).unwrap();
+    let python = moved(&all_python_files(), "cifar-10-batches-py");
+    let archive_of =
+        |files: &Named| -> Named { vec![("cifar-10-binary.tar.gz".into(), archive(files))] };
+    for incomplete in [
+        all_files()[3..].to_vec(),
+        train_files(),
+        vec![all_files().remove(5)],
+    ] {
+        for beside in [
+            incomplete.clone(),
+            moved(&incomplete, "cifar-10-batches-bin"),
+            archive_of(&incomplete),
+        ] {
+            let both = [beside, python.clone()].concat();
+            assert_eq!(load_10(&both).as_ref(), Ok(&whole));
+        }
+        // In one archive, and beside the archive that they were unpacked from.
+        let packed = archive(&[incomplete.clone(), all_python_files()].concat());
+        let packed = vec![("my.tgz".into(), packed)];
+        let loaded = load_from("my.tgz", &packed, config(DatasetKind::Cifar10));
+        assert_eq!(loaded.as_ref(), Ok(&whole));
+        let both = [incomplete, archive_of(&all_files())].concat();
+        assert_eq!(load_10(&both).as_ref(), Ok(&whole));
+    }
+    // Of two that lack files, the one to train on.
+    let mut others = all_python_files();
+    others.pop();
+    let both = [all_files()[3..].to_vec(), others].concat();
+    assert_eq!(load_10(&both).unwrap().train, whole.train);
+    let both = [all_files()[3..].to_vec(), all_python_files()[4..].to_vec()].concat();
+    let message = load_10(&both).unwrap_err();
+    assert!(
+        message.contains("of the binary version of cifar10"),
+        "{message}"
+    );
+}
+
+#[test]
 fn grey_is_rounded_luma_and_three_channels_stay_as_they_are() {
     let mut files = all_files();
     // The last two are 97.500 and 90.490: no weight may be smaller or larger by 0.001.

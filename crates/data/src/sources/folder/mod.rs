@@ -58,6 +58,7 @@ pub(super) fn load(
         passed_over,
         source,
     } = find(dir)?;
+    keep.check_class_names(&train.class_names)?;
     let side = if config.image_size == 0 {
         if config.crops > 0 {
             return Err(DataError::BadSetting {

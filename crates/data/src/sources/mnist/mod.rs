@@ -128,6 +128,7 @@ impl Files<'_> {
                 label: labels[index].into(),
                 first,
                 num_classes,
+                named_in: None,
             }),
         }
     }

@@ -150,7 +150,7 @@ fn a_member_that_holds_more_or_less_than_its_archive_says_is_an_error() {
     let bomb = with_size(npz(&vec![("images", bomb)]), 128 + 8);
     assert!(load(bomb).unwrap_err().starts_with(damaged));
     // Two gigabytes that are not there, though the archive and the array both say so.
-    let claim = u8s("(1000000000, 2, 1)", vec![0; 8]);
+    let claim = u8s("(1000000000, 1, 2)", vec![0; 8]);
     let claim = with_size(npz(&vec![("images", claim)]), 2_000_000_128);
     let config = DataConfig {
         image_size: 1,

@@ -169,6 +169,17 @@ fn classes_have_the_names_that_stand_beside_the_labels_or_among_the_arrays() {
         assert_eq!(data.passed_over, []);
     }
 
+    // One of two data sets, each of which may be meant.
+    for other in ["b.npz", "x_train.npy"] {
+        let beside = [beside.to_vec(), vec![(other.to_owned(), vec![])]].concat();
+        let data = load_from("a.npz", &beside, DataConfig::default()).unwrap();
+        assert_eq!(data.train.class_names, ["0", "1", "2"], "{other}");
+        assert_eq!(
+            passed_over(&data),
+            ["other files or folders: DIR/class_names.json"]
+        );
+    }
+
     let code_points = |to_bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
         let padded = ["cat\0", "dog\0", "fish"].concat();
         padded.chars().flat_map(|it| to_bytes(it.into())).collect()

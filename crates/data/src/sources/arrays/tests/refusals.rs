@@ -128,9 +128,39 @@ fn other_shapes_of_images_are_refused() {
         );
     }
     refuses(
-        &vec![("images", two("'|u1'", "False", "(2, 2, 3)", 12))],
-        "/images.npy is 3 by 2: set `data.image_size` to crop and resize all pictures to a square",
+        &vec![("images", two("'|u1'", "False", "(2, 2, 4)", 16))],
+        "/images.npy is 4 by 2: set `data.image_size` to crop and resize all pictures to a square",
     );
+}
+
+#[test]
+fn one_picture_is_not_taken_for_many_narrow_ones() {
+    for (shape, width, bytes) in [
+        ("(4, 4, 3)", 3, 48),
+        ("(3, 3, 3)", 3, 27),
+        ("(4, 4, 1)", 1, 16),
+    ] {
+        let array = two("'|u1'", "False", shape, bytes);
+        let shown = shape.replace('(', "[").replace(')', "]");
+        let message = format!(
+            "is of shape {shown}, which may be one image with its channels last, or grey images of width {width}: \
+             save it again after `x = x[None]` for one image, or `x = x[..., None]` for grey ones"
+        );
+        for name in ["arr_0", "train_images"] {
+            refuses(
+                &vec![(name, array.clone())],
+                &format!("/{name}.npy {message}"),
+            );
+        }
+        let in_folder = load_folder(&vec![("train_images", array)]).unwrap_err();
+        assert_eq!(in_folder, format!("DIR/train_images.npy {message}"));
+    }
+    let read = |shape: &str, elements| {
+        let data = load_npz(&vec![("images", u8s(shape, vec![7; elements]))]);
+        data.unwrap().train.shape.to_string()
+    };
+    assert_eq!(read("(1, 4, 4, 3)", 48), "3×4×4");
+    assert_eq!(read("(3, 4, 4)", 48), "1×4×4");
 }
 
 #[test]
@@ -211,6 +241,26 @@ fn labels_that_are_none_are_refused() {
 }
 
 #[test]
+fn labels_of_another_number_than_the_images_are_refused_before_they_are_read() {
+    // Of so many labels, none is one.
+    let labels = || npy("'|i1'", "False", "(300000, 1)", &[0xff; 300_000]);
+    let images = || u8s("(2, 2, 2)", 0..8);
+    refuses(
+        &vec![("train_images", images()), ("train_labels", labels())],
+        "/train_images.npy has 2 images but DIR/a.npz/train_labels.npy has 300000 labels: take both from the same set",
+    );
+    let data = load_npz(&vec![
+        ("train_images", images()),
+        ("train_labels", u8s("(2,)", [0, 1])),
+        ("test_images", images()),
+        ("test_labels", labels()),
+    ]);
+    let problem = data.unwrap().test_problem.unwrap();
+    let start = "DIR/a.npz/test_images.npy has 2 images but";
+    assert!(problem.starts_with(start), "{problem}");
+}
+
+#[test]
 fn names_of_classes_that_are_none_are_refused() {
     let arrays = vec![
         ("train_images", u8s("(2, 2, 2)", 0..8)),
@@ -221,6 +271,11 @@ fn names_of_classes_that_are_none_are_refused() {
         ("[1, 2]", "is no JSON list of texts"),
         ("[\"a\", \"b\"", "is no JSON list of texts"),
         ("[\"a\", \"a\"]", "has the name `a` twice"),
+        ("[\"a\", \"\"]", "has an empty name"),
+        (
+            "[\"a\", \"b\\n\"]",
+            "has the name `b\\n`, which is not one line",
+        ),
     ] {
         let mut files = files(&arrays);
         files.push(("class_names.json".to_owned(), names.into()));
@@ -236,13 +291,15 @@ fn names_of_classes_that_are_none_are_refused() {
     few.push(("class_names.json".to_owned(), b"[\"a\"]".to_vec()));
     assert_eq!(
         load_from("", &few, DataConfig::default()).unwrap_err(),
-        "label 1 of DIR/train_labels.npy is 1, expected 0 to 0: it is another set, or damaged"
+        "label 1 of DIR/train_labels.npy is 1, expected 0 to 0, the places of the names in DIR/class_names.json: it \
+         is another set, or damaged"
     );
     let mut none = files(&arrays);
     none.push(("class_names.json".to_owned(), b"[]".to_vec()));
     let message = load_from("", &none, DataConfig::default()).unwrap_err();
     assert!(
-        message.contains("train_labels.npy holds labels, and the list"),
+        message.contains("train_labels.npy holds labels, and the list")
+            && message.contains("the classes, DIR/class_names.json, is empty: put"),
         "{message}"
     );
 
@@ -372,7 +429,9 @@ fn what_is_wrong_with_test_images_does_not_stop_training() {
     };
     let images = || ("test_images", u8s("(1, 2, 2)", 8..12));
     let labels = |label: u8| ("test_labels", u8s("(1,)", [label]));
-    let larger = ("test_images", u8s("(1, 3, 3)", 0..9));
+    let larger = ("test_images", u8s("(1, 4, 4)", 0..16));
+    let coloured = ("test_images", u8s("(1, 3, 2, 2)", 0..12));
+    let both = ("test_images", u8s("(1, 3, 4, 4)", 0..48));
     let floats = ("test_images", npy("'<f4'", "False", "(1, 2, 2)", &[0; 16]));
     for (of_train, others, expected) in [
         (
@@ -398,7 +457,17 @@ fn what_is_wrong_with_test_images_does_not_stop_training() {
         (
             None,
             vec![larger],
-            "test images of DIR/a.npz are 1×3×3 but training images are 1×2×2",
+            "test images of DIR/a.npz are 1×4×4 but training images are 1×2×2: set `data.image_size`",
+        ),
+        (
+            None,
+            vec![coloured],
+            "test images of DIR/a.npz are 3×2×2 but training images are 1×2×2: set `data.channels`",
+        ),
+        (
+            None,
+            vec![both],
+            "test images of DIR/a.npz are 3×4×4 but training images are 1×2×2: set `data.channels` and `data.image_size`",
         ),
         (
             None,

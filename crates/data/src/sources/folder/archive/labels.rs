@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::class_name::is_class_name;
 use crate::error::DataError;
 use crate::sources::folder::rules::name_of;
 
@@ -118,8 +119,7 @@ fn of_json(content: &[u8]) -> Option<Option<String>> {
 /// A text without the space around it, if it is one line of letters, figures and signs.
 fn one_line(text: &str) -> Option<String> {
     let text = text.trim();
-    let is_label = !text.is_empty() && !text.contains(char::is_control);
-    is_label.then(|| text.to_owned())
+    is_class_name(text).then(|| text.to_owned())
 }
 
 #[cfg(test)]

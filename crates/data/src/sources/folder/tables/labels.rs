@@ -7,6 +7,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
 
 use super::columns::{Holds, Label};
 use super::file::Table;
+use crate::class_name::is_class_name;
 use crate::error::DataError;
 use crate::sources::folder::labelled::classes_of;
 use crate::sources::folder::tree::Tree;
@@ -86,7 +87,7 @@ impl<'a> Classes<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        if label.as_utf8().is_err() || text.contains(char::is_control) {
+        if label.as_utf8().is_err() || !is_class_name(text) {
             let start: String = text.chars().take(40).collect();
             return Err(DataError::BadRowLabel {
                 path: row.into(),
