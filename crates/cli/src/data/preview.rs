@@ -161,18 +161,42 @@ fn examples(images: &Images, num: usize) -> (Vec<usize>, usize, String) {
         let order = format!("{num} of them are");
         return (images.spread(num), columns_for(num), order);
     }
-    let columns = num.div_ceil(classes);
-    let labels: Vec<u32> = (0..classes as u32)
-        .flat_map(|class| vec![class; columns])
+    // Names may be given of classes that have no images.
+    let shares = images.class_frequencies();
+    let there: Vec<u32> = (0..classes as u32)
+        .filter(|&class| shares[class as usize] > 0.0)
         .collect();
-    let names = images.class_names.join(", ");
-    let order = format!("a row of each class ({names}) is");
+    let columns = num.div_ceil(there.len());
+    let labels: Vec<u32> = there
+        .iter()
+        .flat_map(|&class| vec![class; columns])
+        .collect();
+    let names = there
+        .iter()
+        .map(|&class| images.class_names[class as usize].as_str());
+    let names: Vec<&str> = names.collect();
+    let order = format!("a row of each class ({}) is", names.join(", "));
     (images.of_classes(&labels), columns, order)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_without_images_have_no_row() {
+        let images = Images {
+            pixels: vec![0, 1, 2, 3].into(),
+            shape: ImageShape::new(1, 1, 1),
+            labels: vec![0, 2, 0, 2],
+            class_names: ["ship", "frog", "dog"].map(String::from).to_vec(),
+        };
+        let (indices, columns, order) = examples(&images, 4);
+        let shown = indices.iter().map(|&index| images.labels[index]);
+        assert_eq!(shown.collect::<Vec<_>>(), [0, 0, 2, 2]);
+        assert_eq!(columns, 2);
+        assert_eq!(order, "a row of each class (ship, dog) is");
+    }
 
     #[test]
     fn what_became_of_the_pictures_is_said() {
