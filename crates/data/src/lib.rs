@@ -57,7 +57,7 @@ pub use factor::Factor;
 pub use handwriting::{NoInk, find_handwriting, read_on_paper};
 pub use images::Images;
 pub use kind::DatasetKind;
-pub use pack::pack;
+pub use pack::{pack, unfinished_pack};
 pub use photo::{Photo, Planes};
 pub use picture::decode_picture;
 pub use pixels::Pixels;

@@ -57,6 +57,14 @@ pub fn pack(
     Ok(data)
 }
 
+/// Where the files of a data set that is being packed into `folder` lie until all are whole. Whoever ends the program
+/// before has to remove it.
+pub fn unfinished_pack(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".unfinished");
+    folder.with_file_name(name)
+}
+
 /// The images of a split, in the files of `folder`.
 fn packed(images: Images, split: Split, folder: &Path) -> Result<Images, DataError> {
     if !images.class_names.is_empty() {
@@ -80,9 +88,7 @@ struct Unfinished(PathBuf);
 
 impl Unfinished {
     fn beside(path: &Path) -> Result<Self, DataError> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".unfinished");
-        let path = path.with_file_name(name);
+        let path = unfinished_pack(path);
         match fs::create_dir(&path) {
             Ok(()) => Ok(Self(path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -1,15 +1,18 @@
 //! Pack a data set into files that are read in place.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
+use ebm_data::unfinished_pack;
 use ebm_train::Held;
 
 use crate::args::ConfigArgs;
 use crate::dataset;
 use crate::memory::MemoryArgs;
 use crate::output::say;
+use crate::signals::before_end;
 
 /// Write a data set into a folder of arrays, which runs read in place: one larger than memory can be trained on
 ///
@@ -40,6 +43,13 @@ impl PackArgs {
         if !config.data.dataset.is_told_by_dir() {
             let held = |shape, images| vec![Held::of_data(&config.data, shape, images)];
             self.memory.check_with_data("packing", &config.data, held)?;
+        }
+        let unfinished = unfinished_pack(&self.output);
+        // One that is there is not of this program.
+        if fs::symlink_metadata(&unfinished).is_err() {
+            before_end(move || {
+                let _ = fs::remove_dir_all(&unfinished);
+            })?;
         }
         let data = dataset::pack(&config.data, config.seed, &self.output, quiet)?;
         say(format_args!(

@@ -100,3 +100,44 @@ fn a_preview_tells_how_large_pictures_were_and_what_was_cropped() {
                  5 smaller than 19×19, enlarged and blurred";
     assert!(said.stdout.contains(sizes), "{}", said.stdout);
 }
+
+#[cfg(unix)]
+#[test]
+fn packing_that_is_interrupted_leaves_nothing() {
+    use std::process::Stdio;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    let scratch = Scratch::new();
+    // Drawing as many takes seconds.
+    let args = [
+        "data",
+        "pack",
+        "--set",
+        "data.train_images=600000",
+        "--output",
+        "packed",
+    ];
+    let mut command = scratch.command(&args);
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let unfinished = scratch.join("packed.unfinished");
+    while !unfinished.exists() {
+        assert!(
+            child.try_wait().expect("its state").is_none(),
+            "it ended by itself"
+        );
+        sleep(Duration::from_millis(1));
+    }
+    // SAFETY: it sends a signal to a child that has not been waited for.
+    let sent = unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGTERM) };
+    assert_eq!(sent, 0);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(scratch.tree().is_empty(), "{:?}", scratch.tree());
+    scratch
+        .line("data pack --set data.train_images=20 --output packed")
+        .succeeds();
+}
