@@ -170,10 +170,19 @@ fn classes_have_the_names_that_stand_beside_the_labels_or_among_the_arrays() {
     }
 
     // One of two data sets, each of which may be meant.
+    let arrays_of_two = vec![
+        ("train_images", u8s("(2, 2, 2)", 0..8)),
+        ("train_labels", u8s("(2,)", [1, 0])),
+    ];
+    let [_, json] = beside;
     for other in ["b.npz", "x_train.npy"] {
-        let beside = [beside.to_vec(), vec![(other.to_owned(), vec![])]].concat();
+        let beside = [
+            ("a.npz".to_owned(), npz(&arrays_of_two)),
+            json.clone(),
+            (other.to_owned(), vec![]),
+        ];
         let data = load_from("a.npz", &beside, DataConfig::default()).unwrap();
-        assert_eq!(data.train.class_names, ["0", "1", "2"], "{other}");
+        assert_eq!(data.train.class_names, ["0", "1"], "{other}");
         assert_eq!(
             passed_over(&data),
             ["other files or folders: DIR/class_names.json"]
