@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn pictures_with_arrays_that_may_be_images_are_not_clear() {
-        let both = vec![DatasetKind::Folder, DatasetKind::Arrays];
+        let both = [DatasetKind::Folder, DatasetKind::Arrays];
         for (arrays, is_clear) in [
             ("a.npz", false),
             ("images.npy", false),
