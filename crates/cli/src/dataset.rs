@@ -15,10 +15,12 @@ use crate::progress::{bar, shows_bars};
 use crate::typed::Mistyped;
 
 /// The data set in a folder by the names of its files, where `expected` is one that such a folder may stand in for:
-/// drawn, any pictures or arrays, or one whose images were packed. `expected` itself where it is not clear.
+/// drawn, any pictures or arrays, or one whose images were packed. What is nothing known in place of drawn images is read
+/// as pictures, which says what is wrong with it. `expected` itself where it is not clear.
 pub(crate) fn kind_in(dir: &Path, expected: DatasetKind) -> DatasetKind {
     match kinds_in(dir).as_slice() {
         [DatasetKind::Arrays] => DatasetKind::Arrays,
+        [] if expected.is_drawn() => DatasetKind::Folder,
         [only] if expected.is_drawn() || expected.is_told_by_dir() => *only,
         _ => expected,
     }

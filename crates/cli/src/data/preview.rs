@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 use ebm_core::ImageShape;
 use ebm_data::{DataConfig, Dataset, Images, PictureSizes};
-use ebm_train::Held;
+use ebm_train::{Held, absolute_dir};
 
 use crate::args::{ConfigArgs, positive};
 use crate::counted::counted;
@@ -16,6 +16,8 @@ use crate::output::{
     Table, check_output, columns_for, save_grid, say, scale_for, sheet_bytes_per_pixel,
     shows_classes,
 };
+
+use crate::typed::Mistyped;
 
 /// Images that are drawn where no number is asked for.
 const USUAL_NUM: usize = 100;
@@ -47,6 +49,7 @@ impl PreviewArgs {
         check_output("--output", &self.output, &["png"])?;
         let seed = self.seed.map(|seed| format!("seed={seed}"));
         let config = self.config.resolve(seed.into_iter().collect())?;
+        self.refuse_to_add_to(&config.data)?;
         let held = |shape, images| self.held(&config.data, shape, images);
         self.memory
             .check_with_data("the preview", &config.data, held)?;
@@ -74,6 +77,20 @@ impl PreviewArgs {
             tracing::warn!("{repeated}");
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuse to write the sheet where it would be one more picture of the data.
+    fn refuse_to_add_to(&self, data: &DataConfig) -> Result<(), Mistyped> {
+        let folder = data.dir.as_ref().filter(|_| data.dataset.is_told_by_dir());
+        match folder {
+            Some(folder) if absolute_dir(&self.output).starts_with(absolute_dir(folder)) => {
+                Err(Mistyped(format!(
+                    "--output {}: it lies in the data folder, and would be one of its pictures; write it elsewhere",
+                    self.output.display()
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The memory that the data take, `images` of this shape, and the sheet of some of them.
@@ -143,11 +160,15 @@ fn repeated(data: &Dataset) -> Option<String> {
         .map_or(0, |test| ebm_data::trained_on(test, &data.train));
     let twice = (twice > 0).then(|| {
         let images = counted(twice, "training image", "training images");
-        format!("{images} are the same as an earlier one")
+        let are = if twice == 1 { "is" } else { "are" };
+        format!("{images} {are} the same as an earlier one")
     });
     let trained_on = (trained_on > 0).then(|| {
         let images = counted(trained_on, "test image", "test images");
-        format!("{images} are training images, too: what is measured on them tells nothing")
+        let are = if trained_on == 1 { "is" } else { "are" };
+        format!(
+            "{images} {are} among the training images, too: what is measured on them tells nothing"
+        )
     });
     let said: Vec<String> = twice.into_iter().chain(trained_on).collect();
     (!said.is_empty()).then(|| said.join("; "))

@@ -101,6 +101,31 @@ fn a_preview_tells_how_large_pictures_were_and_what_was_cropped() {
     assert!(said.stdout.contains(sizes), "{}", said.stdout);
 }
 
+#[test]
+fn a_preview_never_becomes_data() {
+    let scratch = pictures();
+    let inside =
+        "data preview --data-dir photos --skip-bad --image-size 19 --output photos/train/p.png";
+    let words: Vec<&str> = inside.split(' ').collect();
+    scratch.refuses_as_typed(&words, &["photos/train/p.png", "lies in the data folder"]);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_said_to() {
+    let scratch = Scratch::new();
+    for line in [
+        "data preview --output p.png",
+        "train",
+        "data pack --output packed",
+    ] {
+        let line = format!("{line} --data-dir nowhere");
+        let words: Vec<&str> = line.split(' ').collect();
+        scratch.refuses(&words, &["nowhere does not exist", "--data-dir"]);
+    }
+    scratch.write("photos.7z", [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c]);
+    scratch.refuses(&["train", "--data-dir", "photos.7z"], &["7z archive"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn packing_that_is_interrupted_leaves_nothing() {

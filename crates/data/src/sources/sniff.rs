@@ -21,7 +21,8 @@ const IDX_SETS: [(DatasetKind, IdxSet); 9] = [
 ];
 
 /// The data sets that the file `path` or files in the folder `path` may be, by their names alone: those that were
-/// published under such names, or else pictures or arrays. Both of these where pictures lie beside arrays or in folders
+/// published under such names, or else pictures or arrays: arrays where they have the names that a data set is packed
+/// under, whatever lies beside them. Both of these where pictures lie beside arrays or in folders
 /// there, and it is not clear which are meant: an array has a name that images are known by, or is in an archive. None
 /// where nothing is recognised.
 pub fn kinds_in(path: &Path) -> Vec<DatasetKind> {
@@ -30,6 +31,9 @@ pub fn kinds_in(path: &Path) -> Vec<DatasetKind> {
         return published;
     }
     let arrays = arrays::names_in(path);
+    if arrays::are_packed(&arrays) {
+        return vec![DatasetKind::Arrays];
+    }
     let has_pictures = folder::holds_pictures(path);
     let has_arrays = match has_pictures {
         true => arrays::have_known_names(&arrays),
@@ -203,7 +207,7 @@ mod tests {
         for (arrays, is_clear) in [
             ("a.npz", false),
             ("images.npy", false),
-            ("train_images.npy", false),
+            ("train_images.npy", true),
             ("features.npy", true),
         ] {
             assert_eq!(kinds_among("data", &[arrays]), [DatasetKind::Arrays]);

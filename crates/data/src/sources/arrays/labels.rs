@@ -8,6 +8,9 @@ use super::array::{Array, again_after};
 use super::header::Dtype;
 use crate::error::DataError;
 
+/// What makes numbers of texts or of Python's objects, and keeps what they were as the names of the classes.
+const NUMBERED: &str = "class_names, y = numpy.unique(list(y), return_inverse=True)";
+
 /// Bytes that are read at once.
 const AT_ONCE: usize = 1 << 16;
 
@@ -102,14 +105,22 @@ impl Integer {
                 is_big_endian: plain.endianness() == Endianness::Big,
             });
         }
-        let is_object =
-            matches!(dtype, Dtype::Plain(plain) if plain.type_char() == TypeChar::Object);
+        let is_of = |kind| matches!(dtype, Dtype::Plain(plain) if plain.type_char() == kind);
+        let is_object = is_of(TypeChar::Object);
+        let is_text = is_of(TypeChar::UnicodeStr) || is_of(TypeChar::ByteStr);
         Err(if is_object {
             let problem = "holds Python objects, which are never loaded".to_owned();
-            array.unfit(problem, again_after("y = numpy.array(list(y), dtype=int)"))
+            array.unfit(problem, again_after(NUMBERED))
         } else {
             let problem = format!("is of type {dtype}, and labels are whole numbers");
-            array.unfit(problem, again_after("y = y.astype(int)"))
+            array.unfit(
+                problem,
+                again_after(if is_text {
+                    NUMBERED
+                } else {
+                    "y = y.astype(int)"
+                }),
+            )
         })
     }
 

@@ -34,7 +34,7 @@ use layout::Layout;
 use names::{Names, Naming};
 use store::Store;
 
-pub(super) use store::{have_known_names, names_in};
+pub(super) use store::{are_packed, have_known_names, names_in};
 
 /// Bytes of images that are read and converted at once.
 const AT_ONCE: usize = 1 << 22;
@@ -51,7 +51,17 @@ pub(super) fn load(config: &DataConfig, keep: Keep<'_>) -> Result<Dataset, DataE
             let may_begin_at_1 = reader.naming.may_begin_at_1();
             Some(Classes::of(labels, class_names, may_begin_at_1)?)
         }
-        None => None,
+        None => {
+            if let Some(names) = reader.store.class_names()?
+                && !names.names.is_empty()
+            {
+                return Err(DataError::MissingFile {
+                    dir: reader.store.root.clone(),
+                    names: vec![format!("{}.npy", reader.naming.train.labels)],
+                });
+            }
+            None
+        }
     };
     let train = reader.images(names.images, labels, classes.as_ref(), keep, Split::Train)?;
     let test = reader.test(&train, classes.as_ref(), keep);

@@ -13,7 +13,7 @@ use super::names::{ALONE, Naming};
 use crate::dataset::PassedOver;
 use crate::durable::folder_of;
 use crate::error::DataError;
-use crate::keep::class_names_in;
+use crate::keep::{Split, class_names_in, images_in};
 
 /// Arrays that can be opened by their names.
 pub(super) struct Store {
@@ -226,6 +226,12 @@ pub(in crate::sources) fn have_known_names(files: &[String]) -> bool {
         || files
             .iter()
             .any(|file| has_extension(Path::new(file), "npz"))
+}
+
+/// Whether these files are those of a packed data set.
+pub(in crate::sources) fn are_packed(files: &[String]) -> bool {
+    let packed = images_in(Path::new(""), Split::Train);
+    files.iter().any(|file| Path::new(file) == packed)
 }
 
 /// The files of a folder, in order.

@@ -103,12 +103,18 @@ impl Listed {
                 picture,
             }
         };
-        labelled(
-            root,
-            pictures,
-            |picture| Ok(self.label_of(picture)),
-            missing,
-        )
+        // A list of which no path is that of a picture is not one of data without labels.
+        let is_meant = |picture: &PathBuf| {
+            let list = self.list_of(picture);
+            list.is_some_and(|(_, list)| !list.pictures.is_empty())
+        };
+        let first = pictures.iter().find(|picture| is_meant(picture)).cloned();
+        let label_of = |picture: &Path| Ok(self.label_of(picture));
+        let tree = labelled(root, pictures, label_of, &missing)?;
+        match first {
+            Some(first) if tree.class_names.is_empty() => Err(missing(first)),
+            _ => Ok(tree),
+        }
     }
 
     /// What a walk passed over where these pictures were found: without the files that were read here, and with the

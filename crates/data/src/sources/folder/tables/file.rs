@@ -24,8 +24,8 @@ use crate::error::DataError;
 const BATCH: usize = if cfg!(test) { 2 } else { 1024 };
 
 /// What makes a file that is read here of one that is not.
-const REWRITE: &str = "write it again, as \
-                       `dataset.to_parquet(\"train.parquet\", compression=\"snappy\")` of Python's datasets does";
+const REWRITE: &str = "write it again in Python, with `import pyarrow.parquet as p` and \
+                       `p.write_table(p.read_table(\"old.parquet\"), \"new.parquet\", compression=\"snappy\")`";
 
 /// What a file says that changes under the program.
 const CHANGES: &str = "it changes while it is read";

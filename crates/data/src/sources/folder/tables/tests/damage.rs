@@ -183,7 +183,7 @@ fn what_is_stored_in_another_way_says_how_to_write_it_again() {
             load_bytes(&other).unwrap_err(),
             format!(
                 "DIR/train.parquet is compressed with {name}: write it again, as \
-                 `dataset.to_parquet(\"train.parquet\", compression=\"snappy\")` of Python's datasets does"
+                 `p.write_table(p.read_table(\"old.parquet\"), \"new.parquet\", compression=\"snappy\")`"
             )
         );
     }
