@@ -57,16 +57,15 @@ fn tree(
         listed.read(walk, &root)?;
         are_listed |= listed.covers(&root);
     }
-    if are_listed || members.is_labelled() {
-        let mut pictures = Vec::new();
-        for archive in archives {
-            pictures.extend(walk.pictures_below(archive)?);
-        }
-        return if are_listed {
-            listed.tree(&archives[0], pictures)
-        } else {
-            members.labelled(&archives[0], pictures)
-        };
+    let mut pictures = Vec::new();
+    for archive in archives {
+        pictures.extend(walk.pictures_below(archive)?);
+    }
+    if are_listed {
+        return listed.tree(&archives[0], pictures);
+    }
+    if members.has_label_of_any(&pictures) {
+        return members.labelled(walk, &archives[0], pictures);
     }
     let trees = archives
         .iter()

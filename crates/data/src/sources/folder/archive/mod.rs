@@ -26,7 +26,7 @@ use format::Format;
 use tarball::Tarball;
 use zipped::Zipped;
 
-pub(super) use format::is_archive;
+pub(super) use format::{archive_extension, is_archive};
 pub(super) use members::Members;
 
 /// The most bytes of a member that is read.
