@@ -5,7 +5,6 @@
 //! folders and files, `labels` has the texts beside the pictures, `read` gives the pictures to those who decode them.
 
 mod format;
-mod gunzip;
 mod labels;
 mod members;
 mod read;
