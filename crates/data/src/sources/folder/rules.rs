@@ -58,6 +58,8 @@ pub(super) enum Reason {
     LongLabel,
     /// A path in a `dataset.json` at which no file lies.
     ListedAlone,
+    /// Pictures to validate with, where there are some to test with.
+    Validation,
 }
 
 impl Reason {
@@ -134,6 +136,9 @@ impl Reason {
             }
             Self::LongLabel => ".json files of more than 16 MiB, which are not read".to_owned(),
             Self::ListedAlone => "paths in dataset.json at which no file lies".to_owned(),
+            Self::Validation => {
+                "validation splits, left out where there are test splits".to_owned()
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use super::damage::{damaged, unread};
 use super::features::{self, Features};
 use super::file::Table;
+use crate::class_name::is_class_name;
 use crate::error::DataError;
 
 /// Names of a column of pictures among others, the one that is taken first.
@@ -171,6 +172,15 @@ fn label_in(path: &Path, all: &[Column], features: &Features) -> Result<Option<L
     if let Some(twice) = names.into_iter().flatten().find(|name| !seen.insert(*name)) {
         let problem = format!("has two classes with the name {twice}");
         return Err(unread(path, problem, "give one of them another name"));
+    }
+    if let Some(odd) = names
+        .into_iter()
+        .flatten()
+        .find(|name| !is_class_name(name))
+    {
+        let start: String = odd.chars().take(40).collect();
+        let problem = format!("has a class with the name `{}`", start.escape_debug());
+        return Err(unread(path, problem, "give it a name of one line"));
     }
     Ok(Some(Label {
         leaf: column.leaf,

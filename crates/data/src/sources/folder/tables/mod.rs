@@ -20,7 +20,8 @@ mod thrift;
 use std::path::{Path, PathBuf};
 
 use super::find::Found;
-use super::shards;
+use super::rules::Reason;
+use super::shards::{self, ByName};
 use super::source::Source;
 use super::tree::{Splits, Tree};
 use crate::dataset::PassedOver;
@@ -61,7 +62,18 @@ pub(super) fn find(
     mut passed_over: Vec<PassedOver>,
 ) -> Result<Found, DataError> {
     sets::refuse_several(dir, files)?;
-    let (train, held_out) = shards::splits(dir, files)?;
+    let ByName {
+        train,
+        held_out,
+        left_out,
+    } = shards::splits(dir, files)?;
+    if !left_out.is_empty() {
+        passed_over.push(PassedOver {
+            what: Reason::Validation.what(),
+            remedy: Reason::Validation.remedy(),
+            paths: left_out,
+        });
+    }
     let first = &train[0];
     let columns = Columns::of(&Table::open(first)?)?;
     let unread: Vec<PathBuf> = columns.unread().map(|name| first.join(name)).collect();

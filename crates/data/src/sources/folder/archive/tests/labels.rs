@@ -220,6 +220,15 @@ fn names_of_shards_tell_splits() {
     assert_eq!((greys(&test), test.labels), (vec![4], vec![1]));
     assert_eq!(test.class_names, ["cat", "dog"]);
 
+    let files = [files[0], files[2], ("test-0.tar", held_out.as_slice())];
+    let data = load("", &files).unwrap();
+    let left_out = "validation splits, left out where there are test splits";
+    assert_eq!(passed_over(&data), [(left_out, 1)]);
+
+    let files = [
+        ("train-000000.tar", train.as_slice()),
+        ("train-000001.tar", &more),
+    ];
     let unknown = shard(&[(4, "cow")]);
     let files = [files[0], files[1], ("test-000000.tar", unknown.as_slice())];
     let data = load("", &files).unwrap();

@@ -127,6 +127,12 @@ fn the_label_is_the_one_that_datasets_names_or_has_a_usual_name() {
         message.contains("has two classes with the name old: give one"),
         "{message}"
     );
+    for (odd, shown) in [("", ""), ("a\\u001b[31m", "a\\u{1b}[31m")] {
+        let features = class_label("age", odd);
+        let message = classes(&other, Some(&features)).unwrap_err();
+        let expected = format!("has a class with the name `{shown}`: give it a name of one line");
+        assert!(message.contains(&expected), "{message}");
+    }
 }
 
 #[test]
