@@ -51,6 +51,8 @@ struct Column {
     /// The leaf that may be read.
     leaf: usize,
     holds: Holds,
+    /// Whether it should hold labels, and is of a type in which they are not read.
+    is_odd_label: bool,
     /// Its name and type.
     shown: String,
 }
@@ -84,7 +86,14 @@ impl Columns {
                 )
             })?,
         };
-        let all = columns(table.schema());
+        let mut all = columns(table.schema());
+        for column in &mut all {
+            let is_named = LABELS
+                .iter()
+                .any(|name| column.name.eq_ignore_ascii_case(name));
+            let is_label = is_named || features.is_class_label(&column.name);
+            column.is_odd_label = is_label && column.holds == Holds::Other;
+        }
         let picture = picture_in(path, &all, &features)?;
         Ok(Self {
             picture: picture.leaf,
@@ -97,13 +106,20 @@ impl Columns {
         })
     }
 
-    /// The names of the columns that are not read.
-    pub fn unread(&self) -> impl Iterator<Item = &str> {
+    /// The names of the columns that are not read: those that should hold labels, and are of a type that is not read,
+    /// and others.
+    pub fn unread(&self) -> (Vec<&str>, Vec<&str>) {
         let label = self.label.as_ref().map(|label| label.leaf);
-        let unread = self.all.iter();
-        let unread =
-            unread.filter(move |column| column.leaf != self.picture && Some(column.leaf) != label);
-        unread.map(|column| column.name.as_str())
+        let is_unread =
+            |column: &&Column| column.leaf != self.picture && Some(column.leaf) != label;
+        let unread = self.all.iter().filter(is_unread);
+        let (labels, others): (Vec<&Column>, Vec<&Column>) =
+            unread.partition(|column| column.is_odd_label && self.label.is_none());
+        let [labels, others] = [labels, others].map(|columns| {
+            let names = columns.into_iter().map(|column| column.name.as_str());
+            names.collect::<Vec<&str>>()
+        });
+        (labels, others)
     }
 }
 
@@ -234,6 +250,7 @@ fn column(schema: &SchemaDescriptor, leaves: &[usize]) -> Column {
             name: name.to_owned(),
             leaf: first,
             holds,
+            is_odd_label: false,
             shown: format!("{} {kind}", name.escape_debug()),
         };
     }
@@ -253,6 +270,7 @@ fn column(schema: &SchemaDescriptor, leaves: &[usize]) -> Column {
         name: name.to_owned(),
         leaf: bytes.unwrap_or(first),
         holds: bytes.map_or(Holds::Other, |_| Holds::Bytes { path }),
+        is_odd_label: false,
         shown: format!("{} {{{}}}", name, fields.join(", "))
             .escape_debug()
             .to_string(),

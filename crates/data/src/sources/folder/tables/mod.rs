@@ -76,13 +76,26 @@ pub(super) fn find(
     }
     let first = &train[0];
     let columns = Columns::of(&Table::open(first)?)?;
-    let unread: Vec<PathBuf> = columns.unread().map(|name| first.join(name)).collect();
-    if !unread.is_empty() {
-        passed_over.push(PassedOver {
-            what: "columns that are neither pictures nor their labels".to_owned(),
-            remedy: None,
-            paths: unread,
-        });
+    let (odd_labels, others) = columns.unread();
+    for (names, what, remedy) in [
+        (
+            odd_labels,
+            "columns of labels of a type that is not read",
+            Some("cast them to int64 or to text, and they are classes"),
+        ),
+        (
+            others,
+            "columns that are neither pictures nor their labels",
+            None,
+        ),
+    ] {
+        if !names.is_empty() {
+            passed_over.push(PassedOver {
+                what: what.to_owned(),
+                remedy,
+                paths: names.iter().map(|name| first.join(name)).collect(),
+            });
+        }
     }
     let train_tree = tree(dir, &train, first, &columns)?;
     let test = match held_out.as_slice() {
