@@ -20,6 +20,7 @@ use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::DataError;
+use crate::picture::MOST_BYTES;
 
 use format::Format;
 use tarball::Tarball;
@@ -27,9 +28,6 @@ use zipped::Zipped;
 
 pub(super) use format::{archive_extension, is_archive};
 pub(super) use members::Members;
-
-/// The most bytes of a member that is read.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// The most bytes of the path of a member: more than file systems take.
 const MOST_BYTES_OF_PATH: usize = 4096;
