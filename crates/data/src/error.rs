@@ -475,7 +475,7 @@ pub enum DataError {
     },
     /// A folder holds files of other kinds, and no image.
     #[error(
-        "{} holds no image, but {}: set `data.dir` to a folder of PNG, JPEG, WebP, BMP, GIF, TIFF, TGA or PNM pictures",
+        "{} holds no image, but {}: set `data.dir` to a folder or a tar or zip archive of PNG, JPEG, WebP, BMP, GIF, TIFF, TGA or PNM pictures, or to parquet files that hold such",
         path.display(), counted(others)
     )]
     NoImagesBeside {
@@ -553,6 +553,40 @@ pub enum DataError {
     NestedSplits {
         /// The folder.
         path: PathBuf,
+    },
+    /// A class folder has a name that is not that of a class, or that another has too.
+    #[error(
+        "the name of the class folder {} {problem}: give it another name",
+        visible(path)
+    )]
+    UnfitClassFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with its name.
+        problem: &'static str,
+    },
+    /// There are more classes than are read.
+    #[error("{} has {num} classes, and {most} are the most: merge some, or leave the labels out", path.display())]
+    TooManyClasses {
+        /// The folder, archive or file.
+        path: PathBuf,
+        /// How many there are.
+        num: usize,
+        /// How many may be.
+        most: usize,
+    },
+    /// One number is written in two ways in labels.
+    #[error(
+        "labels in {} write one number in two ways, {one} and {other}: write it in one way",
+        path.display()
+    )]
+    AmbiguousLabels {
+        /// The folder, archive or file.
+        path: PathBuf,
+        /// One of them.
+        one: String,
+        /// The other.
+        other: String,
     },
     /// The test images have other classes than the training images.
     #[error(
@@ -674,6 +708,13 @@ fn beside_shards(other: Option<&Path>, dir: &Path) -> String {
         ),
         None => "none to train on: name those train-…, or set `data.dir` to one of them".to_owned(),
     }
+}
+
+/// A path with a sign in the place of each letter that cannot be seen.
+fn visible(path: &Path) -> String {
+    let is_unseen = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+    let path = path.display().to_string();
+    path.replace(is_unseen, "\u{fffd}")
 }
 
 /// A path as seen from a folder above it.

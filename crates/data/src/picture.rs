@@ -1,7 +1,7 @@
 //! Decode one picture and bring it to the shape of the data set.
 
 use std::fs;
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use ebm_core::ImageShape;
@@ -20,9 +20,8 @@ use crate::resize::resize;
 /// # Errors
 /// Where the file is missing or no picture.
 pub fn decode_picture(path: &Path, shape: ImageShape) -> Result<Vec<u8>, DataError> {
-    let decoded = fs::read(path)
-        .map_err(ImageError::from)
-        .and_then(|bytes| Ok(Encoded::new(&bytes, path).decode(shape)?.pixels));
+    let decoded =
+        read_picture(path).and_then(|bytes| Ok(Encoded::new(&bytes, path).decode(shape)?.pixels));
     decoded.map_err(|cause| DataError::NotAPicture {
         path: path.into(),
         cause,
@@ -33,7 +32,31 @@ pub fn decode_picture(path: &Path, shape: ImageShape) -> Result<Vec<u8>, DataErr
 pub(crate) fn read_with_profile(
     path: &Path,
 ) -> Result<(DynamicImage, Option<Vec<u8>>), ImageError> {
-    Encoded::new(&fs::read(path)?, path).read_with_profile()
+    Encoded::new(&read_picture(path)?, path).read_with_profile()
+}
+
+/// The most bytes of a picture, in a file or in an archive.
+pub(crate) const MOST_BYTES: u64 = 1 << 30;
+
+/// The bytes of the picture in a file.
+pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>, ImageError> {
+    let file = fs::File::open(path)?;
+    let size = file.metadata()?.len();
+    refuse_long(size)?;
+    let mut bytes = Vec::with_capacity(size as usize);
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    // It may grow.
+    refuse_long(bytes.len() as u64)?;
+    Ok(bytes)
+}
+
+/// Refuses a picture of too many bytes.
+pub(crate) fn refuse_long(size: u64) -> Result<(), ImageError> {
+    if size > MOST_BYTES {
+        let problem = format!("it has {size} bytes: more than {MOST_BYTES} are not read");
+        return Err(unfit(problem));
+    }
+    Ok(())
 }
 
 /// The most pixels that a picture may have: a gigabyte of floats a channel.
@@ -418,6 +441,25 @@ mod tests {
             let resized = images.clone().resized(side);
             assert_eq!(resized.pixels, decode(&path, shape(3, side)).unwrap());
         }
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        // A file with a hole, which takes no space on a disk.
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(MOST_BYTES + 1).unwrap();
+        let problem = "it has 1073741825 bytes: more than 1073741824 are not read";
+        for message in [
+            read_picture(&path).unwrap_err().to_string(),
+            read_with_profile(&path).unwrap_err().to_string(),
+            decode_picture(&path, shape(1, 2)).unwrap_err().to_string(),
+        ] {
+            assert!(message.contains(problem), "{message}");
+        }
+        fs::write(&path, b"short").unwrap();
+        assert_eq!(read_picture(&path).unwrap(), b"short");
     }
 
     #[test]

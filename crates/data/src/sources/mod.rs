@@ -4,6 +4,7 @@ mod arrays;
 mod cifar;
 mod digits;
 mod folder;
+mod gunzip;
 mod mnist;
 mod shapes;
 mod sniff;

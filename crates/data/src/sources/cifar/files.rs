@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 
-use flate2::read::MultiGzDecoder;
 use tar::Archive;
 
 use crate::error::DataError;
+use crate::sources::gunzip::Gunzip;
+
+/// The most bytes of a file in an archive: about nine times those of the largest. Tests see large ones.
+const MOST_BYTES: u64 = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 
 /// The bytes of files by their names.
 type Contents = HashMap<&'static str, Vec<u8>>;
@@ -75,7 +78,7 @@ impl Files {
 
 /// The files `names` as far as a gzipped tar archive has them.
 fn unpack(gzipped: impl Read, names: &[&'static str]) -> io::Result<Contents> {
-    let mut archive = Archive::new(MultiGzDecoder::new(gzipped));
+    let mut archive = Archive::new(Gunzip::new(BufReader::new(gzipped)));
     let mut contents = Contents::new();
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -84,7 +87,12 @@ fn unpack(gzipped: impl Read, names: &[&'static str]) -> io::Result<Contents> {
         let known = names.iter().find(|&&known| name == known);
         if let Some(name) = known.filter(|_| entry.header().entry_type().is_file()) {
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes)?;
+            let most = MOST_BYTES + 1;
+            entry.by_ref().take(most).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > MOST_BYTES {
+                let problem = format!("{name} in it has more than {MOST_BYTES} bytes");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            }
             contents.insert(name, bytes);
         }
     }
@@ -156,6 +164,22 @@ pub(super) mod tests {
         assert_eq!(files.take(&["a"]).unwrap_err(), ["a"]);
         let b = (dir.path().join("b"), b"of b".to_vec());
         assert_eq!(files.take(&["b"]).unwrap(), [b]);
+    }
+
+    #[test]
+    fn refuses_a_file_in_an_archive_that_is_too_long_and_passes_others() {
+        let most = MOST_BYTES as usize;
+        let long = |name: &str, num: usize| archive(&[(name.into(), vec![0; num])]);
+        let start = "some.tgz is no tar archive";
+        assert!(read(&long("a", most + 1)).unwrap_err().starts_with(start));
+        assert_eq!(read(&long("a", most)).unwrap_err(), "b");
+        assert_eq!(read(&long("other", most + 1)).unwrap_err(), "a, b");
+    }
+
+    #[test]
+    fn zeros_behind_an_archive_are_passed() {
+        let padded = [two_files(), vec![0; 500]].concat();
+        assert_eq!(read(&padded), read(&two_files()));
     }
 
     #[test]

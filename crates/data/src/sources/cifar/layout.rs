@@ -139,14 +139,24 @@ impl Layout {
 
     /// Reads one version from the archive `path` or from the folder `path`, and says which: the first that is complete,
     /// else the first that has all training images, else the first of which there is any file.
+    ///
+    /// # Errors
+    /// Where there is none, or none is complete and one cannot be read.
     pub(super) fn find_files(&self, path: &Path) -> Result<(&Version, Files), DataError> {
         if path.is_file() {
             return self.read_archive(path);
         }
         let mut best: Option<(&Version, Files)> = None;
+        let mut problem = None;
         for version in &self.versions {
             for place in version.places_in(path) {
-                let files = version.read(place)?;
+                let files = match version.read(place) {
+                    Ok(files) => files,
+                    Err(found) => {
+                        problem = problem.or(Some(found));
+                        continue;
+                    }
+                };
                 let completeness = version.completeness(&files);
                 if completeness == (true, true) {
                     return Ok((version, files));
@@ -158,6 +168,9 @@ impl Layout {
                     best = Some((version, files));
                 }
             }
+        }
+        if let Some(problem) = problem {
+            return Err(problem);
         }
         best.ok_or_else(|| DataError::MissingFile {
             dir: path.into(),

@@ -279,6 +279,22 @@ fn a_complete_version_is_read_before_one_that_lacks_files() {
 }
 
 #[test]
+fn a_damaged_archive_is_no_obstacle_where_a_complete_copy_is_found() {
+    let damaged = ("cifar-10-binary.tar.gz".to_owned(), b"damaged".to_vec());
+    let complete = load_10(&all_files()).unwrap();
+    for place in ["cifar-10-batches-py", "."] {
+        let mut files = moved(&all_python_files(), place);
+        files.push(damaged.clone());
+        assert_eq!(load_10(&files).unwrap(), complete);
+        // The test file may be in the archive.
+        files.retain(|(name, _)| !name.contains("test"));
+        let message = load_10(&files).unwrap_err();
+        let start = "DIR/cifar-10-binary.tar.gz is no tar archive";
+        assert!(message.starts_with(start), "{message}");
+    }
+}
+
+#[test]
 fn grey_is_rounded_luma_and_three_channels_stay_as_they_are() {
     let mut files = all_files();
     // The last two are 97.500 and 90.490: no weight may be smaller or larger by 0.001.

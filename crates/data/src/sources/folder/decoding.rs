@@ -1,6 +1,5 @@
 //! Decode pictures many at a time, in bounded memory, wherever they are read from.
 
-use std::fs;
 use std::mem;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 
 use super::progress::Progress;
 use crate::error::DataError;
-use crate::picture::Encoded;
+use crate::picture::{Encoded, read_picture};
 
 /// The most bytes of encoded pictures that are held at a time, but for the last one of them. Tests see many batches.
 const MOST_ENCODED: usize = if cfg!(test) { 1 << 10 } else { 64 << 20 };
@@ -49,7 +48,7 @@ impl Content {
     fn read(self, path: &Path) -> Result<Bytes, ImageError> {
         match self {
             Self::Read(bytes) => Ok(bytes),
-            Self::OnDisk => Ok(fs::read(path)?.into()),
+            Self::OnDisk => Ok(read_picture(path)?.into()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::archive::{Members, is_archive};
 use super::disk::holds_any;
 use super::listed::Listed;
+use super::rules::Reason;
 use super::shards;
 use super::source::Source;
 use super::tables::{self, is_table};
@@ -48,9 +49,9 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
     if !walk.pictures_below(path)?.is_empty() {
         return Err(problem);
     }
-    let archives = walk.take_back(is_archive);
+    let archives = walk.take_back(is_archive_file);
     if archives.is_empty() {
-        let files = walk.take_back(is_table);
+        let files = walk.take_back(is_table_file);
         if !files.is_empty() {
             return tables::find(path, &files, walk.passed_over());
         }
@@ -68,13 +69,23 @@ pub(super) fn find(path: &Path) -> Result<Found, DataError> {
     }
 }
 
-/// Whether there are pictures in a folder, or an archive or a parquet file, which is not opened.
+/// Whether something that was passed over is an archive in a file.
+fn is_archive_file(_: &Path, reason: &Reason) -> bool {
+    matches!(reason, Reason::Archive(_))
+}
+
+/// Whether something that was passed over is a parquet file.
+fn is_table_file(path: &Path, reason: &Reason) -> bool {
+    matches!(reason, Reason::NoPicture(_)) && is_table(path)
+}
+
+/// Whether there are pictures in a folder, an archive, a folder in one, or a parquet file. Archives and parquet files
+/// are not opened.
 pub(in crate::sources) fn holds_pictures(path: &Path) -> bool {
-    let is_packed = |path: &Path| is_archive(path) || is_table(path);
-    if is_packed(path) && path.is_file() {
-        return true;
+    if let Some(file) = path.ancestors().find(|above| above.is_file()) {
+        return is_archive(file) || (is_table(file) && file == path);
     }
-    holds_any(path, &is_packed)
+    holds_any(path, &|path| is_archive(path) || is_table(path))
 }
 
 /// How many pictures there are in what [`find`] searches, whatever they are for.
@@ -92,9 +103,9 @@ pub(in crate::sources) fn count(path: &Path) -> Result<usize, DataError> {
     let mut walk = Walk::on_disk(path)?;
     let mut num = walk.pictures_below(path)?.len();
     if num == 0 {
-        let archives = walk.take_back(is_archive);
+        let archives = walk.take_back(is_archive_file);
         if archives.is_empty() {
-            return tables::count(&walk.take_back(is_table));
+            return tables::count(&walk.take_back(is_table_file));
         }
         let members = Members::read(archives.clone())?;
         let mut walk = walk.on(&members);

@@ -102,21 +102,18 @@ const LARGEST_NATIVE_SIDE: u32 = 128;
 
 /// Side of the first readable picture, which must be square and small.
 fn native_side(source: &Source, tree: &Tree) -> Result<usize, DataError> {
-    for (path, _) in &tree.pictures {
-        match source.dimensions(path)? {
-            None => {}
-            Some((width, height)) if width != height || width > LARGEST_NATIVE_SIDE => {
-                return Err(DataError::SizeNeeded {
-                    path: path.clone(),
-                    width,
-                    height,
-                });
-            }
-            Some((side, _)) => return Ok(side as usize),
-        }
+    let Some((index, (width, height))) = source.first_dimensions(&tree.pictures)? else {
+        // Any size will do: decoding them reports that all pictures are bad.
+        return Ok(1);
+    };
+    if width != height || width > LARGEST_NATIVE_SIDE {
+        return Err(DataError::SizeNeeded {
+            path: tree.pictures[index].0.clone(),
+            width,
+            height,
+        });
     }
-    // Any size will do: decoding them reports that all pictures are bad.
-    Ok(1)
+    Ok(width as usize)
 }
 
 /// Decodes the pictures of one split after another.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use image::ImageFormat;
 
-use super::archive::is_archive;
+use super::archive::archive_extension;
 
 /// A file with one of these extensions, in any case, is a picture; others are where their content says so.
 #[rustfmt::skip]
@@ -38,7 +38,9 @@ pub(super) const START: u64 = 64;
 pub(super) enum Reason {
     /// Pictures of an extension that are not decoded.
     Undecodable(String),
-    /// Files of an extension.
+    /// Archives of an extension, which begins with a dot.
+    Archive(&'static str),
+    /// Other files of an extension.
     NoPicture(String),
     NoExtension,
     NotRegular,
@@ -52,15 +54,21 @@ pub(super) enum Reason {
     Model,
     /// A `.json` file whose `label` is none.
     OddLabel,
+    /// A `.json` file that is too long to look for a `label` in it.
+    LongLabel,
     /// A path in a `dataset.json` at which no file lies.
     ListedAlone,
+    /// Pictures to validate with, where there are some to test with.
+    Validation,
 }
 
 impl Reason {
     /// Of a file that is no picture.
     pub fn of_file(path: &Path) -> Self {
         let extension = extension_of(path);
-        if extension.is_empty() {
+        if let Some(extension) = archive_extension(path) {
+            Self::Archive(extension)
+        } else if extension.is_empty() {
             Self::NoExtension
         } else if UNDECODABLE.contains(&extension.as_str()) {
             Self::Undecodable(extension)
@@ -95,10 +103,9 @@ impl Reason {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Undecodable(_) => Some("convert them to PNG or JPEG"),
-            Self::NoPicture(extension) if is_archive(Path::new(&format!("a.{extension}"))) => {
-                Some("an archive is read where no picture lies beside it")
-            }
+            Self::Archive(_) => Some("an archive is read where no picture lies beside it"),
             Self::OddLabel => Some("make it one of these, and it is the class of its picture"),
+            Self::LongLabel => Some("where a picture has its `label` in one, shorten it"),
             Self::ListedAlone => Some("the copy may be incomplete"),
             Self::NoPicture(extension) if extension == "parquet" => {
                 Some("parquet files are read where no picture or archive lies beside them")
@@ -113,6 +120,7 @@ impl Reason {
             Self::Undecodable(extension) => {
                 format!(".{extension} pictures, which this program does not decode")
             }
+            Self::Archive(extension) => format!("{extension} files"),
             Self::NoPicture(extension) => format!(".{extension} files"),
             Self::NoExtension => "files without an extension".to_owned(),
             Self::NotRegular => "pipes, sockets or devices".to_owned(),
@@ -126,7 +134,11 @@ impl Reason {
                 ".json files whose `label` is neither a whole number nor one line of text"
                     .to_owned()
             }
+            Self::LongLabel => ".json files of more than 16 MiB, which are not read".to_owned(),
             Self::ListedAlone => "paths in dataset.json at which no file lies".to_owned(),
+            Self::Validation => {
+                "validation splits, left out where there are test splits".to_owned()
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::archive::Members;
 use super::find::{Found, pictures_of, start_of};
 use super::listed::Listed;
+use super::rules::Reason;
 use super::source::Source;
 use super::tree::{Split, Splits, Tree};
 use super::walk::Walk;
@@ -15,13 +16,20 @@ use crate::error::DataError;
 /// # Errors
 /// Where the names tell no clear splits, an archive is damaged, or there is nothing to train on.
 pub(super) fn find<S>(walk: Walk<S>, dir: &Path, archives: &[PathBuf]) -> Result<Found, DataError> {
-    let (train, held_out) = splits(dir, archives)?;
+    let ByName {
+        train,
+        held_out,
+        left_out,
+    } = splits(dir, archives)?;
     // Training needs no others.
     let (members, problem) = match Members::read([train.as_slice(), &held_out].concat()) {
         Ok(members) => (members, None),
         Err(problem) => (Members::read(train.clone())?, Some(problem)),
     };
     let mut walk = walk.on(&members);
+    for archive in left_out {
+        walk.pass_over(archive, Reason::Validation);
+    }
     let mut listed = Listed::default();
     let train = tree(&mut walk, &members, &mut listed, dir, &train)?;
     let test = match (problem, held_out.as_slice()) {
@@ -57,16 +65,15 @@ fn tree(
         listed.read(walk, &root)?;
         are_listed |= listed.covers(&root);
     }
-    if are_listed || members.is_labelled() {
-        let mut pictures = Vec::new();
-        for archive in archives {
-            pictures.extend(walk.pictures_below(archive)?);
-        }
-        return if are_listed {
-            listed.tree(&archives[0], pictures)
-        } else {
-            members.labelled(&archives[0], pictures)
-        };
+    let mut pictures = Vec::new();
+    for archive in archives {
+        pictures.extend(walk.pictures_below(archive)?);
+    }
+    if are_listed {
+        return listed.tree(&archives[0], pictures);
+    }
+    if members.has_label_of_any(&pictures) {
+        return members.labelled(walk, &archives[0], pictures);
     }
     let trees = archives
         .iter()
@@ -74,15 +81,21 @@ fn tree(
     Tree::merged(dir, trees.collect::<Result<_, _>>()?)
 }
 
-/// The archives to train on, and those of held-out pictures. Those to validate with stand in for missing ones to test
-/// with.
+/// Archives or parquet files, as their names tell.
+#[derive(Debug, Default)]
+pub(super) struct ByName {
+    pub train: Vec<PathBuf>,
+    /// Those to test with; if there are none, those to validate with.
+    pub held_out: Vec<PathBuf>,
+    /// Those to validate with, where there are some to test with.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// What archives are for.
 ///
 /// # Errors
 /// Where only some names tell splits, or none to train on.
-pub(super) fn splits(
-    dir: &Path,
-    archives: &[PathBuf],
-) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
+pub(super) fn splits(dir: &Path, archives: &[PathBuf]) -> Result<ByName, DataError> {
     let is_of = |archive: &Path, split: Option<Split>| split_of(dir, archive) == split;
     let of = |split: Option<Split>| -> Vec<PathBuf> {
         let those = archives.iter().filter(|archive| is_of(archive, split));
@@ -90,7 +103,10 @@ pub(super) fn splits(
     };
     let others = of(None);
     let Some(named) = archives.iter().find(|archive| !is_of(archive, None)) else {
-        return Ok((others, Vec::new()));
+        return Ok(ByName {
+            train: others,
+            ..ByName::default()
+        });
     };
     let [train, test, validation] =
         [Split::Train, Split::Test, Split::Validation].map(|split| of(Some(split)));
@@ -101,7 +117,16 @@ pub(super) fn splits(
             other: others.into_iter().next(),
         });
     }
-    Ok((train, if test.is_empty() { validation } else { test }))
+    let (held_out, left_out) = if test.is_empty() {
+        (validation, test)
+    } else {
+        (test, validation)
+    };
+    Ok(ByName {
+        train,
+        held_out,
+        left_out,
+    })
 }
 
 /// The split that a part of the name of an archive tells, or of the folders that it lies in.
@@ -126,7 +151,7 @@ mod tests {
         };
         let found = splits(dir, &archives).map_err(|error| error.to_string())?;
         let [train, held_out] =
-            [found.0, found.1].map(|paths| paths.into_iter().map(name).collect());
+            [found.train, found.held_out].map(|paths| paths.into_iter().map(name).collect());
         Ok((train, held_out))
     }
 

@@ -1,16 +1,17 @@
 //! Sort the pictures of a folder: its sub-folders are classes, or the splits `train` and `test`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::listed::Listed;
-use super::rules::name_of;
+use super::rules::{Reason, name_of};
 use super::walk::{Listing, Store, Walk};
+use crate::class_name::{MOST_CLASSES, is_class_name};
 use crate::error::DataError;
 
 /// What to do where there is no picture.
 pub(super) const NEEDS_PICTURES: &str = "set `data.dir` to a folder or a tar or zip archive of PNG, JPEG, WebP, BMP, \
-                                         GIF, TIFF, TGA or PNM pictures";
+                                         GIF, TIFF, TGA or PNM pictures, or to parquet files that hold such";
 
 /// Pictures of one split, not yet read.
 #[derive(Debug)]
@@ -116,6 +117,9 @@ fn splits<S: Store>(
     match (of(train).next(), held_out) {
         (None, None) => Ok(None),
         (Some(train), held_out) if is_alone && has_one_each => {
+            for left_out in of(validation).filter(|path| Some(*path) != held_out) {
+                walk.pass_over(left_out.clone(), Reason::Validation);
+            }
             Ok(Some((train.clone(), held_out.cloned())))
         }
         // A train is a class beside ships, unless it has classes of its own.
@@ -153,7 +157,8 @@ fn has_folders_of_pictures<S: Store>(
 /// The pictures of one split: directly in `root`, or below its class folders.
 ///
 /// # Errors
-/// Where a folder cannot be read, or there are pictures in both or in neither.
+/// Where a folder cannot be read, there are pictures in both or in neither, or the name of a folder is not that of a
+/// class.
 pub(super) fn class_folders<S: Store>(walk: &mut Walk<S>, root: &Path) -> Result<Tree, DataError> {
     let Listing { folders, pictures } = walk.list(root)?;
     let mut tree = Tree {
@@ -161,6 +166,7 @@ pub(super) fn class_folders<S: Store>(walk: &mut Walk<S>, root: &Path) -> Result
         class_names: Vec::new(),
         pictures: Vec::new(),
     };
+    let mut names = BTreeSet::new();
     for folder in folders {
         let below = walk.pictures_below(&folder)?;
         // A folder without a single picture is no class.
@@ -175,8 +181,22 @@ pub(super) fn class_folders<S: Store>(walk: &mut Walk<S>, root: &Path) -> Result
             });
         }
         refuse_splits_in(walk, &folder)?;
+        let name = name_of(&folder);
+        let problem = if !is_class_name(&name) {
+            Some("is not one line of letters, figures and signs")
+        } else if !names.insert(name.clone()) {
+            Some("differs from that of another only in what is not UTF-8")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return Err(DataError::UnfitClassFolder {
+                path: folder,
+                problem,
+            });
+        }
         let class = tree.class_names.len() as u32;
-        tree.class_names.push(name_of(&folder));
+        tree.class_names.push(name);
         tree.pictures
             .extend(below.into_iter().map(|path| (path, class)));
     }
@@ -188,7 +208,20 @@ pub(super) fn class_folders<S: Store>(walk: &mut Walk<S>, root: &Path) -> Result
             remedy: NEEDS_PICTURES,
         });
     }
+    refuse_many(root, tree.class_names.len())?;
     Ok(tree)
+}
+
+/// Refuse more classes than are read.
+pub(super) fn refuse_many(root: &Path, num_classes: usize) -> Result<(), DataError> {
+    if num_classes > MOST_CLASSES {
+        return Err(DataError::TooManyClasses {
+            path: root.into(),
+            num: num_classes,
+            most: MOST_CLASSES,
+        });
+    }
+    Ok(())
 }
 
 /// Refuse a class whose folders are splits: the data set lies one folder deeper.
@@ -209,9 +242,10 @@ impl Tree {
     /// The pictures of several trees, one after another, classes of one name together.
     ///
     /// # Errors
-    /// Where some have classes and others have none.
+    /// Where some have classes and others have none, or there are too many.
     pub fn merged(root: &Path, trees: Vec<Self>) -> Result<Self, DataError> {
         let names: BTreeSet<&String> = trees.iter().flat_map(|tree| &tree.class_names).collect();
+        refuse_many(root, names.len())?;
         let class_names: Vec<String> = names.into_iter().cloned().collect();
         let mut pictures = Vec::new();
         for tree in trees {
@@ -241,8 +275,9 @@ impl Tree {
 
     /// The same pictures with the class numbers of `train`.
     pub fn with_classes_of(mut self, train: &Self) -> Result<Self, DataError> {
-        let class_of = |name: &String| train.class_names.iter().position(|other| other == name);
-        let classes: Option<Vec<usize>> = self.class_names.iter().map(class_of).collect();
+        let numbers: HashMap<&String, u32> = train.class_names.iter().zip(0..).collect();
+        let class_of = |name: &String| numbers.get(name).copied();
+        let classes: Option<Vec<u32>> = self.class_names.iter().map(class_of).collect();
         let same_kind = self.class_names.is_empty() == train.class_names.is_empty();
         let Some(classes) = classes.filter(|_| same_kind) else {
             return Err(DataError::ClassesDiffer {
@@ -252,9 +287,7 @@ impl Tree {
             });
         };
         for (_, label) in &mut self.pictures {
-            *label = classes
-                .get(*label as usize)
-                .map_or(0, |&class| class as u32);
+            *label = classes.get(*label as usize).copied().unwrap_or(0);
         }
         self.class_names.clone_from(&train.class_names);
         Ok(self)
@@ -266,6 +299,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::sources::folder::walk::Entry;
 
     /// Scans a folder of empty files; paths relative to it, errors as text with it as `DIR`.
     fn scan_files(files: &[&str]) -> Result<(Listing, Option<Listing>), String> {
@@ -416,12 +450,103 @@ mod tests {
         );
     }
 
+    /// A folder of so many class folders, each with a picture.
+    struct Many(usize);
+
+    impl Store for Many {
+        fn entries(&mut self, dir: &Path) -> Result<Vec<(PathBuf, Entry)>, DataError> {
+            Ok(match dir.to_str() {
+                Some("DIR") => (0..self.0)
+                    .map(|class| (dir.join(class.to_string()), Entry::Folder))
+                    .collect(),
+                _ => vec![(dir.join("1.png"), Entry::Picture)],
+            })
+        }
+
+        fn content(&mut self, _: &Path, _: u64) -> Result<Option<Vec<u8>>, DataError> {
+            Ok(None)
+        }
+
+        fn has_file(&self, _: &Path) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn refuses_more_classes_than_are_read() {
+        let of = |num| class_folders(&mut Walk::through(Many(num)), Path::new("DIR"));
+        assert_eq!(of(MOST_CLASSES).unwrap().class_names.len(), MOST_CLASSES);
+        assert_eq!(
+            of(MOST_CLASSES + 1).unwrap_err().to_string(),
+            "DIR has 65537 classes, and 65536 are the most: merge some, or leave the labels out"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn refuses_folders_whose_names_are_no_names_of_classes_or_become_one() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let scanned = |names: &[&[u8]]| {
+            let dir = tempfile::tempdir().unwrap();
+            for name in names {
+                let folder = dir.path().join(OsStr::from_bytes(name));
+                // Some file systems refuse such names.
+                fs::create_dir_all(&folder).ok()?;
+                fs::write(folder.join("1.png"), "").unwrap();
+            }
+            let mut walk = Walk::on_disk(dir.path()).unwrap();
+            Some(class_folders(&mut walk, dir.path()).map_err(|error| error.to_string()))
+        };
+        for (names, problem) in [
+            (
+                &[&b"a\x1b[31m"[..], b"b"][..],
+                "a\u{fffd}[31m is not one line",
+            ),
+            (&[b"a\nb"], "a\u{fffd}b is not one line"),
+            (&[b"a\xff", b"a\xfe"], "differs from that of another only"),
+        ] {
+            if let Some(found) = scanned(names) {
+                let message = found.unwrap_err();
+                assert!(
+                    message.starts_with("the name of the class folder "),
+                    "{message}"
+                );
+                assert!(message.contains(problem), "{message}");
+            }
+        }
+        if let Some(found) = scanned(&[&b"a\xff"[..], b"b"]) {
+            assert_eq!(found.unwrap().class_names, ["a\u{fffd}", "b"]);
+        }
+    }
+
+    #[test]
+    fn a_split_to_validate_with_beside_a_test_split_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        for split in ["train", "test", "val"] {
+            fs::create_dir(dir.path().join(split)).unwrap();
+            fs::write(dir.path().join(split).join("1.png"), "").unwrap();
+        }
+        let scanned = || {
+            let mut walk = Walk::on_disk(dir.path()).unwrap();
+            scan(&mut walk, &mut Listed::default(), dir.path(), class_folders).unwrap();
+            walk.passed_over()
+        };
+        let passed_over = scanned();
+        assert_eq!(passed_over.len(), 1);
+        assert_eq!(passed_over[0].paths, [dir.path().join("val")]);
+        assert_eq!(passed_over[0].what, Reason::Validation.what());
+        fs::remove_dir_all(dir.path().join("test")).unwrap();
+        assert!(scanned().is_empty());
+    }
+
     #[test]
     fn refuses_a_folder_without_pictures() {
         assert_eq!(
             scan_files(&["a.txt", "dog/b.md"]).unwrap_err(),
             "DIR holds no image: set `data.dir` to a folder or a tar or zip archive of PNG, JPEG, WebP, BMP, GIF, \
-             TIFF, TGA or PNM pictures"
+             TIFF, TGA or PNM pictures, or to parquet files that hold such"
         );
         let message = scan_files(&["train/a.png", "test/b.txt"]).unwrap_err();
         assert!(message.starts_with("DIR/test holds no image"), "{message}");

@@ -77,13 +77,13 @@ impl<S> Walk<S> {
         self.passed_over.entry(reason).or_default().insert(path);
     }
 
-    /// Some of the paths that were passed over, sorted, which are so no longer.
-    pub fn take_back(&mut self, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    /// Some of the paths that were passed over, by path and reason; sorted. They are passed over no longer.
+    pub fn take_back(&mut self, is_wanted: impl Fn(&Path, &Reason) -> bool) -> Vec<PathBuf> {
         let mut taken = BTreeSet::new();
-        for paths in self.passed_over.values_mut() {
+        for (reason, paths) in &mut self.passed_over {
             let (wanted, others): (BTreeSet<_>, BTreeSet<_>) = mem::take(paths)
                 .into_iter()
-                .partition(|path| is_wanted(path));
+                .partition(|path| is_wanted(path, reason));
             *paths = others;
             taken.extend(wanted);
         }
@@ -94,7 +94,7 @@ impl<S> Walk<S> {
     /// What was passed over until now, by reason.
     pub fn passed_over(mut self) -> Vec<PassedOver> {
         let used = mem::take(&mut self.used);
-        self.take_back(|path| used.contains(path));
+        self.take_back(|path, _| used.contains(path));
         let each = self.passed_over.into_iter();
         each.map(|(reason, paths)| PassedOver {
             what: reason.what(),

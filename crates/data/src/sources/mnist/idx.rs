@@ -3,12 +3,12 @@
 //! Format: LeCun, Cortes & Burges, *The MNIST database of handwritten digits*. A big-endian magic
 //! number, one big-endian 32-bit size per dimension, then the items.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
 use crate::error::DataError;
+use crate::sources::gunzip::Gunzip;
 
 /// What an IDX file holds.
 #[derive(Clone, Copy, Debug)]
@@ -53,18 +53,18 @@ impl Content {
     }
 }
 
-/// The sizes and the bytes of an IDX file.
+/// The sizes and the bytes of an IDX file. No more is kept of it than its header says, however much there is.
 pub(super) fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let mut bytes = read_maybe_gzipped(path)?;
-    let header_len = 4 * (1 + content.num_dims());
-    let cut_short = |expected: u64, got: usize| DataError::CutShort {
+    let mut file = MaybeGzipped::open(path)?;
+    let header_len = 4 * (1 + content.num_dims() as u64);
+    let header = file.read_up_to(header_len)?;
+    let cut_short = |expected: u64, got: u64| DataError::CutShort {
         path: path.into(),
         expected,
-        got: got as u64,
+        got,
     };
-    let words: Vec<u32> = bytes
+    let words: Vec<u32> = header
         .chunks_exact(4)
-        .take(1 + content.num_dims())
         .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
         .collect();
     match words.first() {
@@ -76,13 +76,18 @@ pub(super) fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec
                 got,
             });
         }
-        _ if bytes.len() < header_len => return Err(cut_short(header_len as u64, bytes.len())),
+        _ if (header.len() as u64) < header_len => {
+            return Err(cut_short(header_len, header.len() as u64));
+        }
         _ => {}
     }
-    let (expected, got) = (expected_len(&words, content.item_len), bytes.len() as u64);
+    let expected = expected_len(&words, content.item_len);
+    let bytes = file.read_up_to(expected - header_len)?;
+    let got = header_len + bytes.len() as u64;
     if got < expected {
-        return Err(cut_short(expected, bytes.len()));
+        return Err(cut_short(expected, got));
     }
+    let got = got.saturating_add(file.num_left()?);
     if got > expected {
         return Err(DataError::TrailingBytes {
             path: path.into(),
@@ -91,7 +96,7 @@ pub(super) fn read_idx(path: &Path, content: Content) -> Result<(Vec<usize>, Vec
         });
     }
     let dims = words[1..].iter().map(|&size| size as usize).collect();
-    Ok((dims, bytes.split_off(header_len)))
+    Ok((dims, bytes))
 }
 
 /// Length of the file with this header; a damaged header may ask for more than any file has.
@@ -103,21 +108,56 @@ fn expected_len(words: &[u32], item_len: u64) -> u64 {
 }
 
 /// The bytes of a file, decompressed if they start like gzip, whatever the file's name.
-fn read_maybe_gzipped(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read {
-        path: path.into(),
-        source,
-    })?;
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes);
-    }
-    let mut plain = Vec::new();
-    match MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain) {
-        Ok(_) => Ok(plain),
-        Err(source) => Err(DataError::CorruptGzip {
+struct MaybeGzipped<'a> {
+    path: &'a Path,
+    is_gzipped: bool,
+    content: Box<dyn Read>,
+}
+
+impl<'a> MaybeGzipped<'a> {
+    fn open(path: &'a Path) -> Result<Self, DataError> {
+        let open = || {
+            let mut file = BufReader::new(File::open(path)?);
+            let is_gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+            io::Result::Ok((file, is_gzipped))
+        };
+        let (file, is_gzipped) = open().map_err(|source| DataError::Read {
             path: path.into(),
             source,
-        }),
+        })?;
+        let content: Box<dyn Read> = if is_gzipped {
+            Box::new(Gunzip::new(file))
+        } else {
+            Box::new(file)
+        };
+        Ok(Self {
+            path,
+            is_gzipped,
+            content,
+        })
+    }
+
+    /// The next bytes, so many if there are.
+    fn read_up_to(&mut self, most: u64) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        let read = self.content.by_ref().take(most).read_to_end(&mut bytes);
+        read.map_err(|source| self.failed(source))?;
+        Ok(bytes)
+    }
+
+    /// How many bytes are left.
+    fn num_left(&mut self) -> Result<u64, DataError> {
+        let left = io::copy(&mut self.content, &mut io::sink());
+        left.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> DataError {
+        let path = self.path.into();
+        if self.is_gzipped {
+            DataError::CorruptGzip { path, source }
+        } else {
+            DataError::Read { path, source }
+        }
     }
 }
 
@@ -202,6 +242,35 @@ mod tests {
             read(&bytes, LABELS).unwrap_err(),
             "file has bytes after its last item: expected 11 bytes, got 12; download it again"
         );
+    }
+
+    #[test]
+    fn no_more_is_kept_than_the_header_says() {
+        for zeros in [1, 100, 1 << 20] {
+            let bytes = [&THREE_LABELS[..], &vec![0; zeros]].concat();
+            let expected = format!(
+                "file has bytes after its last item: expected 11 bytes, got {}; download it again",
+                11 + zeros
+            );
+            for bytes in [gzip(&bytes), bytes] {
+                assert_eq!(read(&bytes, LABELS).unwrap_err(), expected);
+                let dir = tempfile::tempdir().unwrap();
+                let path = dir.path().join("file");
+                std::fs::write(&path, &bytes).unwrap();
+                let mut file = MaybeGzipped::open(&path).unwrap();
+                let start = file.read_up_to(11).unwrap();
+                assert_eq!(
+                    (start.as_slice(), start.capacity() < 1 << 10),
+                    (&THREE_LABELS[..], true)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_that_fill_a_block_of_a_tape_behind_a_gzip_file_are_passed() {
+        let padded = [gzip(&THREE_LABELS), vec![0; 500]].concat();
+        assert_eq!(read(&padded, LABELS), Ok((vec![3], vec![7, 8, 9])));
     }
 
     #[test]

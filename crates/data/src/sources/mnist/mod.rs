@@ -23,7 +23,7 @@ pub(super) use sets::{
 pub(super) fn load(config: &DataConfig, set: IdxSet) -> Result<Dataset, DataError> {
     let dir = config.existing_dir()?;
     config.grey_only()?;
-    let files = Files { dir, set };
+    let files = Files::in_dir(dir, set);
     let [train, test] = set.splits;
     let train = files.read(train, config.image_size)?;
     let test = files.read_test(test, config.image_size, train.shape);
@@ -32,16 +32,39 @@ pub(super) fn load(config: &DataConfig, set: IdxSet) -> Result<Dataset, DataErro
 
 /// Whether the file of the images to train on is in a folder, where [`load`] looks for it.
 pub(super) fn is_in(dir: &Path, set: IdxSet) -> bool {
-    Files { dir, set }.find(IMAGES, set.splits[0]).is_ok()
+    let files = Files::in_dir(dir, set);
+    files.find(IMAGES, set.splits[0]).is_ok()
 }
 
-/// The files of a data set in a folder.
-struct Files<'a> {
-    dir: &'a Path,
+/// The files of a data set, all in one folder: those in others may be of another one.
+struct Files {
+    folder: PathBuf,
     set: IdxSet,
 }
 
-impl Files<'_> {
+impl Files {
+    /// The files in `dir`, or where torchvision or the archive of EMNIST puts them: in the first folder that has the
+    /// images and labels to train on, or else in the first that has these images.
+    fn in_dir(dir: &Path, set: IdxSet) -> Self {
+        let raw = Path::new(set.folder).join("raw");
+        let folders = [
+            dir.to_owned(),
+            dir.join("raw"),
+            dir.join(raw),
+            dir.join("gzip"),
+        ];
+        let first_with = |contents: &[Content]| {
+            let mut folders = folders.iter();
+            let has = |folder: &Path, content| file_in(folder, content, set.splits[0]).is_some();
+            folders.find(|folder| contents.iter().all(|&content| has(folder, content)))
+        };
+        let folder = first_with(&[IMAGES, set.labels]).or_else(|| first_with(&[IMAGES]));
+        Self {
+            folder: folder.cloned().unwrap_or_else(|| dir.to_owned()),
+            set,
+        }
+    }
+
     /// The test split, of images of `shape`, where any of its files is there.
     fn read_test(
         &self,
@@ -59,7 +82,7 @@ impl Files<'_> {
         let test = self.read(split, image_size)?;
         if test.shape != shape {
             return Err(DataError::ShapesDiffer {
-                path: self.dir.into(),
+                path: self.folder.clone(),
                 train: shape,
                 test: test.shape,
             });
@@ -133,26 +156,20 @@ impl Files<'_> {
         }
     }
 
-    /// The first of the names of a file that is there: in the folder, or where torchvision or the archive
-    /// of EMNIST puts it.
+    /// The first of the names of a file that is there.
     fn find(&self, content: Content, split: &str) -> Result<PathBuf, DataError> {
-        let names = file_names(content, split);
-        let raw = Path::new(self.set.folder).join("raw");
-        let folders = [
-            self.dir.to_owned(),
-            self.dir.join("raw"),
-            self.dir.join(raw),
-            self.dir.join("gzip"),
-        ];
-        let found = folders
-            .iter()
-            .flat_map(|folder| names.iter().map(|name| folder.join(name)))
-            .find(|path| path.is_file());
-        found.ok_or(DataError::MissingFile {
-            dir: self.dir.into(),
-            names,
+        file_in(&self.folder, content, split).ok_or_else(|| DataError::MissingFile {
+            dir: self.folder.clone(),
+            names: file_names(content, split),
         })
     }
+}
+
+/// A file of `split` in a folder, under the first of its names that is there.
+fn file_in(folder: &Path, content: Content, split: &str) -> Option<PathBuf> {
+    let names = file_names(content, split).into_iter();
+    let mut paths = names.map(|name| folder.join(name));
+    paths.find(|path| path.is_file())
 }
 
 /// Names of a file of `split`: as published or as some archives unpack it, gzipped or not.
@@ -266,6 +283,33 @@ mod tests {
             (test.pixels, test.labels),
             (vec![5, 6, 7, 8].into(), vec![4])
         );
+    }
+
+    #[test]
+    fn all_files_are_those_of_one_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = ["raw", "FashionMNIST/raw", "gzip"].map(|name| dir.path().join(name));
+        let write = |folder: &Path, files: &[(&str, Vec<u8>)]| {
+            fs::create_dir_all(folder).unwrap();
+            load_files_in(folder, files, 0)
+        };
+        // Another data set, whose test images would fit, and images without labels.
+        let mut others = train_files();
+        others[1].1 = idx(&[3], &[1, 1, 1]);
+        others.push(("t10k-images-idx3-ubyte", idx(&[1, 2, 2], &[5, 6, 7, 8])));
+        others.push(("t10k-labels-idx1-ubyte", idx(&[1], &[4])));
+        write(&folders[2], &others).unwrap();
+        write(&folders[1], &train_files()).unwrap();
+        assert!(write(&folders[0], &train_files()[..1]).is_err());
+        let data = load_files_in(dir.path(), &[], 0).unwrap();
+        assert_eq!(data.train.labels, [0, 9, 9]);
+        assert_eq!((data.test, data.test_problem), (None, None));
+
+        fs::remove_dir_all(&folders[1]).unwrap();
+        fs::remove_dir_all(&folders[2]).unwrap();
+        let message = load_files_in(dir.path(), &[], 0).unwrap_err().to_string();
+        let start = format!("{} has none of train-labels", folders[0].display());
+        assert!(message.starts_with(&start), "{message}");
     }
 
     #[test]

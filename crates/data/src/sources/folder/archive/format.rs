@@ -95,8 +95,14 @@ fn is_start_of_tar(start: &[u8]) -> bool {
 
 /// Whether the name of a file is that of an archive.
 pub(in crate::sources::folder) fn is_archive(path: &Path) -> bool {
+    archive_extension(path).is_some()
+}
+
+/// What the name of an archive ends with, such as `.tar.gz`; `None` for other names.
+pub(in crate::sources::folder) fn archive_extension(path: &Path) -> Option<&'static str> {
     let name = name_of(path).to_lowercase();
-    EXTENSIONS.iter().any(|extension| name.ends_with(extension))
+    let mut extensions = EXTENSIONS.iter().copied();
+    extensions.find(|extension| name.ends_with(extension))
 }
 
 #[cfg(test)]

@@ -4,22 +4,41 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::class_name::is_class_name;
 use crate::error::DataError;
-use crate::sources::folder::rules::name_of;
+use crate::sources::folder::rules::{Reason, name_of};
 
-/// The most bytes of a file that holds a label.
-pub(super) const MOST_BYTES: u64 = 64 << 10;
+/// The most bytes of a `.cls` file that are read.
+const MOST_BYTES_OF_TEXT: u64 = 64 << 10;
+
+/// The most bytes of a `.json` file that are read: some hold captions, boxes or masks beside the label.
+const MOST_BYTES_OF_JSON: u64 = 16 << 20;
 
 /// The labels in archives by their key: the path of a file up to the first dot of its name.
 #[derive(Debug, Default)]
 pub(super) struct Labels {
     /// Of `.cls` files; the path of one that holds no label.
     of_texts: HashMap<PathBuf, Result<String, PathBuf>>,
-    /// Of `.json` files that have a `label`; the path of one whose `label` is none.
-    of_fields: HashMap<PathBuf, Result<String, PathBuf>>,
+    /// Of `.json` files that have a `label`, or are too long for it to be looked for.
+    of_fields: HashMap<PathBuf, Result<String, Odd>>,
+}
+
+/// A `.json` file whose `label` is none.
+#[derive(Debug)]
+struct Odd {
+    path: PathBuf,
+    /// Whether it has more than [`MOST_BYTES_OF_JSON`].
+    is_long: bool,
+}
+
+/// The part of a JSON object that is used.
+#[derive(Deserialize)]
+struct Fields {
+    label: Option<Value>,
 }
 
 impl Labels {
@@ -29,16 +48,35 @@ impl Labels {
         extension == "cls" || extension == "json"
     }
 
+    /// The most bytes of a file that may hold a label.
+    pub fn most_bytes(path: &Path) -> u64 {
+        match split(path).1.as_str() {
+            "json" => MOST_BYTES_OF_JSON,
+            _ => MOST_BYTES_OF_TEXT,
+        }
+    }
+
     /// Takes the label out of the content of a file that may hold one; the content may have a byte more than
-    /// [`MOST_BYTES`], which is too many.
+    /// [`most_bytes`](Self::most_bytes), which is too many.
     pub fn add(&mut self, path: &Path, content: &[u8]) {
         let (key, extension) = split(path);
         if extension == "cls" {
             let label = of_text(content).ok_or_else(|| path.to_owned());
             self.of_texts.insert(key, label);
-        } else if let Some(label) = of_json(content) {
-            self.of_fields
-                .insert(key, label.ok_or_else(|| path.to_owned()));
+            return;
+        }
+        let is_long = content.len() as u64 > MOST_BYTES_OF_JSON;
+        let label = if is_long {
+            Some(None)
+        } else {
+            of_json(content)
+        };
+        if let Some(label) = label {
+            let odd = || Odd {
+                path: path.to_owned(),
+                is_long,
+            };
+            self.of_fields.insert(key, label.ok_or_else(odd));
         }
     }
 
@@ -52,10 +90,17 @@ impl Labels {
         }
     }
 
-    /// Whether a file is one of JSON whose `label` is none.
-    pub fn is_odd(&self, path: &Path) -> bool {
+    /// Why the label of a file of JSON is not read, where it is none.
+    pub fn why_odd(&self, path: &Path) -> Option<Reason> {
         let (key, extension) = split(path);
-        extension == "json" && matches!(self.of_fields.get(&key), Some(Err(_)))
+        match self.of_fields.get(&key) {
+            Some(Err(odd)) if extension == "json" => Some(if odd.is_long {
+                Reason::LongLabel
+            } else {
+                Reason::OddLabel
+            }),
+            _ => None,
+        }
     }
 
     /// Whether a picture has a label, or a file for nothing else.
@@ -70,22 +115,25 @@ impl Labels {
     /// Where the file for it holds something else.
     pub fn of(&self, picture: &Path) -> Result<Option<&str>, DataError> {
         let (key, _) = split(picture);
-        let (label, expected) = match self.of_texts.get(&key) {
-            Some(label) => (
-                Some(label),
-                "it must be one line of text, the number or the name of a class",
-            ),
-            None => (
-                self.of_fields.get(&key),
-                "its `label` must be a whole number or one line of text",
-            ),
+        let not_a_label = |path: &Path, expected| DataError::NotALabel {
+            path: path.into(),
+            expected,
         };
-        match label {
+        if let Some(label) = self.of_texts.get(&key) {
+            let expected = "it must be one line of text, the number or the name of a class";
+            let label = label.as_deref();
+            return label.map(Some).map_err(|path| not_a_label(path, expected));
+        }
+        match self.of_fields.get(&key) {
             Some(Ok(label)) => Ok(Some(label.as_str())),
-            Some(Err(path)) => Err(DataError::NotALabel {
-                path: path.clone(),
-                expected,
-            }),
+            Some(Err(odd)) => Err(not_a_label(
+                &odd.path,
+                if odd.is_long {
+                    "it has more than 16 MiB, and is not read: shorten it, or give the label in a .cls file"
+                } else {
+                    "its `label` must be a whole number or one line of text"
+                },
+            )),
             None => Ok(None),
         }
     }
@@ -101,14 +149,22 @@ fn split(path: &Path) -> (PathBuf, String) {
 /// The label that a file of text is.
 fn of_text(content: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(content).ok()?;
-    let is_small = content.len() as u64 <= MOST_BYTES;
+    let is_small = content.len() as u64 <= MOST_BYTES_OF_TEXT;
     one_line(text).filter(|_| is_small)
 }
 
 /// The `label` of a JSON object, if it has one: a whole number or a text, `None` where it is something else.
 fn of_json(content: &[u8]) -> Option<Option<String>> {
-    let mut fields: Map<String, Value> = serde_json::from_slice(content).ok()?;
-    match fields.remove("label")? {
+    // Lists are taken for structs too.
+    if !content.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let Ok(fields) = serde_json::from_slice::<Fields>(content) else {
+        // JSON with two labels, or with one of too many lists in each other.
+        let is_json = serde_json::from_slice::<IgnoredAny>(content).is_ok();
+        return is_json.then_some(None);
+    };
+    match fields.label? {
         Value::Null => None,
         Value::Number(number) => Some(number.as_i64().map(|number| number.to_string())),
         Value::String(text) => Some(one_line(&text)),
@@ -178,7 +234,7 @@ mod tests {
 
     #[test]
     fn names_a_file_that_should_hold_a_label_and_does_not() {
-        let long = vec![b'a'; MOST_BYTES as usize + 1];
+        let long = vec![b'a'; MOST_BYTES_OF_TEXT as usize + 1];
         for content in [&b"\xff\xd8"[..], b"", b" \n", b"cat\ndog", b"a\0b", &long] {
             let message = label(&[("a/1.cls", content)]).unwrap_err();
             assert!(message.starts_with("a/1.cls holds no label"), "{message}");
@@ -197,8 +253,38 @@ mod tests {
             assert_eq!(text.unwrap().as_deref(), Some("7"));
             let mut labels = Labels::default();
             labels.add(Path::new("a/1.json"), content.as_bytes());
-            assert!(labels.is_odd(Path::new("a/1.json")));
+            let reason = labels.why_odd(Path::new("a/1.json"));
+            assert_eq!(reason, Some(Reason::OddLabel));
             assert!(!labels.is_for(Path::new("a/1.jpg")));
         }
+    }
+
+    #[test]
+    fn a_long_file_of_json_is_read_as_a_short_one_or_known_as_too_long() {
+        let long = |num: usize| {
+            let text = "a".repeat(num);
+            format!(r#"{{"masks": "{text}", "label": "cat"}}"#)
+        };
+        let overhead = long(0).len();
+        let most = MOST_BYTES_OF_JSON as usize;
+        for num in [0, 64 << 10, most - overhead] {
+            let found = label(&[("a/1.json", long(num).as_bytes())]);
+            assert_eq!(found.unwrap().as_deref(), Some("cat"));
+        }
+        let too_long = long(most - overhead + 1);
+        let message = label(&[("a/1.json", too_long.as_bytes())]).unwrap_err();
+        assert!(message.contains("more than 16 MiB"), "{message}");
+        let mut labels = Labels::default();
+        labels.add(Path::new("a/1.json"), too_long.as_bytes());
+        let reason = labels.why_odd(Path::new("a/1.json"));
+        assert_eq!(reason, Some(Reason::LongLabel));
+        assert!(!labels.is_for(Path::new("a/1.jpg")));
+    }
+
+    #[test]
+    fn two_labels_in_one_object_are_odd() {
+        let content = br#"{"label": 1, "label": 2}"#;
+        let message = label(&[("a/1.json", content)]).unwrap_err();
+        assert!(message.starts_with("a/1.json holds no label"), "{message}");
     }
 }

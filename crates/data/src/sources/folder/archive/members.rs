@@ -1,12 +1,12 @@
 //! Show the members of archives as folders and files, each below the path of its archive.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::labels::{self, Labels};
+use super::labels::Labels;
 use super::{Kind, MOST_BYTES, Member, damaged, open};
 use crate::error::DataError;
 use crate::picture::Encoded;
@@ -24,8 +24,6 @@ pub(in crate::sources::folder) struct Members {
     pub(super) archives: Vec<PathBuf>,
     folders: HashMap<PathBuf, Folder>,
     labels: Labels,
-    /// Whether any picture has a label.
-    is_labelled: bool,
 }
 
 /// What lies directly in a folder.
@@ -64,7 +62,6 @@ impl Members {
             folders: roots.map(|root| (root, Folder::default())).collect(),
             archives: Vec::new(),
             labels: Labels::default(),
-            is_labelled: false,
         };
         for (archive, path) in archives.iter().enumerate() {
             let mut position = 0;
@@ -75,7 +72,7 @@ impl Members {
             })?;
         }
         members.archives = archives;
-        members.use_labels();
+        members.mark_odd_labels();
         Ok(members)
     }
 
@@ -138,33 +135,25 @@ impl Members {
             }
         }
         if Labels::may_be_in(path) {
-            read_up_to(labels::MOST_BYTES + 1, content, &mut bytes)?;
+            read_up_to(Labels::most_bytes(path) + 1, content, &mut bytes)?;
             self.labels.add(path, &bytes);
         }
         Ok(Some(Reason::of_file(path)))
     }
 
-    /// If any picture has a label, files of labels are no longer files that are passed over. If none has, files whose
-    /// label is none are known as such.
-    fn use_labels(&mut self) {
-        let files = self.folders.values().flat_map(|folder| &folder.files);
-        let mut pictures = files.filter(|(_, packed)| packed.reason.is_none());
-        self.is_labelled = pictures.any(|(path, _)| self.labels.is_for(path));
-        for folder in self.folders.values_mut() {
-            if self.is_labelled {
-                folder.files.retain(|path, _| !self.labels.has(path));
-                continue;
-            }
-            let files = folder.files.iter_mut();
-            for (_, packed) in files.filter(|(path, _)| self.labels.is_odd(path)) {
-                packed.reason = Some(Reason::OddLabel);
+    /// Files of JSON whose label is not read are known as such.
+    fn mark_odd_labels(&mut self) {
+        let folders = self.folders.values_mut();
+        for (path, packed) in folders.flat_map(|folder| &mut folder.files) {
+            if let Some(reason) = self.labels.why_odd(path) {
+                packed.reason = Some(reason);
             }
         }
     }
 
-    /// Whether any picture has a label.
-    pub fn is_labelled(&self) -> bool {
-        self.is_labelled
+    /// Whether any of these pictures has a label.
+    pub fn has_label_of_any(&self, pictures: &[PathBuf]) -> bool {
+        pictures.iter().any(|picture| self.labels.is_for(picture))
     }
 
     /// Where a file lies, if there is one.
@@ -187,18 +176,30 @@ impl Members {
     /// # Errors
     /// As [`labelled`](Self::labelled) and [`class_folders`].
     pub fn tree(&self, walk: &mut Walk<&Self>, root: &Path) -> Result<Tree, DataError> {
-        if self.is_labelled {
-            self.labelled(root, walk.pictures_below(root)?)
+        let pictures = walk.pictures_below(root)?;
+        if self.has_label_of_any(&pictures) {
+            self.labelled(walk, root, pictures)
         } else {
             class_folders(walk, root)
         }
     }
 
-    /// Pictures in the order in which they lie in the archives, of the classes that their labels tell.
+    /// Pictures in the order in which they lie in the archives, of the classes that their labels tell. The files of
+    /// labels beside them are no longer passed over.
     ///
     /// # Errors
     /// Where there are none, or some have a label and some have none.
-    pub fn labelled(&self, root: &Path, mut pictures: Vec<PathBuf>) -> Result<Tree, DataError> {
+    pub fn labelled(
+        &self,
+        walk: &mut Walk<&Self>,
+        root: &Path,
+        mut pictures: Vec<PathBuf>,
+    ) -> Result<Tree, DataError> {
+        let folders: HashSet<&Path> = pictures.iter().filter_map(|path| path.parent()).collect();
+        walk.take_back(|path, _| {
+            let is_beside = path.parent().is_some_and(|folder| folders.contains(folder));
+            is_beside && self.labels.has(path)
+        });
         pictures.sort_by_cached_key(|path| self.place(path));
         let missing = |path| DataError::NoLabel { path };
         labelled(root, pictures, |picture| self.labels.of(picture), missing)

@@ -5,7 +5,6 @@
 //! folders and files, `labels` has the texts beside the pictures, `read` gives the pictures to those who decode them.
 
 mod format;
-mod gunzip;
 mod labels;
 mod members;
 mod read;
@@ -21,16 +20,14 @@ use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::DataError;
+use crate::picture::MOST_BYTES;
 
 use format::Format;
 use tarball::Tarball;
 use zipped::Zipped;
 
-pub(super) use format::is_archive;
+pub(super) use format::{archive_extension, is_archive};
 pub(super) use members::Members;
-
-/// The most bytes of a member that is read.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// The most bytes of the path of a member: more than file systems take.
 const MOST_BYTES_OF_PATH: usize = 4096;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use image::ImageError;
 
 use super::members::{Members, Place, read_up_to};
-use super::{MOST_BYTES, Member, damaged, open};
+use super::{Member, damaged, open};
 use crate::error::DataError;
-use crate::picture::unfit;
+use crate::picture::refuse_long;
 
 /// The bytes of a picture, or why it is not read.
 type Bytes = Result<Vec<u8>, ImageError>;
@@ -32,21 +32,6 @@ impl Members {
             self.read_members::<Bytes>(archive, &wanted, &bytes_of, take)?;
         }
         Ok(())
-    }
-
-    /// The bytes of one picture.
-    ///
-    /// # Errors
-    /// Where its archive can no longer be read.
-    pub fn read_one(&self, picture: &Path) -> Result<Bytes, DataError> {
-        let mut found: Bytes = Err(io::Error::from(io::ErrorKind::NotFound).into());
-        for (archive, wanted) in self.wanted([picture].into_iter()) {
-            self.read_members::<Bytes>(archive, &wanted, &bytes_of, &mut |_, bytes| {
-                found = bytes;
-                Ok(())
-            })?;
-        }
-        Ok(found)
     }
 
     /// The content of a file, up to a byte more than `most`; `None` where there is no such file.
@@ -119,9 +104,8 @@ impl Members {
 /// The content of a member, if it is not too large.
 fn bytes_of(member: &Member, content: &mut dyn Read) -> io::Result<Bytes> {
     let size = member.size;
-    if size > MOST_BYTES {
-        let problem = format!("it has {size} bytes: more than {MOST_BYTES} are not read");
-        return Ok(Err(unfit(problem)));
+    if let Err(too_long) = refuse_long(size) {
+        return Ok(Err(too_long));
     }
     let mut bytes = Vec::new();
     content.read_to_end(&mut bytes)?;

@@ -9,9 +9,9 @@ use std::rc::Rc;
 
 use tar::{Entries, Entry, EntryType};
 
-use super::gunzip::Gunzip;
 use super::{Archive, Kind, Member, Visit, damaged};
 use crate::error::DataError;
+use crate::sources::gunzip::Gunzip;
 
 /// The most bytes between the contents of two members: the tar crate reads a name into memory however long it is, and
 /// zeros without end take little space in a gzipped archive.

@@ -9,6 +9,7 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use super::damage::{damaged, unread};
 use super::features::{self, Features};
 use super::file::Table;
+use crate::class_name::is_class_name;
 use crate::error::DataError;
 
 /// Names of a column of pictures among others, the one that is taken first.
@@ -50,6 +51,8 @@ struct Column {
     /// The leaf that may be read.
     leaf: usize,
     holds: Holds,
+    /// Whether it should hold labels, and is of a type in which they are not read.
+    is_odd_label: bool,
     /// Its name and type.
     shown: String,
 }
@@ -83,7 +86,14 @@ impl Columns {
                 )
             })?,
         };
-        let all = columns(table.schema());
+        let mut all = columns(table.schema());
+        for column in &mut all {
+            let is_named = LABELS
+                .iter()
+                .any(|name| column.name.eq_ignore_ascii_case(name));
+            let is_label = is_named || features.is_class_label(&column.name);
+            column.is_odd_label = is_label && column.holds == Holds::Other;
+        }
         let picture = picture_in(path, &all, &features)?;
         Ok(Self {
             picture: picture.leaf,
@@ -96,13 +106,20 @@ impl Columns {
         })
     }
 
-    /// The names of the columns that are not read.
-    pub fn unread(&self) -> impl Iterator<Item = &str> {
+    /// The names of the columns that are not read: those that should hold labels, and are of a type that is not read,
+    /// and others.
+    pub fn unread(&self) -> (Vec<&str>, Vec<&str>) {
         let label = self.label.as_ref().map(|label| label.leaf);
-        let unread = self.all.iter();
-        let unread =
-            unread.filter(move |column| column.leaf != self.picture && Some(column.leaf) != label);
-        unread.map(|column| column.name.as_str())
+        let is_unread =
+            |column: &&Column| column.leaf != self.picture && Some(column.leaf) != label;
+        let unread = self.all.iter().filter(is_unread);
+        let (labels, others): (Vec<&Column>, Vec<&Column>) =
+            unread.partition(|column| column.is_odd_label && self.label.is_none());
+        let [labels, others] = [labels, others].map(|columns| {
+            let names = columns.into_iter().map(|column| column.name.as_str());
+            names.collect::<Vec<&str>>()
+        });
+        (labels, others)
     }
 }
 
@@ -172,6 +189,15 @@ fn label_in(path: &Path, all: &[Column], features: &Features) -> Result<Option<L
         let problem = format!("has two classes with the name {twice}");
         return Err(unread(path, problem, "give one of them another name"));
     }
+    if let Some(odd) = names
+        .into_iter()
+        .flatten()
+        .find(|name| !is_class_name(name))
+    {
+        let start: String = odd.chars().take(40).collect();
+        let problem = format!("has a class with the name `{}`", start.escape_debug());
+        return Err(unread(path, problem, "give it a name of one line"));
+    }
     Ok(Some(Label {
         leaf: column.leaf,
         holds: column.holds,
@@ -224,6 +250,7 @@ fn column(schema: &SchemaDescriptor, leaves: &[usize]) -> Column {
             name: name.to_owned(),
             leaf: first,
             holds,
+            is_odd_label: false,
             shown: format!("{} {kind}", name.escape_debug()),
         };
     }
@@ -243,6 +270,7 @@ fn column(schema: &SchemaDescriptor, leaves: &[usize]) -> Column {
         name: name.to_owned(),
         leaf: bytes.unwrap_or(first),
         holds: bytes.map_or(Holds::Other, |_| Holds::Bytes { path }),
+        is_odd_label: false,
         shown: format!("{} {{{}}}", name, fields.join(", "))
             .escape_debug()
             .to_string(),

@@ -10,7 +10,7 @@ use super::file::Table;
 use crate::class_name::is_class_name;
 use crate::error::DataError;
 use crate::sources::folder::labelled::classes_of;
-use crate::sources::folder::tree::Tree;
+use crate::sources::folder::tree::{Tree, refuse_many};
 
 /// What stands in the place of a label where the names of the classes are given, and a row has none.
 const NO_LABEL: i64 = -1;
@@ -111,7 +111,7 @@ impl<'a> Classes<'a> {
     /// The rows as pictures, with the classes in their order; without classes, where no row has a label.
     ///
     /// # Errors
-    /// Where some rows have a label and some have none.
+    /// Where some rows have a label and some have none, or as [`classes_of`].
     pub fn tree(self, root: &Path, rows: Vec<(PathBuf, Option<u32>)>) -> Result<Tree, DataError> {
         let mut tree = Tree {
             root: root.into(),
@@ -124,11 +124,13 @@ impl<'a> Classes<'a> {
         }
         // The place of each number in the order of the classes.
         let num_classes = self.names.map_or(self.found.len(), <[String]>::len);
+        refuse_many(root, num_classes)?;
         let mut places: Vec<u32> = (0..num_classes as u32).collect();
         if let Some(names) = self.names {
             tree.class_names = names.to_vec();
         } else {
-            for (place, name) in (0..).zip(classes_of(self.found.keys().map(String::as_str))) {
+            let classes = classes_of(root, self.found.keys().map(String::as_str))?;
+            for (place, name) in (0..).zip(classes) {
                 places[self.found[name] as usize] = place;
                 tree.class_names.push(name.to_owned());
             }

@@ -20,7 +20,8 @@ mod thrift;
 use std::path::{Path, PathBuf};
 
 use super::find::Found;
-use super::shards;
+use super::rules::Reason;
+use super::shards::{self, ByName};
 use super::source::Source;
 use super::tree::{Splits, Tree};
 use crate::dataset::PassedOver;
@@ -61,16 +62,40 @@ pub(super) fn find(
     mut passed_over: Vec<PassedOver>,
 ) -> Result<Found, DataError> {
     sets::refuse_several(dir, files)?;
-    let (train, held_out) = shards::splits(dir, files)?;
+    let ByName {
+        train,
+        held_out,
+        left_out,
+    } = shards::splits(dir, files)?;
+    if !left_out.is_empty() {
+        passed_over.push(PassedOver {
+            what: Reason::Validation.what(),
+            remedy: Reason::Validation.remedy(),
+            paths: left_out,
+        });
+    }
     let first = &train[0];
     let columns = Columns::of(&Table::open(first)?)?;
-    let unread: Vec<PathBuf> = columns.unread().map(|name| first.join(name)).collect();
-    if !unread.is_empty() {
-        passed_over.push(PassedOver {
-            what: "columns that are neither pictures nor their labels".to_owned(),
-            remedy: None,
-            paths: unread,
-        });
+    let (odd_labels, others) = columns.unread();
+    for (names, what, remedy) in [
+        (
+            odd_labels,
+            "columns of labels of a type that is not read",
+            Some("cast them to int64 or to text, and they are classes"),
+        ),
+        (
+            others,
+            "columns that are neither pictures nor their labels",
+            None,
+        ),
+    ] {
+        if !names.is_empty() {
+            passed_over.push(PassedOver {
+                what: what.to_owned(),
+                remedy,
+                paths: names.iter().map(|name| first.join(name)).collect(),
+            });
+        }
     }
     let train_tree = tree(dir, &train, first, &columns)?;
     let test = match held_out.as_slice() {

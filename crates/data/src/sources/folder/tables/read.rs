@@ -39,23 +39,6 @@ impl Tables {
         Ok(())
     }
 
-    /// The bytes of one picture.
-    ///
-    /// # Errors
-    /// Where its file can no longer be read, or holds no pictures.
-    pub fn read_one(&self, picture: &Path) -> Result<Result<Vec<u8>, ImageError>, DataError> {
-        let mut found = Err(no_bytes());
-        let wanted = Wanted {
-            row: row_of(picture),
-            index: 0,
-        };
-        self.read_rows(picture, &[wanted], &mut |_, bytes| {
-            found = bytes.map(|bytes| bytes.data().to_vec());
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
     /// Gives `take` the bytes of some rows of the file that a picture is in, with their places in the list of pictures.
     fn read_rows(
         &self,

@@ -142,7 +142,7 @@ fn an_archive_without_pictures_is_refused_as_a_folder_is() {
         assert_eq!(
             load_packed(files).unwrap_err(),
             "DIR/photos.tar holds no image: set `data.dir` to a folder or a tar or zip archive of PNG, JPEG, WebP, \
-             BMP, GIF, TIFF, TGA or PNM pictures"
+             BMP, GIF, TIFF, TGA or PNM pictures, or to parquet files that hold such"
         );
     }
 }

@@ -14,7 +14,7 @@ use super::{
     passed_over, png, relative,
 };
 use crate::config::DataConfig;
-use crate::sources::folder::Decoded;
+use crate::sources::folder::{Decoded, holds_pictures};
 
 /// Writes a folder as people have it: splits, classes, folders in classes, a bad picture in each split, and what is no
 /// data.
@@ -223,5 +223,52 @@ fn links_and_devices_are_passed_over_and_counted() {
         assert_eq!(greys(&data.train), [3]);
         let expected = [("links, devices or other members that are no files", 3)];
         assert_eq!(passed_over(&data), expected);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_files_with_the_names_of_archives_are_taken_for_archives() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = packed(&[("1.png", png(1).as_slice())]);
+    fs::write(dir.path().join("a.tar"), archive).unwrap();
+    let run = dir.path().join("run.tar");
+    fs::create_dir_all(run.join("samples")).unwrap();
+    fs::write(run.join("config.toml"), "").unwrap();
+    std::os::unix::fs::symlink(&run, dir.path().join("link.tar")).unwrap();
+    let [socket, table] = ["socket.tar", "socket.parquet"].map(|name| dir.path().join(name));
+    let _listening =
+        [&socket, &table].map(|path| std::os::unix::net::UnixListener::bind(path).unwrap());
+    let data = crate::load(&config(dir.path()), 0).unwrap();
+    assert_eq!(greys(&data.train), [1]);
+    let [pipes, runs] = [
+        "pipes, sockets or devices",
+        "run directories of this program",
+    ];
+    assert_eq!(passed_over(&data), [(pipes, 2), (runs, 2)]);
+
+    fs::remove_file(dir.path().join("a.tar")).unwrap();
+    let message = crate::load(&config(dir.path()), 0).unwrap_err().to_string();
+    assert!(message.contains("holds no image, but 2 "), "{message}");
+}
+
+#[test]
+fn a_folder_in_an_archive_is_known_to_hold_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let [tar, table, text] = ["a.tar", "a.parquet", "a.txt"].map(|name| dir.path().join(name));
+    for path in [&tar, &table, &text] {
+        fs::write(path, "").unwrap();
+    }
+    for (path, holds) in [
+        (tar.join("animals/cats"), true),
+        (tar, true),
+        (table.join("animals"), false),
+        (table, true),
+        (text.join("animals"), false),
+        (text, false),
+        (dir.path().join("none.tar"), false),
+        (dir.path().into(), true),
+    ] {
+        assert_eq!(holds_pictures(&path), holds, "{}", path.display());
     }
 }

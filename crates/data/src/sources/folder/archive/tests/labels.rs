@@ -2,7 +2,10 @@
 
 use tar::{Builder, EntryType};
 
-use super::{append, greys, gzip, load, load_packed, packed_in_every_way, passed_over, png};
+use super::{
+    append, greys, gzip, load, load_bytes, load_packed, packed, packed_in_every_way, passed_over,
+    png,
+};
 
 #[test]
 fn labels_beside_pictures_are_their_classes_in_the_order_of_the_archive() {
@@ -87,6 +90,66 @@ fn a_json_file_whose_label_is_none_is_counted_or_refused_where_others_have_one()
 }
 
 #[test]
+fn a_stray_label_takes_no_classes_from_other_splits() {
+    let picture = png(1);
+    let train = [("cat/1.png", picture.as_slice()), ("dog/2.png", &picture)];
+    let held_out = [
+        ("cat/1.png", picture.as_slice()),
+        ("cat/1.cls", b"7"),
+        ("dog/2.png", &picture),
+    ];
+    let [train_tar, test_tar] = [packed(&train), packed(&held_out)];
+    let shards = [
+        ("train-0.tar", train_tar.as_slice()),
+        ("train-1.tar", &train_tar),
+        ("test-0.tar", &test_tar),
+    ];
+    let in_one = packed(&[
+        ("train/cat/1.png", picture.as_slice()),
+        ("train/dog/2.png", &picture),
+        ("test/cat/1.png", &picture),
+        ("test/cat/1.cls", b"7"),
+        ("test/dog/2.png", &picture),
+    ]);
+    for data in [load("", &shards), load_bytes(&in_one)] {
+        let data = data.unwrap();
+        assert_eq!(data.train.class_names, ["cat", "dog"]);
+        assert_eq!(data.test, None);
+        let problem = data.test_problem.unwrap();
+        assert!(problem.contains("2.png has no label"), "{problem}");
+    }
+}
+
+#[test]
+fn labels_of_the_training_data_are_its_classes_whatever_others_have() {
+    let picture = png(1);
+    let archive = packed(&[
+        ("test/ape/1.png", picture.as_slice()),
+        ("train/1.png", &picture),
+        ("train/1.cls", b"dog"),
+    ]);
+    let data = load_bytes(&archive).unwrap();
+    assert_eq!(data.train.class_names, ["dog"]);
+    assert!(passed_over(&data).is_empty());
+    assert!(data.test_problem.unwrap().contains("the classes [ape]"));
+}
+
+#[test]
+fn a_json_file_that_is_too_long_for_its_label_is_counted() {
+    let picture = png(1);
+    let long = vec![b' '; (16 << 20) + 1];
+    let files = [
+        ("dog/1.png", picture.as_slice()),
+        ("dog/1.json", &long),
+        ("cat/2.png", &picture),
+    ];
+    let data = load_bytes(&packed(&files)).unwrap();
+    assert_eq!(data.train.class_names, ["cat", "dog"]);
+    let what = ".json files of more than 16 MiB, which are not read";
+    assert_eq!(passed_over(&data), [(what, 1)]);
+}
+
+#[test]
 fn names_the_first_picture_without_a_label_and_a_label_that_is_no_text() {
     let picture = png(1);
     let files = [
@@ -157,6 +220,15 @@ fn names_of_shards_tell_splits() {
     assert_eq!((greys(&test), test.labels), (vec![4], vec![1]));
     assert_eq!(test.class_names, ["cat", "dog"]);
 
+    let files = [files[0], files[2], ("test-0.tar", held_out.as_slice())];
+    let data = load("", &files).unwrap();
+    let left_out = "validation splits, left out where there are test splits";
+    assert_eq!(passed_over(&data), [(left_out, 1)]);
+
+    let files = [
+        ("train-000000.tar", train.as_slice()),
+        ("train-000001.tar", &more),
+    ];
     let unknown = shard(&[(4, "cow")]);
     let files = [files[0], files[1], ("test-000000.tar", unknown.as_slice())];
     let data = load("", &files).unwrap();
@@ -196,8 +268,15 @@ fn a_folder_with_one_archive_is_that_archive_and_one_with_pictures_leaves_it_unr
         let data = load("", &[("photos.tar", &bytes), ("3.png", &one)]).unwrap();
         assert_eq!(greys(&data.train), [1]);
         assert_eq!(passed_over(&data), [(".tar files", 1)]);
-        let data = load("", &[("photos.zip", &bytes), ("3.png", &one)]).unwrap();
-        assert_eq!(passed_over(&data), [(".zip files", 1)]);
+        for (name, what) in [
+            ("photos.zip", ".zip files"),
+            ("photos.tgz", ".tgz files"),
+            ("photos.TAR.gz", ".tar.gz files"),
+        ] {
+            let data = load("", &[(name, &bytes), ("3.png", &one)]).unwrap();
+            assert_eq!(passed_over(&data), [(what, 1)]);
+            assert!(data.passed_over[0].remedy.is_some(), "{name}");
+        }
         let message = load("", &[("photos.7z", &bytes)]).unwrap_err();
         assert!(message.starts_with("DIR holds no image"), "{message}");
     }

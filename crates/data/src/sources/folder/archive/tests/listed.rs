@@ -136,7 +136,8 @@ fn splits_have_one_list_or_one_each() {
         );
         assert_eq!((greys(&test), test.labels), (vec![3], vec![1]));
         assert_eq!(test.class_names, ["0", "1"]);
-        assert!(data.passed_over.is_empty(), "{:?}", data.passed_over);
+        let left_out = "validation splits, left out where there are test splits";
+        assert_eq!(passed_over(&data), [(left_out, 1)]);
     }
 }
 

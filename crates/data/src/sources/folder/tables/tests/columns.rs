@@ -127,6 +127,12 @@ fn the_label_is_the_one_that_datasets_names_or_has_a_usual_name() {
         message.contains("has two classes with the name old: give one"),
         "{message}"
     );
+    for (odd, shown) in [("", ""), ("a\\u001b[31m", "a\\u{1b}[31m")] {
+        let features = class_label("age", odd);
+        let message = classes(&other, Some(&features)).unwrap_err();
+        let expected = format!("has a class with the name `{shown}`: give it a name of one line");
+        assert!(message.contains(&expected), "{message}");
+    }
 }
 
 #[test]
@@ -148,6 +154,48 @@ fn columns_that_are_not_read_are_counted() {
         .map(|path| path.display().to_string())
         .collect();
     assert_eq!(names, ["train.parquet/id", "train.parquet/note"]);
+}
+
+#[test]
+fn columns_of_labels_of_a_type_that_is_not_read_are_told_from_others() {
+    let kind = r#"{"info": {"features": {"kind": {"_type": "ClassLabel"}}}}"#;
+    let real = || Cells::Real(vec![Some(1.0)]);
+    let [odd, other] = [
+        "columns of labels of a type that is not read",
+        "columns that are neither pictures nor their labels",
+    ];
+    for (line, cells, features, expected) in [
+        ("double label;", real(), None, odd),
+        ("double Target;", Cells::Real(vec![None]), None, odd),
+        ("boolean class;", Cells::Flags(vec![Some(true)]), None, odd),
+        ("double kind;", real(), Some(kind), odd),
+        ("double kind;", real(), None, other),
+    ] {
+        let columns = |more: &str| {
+            let schema = SCHEMA.replace("optional int64 label;", &format!("optional {line}"));
+            schema.replacen("optional group", &format!("{more} optional group"), 1)
+        };
+        let picture = vec![pictures(&[1]), no_paths(1), cells.clone()];
+        let data = load_bytes(&table(
+            &columns(""),
+            properties(features),
+            &[picture.clone()],
+        ));
+        let data = data.unwrap();
+        assert_eq!(passed_over(&data), [(expected, 1)], "{line}");
+        let remedy = data.passed_over[0].remedy;
+        assert_eq!(
+            remedy.is_some_and(|it| it.contains("int64")),
+            expected == odd
+        );
+        assert_eq!(data.train.class_names, [""; 0]);
+        // Beside labels that are read it is a column like others.
+        let with_label = [vec![labels(&[3])], picture].concat();
+        let schema = columns("optional int64 fine_label;");
+        let data = load_bytes(&table(&schema, properties(None), &[with_label])).unwrap();
+        assert_eq!(passed_over(&data), [(other, 1)], "{line}");
+        assert_eq!(data.train.class_names, ["3"]);
+    }
 }
 
 #[test]

@@ -35,6 +35,14 @@ fn numbers_without_names_are_classes_in_their_order_and_texts_in_theirs() {
 }
 
 #[test]
+fn refuses_one_number_in_two_ways_of_writing() {
+    let schema = SCHEMA.replace("int64 label", "binary label (UTF8)");
+    let message = classes(&schema, texts(&["1", "01"]), 2, None).unwrap_err();
+    let start = "labels in DIR/train.parquet write one number in two ways, 01 and 1";
+    assert!(message.starts_with(start), "{message}");
+}
+
+#[test]
 fn classes_of_several_files_are_those_of_all() {
     let file = |grey, class| table(SCHEMA, properties(None), &[group(&[grey], &[class])]);
     let (one, two, held_out) = (file(1, 30), file(2, 4), file(3, 30));

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use parquet::basic::Encoding;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type,
+};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
@@ -42,6 +44,8 @@ enum Cells {
     Bytes(Vec<Option<Vec<u8>>>),
     Small(Vec<Option<i32>>),
     Large(Vec<Option<i64>>),
+    Real(Vec<Option<f64>>),
+    Flags(Vec<Option<bool>>),
 }
 
 /// Bytes of pictures of these greys, in a group.
@@ -89,6 +93,8 @@ fn table(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<Cells>
                 }
                 Cells::Small(cells) => write::<Int32Type>(&mut column, cells),
                 Cells::Large(cells) => write::<Int64Type>(&mut column, cells),
+                Cells::Real(cells) => write::<DoubleType>(&mut column, cells),
+                Cells::Flags(cells) => write::<BoolType>(&mut column, cells),
             }
             column.close().unwrap();
         }

@@ -38,7 +38,8 @@ fn shards_are_one_data_set_in_the_order_of_their_names_and_tell_splits() {
         assert_eq!(data.train.labels, [1, 2]);
         assert_eq!((greys(&test), test.labels), (vec![3], vec![3]));
         assert_eq!(test.class_names, ["ship", "cat", "frog", "dog"]);
-        assert_eq!(passed_over(&data), [(".md files", 1)]);
+        let left_out = "validation splits, left out where there are test splits";
+        assert_eq!(passed_over(&data), [(".md files", 1), (left_out, 1)]);
         let validated = [files[0], files[3]];
         assert_eq!(greys(&load("", &validated).unwrap().test.unwrap()), [4]);
     }
