@@ -110,7 +110,7 @@ impl Listed {
         };
         let first = pictures.iter().find(|picture| is_meant(picture)).cloned();
         let label_of = |picture: &Path| Ok(self.label_of(picture));
-        let tree = labelled(root, pictures, label_of, &missing)?;
+        let tree = labelled(root, pictures, label_of, missing)?;
         match first {
             Some(first) if tree.class_names.is_empty() => Err(missing(first)),
             _ => Ok(tree),

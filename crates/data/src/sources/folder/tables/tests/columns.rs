@@ -179,7 +179,7 @@ fn columns_of_labels_of_a_type_that_is_not_read_are_told_from_others() {
         let data = load_bytes(&table(
             &columns(""),
             properties(features),
-            &[picture.clone()],
+            std::slice::from_ref(&picture),
         ));
         let data = data.unwrap();
         assert_eq!(passed_over(&data), [(expected, 1)], "{line}");
