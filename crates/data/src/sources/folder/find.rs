@@ -85,7 +85,7 @@ pub(in crate::sources) fn holds_pictures(path: &Path) -> bool {
     if let Some(file) = path.ancestors().find(|above| above.is_file()) {
         return is_archive(file) || (is_table(file) && file == path);
     }
-    holds_any(path, &|path| is_archive(path) || is_table(path))
+    holds_any(path, &|path: &Path| is_archive(path) || is_table(path))
 }
 
 /// How many pictures there are in what [`find`] searches, whatever they are for.

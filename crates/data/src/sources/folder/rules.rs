@@ -134,7 +134,7 @@ impl Reason {
                 ".json files whose `label` is neither a whole number nor one line of text"
                     .to_owned()
             }
-            Self::LongLabel => ".json files of more than 16 MiB, which are not read".to_owned(),
+            Self::LongLabel => ".json files of more than 16 MiB".to_owned(),
             Self::ListedAlone => "paths in dataset.json at which no file lies".to_owned(),
             Self::Validation => {
                 "validation splits, left out where there are test splits".to_owned()

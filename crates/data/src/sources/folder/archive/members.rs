@@ -195,14 +195,19 @@ impl Members {
         root: &Path,
         mut pictures: Vec<PathBuf>,
     ) -> Result<Tree, DataError> {
+        self.take_labels(walk, &pictures);
+        pictures.sort_by_cached_key(|path| self.place(path));
+        let missing = |path| DataError::NoLabel { path };
+        labelled(root, pictures, |picture| self.labels.of(picture), missing)
+    }
+
+    /// Takes the files of labels beside these pictures out of what was passed over.
+    fn take_labels(&self, walk: &mut Walk<&Self>, pictures: &[PathBuf]) {
         let folders: HashSet<&Path> = pictures.iter().filter_map(|path| path.parent()).collect();
         walk.take_back(|path, _| {
             let is_beside = path.parent().is_some_and(|folder| folders.contains(folder));
             is_beside && self.labels.has(path)
         });
-        pictures.sort_by_cached_key(|path| self.place(path));
-        let missing = |path| DataError::NoLabel { path };
-        labelled(root, pictures, |picture| self.labels.of(picture), missing)
     }
 }
 

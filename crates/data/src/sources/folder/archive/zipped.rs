@@ -1,5 +1,6 @@
 //! Read zip archives.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ const LOCAL_HEADER: usize = 30;
 
 /// Bytes of the header of a member in the directory, but for the name, the extra fields and the comment (4.3.12).
 const CENTRAL_HEADER: usize = 46;
+
+/// What is wrong with an archive of which one member would replace another.
+const SAME_NAME: &str = "two of its members have the same name";
 
 /// A zip archive.
 pub(super) struct Zipped {
@@ -47,12 +51,17 @@ impl Archive for Zipped {
         let (file, mut headers) = (open()?, open()?);
         let failed = |source| damaged(path, source);
         let mut zip = open_checked(file, &mut headers).map_err(failed)?;
+        let mut paths = HashSet::new();
         for index in 0..zip.len() {
             let stated = stated(&zip, index).map_err(|error| failed(error.into()))?;
             let name = Path::new(&stated.name);
             let Some(member) = Member::new(path, name, stated.kind, stated.size)? else {
                 continue;
             };
+            // The zip crate compares names as they are written: `./a` is another one to it than `a`.
+            if member.kind != Kind::Folder && !paths.insert(member.path.clone()) {
+                return Err(failed(invalid(SAME_NAME)));
+            }
             let mut content = Content {
                 archive: path,
                 member: &member,
@@ -79,7 +88,7 @@ fn open_checked(file: File, headers: &mut File) -> io::Result<Opened> {
     };
     let zip = ZipArchive::with_config(from_start, BufReader::new(file))?;
     if zip.has_duplicate_names() {
-        return Err(invalid("two of its members have the same name"));
+        return Err(invalid(SAME_NAME));
     }
     refuse_overlaps(&zip)?;
     refuse_uncounted(&zip, headers)?;

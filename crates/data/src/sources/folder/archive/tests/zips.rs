@@ -185,8 +185,30 @@ fn a_number_of_members_that_is_wrong_is_refused() {
 #[test]
 fn two_members_of_one_name_are_refused() {
     let [one, two] = [png(1), png(2)];
-    let members = [Stated::stored("a.png", &one), Stated::stored("a.png", &two)];
-    assert_damaged(&zip_of(&members), "two of its members have the same name");
+    let same_name = "two of its members have the same name";
+    for (name, other) in [
+        ("a.png", "a.png"),
+        ("a.png", "./a.png"),
+        ("./d/a.png", "d/./a.png"),
+        ("d//a.png", "d/a.png"),
+    ] {
+        for (name, other) in [(name, other), (other, name)] {
+            let members = [Stated::stored(name, &one), Stated::stored(other, &two)];
+            assert_damaged(&zip_of(&members), same_name);
+        }
+    }
+    let of_dos = Stated {
+        system: 0,
+        ..Stated::stored("d\\a.png", &one)
+    };
+    let members = [of_dos, Stated::stored("d/a.png", &two)];
+    assert_damaged(&zip_of(&members), same_name);
+    // Folders are often listed more than once.
+    let members = ["d/", "./d/", "d/a.png"].map(|name| match name {
+        "d/a.png" => Stated::stored(name, &one),
+        folder => Stated::stored(folder, b""),
+    });
+    assert_eq!(greys(&load_zip(&zip_of(&members)).unwrap().train), [1]);
 }
 
 #[test]
