@@ -243,8 +243,7 @@ fn a_diverging_run_leaves_the_checkpoint_before_it_and_names_it() {
 #[cfg(unix)]
 mod vanished {
     use std::fs;
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::Stdio;
+    use std::time::Duration;
 
     use crate::common::{Finished, Scratch};
 
@@ -257,22 +256,7 @@ mod vanished {
             "--set",
             "output.checkpoint_every=1000000",
         ];
-        let mut command = scratch.train_command("run", &args);
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary starts");
-        let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
-        let mut said = String::new();
-        while !said.contains("/1000000 ") {
-            let bytes = stderr.read_line(&mut said).expect("lines of text");
-            assert!(bytes > 0, "it ended early: {said}");
-        }
-        vanish();
-        stderr.read_to_string(&mut said).expect("text");
-        Finished {
-            code: child.wait().expect("it ends").code(),
-            stdout: String::new(),
-            stderr: said,
-        }
+        crate::torture::train_and(scratch.train_command("run", &args), Duration::ZERO, vanish)
     }
 
     #[test]

@@ -3,16 +3,14 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
-use crate::common::{Finished, Scratch, latest};
-use crate::torture::{Losses, ROUNDS, TORTURED, pauses};
+use crate::common::{Scratch, latest};
+use crate::torture::{Losses, ROUNDS, TORTURED, pauses, train_and};
 
 /// A file system in memory.
 struct SmallDisk(PathBuf);
@@ -93,26 +91,6 @@ fn a_full_disk_is_reported_and_the_checkpoints_before_it_stay_whole() {
     assert!(disk.grow());
     scratch.train("small/run", &args).succeeds();
     assert_eq!(latest(&run).map(|last| last.step), Some(20));
-}
-
-/// Start training, do `harm` after a pause from the first iteration, and wait for the end of the run.
-fn train_and(mut command: Command, pause: Duration, harm: impl FnOnce()) -> Finished {
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary starts");
-    let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
-    let mut said = String::new();
-    while !said.contains("/1000000 ") {
-        let bytes = stderr.read_line(&mut said).expect("lines of text");
-        assert!(bytes > 0, "it ended early, {:?}: {said}", child.wait());
-    }
-    sleep(pause);
-    harm();
-    stderr.read_to_string(&mut said).expect("text");
-    Finished {
-        code: child.wait().expect("it ends").code(),
-        stdout: String::new(),
-        stderr: said,
-    }
 }
 
 #[test]

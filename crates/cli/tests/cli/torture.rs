@@ -1,10 +1,13 @@
 //! Harm a run again and again, and see what is lost.
 
 use std::fmt;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
 use std::time::Duration;
 
-use crate::common::{Scratch, last_logged, latest, metrics};
+use crate::common::{Finished, Scratch, last_logged, latest, metrics};
 
 /// How often a run is harmed.
 pub const ROUNDS: usize = 20;
@@ -27,6 +30,26 @@ pub fn pauses() -> impl Iterator<Item = Duration> {
     });
     let states = std::iter::successors(Some(seed), next).skip(1);
     states.map(|x| Duration::from_millis(30 + u64::from(x >> 16) % 371))
+}
+
+/// Start training that does not end by itself, do `harm` after a pause from the first iteration, and wait for the end.
+pub fn train_and(mut command: Command, pause: Duration, harm: impl FnOnce()) -> Finished {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut said = String::new();
+    while !said.contains("/1000000 ") {
+        let bytes = stderr.read_line(&mut said).expect("lines of text");
+        assert!(bytes > 0, "it ended early, {:?}: {said}", child.wait());
+    }
+    sleep(pause);
+    harm();
+    stderr.read_to_string(&mut said).expect("text");
+    Finished {
+        code: child.wait().expect("it ends").code(),
+        stdout: String::new(),
+        stderr: said,
+    }
 }
 
 /// What a run lost so far.

@@ -16,6 +16,8 @@ mod rules;
 mod shards;
 mod source;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod walk;
 

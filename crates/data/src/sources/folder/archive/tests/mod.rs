@@ -19,8 +19,8 @@ use tar::{Builder, EntryType, Header};
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
-use crate::images::Images;
 use crate::kind::DatasetKind;
+use crate::sources::folder::testing::{greys, passed_over, relative};
 
 use zip_writer::{Stated, zip_of};
 
@@ -110,27 +110,4 @@ fn load_packed(files: &[(&str, &[u8])]) -> Result<Dataset, String> {
         assert_eq!(other, loaded);
     }
     loaded
-}
-
-/// The same data with paths relative to a folder.
-fn relative(mut data: Dataset, root: &Path) -> Dataset {
-    let passed_over = data.passed_over.iter_mut().flat_map(|over| &mut over.paths);
-    for path in data.skipped.iter_mut().chain(passed_over) {
-        *path = path.strip_prefix(root).unwrap().into();
-    }
-    data
-}
-
-/// The grey of each image.
-fn greys(images: &Images) -> Vec<u8> {
-    (0..images.len())
-        .map(|index| images.image(index)[0])
-        .collect()
-}
-
-/// What was passed over, with its number.
-fn passed_over(data: &Dataset) -> Vec<(&str, usize)> {
-    let all = data.passed_over.iter();
-    all.map(|over| (over.what.as_str(), over.paths.len()))
-        .collect()
 }

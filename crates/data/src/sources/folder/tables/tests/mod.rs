@@ -23,8 +23,8 @@ use parquet::schema::parser::parse_message_type;
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
-use crate::images::Images;
 use crate::kind::DatasetKind;
+use crate::sources::folder::testing::{greys, passed_over, relative};
 
 /// The columns of most data sets on the Hub.
 const SCHEMA: &str = "message schema {
@@ -186,27 +186,4 @@ fn load(path: &str, files: &[(&str, &[u8])]) -> Result<Dataset, String> {
 /// Loads a parquet file of these bytes.
 fn load_bytes(bytes: &[u8]) -> Result<Dataset, String> {
     load("train.parquet", &[("train.parquet", bytes)])
-}
-
-/// The same data with paths relative to a folder.
-fn relative(mut data: Dataset, root: &Path) -> Dataset {
-    let passed_over = data.passed_over.iter_mut().flat_map(|over| &mut over.paths);
-    for path in data.skipped.iter_mut().chain(passed_over) {
-        *path = path.strip_prefix(root).unwrap().into();
-    }
-    data
-}
-
-/// The grey of each image.
-fn greys(images: &Images) -> Vec<u8> {
-    (0..images.len())
-        .map(|index| images.image(index)[0])
-        .collect()
-}
-
-/// What was passed over, with its number.
-fn passed_over(data: &Dataset) -> Vec<(&str, usize)> {
-    let all = data.passed_over.iter();
-    all.map(|over| (over.what.as_str(), over.paths.len()))
-        .collect()
 }
