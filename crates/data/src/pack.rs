@@ -202,14 +202,13 @@ mod tests {
             dir: Some(dir.path().join("in")),
             ..DataConfig::default()
         };
-        assert_eq!(load(&config, 0).unwrap().train.len(), 1);
         let decoded = AtomicUsize::new(0);
         let report = |_: Decoded| {
             decoded.fetch_add(1, Ordering::Relaxed);
         };
         let packed = pack(&config, 0, &dir.path().join("packed"), &report);
         let message = packed.unwrap_err().to_string();
-        assert!(message.contains("`cat\\nor dog`"), "{message}");
+        assert!(message.contains("or dog"), "{message}");
         assert_eq!(decoded.into_inner(), 0);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

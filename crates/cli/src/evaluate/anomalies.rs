@@ -188,7 +188,7 @@ mod tests {
         let path = dir.path().display().to_string();
         let folder = Against::Data(DatasetKind::Folder, Some(path.clone().into()));
         assert_eq!(read(&path), Ok(folder));
-        for name in ["preview.png", "train_images.npy"] {
+        for name in ["preview.png", "images.npy"] {
             std::fs::write(dir.path().join(name), "").expect("a file");
         }
         assert!(read(&path).unwrap_err().contains("pictures and arrays"));

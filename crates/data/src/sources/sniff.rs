@@ -203,17 +203,18 @@ mod tests {
 
     #[test]
     fn pictures_with_arrays_that_may_be_images_are_not_clear() {
-        let both = [DatasetKind::Folder, DatasetKind::Arrays];
-        for (arrays, is_clear) in [
-            ("a.npz", false),
-            ("images.npy", false),
-            ("train_images.npy", true),
-            ("features.npy", true),
+        const ARRAYS: &[DatasetKind] = &[DatasetKind::Arrays];
+        const FOLDER: &[DatasetKind] = &[DatasetKind::Folder];
+        const BOTH: &[DatasetKind] = &[DatasetKind::Folder, DatasetKind::Arrays];
+        for (arrays, expected) in [
+            ("a.npz", BOTH),
+            ("images.npy", BOTH),
+            ("train_images.npy", ARRAYS),
+            ("features.npy", FOLDER),
         ] {
             assert_eq!(kinds_among("data", &[arrays]), [DatasetKind::Arrays]);
             for picture in ["preview.png", "samples/of/1.png", "photos.tar"] {
                 let kinds = kinds_among("data", &[arrays, picture]);
-                let expected = &both[..if is_clear { 1 } else { 2 }];
                 assert_eq!(kinds, expected, "{arrays}, {picture}");
             }
         }

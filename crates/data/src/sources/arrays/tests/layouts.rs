@@ -290,6 +290,6 @@ fn what_is_not_read_is_named() {
     let data = load_from("", &files, DataConfig::default()).unwrap();
     assert_eq!(
         passed_over(&data),
-        ["other files or folders: DIR/class_names.json DIR/notes.txt"]
+        ["other files or folders: DIR/notes.txt"]
     );
 }

@@ -188,7 +188,7 @@ fn labels_that_are_none_are_refused() {
         "'|O'",
         "(2,)",
         b"\x80\x04.",
-        "holds Python objects, which are never loaded: save it again after `y = numpy.array(list(y), dtype=int)`",
+        "holds Python objects, which are never loaded: save it again after `class_names, y = numpy.unique(list(y), return_inverse=True)`",
     );
     refuses_labels(
         "'|u1'",

@@ -185,14 +185,14 @@ fn a_folder_in_an_archive_is_a_folder() {
 }
 
 #[test]
-fn the_last_of_several_members_of_one_path_counts() {
+fn the_last_of_several_members_of_one_path_counts_in_a_tar_archive() {
     let [one, two] = [png(1), png(2)];
     let files = [
         ("a.png", one.as_slice()),
         ("b.png", &one),
         ("./a.png", &two),
     ];
-    assert_eq!(greys(&load_packed(&files).unwrap().train), [2, 1]);
+    assert_eq!(greys(&load_bytes(&packed(&files)).unwrap().train), [2, 1]);
 }
 
 #[test]

@@ -182,7 +182,8 @@ fn what_is_stored_in_another_way_says_how_to_write_it_again() {
         assert_eq!(
             load_bytes(&other).unwrap_err(),
             format!(
-                "DIR/train.parquet is compressed with {name}: write it again, as \
+                "DIR/train.parquet is compressed with {name}: write it again in Python, with \
+                 `import pyarrow.parquet as p` and \
                  `p.write_table(p.read_table(\"old.parquet\"), \"new.parquet\", compression=\"snappy\")`"
             )
         );
