@@ -96,7 +96,7 @@ fn a_full_disk_is_reported_and_the_checkpoints_before_it_stay_whole() {
 #[test]
 fn a_disk_that_fills_up_costs_at_most_one_interval_and_changes_no_byte() {
     let scratch = Scratch::new();
-    let Some(disk) = SmallDisk::mount(scratch.join("small"), "2m") else {
+    let Some(disk) = SmallDisk::mount(scratch.join("small"), "16m") else {
         return;
     };
     let run = scratch.join("small/run");
