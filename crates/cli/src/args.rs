@@ -7,12 +7,12 @@ use burn::tensor::Device;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use ebm_core::DeviceKind;
-use ebm_data::{DataConfig, DatasetKind, channels_of_arrays};
+use ebm_data::{DataConfig, DatasetKind, channels_of_arrays, kinds_in};
 use ebm_model::Precision;
 use ebm_train::{Config, ConfigError, absolute_dir, preset};
 
 use crate::choices::{dataset_parser, device_parser, preset_parser};
-use crate::dataset::kind_in;
+use crate::dataset::kind_among;
 use crate::device::DeviceChoice;
 pub(crate) use crate::typed::as_typed;
 use crate::typed::{Mistyped, flag_of, name_typed};
@@ -84,9 +84,9 @@ pub(crate) struct DataFlags {
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',', help_heading = DATA)]
     leave_out: Vec<String>,
 
-    /// The data set that the folder holds, once it was looked at.
+    /// The data sets that the folder may hold, once it was looked at.
     #[arg(skip)]
-    kind: OnceLock<DatasetKind>,
+    there: OnceLock<Vec<DatasetKind>>,
 }
 
 impl DataFlags {
@@ -115,7 +115,7 @@ impl DataFlags {
 
     /// The data set that the folder holds, where another one or this one is expected.
     fn kind_in(&self, dir: &Path, expected: DatasetKind) -> DatasetKind {
-        *self.kind.get_or_init(|| kind_in(dir, expected))
+        kind_among(self.there.get_or_init(|| kinds_in(dir)), expected)
     }
 
     /// Let the flags replace what a recipe says of its data.
@@ -331,7 +331,7 @@ mod tests {
             channels: Some(1),
             skip_bad: true,
             leave_out: vec!["4".into(), "7".into()],
-            kind: OnceLock::new(),
+            there: OnceLock::new(),
         };
         let typed: Vec<_> = flags.overrides().iter().map(|it| flag_of(it)).collect();
         let expected = [

@@ -17,8 +17,10 @@ use crate::typed::Mistyped;
 /// The data set in a folder by the names of its files, where `expected` is one that such a folder may stand in for:
 /// drawn, any pictures or arrays, or one whose images were packed. What is nothing known in place of drawn images is read
 /// as pictures, which says what is wrong with it. `expected` itself where it is not clear.
-pub(crate) fn kind_in(dir: &Path, expected: DatasetKind) -> DatasetKind {
-    match kinds_in(dir).as_slice() {
+///
+/// - `there`: the data sets that the names may be those of, from [`kinds_in`]
+pub(crate) fn kind_among(there: &[DatasetKind], expected: DatasetKind) -> DatasetKind {
+    match there {
         [DatasetKind::Arrays] => DatasetKind::Arrays,
         [] if expected.is_drawn() => DatasetKind::Folder,
         [only] if expected.is_drawn() || expected.is_told_by_dir() => *only,
@@ -126,7 +128,7 @@ pub(crate) fn of_run(
             );
             return Err(Mistyped(problem).into());
         }
-        config.dataset = kind_in(dir, config.dataset);
+        config.dataset = kind_among(&kinds_in(dir), config.dataset);
         config.dir = Some(dir.to_owned());
     }
     let data = load_to_measure(&config, trained.config().seed, quiet)?;

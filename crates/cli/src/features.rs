@@ -26,7 +26,7 @@ pub(crate) struct FeaturesArgs {
 #[derive(Debug, Subcommand)]
 enum FeaturesCommand {
     List(ListArgs),
-    Train(TrainFeaturesArgs),
+    Train(Box<TrainFeaturesArgs>),
 }
 
 /// List the features that are part of the program, and those in files

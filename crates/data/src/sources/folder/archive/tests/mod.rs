@@ -8,19 +8,14 @@ mod listed;
 mod zip_writer;
 mod zips;
 
-use std::fs;
-use std::io::{Cursor, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use image::{ImageFormat, Rgb, RgbImage};
 use tar::{Builder, EntryType, Header};
 
-use crate::config::DataConfig;
 use crate::dataset::Dataset;
-use crate::kind::DatasetKind;
-use crate::sources::folder::testing::{greys, passed_over, relative};
+use crate::sources::folder::testing::{config, greys, load_with, passed_over, png, relative};
 
 use zip_writer::{Stated, zip_of};
 
@@ -64,38 +59,9 @@ fn packed_in_every_way(files: &[(&str, &[u8])]) -> [Vec<u8>; 4] {
     [gzip(&tar), zip(Stated::stored), zip(Stated::deflated), tar]
 }
 
-/// A picture of 4×4 pixels of one grey.
-fn png(grey: u8) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
-        .write_to(&mut bytes, ImageFormat::Png)
-        .unwrap();
-    bytes.into_inner()
-}
-
-fn config(dir: &Path) -> DataConfig {
-    DataConfig {
-        dataset: DatasetKind::Folder,
-        dir: Some(dir.into()),
-        ..DataConfig::default()
-    }
-}
-
-/// Loads `path` in a folder of these files; errors as text with the folder as `DIR`, paths relative to it.
+/// Loads `path` in a folder of these files; errors as text.
 fn load(path: &str, files: &[(&str, &[u8])]) -> Result<Dataset, String> {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = dir.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-    let path: PathBuf = dir.path().join(path).components().collect();
-    match crate::load(&config(&path), 0) {
-        Ok(data) => Ok(relative(data, dir.path())),
-        Err(error) => Err(error
-            .to_string()
-            .replace(&dir.path().display().to_string(), "DIR")),
-    }
+    load_with(path, files, |_| {}, ToString::to_string)
 }
 
 /// Loads an archive of these bytes.

@@ -6,12 +6,8 @@ mod labels;
 mod reading;
 mod splits;
 
-use std::fs;
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{ImageFormat, Rgb, RgbImage};
 use parquet::basic::Encoding;
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type,
@@ -23,8 +19,7 @@ use parquet::schema::parser::parse_message_type;
 
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
-use crate::kind::DatasetKind;
-use crate::sources::folder::testing::{greys, passed_over, relative};
+use crate::sources::folder::testing::{self, config, greys, passed_over, png};
 
 /// The columns of most data sets on the Hub.
 const SCHEMA: &str = "message schema {
@@ -134,48 +129,17 @@ fn hub_table(greys: &[u8], classes: &[i64]) -> Vec<u8> {
     table(SCHEMA, properties(Some(FEATURES)), &[group(greys, classes)])
 }
 
-/// A picture of 4×4 pixels of one grey.
-fn png(grey: u8) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    RgbImage::from_pixel(4, 4, Rgb([grey; 3]))
-        .write_to(&mut bytes, ImageFormat::Png)
-        .unwrap();
-    bytes.into_inner()
-}
-
-fn config(dir: &Path) -> DataConfig {
-    DataConfig {
-        dataset: DatasetKind::Folder,
-        dir: Some(dir.into()),
-        ..DataConfig::default()
-    }
-}
-
-/// Loads `path` in a folder of these files, with settings; errors as text, what caused them after a colon, with the
-/// folder as `DIR`, paths relative to it.
+/// Loads `path` in a folder of these files, with settings; errors as text, what caused them after a colon.
 fn load_with(
     path: &str,
     files: &[(&str, &[u8])],
     set: impl Fn(&mut DataConfig),
 ) -> Result<Dataset, String> {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        let path = dir.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-    let path: PathBuf = dir.path().join(path).components().collect();
-    let mut config = config(&path);
-    set(&mut config);
-    match crate::load(&config, 0) {
-        Ok(data) => Ok(relative(data, dir.path())),
-        Err(error) => {
-            let cause = std::error::Error::source(&error);
-            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
-            let text = format!("{error}{cause}");
-            Err(text.replace(&dir.path().display().to_string(), "DIR"))
-        }
-    }
+    testing::load_with(path, files, set, |error| {
+        let cause = std::error::Error::source(error);
+        let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+        format!("{error}{cause}")
+    })
 }
 
 /// Loads `path` in a folder of these files.
