@@ -1,7 +1,7 @@
 //! Offer the libraries on the command line, one file per subcommand.
 //!
 //! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy`, `denoise` (what
-//! a user does) → `device` (where it is computed) → `output` (what is written) → `remedies`, `hints` (what to
+//! a user does) → `device` (where it is computed) → `output`, `charts` (what is written) → `remedies`, `hints` (what to
 //! type after an error), `exit` (its exit code) → `bench`.
 
 /// Write a line to stderr, if anybody reads it: progress that nobody hears of ends no run.
@@ -38,9 +38,12 @@ mod file_size;
 mod hints;
 mod import;
 mod memory;
+mod names;
 mod output;
 mod pictures;
+mod plot;
 mod presets;
+mod printable;
 mod progress;
 mod remedies;
 mod restore;
@@ -102,6 +105,7 @@ enum Command {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Runs(runs::RunsArgs),
+    Plot(plot::PlotArgs),
     Data(data::DataArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -160,6 +164,7 @@ impl Cli {
             Command::Export(args) => args.run(self.quiet),
             Command::Import(args) => args.run(self.quiet),
             Command::Runs(args) => args.run(),
+            Command::Plot(args) => args.run(),
             Command::Data(args) => args.run(self.quiet),
             Command::Bench(args) => args.run(),
             Command::Devices(args) => args.run(),

@@ -39,6 +39,7 @@ pub(crate) use npy::{load_npy_f32, load_npy_u8, save_npy_u32};
 pub use npy::{save_npy_f32, save_npy_u8};
 pub(crate) use photo::{PHOTO_EXTENSIONS, save_photo};
 pub(crate) use pictures::Pictures;
+pub(crate) use sheet::encode_rgb;
 pub(crate) use table::Table;
 
 /// Write results to stdout. A broken pipe is an error, not a panic.
