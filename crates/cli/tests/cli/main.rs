@@ -28,6 +28,7 @@ mod kill;
 mod lost_config;
 mod memory;
 mod packed;
+mod plot;
 mod readme;
 mod recipes;
 mod recovery;
