@@ -16,8 +16,8 @@ const OF_A_MODEL: [&str; 9] = [
     "sample", "compose", "evaluate", "energy", "score", "classify", "denoise", "restore", "export",
 ];
 /// Commands that write a file to `--output`.
-const WITH_OUTPUT: [&str; 8] = [
-    "sample", "compose", "energy", "score", "denoise", "restore", "export", "data",
+const WITH_OUTPUT: [&str; 9] = [
+    "sample", "compose", "energy", "score", "denoise", "restore", "export", "data", "plot",
 ];
 
 /// The subcommand on the command line of this process; empty without one.
