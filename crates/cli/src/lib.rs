@@ -1,8 +1,8 @@
 //! Offer the libraries on the command line, one file per subcommand.
 //!
 //! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy`, `denoise` (what
-//! a user does) → `device` (where it is computed) → `output`, `charts` (what is written) → `remedies`, `hints` (what to
-//! type after an error), `exit` (its exit code) → `bench`.
+//! a user does) → `device` (where it is computed) → `output`, `charts`, `tensorboard` (what is written) → `remedies`,
+//! `hints` (what to type after an error), `exit` (its exit code) → `bench`.
 
 /// Write a line to stderr, if anybody reads it: progress that nobody hears of ends no run.
 macro_rules! tell {
@@ -52,6 +52,7 @@ mod sample;
 mod score;
 mod signals;
 mod stall;
+mod tensorboard;
 mod train;
 mod trained;
 mod typed;

@@ -123,7 +123,7 @@ impl Observer for Progress {
 }
 
 /// What to say when the run goes back.
-fn went_back(rollback: &Rollback) -> String {
+pub(crate) fn went_back(rollback: &Rollback) -> String {
     let Rollback {
         attempt,
         from,

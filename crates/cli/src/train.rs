@@ -1,5 +1,6 @@
 //! Train a model, or say what training it would cost.
 
+mod events;
 mod judge;
 
 use std::path::{Path, PathBuf};
@@ -75,6 +76,11 @@ pub(crate) struct TrainArgs {
     /// at most
     #[arg(long, value_name = "TIME", value_parser = time_limit)]
     time_limit: Option<Duration>,
+
+    /// Write event files for TensorBoard, into a folder of this run alone [default: tensorboard in the directory of
+    /// the run]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, value_hint = ValueHint::DirPath)]
+    tensorboard: Option<Option<PathBuf>>,
 
     /// Start on a GPU without comparing its results with the CPU's and its memory with the run's need
     #[arg(long)]
@@ -220,6 +226,7 @@ impl TrainArgs {
             run = run.with_judge(judge);
         }
         let total = config.iterations as u64;
+        let event_folder = events::folder_of(self.tensorboard.as_ref(), &run, total)?;
         let mut progress = Progress::new(run.iteration(), total, quiet);
         let mut stall = DeviceKind::is_gpu(&chosen.device).then(|| {
             let (device, progress) = (chosen.description.clone(), progress.clone());
@@ -227,6 +234,12 @@ impl TrainArgs {
         });
         if is_tested {
             self_test(config, &run, data, chosen, &progress)?;
+        }
+        if let Some(folder) = &event_folder {
+            let folder = folder.path().display();
+            progress.say(&format!(
+                "events go to {folder}: tensorboard --logdir {folder}"
+            ));
         }
         match run.iteration() {
             0 => progress.say(&format!("new run in {}", dir.display())),
@@ -244,9 +257,13 @@ impl TrainArgs {
         }
         run.adopt()?;
         let mut metrics = open_metrics(&run)?;
+        let mut tensorboard = event_folder
+            .map(|folder| events::begin(folder, config, &run, &metrics))
+            .transpose()?;
         let mut pictures = Pictures;
         let mut observers: Vec<&mut dyn Observer> =
             vec![&mut metrics, &mut progress, &mut pictures];
+        observers.extend(tensorboard.as_mut().map(|it| it as &mut dyn Observer));
         observers.extend(stall.as_mut().map(|stall| stall as &mut dyn Observer));
         let outcome = run.train(&mut observers, stop);
         progress.finish(); // after an error, too

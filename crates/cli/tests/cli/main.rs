@@ -19,6 +19,7 @@ mod disks;
 mod energies;
 mod evaluate_every;
 mod evaluation;
+mod events;
 mod flow;
 mod folders;
 mod gpu;
@@ -37,6 +38,7 @@ mod resume;
 mod runs;
 mod sampling;
 mod score;
+mod tensorboard;
 #[cfg(unix)]
 mod torture;
 mod weights;

@@ -44,6 +44,11 @@ impl MetricsFile {
         })
     }
 
+    /// Seconds that earlier processes have trained: what is added to the time of each line.
+    pub fn elapsed_before(&self) -> f64 {
+        self.elapsed_before
+    }
+
     /// Append a line, its time that of the whole run.
     ///
     /// # Errors
