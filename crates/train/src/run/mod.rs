@@ -1,9 +1,10 @@
 //! Train from the first iteration to the last: log, sample, checkpoint, resume, stop.
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics` → `unread`, `health`,
-//! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `samples`, `distance`,
-//! `evaluation` (what shows whether it works) → `dir`, `unused`, `lock` (where it writes) → `estimate` (what a
-//! run will cost) → `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
+//! `guard` (what stops a run that went wrong) → `recovery` (how it goes back) → `request` (checkpoints that somebody
+//! asks for) → `samples`, `distance`, `evaluation` (what shows whether it works) → `dir`, `unused`, `lock` (where it
+//! writes) → `estimate` (what a run will cost) → `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune`
+//! (what of them can go).
 
 mod dir;
 mod disk_usage;
@@ -25,6 +26,7 @@ mod pace;
 pub mod process_memory;
 mod prune;
 mod recovery;
+mod request;
 mod samples;
 mod training;
 mod unread;
