@@ -3,147 +3,24 @@
 //! Nothing is remembered between two calls: what returns is a function of what was given, so that any number of people
 //! may play with one energy at a time.
 
+mod error;
+mod settings;
 mod steps;
 #[cfg(test)]
 mod tests;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::{Energy, ImageShape, index_tensor};
-use ebm_langevin::{Known, LangevinConfig, Stage, sampler_outside_training, starts_of};
+use ebm_langevin::{Known, Stage, sampler_outside_training, starts_of};
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::{AnyState, Config, TrainState};
-use thiserror::Error;
 
 use crate::score;
 use crate::trained::{Trained, Weights};
 
+pub use error::PlayError;
+pub use settings::PlaySettings;
 pub use steps::PlaySteps;
-
-/// Steps of a chain are numbered with 24 bits.
-const MOST_STEPS: usize = 1 << 24;
-
-/// What cannot be played.
-#[derive(Clone, Debug, Error, PartialEq)]
-pub enum PlayError {
-    /// No step goes on from a picture under such an energy.
-    #[error("{0}")]
-    NoChains(String),
-    /// Pixels of no images, or of a part of one.
-    #[error("expected a whole number of {shape} images, at least one, got {got} pixels")]
-    NotImages {
-        /// Shape of an image.
-        shape: ImageShape,
-        /// How many pixels came.
-        got: usize,
-    },
-    /// A mask of other images.
-    #[error("expected {expected} marks of known pixels, got {got}")]
-    OtherMask {
-        /// Pixels of a channel of all images.
-        expected: usize,
-        /// How many came.
-        got: usize,
-    },
-    /// A slice without its three corners.
-    #[error("a slice goes through three images, got {got}")]
-    NotThree {
-        /// How many images came.
-        got: usize,
-    },
-    /// A class that the model does not have.
-    #[error("there is no class {class}: the model has {num_classes}")]
-    NoClass {
-        /// The class.
-        class: u32,
-        /// Classes of the model.
-        num_classes: usize,
-    },
-    /// A multiplier that is impossible.
-    #[error("`{key}` must be {range}, got {value}")]
-    Setting {
-        /// Which one.
-        key: &'static str,
-        /// What it may be.
-        range: &'static str,
-        /// What it is.
-        value: f64,
-    },
-    /// More steps than are numbered.
-    #[error("a chain takes fewer than 2²⁴ steps, and these would be {steps}")]
-    TooManySteps {
-        /// Steps so far and now.
-        steps: usize,
-    },
-}
-
-/// How chains move.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlaySettings {
-    /// Steps to take.
-    pub steps: usize,
-    /// Steps that these chains have taken already: they number the noise of the next ones.
-    pub from: usize,
-    /// What the temperature is multiplied by; above 0.
-    pub temperature: f64,
-    /// What the step size is multiplied by, but for that of the way of a flow from noise to data; above 0.
-    pub step_size: f64,
-    /// What the standard deviation of noise is multiplied by; at least 0. `mala` and `hmc` have none of their own.
-    pub noise: f64,
-    /// The class that all images are given, E(x, y); without one E(x).
-    pub class: Option<u32>,
-    /// Seed of the noise.
-    pub seed: u64,
-}
-
-impl PlaySettings {
-    /// So many steps as the run has them, from the first on.
-    pub fn new(steps: usize) -> Self {
-        Self {
-            steps,
-            from: 0,
-            temperature: 1.0,
-            step_size: 1.0,
-            noise: 1.0,
-            class: None,
-            seed: 0,
-        }
-    }
-
-    /// Check that steps can be taken.
-    fn check(&self) -> Result<(), PlayError> {
-        for (key, value, least, range) in [
-            (
-                "temperature",
-                self.temperature,
-                f64::MIN_POSITIVE,
-                "above 0",
-            ),
-            ("step_size", self.step_size, f64::MIN_POSITIVE, "above 0"),
-            ("noise", self.noise, 0.0, "at least 0"),
-        ] {
-            if !(value >= least && value.is_finite()) {
-                return Err(PlayError::Setting { key, range, value });
-            }
-        }
-        let steps = self.from.saturating_add(self.steps);
-        if steps >= MOST_STEPS {
-            return Err(PlayError::TooManySteps { steps });
-        }
-        Ok(())
-    }
-
-    /// A run's steps with these multipliers.
-    fn applied_to(&self, config: &LangevinConfig) -> LangevinConfig {
-        LangevinConfig {
-            step_size: config.step_size.scaled(self.step_size),
-            noise_std: config.noise_std.scaled(self.noise),
-            temperature: config.temperature.scaled(self.temperature),
-            // Its noise is √(2hT).
-            flow_temperature: config.flow_temperature * self.temperature * self.noise.powi(2),
-            ..config.clone()
-        }
-    }
-}
 
 /// Chains after their steps.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use ebm_langevin::Descent;
 
+use super::settings::MOST_STEPS;
 use super::*;
 use crate::testing::untrained;
 
