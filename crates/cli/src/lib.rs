@@ -1,8 +1,8 @@
 //! Offer the libraries on the command line, one file per subcommand.
 //!
 //! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy`, `denoise` (what
-//! a user does) → `device` (where it is computed) → `output`, `charts`, `tensorboard` (what is written) → `remedies`,
-//! `hints` (what to type after an error), `exit` (its exit code) → `bench`.
+//! a user does) → `device` (where it is computed) → `output`, `charts`, `tensorboard` (what is written) → `live` (a page
+//! that shows a run) → `remedies`, `hints` (what to type after an error), `exit` (its exit code) → `bench`.
 
 /// Write a line to stderr, if anybody reads it: progress that nobody hears of ends no run.
 macro_rules! tell {
@@ -37,6 +37,8 @@ mod features;
 mod file_size;
 mod hints;
 mod import;
+#[cfg(feature = "live")]
+mod live;
 mod memory;
 mod names;
 mod output;
@@ -107,6 +109,8 @@ enum Command {
     Import(import::ImportArgs),
     Runs(runs::RunsArgs),
     Plot(plot::PlotArgs),
+    #[cfg(feature = "live")]
+    Live(live::LiveArgs),
     Data(data::DataArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -166,6 +170,8 @@ impl Cli {
             Command::Import(args) => args.run(self.quiet),
             Command::Runs(args) => args.run(),
             Command::Plot(args) => args.run(),
+            #[cfg(feature = "live")]
+            Command::Live(args) => args.run(self.quiet),
             Command::Data(args) => args.run(self.quiet),
             Command::Bench(args) => args.run(),
             Command::Devices(args) => args.run(),

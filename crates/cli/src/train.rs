@@ -20,6 +20,8 @@ use ebm_train::{
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
 use crate::device::{self, ChosenDevice, MemoryNeed};
+#[cfg(feature = "live")]
+use crate::live::{FREE_PORT, Listen, Live, Watched, checkpoint_requests};
 use crate::memory::MemoryArgs;
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
@@ -81,6 +83,12 @@ pub(crate) struct TrainArgs {
     /// the run]
     #[arg(long, value_name = "DIR", num_args = 0..=1, value_hint = ValueHint::DirPath)]
     tensorboard: Option<Option<PathBuf>>,
+
+    /// Show the run on a page while it trains, at a port of this machine, or at an address and a port for others, who then
+    /// need the token of the printed address [default: the first free port from 7300 on]
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "PORT|ADDRESS:PORT", num_args = 0..=1, default_missing_value = FREE_PORT)]
+    live: Option<Listen>,
 
     /// Start on a GPU without comparing its results with the CPU's and its memory with the run's need
     #[arg(long)]
@@ -210,6 +218,8 @@ impl TrainArgs {
         begin: Instant,
         quiet: bool,
     ) -> anyhow::Result<Outcome> {
+        #[cfg(feature = "live")]
+        let bound = self.live.map(|listen| listen.bind("--live")).transpose()?;
         let is_tested = !self.no_self_test && DeviceKind::is_gpu(&chosen.device);
         if is_tested {
             // Before anything is written.
@@ -260,13 +270,40 @@ impl TrainArgs {
         let mut tensorboard = event_folder
             .map(|folder| events::begin(folder, config, &run, &metrics))
             .transpose()?;
+        #[cfg(feature = "live")]
+        let mut live = match bound {
+            Some(bound) => {
+                progress.say_always(&format!("live page: {}", bound.url()));
+                let (run, device) = (&run, chosen);
+                let watched = Watched {
+                    run,
+                    config,
+                    device,
+                    dir,
+                    stop,
+                    quiet,
+                };
+                Some(Live::start(bound, watched)?)
+            }
+            None => None,
+        };
+        #[cfg(feature = "live")]
+        if live.is_some() {
+            run = run.with_checkpoint_requests(checkpoint_requests());
+        }
         let mut pictures = Pictures;
         let mut observers: Vec<&mut dyn Observer> =
             vec![&mut metrics, &mut progress, &mut pictures];
         observers.extend(tensorboard.as_mut().map(|it| it as &mut dyn Observer));
         observers.extend(stall.as_mut().map(|stall| stall as &mut dyn Observer));
+        #[cfg(feature = "live")]
+        observers.extend(live.as_mut().map(|live| live as &mut dyn Observer));
         let outcome = run.train(&mut observers, stop);
         progress.finish(); // after an error, too
+        #[cfg(feature = "live")]
+        if let Some(live) = live {
+            live.end();
+        }
         let outcome = outcome?;
         if matches!(outcome, Outcome::Finished { .. }) {
             warn_if_far(progress.last_distance());

@@ -26,6 +26,8 @@ mod gpu;
 mod hub;
 #[cfg(unix)]
 mod kill;
+#[cfg(feature = "live")]
+mod live;
 mod lost_config;
 mod memory;
 mod packed;

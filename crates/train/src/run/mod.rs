@@ -2,9 +2,9 @@
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics`, `metrics_line` (what is
 //! written of it, and read again) → `unread`, `health`, `guard` (what stops a run that went wrong) → `recovery`
-//! (how it goes back) → `samples`, `distance`, `evaluation` (what shows whether it works) → `dir`, `unused`,
-//! `lock` (where it writes) → `estimate` (what a run will cost) → `listing`, `last_metrics`, `disk_usage` (where
-//! runs stand), `prune` (what of them can go).
+//! (how it goes back) → `request` (checkpoints that somebody asks for) → `samples`, `distance`, `evaluation` (what
+//! shows whether it works) → `dir`, `unused`, `lock` (where it writes) → `estimate` (what a run will cost) →
+//! `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
 
 mod dir;
 mod disk_usage;
@@ -27,6 +27,7 @@ mod pace;
 pub mod process_memory;
 mod prune;
 mod recovery;
+mod request;
 mod samples;
 mod training;
 mod unread;
