@@ -203,7 +203,7 @@ impl BenchArgs {
 
     #[cfg(feature = "wgpu")]
     fn print_kernels(&self, chosen: &ChosenDevice, options: &BenchOptions) -> anyhow::Result<()> {
-        if ebm_core::DeviceKind::is_cpu(&chosen.device) {
+        if DeviceKind::is_cpu(&chosen.device) {
             bail!(
                 "--profile: {} has no kernels of its own to time; profile a GPU, or the process with a tool like perf",
                 chosen.name
