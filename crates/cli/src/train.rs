@@ -2,6 +2,7 @@
 
 mod events;
 mod judge;
+mod watchers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,8 +15,8 @@ use ebm_core::{DeviceKind, Schedule};
 use ebm_data::{Dataset, Images};
 use ebm_model::Precision;
 use ebm_train::{
-    Config, DataSummary, Identity, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError,
-    absolute_dir, least_memory,
+    Config, DataSummary, Identity, MetricsFile, Outcome, Run, RunOptions, TrainError, absolute_dir,
+    least_memory,
 };
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
@@ -29,6 +30,7 @@ use crate::signals::{INTERRUPTED, stop_flag};
 use crate::stall::StallWatch;
 use crate::verdict::warn_if_far;
 use crate::{cost, dataset};
+use watchers::Watchers;
 
 /// Train a model; the same command again goes on where it stopped
 #[derive(Args, Debug)]
@@ -235,10 +237,14 @@ impl TrainArgs {
         if let Some(judge) = &judge {
             run = run.with_judge(judge);
         }
+        #[cfg(feature = "live")]
+        if bound.is_some() {
+            run = run.with_checkpoint_requests(checkpoint_requests());
+        }
         let total = config.iterations as u64;
         let event_folder = events::folder_of(self.tensorboard.as_ref(), &run, total)?;
-        let mut progress = Progress::new(run.iteration(), total, quiet);
-        let mut stall = DeviceKind::is_gpu(&chosen.device).then(|| {
+        let progress = Progress::new(run.iteration(), total, quiet);
+        let stall = DeviceKind::is_gpu(&chosen.device).then(|| {
             let (device, progress) = (chosen.description.clone(), progress.clone());
             StallWatch::start(device, move |message| progress.say(message))
         });
@@ -266,47 +272,36 @@ impl TrainArgs {
             stop_before(limit, begin, stop, quiet);
         }
         run.adopt()?;
-        let mut metrics = open_metrics(&run)?;
-        let mut tensorboard = event_folder
-            .map(|folder| events::begin(folder, config, &run, &metrics))
-            .transpose()?;
-        #[cfg(feature = "live")]
-        let mut live = match bound {
-            Some(bound) => {
-                progress.say_always(&format!("live page: {}", bound.url()));
-                let (run, device) = (&run, chosen);
-                let watched = Watched {
-                    run,
-                    config,
-                    device,
-                    dir,
-                    stop,
-                    quiet,
-                };
-                Some(Live::start(bound, watched)?)
-            }
-            None => None,
+        let metrics = open_metrics(&run)?;
+        let tensorboard = event_folder.map(|folder| events::begin(folder, config, &run, &metrics));
+        let mut watchers = Watchers {
+            tensorboard: tensorboard.transpose()?,
+            metrics,
+            stall,
+            #[cfg(feature = "live")]
+            live: match bound {
+                Some(bound) => {
+                    progress.say_always(&format!("live page: {}", bound.url()));
+                    let watched = Watched {
+                        run: &run,
+                        config,
+                        device: chosen,
+                        dir,
+                        stop,
+                        quiet,
+                    };
+                    Some(Live::start(bound, watched)?)
+                }
+                None => None,
+            },
+            progress,
+            pictures: Pictures,
         };
-        #[cfg(feature = "live")]
-        if live.is_some() {
-            run = run.with_checkpoint_requests(checkpoint_requests());
-        }
-        let mut pictures = Pictures;
-        let mut observers: Vec<&mut dyn Observer> =
-            vec![&mut metrics, &mut progress, &mut pictures];
-        observers.extend(tensorboard.as_mut().map(|it| it as &mut dyn Observer));
-        observers.extend(stall.as_mut().map(|stall| stall as &mut dyn Observer));
-        #[cfg(feature = "live")]
-        observers.extend(live.as_mut().map(|live| live as &mut dyn Observer));
-        let outcome = run.train(&mut observers, stop);
-        progress.finish(); // after an error, too
-        #[cfg(feature = "live")]
-        if let Some(live) = live {
-            live.end();
-        }
+        let outcome = run.train(&mut watchers.all(), stop);
+        let distance = watchers.end();
         let outcome = outcome?;
         if matches!(outcome, Outcome::Finished { .. }) {
-            warn_if_far(progress.last_distance());
+            warn_if_far(distance);
         }
         Ok(outcome)
     }

@@ -4,9 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use ebm_train::checkpoint;
-use serde::Deserialize;
-use serde_json::Value;
+use ebm_train::{MetricsFile, MetricsLine, Rollback, checkpoint};
 
 use super::events::Events;
 
@@ -26,24 +24,11 @@ enum Told {
     /// A line of metrics, as it stands in its file.
     Metrics(String),
     /// It went back.
-    Rollback(Value),
+    Rollback(Rollback),
     /// Samples of this iteration.
     Samples(u64),
     /// A checkpoint of this iteration.
     Checkpoint(u64),
-}
-
-/// What a line of `metrics.jsonl` says; any other is damaged, and left out.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Rollback {
-        rollback: Value,
-    },
-    Metrics {
-        iteration: u64,
-        elapsed_s: Option<f64>,
-    },
 }
 
 impl History {
@@ -56,25 +41,21 @@ impl History {
         let is_old = |iteration: u64| done.is_none_or(|done| iteration <= done);
         let mut history = Self::default();
         let mut samples = sampled(&run_dir.join("samples"))?.into_iter().peekable();
-        let bytes = unless_missing(fs::read(run_dir.join("metrics.jsonl")))?;
+        let bytes = unless_missing(fs::read(MetricsFile::path_in(run_dir)))?;
         for text in bytes.split(|&byte| byte == b'\n') {
-            let Ok(text) = str::from_utf8(text) else {
-                continue;
-            };
-            match serde_json::from_str(text) {
-                Ok(Line::Rollback { rollback }) => history.told.push(Told::Rollback(rollback)),
-                Ok(Line::Metrics {
-                    iteration,
-                    elapsed_s,
-                }) if is_old(iteration) => {
+            match MetricsLine::of(text) {
+                MetricsLine::Rollback(rollback) => history.told.push(Told::Rollback(rollback)),
+                MetricsLine::Metrics(metrics) if is_old(metrics.iteration) => {
+                    let iteration = metrics.iteration;
                     history.iteration = iteration;
-                    history.elapsed_s = elapsed_s.unwrap_or(history.elapsed_s);
-                    history.told.push(Told::Metrics(text.trim().to_owned()));
+                    history.elapsed_s = metrics.term("elapsed_s").unwrap_or(history.elapsed_s);
+                    let text = String::from_utf8_lossy(text.trim_ascii()); // JSON is UTF-8
+                    history.told.push(Told::Metrics(text.into_owned()));
                     while let Some(of) = samples.next_if(|&of| of <= iteration) {
                         history.told.push(Told::Samples(of));
                     }
                 }
-                _ => {}
+                MetricsLine::Metrics(_) | MetricsLine::Damaged => {}
             }
         }
         // A newest one that is lost or damaged is no reason to show nothing.
@@ -132,8 +113,6 @@ fn unless_missing(read: io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn metrics(iteration: u64) -> String {
@@ -163,7 +142,12 @@ mod tests {
     fn a_history_is_told_in_the_order_in_which_it_happened() {
         let run = run();
         let history = History::of(run.path(), None).expect("readable");
-        let back = json!({"attempt": 1, "from": 25, "to": 20, "why": "x"});
+        let back = Rollback {
+            attempt: 1,
+            from: 25,
+            to: 20,
+            why: "x".to_owned(),
+        };
         let expected = [
             Told::Metrics(metrics(10)),
             Told::Samples(10),
