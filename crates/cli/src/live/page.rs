@@ -1,17 +1,49 @@
 //! Hold the page: files that are part of the program.
 
-/// Path, type and content of a file. A script that is split into modules has a line for each.
+/// Path, type and content of a file.
 pub(super) type PageFile = (&'static str, &'static str, &'static str);
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
+/// A module of the page's script.
+macro_rules! script {
+    ($name:literal) => {
+        (
+            concat!("/", $name),
+            SCRIPT,
+            include_str!(concat!("page/", $name)),
+        )
+    };
+}
+
 /// The files of the page.
 pub(super) const FILES: &[PageFile] = &[
     ("/", HTML, include_str!("page/page.html")),
     ("/page.css", CSS, include_str!("page/page.css")),
-    ("/page.js", SCRIPT, include_str!("page/page.js")),
+    script!("brush.js"),
+    script!("chains.js"),
+    script!("colours.js"),
+    script!("curve.js"),
+    script!("easel.js"),
+    script!("gallery.js"),
+    script!("header.js"),
+    script!("history.js"),
+    script!("keys.js"),
+    script!("landscape.js"),
+    script!("metrics.js"),
+    script!("page.js"),
+    script!("pixels.js"),
+    script!("playground.js"),
+    script!("relief.js"),
+    script!("samples.js"),
+    script!("settings.js"),
+    script!("strip.js"),
+    script!("tiles.js"),
+    script!("trace.js"),
+    script!("wire.js"),
+    script!("words.js"),
 ];
 
 /// What the page may do: nothing but what is served here, so that no script runs that is not part of the program.
