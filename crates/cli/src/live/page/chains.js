@@ -8,6 +8,7 @@ import { count } from "./words.js";
 import { Poll, ask, frame } from "./wire.js";
 
 const HINT = "Colour is energy; a bar grows with age. Choose a chain to take it into the playground.";
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const find = (id) => document.getElementById(id);
 
 export class Chains {
@@ -17,10 +18,10 @@ export class Chains {
   #greeted = false;
   #poll = new Poll((signal) => this.#next(signal));
   #strip = new Strip(find("strip"));
-  #tiles = new Tiles(find("tiles"), find("chains-readout"), 860);
+  #tiles = new Tiles(find("tiles"), find("chains-readout"), 960);
   #still = new Tiles(find("still-tiles"), find("still-readout"), 260);
   #gallery = new Gallery((shown) => this.#show(shown));
-  #held = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  #held = calm.matches;
   /** Called with an image that was chosen. */
   onchoose = () => {};
   /** Called with a letter and an image for that slot of the landscape. */
@@ -61,6 +62,7 @@ export class Chains {
     find("still").hidden = true;
     find("chains-pause").hidden = !own && !this.#live;
     this.#tiles.unit = own ? "step" : "round";
+    this.#tiles.flashes = this.#live && !calm.matches;
     if (own) this.#gallery.begin(about, find("gallery-class"), this.#held);
     if (about.chains && !(this.#live && this.#held && this.#tiles.frame)) this.#poll.start();
     this.#say();
@@ -112,7 +114,7 @@ export class Chains {
 
   async #next(signal) {
     const { status, bytes } = await ask(`/frame/${this.#after}`, { signal });
-    if (status === 204) return;
+    if (status === 204) return false;
     const shown = frame(bytes);
     this.#after = shown.number;
     if (this.#live) {
@@ -125,6 +127,7 @@ export class Chains {
       this.#keep(shown);
     }
     this.#say();
+    return true;
   }
 
   #show(shown) {

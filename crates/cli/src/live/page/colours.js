@@ -110,8 +110,9 @@ export class Scale {
     const forget = 0.004 * (this.high - this.low);
     this.low = this.low <= low ? Math.min(low, this.low + forget) : low;
     this.high = this.high >= high ? Math.max(high, this.high - forget) : high;
-    const needed = 3 - Math.floor(Math.log10(Math.max(this.high - this.low, 1e-6)));
-    this.#digits = Math.min(6, Math.max(this.#digits, needed));
+    const span = Math.max(this.high - this.low, 1e-6);
+    const [more, fewer] = [Math.ceil(Math.log10(0.5 / span)), Math.ceil(Math.log10(span / 50))];
+    this.#digits = Math.min(6, Math.max(this.#digits, 3 + Math.max(0, more) - Math.max(0, fewer)));
   }
 
   get known() {

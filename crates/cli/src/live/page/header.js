@@ -8,6 +8,7 @@ const find = (id) => document.getElementById(id);
 export class Header {
   #about = null;
   #iteration = 0;
+  /** Whether the training has ended before the eyes of this page. */
   #ended = false;
   #eta = { seconds: NaN, since: 0 };
   #asked = false;
@@ -23,7 +24,7 @@ export class Header {
 
   begin(about) {
     this.#about = about;
-    this.#ended = !about.training;
+    this.#ended = false;
     this.#iteration = 0;
     find("run").textContent = about.run;
     find("run").title = about.run;
@@ -32,8 +33,13 @@ export class Header {
     const { method, steps, step_size, noise_std, temperature } = about.sampler;
     find("sampler-text").textContent = `Its sampler: ${method}, ${steps} steps of size ${step_size}, noise ${noise_std}, temperature ${temperature}.`;
     this.at(about.iteration);
-    this.#state(this.#ended ? "ended" : "training", this.#ended ? "Not training" : "Training");
-    this.#next(this.#ended ? ["To go on with the training: ", `ebm train --run-dir ${shell(about.run)} --live`] : []);
+    this.#state(about.training ? "training" : "ended", about.training ? "Training" : "Not training");
+    this.#next(about.training ? [] : ["To go on with the training: ", `ebm train --run-dir ${shell(about.run)} --live`]);
+  }
+
+  /** Whether nothing trains. */
+  get #rests() {
+    return this.#ended || !this.#about?.training;
   }
 
   /** Iterations done. */
@@ -49,7 +55,7 @@ export class Header {
     bar.setAttribute("aria-valuenow", iteration);
     bar.firstElementChild.style.width = `${100 * share}%`;
     const name = run.split("/").pop();
-    document.title = this.#ended ? `${name} – ebm` : `${Math.floor(100 * share)} % – ${name} – ebm`;
+    document.title = this.#rests ? `${name} – ebm` : `${Math.floor(100 * share)} % – ${name} – ebm`;
   }
 
   take(events) {
@@ -79,7 +85,7 @@ export class Header {
   #left() {
     const { seconds, since } = this.#eta;
     const left = seconds - (performance.now() - since) / 1000;
-    find("eta").textContent = this.#ended ? "–" : duration(Math.max(left, 0));
+    find("eta").textContent = this.#rests ? "–" : duration(Math.max(left, 0));
   }
 
   #end(iteration) {
@@ -96,7 +102,7 @@ export class Header {
   lost(seconds) {
     if (find("state").dataset.state !== "lost") {
       this.#state("lost", this.#ended ? "Ended, server gone" : "Connection lost");
-      const words = this.#ended ? "Training has ended, and the server with it." : "The server does not answer. If the run has ended:";
+      const words = this.#ended ? "Training has ended, and the server with it." : "The server does not answer.";
       this.#next([`${words} To look at it again: `, `ebm live ${shell(this.#about?.run ?? "RUN")}`]);
     }
     find("countdown").textContent = `, next try in ${seconds} s`;

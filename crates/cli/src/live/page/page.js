@@ -25,9 +25,10 @@ let next = 0;
 const events = new Poll(async (signal) => {
   const answer = await json(`/events/${next}`, { signal });
   next = answer.next;
-  if (answer.events.length === 0) return;
+  if (answer.events.length === 0) return false;
   for (const part of [header, metrics, samples]) part.take(answer.events);
   chains.data(metrics.newest("e_pos"));
+  return true;
 });
 
 function begin(about) {

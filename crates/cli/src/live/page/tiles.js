@@ -5,8 +5,12 @@ import { put, single, zoom } from "./pixels.js";
 import { count } from "./words.js";
 
 const GAP = 10;
+/** A chain that has moved. */
+const FLASH = [{ color: "var(--ink)" }, {}];
 /** Width of a tile on the screen. */
 const [SMALLEST, LARGEST] = [48, 200];
+/** Below this width the room has this height. */
+const [NARROW, SHORT] = [560, 660];
 
 export class Tiles {
   #root;
@@ -16,6 +20,7 @@ export class Tiles {
   #names = [];
   #at = null;
   #hint = "";
+  #count = 0;
   /** Called with `{pixels, label, name}` of a tile that was chosen. */
   onchoose = () => {};
   /** Called with the index under the pointer or the focus, or null. */
@@ -42,6 +47,7 @@ export class Tiles {
 
   show(frame, names) {
     const fresh = this.#frame?.n !== frame.n || String(this.#frame.shape) !== String(frame.shape);
+    const before = fresh ? null : this.#frame.ages;
     [this.#frame, this.#names] = [frame, names];
     if (fresh) this.#build();
     const oldest = Math.log1p(frame.ages.reduce((most, age) => Math.max(most, age), 1));
@@ -51,6 +57,7 @@ export class Tiles {
       tile.bar.style.width = `${(100 * Math.max(0.06, Math.log1p(frame.ages[i]) / oldest)).toFixed(1)}%`;
       tile.bar.style.background = scale.css(frame.energies[i]);
       tile.energy.textContent = scale.text(frame.energies[i]);
+      if (before && before[i] !== frame.ages[i] && this.flashes) tile.energy.animate(FLASH, 1200);
     });
     if (this.#at !== null) this.#read(this.#at);
   }
@@ -110,6 +117,9 @@ export class Tiles {
     return `E ${scale.text(energies[index])}, ${rounds} old${label}`;
   }
 
+  /** Whether those that have moved show it: not where all do, nor for those who want no motion. */
+  flashes = false;
+
   /** What ages are counted in. */
   unit = "round";
 
@@ -131,8 +141,8 @@ export class Tiles {
     }
     const top = this.#tiles[0].button.offsetTop;
     const row = this.#tiles.findIndex((tile) => tile.button.offsetTop > top);
-    const columns = row < 0 ? this.#tiles.length : row;
-    const last = this.#tiles.length - 1;
+    const columns = row < 0 ? this.#count : row;
+    const last = this.#count - 1;
     const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -index, End: last - index };
     if (!(event.key in moves)) return;
     event.preventDefault();
@@ -145,15 +155,19 @@ export class Tiles {
     const width = this.#root.clientWidth;
     if (!this.#frame || !width) return;
     const { n, shape: [, h, w] } = this.#frame;
-    const room = Math.min(this.height, Math.max(420, 0.9 * innerHeight));
+    const narrow = width < NARROW;
+    const room = narrow ? SHORT : this.height;
     const most = (k) => Math.min(n, Math.floor((width + GAP) / (k * w + GAP)));
     const fits = (k) => most(k) > 0 && Math.ceil(n / most(k)) * (k * h + GAP + 24) <= room;
     let k = Math.max(1, Math.min(Math.ceil(SMALLEST / w), zoom(width, w)));
     while ((k + 1) * w <= LARGEST && fits(k + 1)) k += 1;
-    const few = Math.ceil(0.8 * most(k));
+    const few = narrow ? most(k) : Math.ceil(0.8 * most(k));
     let columns = most(k);
     while (n % columns && columns > few) columns -= 1;
     if (n % columns) columns = Math.max(1, most(k));
+    // A small screen shows some of them.
+    this.#count = narrow ? Math.min(n, columns * Math.max(4, Math.floor(room / (k * h + GAP + 24)))) : n;
+    this.#tiles.forEach((tile, i) => (tile.button.hidden = i >= this.#count));
     this.#root.style.setProperty("--columns", columns);
     this.#root.style.setProperty("--tile-width", `${k * w}px`);
     this.#root.style.setProperty("--tile-height", `${k * h}px`);

@@ -1,9 +1,18 @@
 // Ask the server: JSON, bodies of pixels, and long polls that wait while nobody looks.
 
 /** An answer that says no, in the server's own words. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  constructor(words, status) {
+    super(words);
+    this.status = status;
+  }
+}
 
 const LONGEST_WAIT_MS = 30_000;
+/** An answer that brings nothing comes late; one that does not is not asked for again at once. */
+const SOON_MS = 1000;
+/** The server is another one than that which numbered what this page knows. */
+const GONE = 410;
 
 /** Fetches, and throws a `Refusal` where the status says no. */
 export async function ask(path, { method = "GET", body, signal, limit = LONGEST_WAIT_MS } = {}) {
@@ -15,7 +24,7 @@ export async function ask(path, { method = "GET", body, signal, limit = LONGEST_
   try {
     const headers = method === "POST" ? { "X-Ebm": "1" } : {};
     const answer = await fetch(path, { method, body, headers, signal: stop.signal, cache: "no-store" });
-    if (!answer.ok) throw new Refusal((await answer.text()).trim() || `the server answers ${answer.status}`);
+    if (!answer.ok) throw new Refusal((await answer.text()).trim() || `the server answers ${answer.status}`, answer.status);
     return { status: answer.status, bytes: await answer.arrayBuffer() };
   } finally {
     clearTimeout(timer);
@@ -85,7 +94,7 @@ export class Poll {
   #control = null;
   #run = null;
 
-  /** `turn(signal)` asks once and uses what comes. */
+  /** `turn(signal)` asks once, uses what comes, and says whether anything came. */
   constructor(turn) {
     this.#turn = turn;
   }
@@ -109,13 +118,15 @@ export class Poll {
   async #go(run) {
     while (await seen(), this.#run === run) {
       this.#control = new AbortController();
+      const asked = performance.now();
       try {
-        await this.#turn(this.#control.signal);
+        const came = await this.#turn(this.#control.signal);
+        if (!came) await pause(Math.max(0, SOON_MS - (performance.now() - asked)));
       } catch (problem) {
         if (this.#run !== run || problem.name === "AbortError") continue;
-        if (!(problem instanceof Refusal)) return this.stop(), connection.lose();
+        if (!(problem instanceof Refusal) || problem.status === GONE) return this.stop(), connection.lose();
         connection.say(problem.message);
-        await pause(3000);
+        await pause(3 * SOON_MS);
       }
     }
   }
