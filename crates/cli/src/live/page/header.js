@@ -153,7 +153,8 @@ export class Header {
     this.#asked = true;
     try {
       await ask("/checkpoint", { method: "POST" });
-      connection.say("A checkpoint is written after this iteration.");
+      // The event may have come before the answer.
+      if (this.#asked) connection.say("A checkpoint is written after this iteration.");
     } catch (problem) {
       this.#asked = false;
       find("checkpoint").disabled = false;
