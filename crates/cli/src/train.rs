@@ -242,6 +242,8 @@ impl TrainArgs {
             run = run.with_checkpoint_requests(checkpoint_requests());
         }
         let total = config.iterations as u64;
+        #[cfg(feature = "live")]
+        let bound = bound.filter(|_| run.iteration() < total); // `ebm live` shows what has ended
         let event_folder = events::folder_of(self.tensorboard.as_ref(), &run, total)?;
         let progress = Progress::new(run.iteration(), total, quiet);
         let stall = DeviceKind::is_gpu(&chosen.device).then(|| {
@@ -276,7 +278,6 @@ impl TrainArgs {
         let tensorboard = event_folder.map(|folder| events::begin(folder, config, &run, &metrics));
         let mut watchers = Watchers {
             tensorboard: tensorboard.transpose()?,
-            metrics,
             stall,
             #[cfg(feature = "live")]
             live: match bound {
@@ -289,11 +290,13 @@ impl TrainArgs {
                         dir,
                         stop,
                         quiet,
+                        elapsed_before: metrics.elapsed_before(),
                     };
                     Some(Live::start(bound, watched)?)
                 }
                 None => None,
             },
+            metrics,
             progress,
             pictures: Pictures,
         };

@@ -12,7 +12,8 @@ pub(super) const MOST_STEPS: usize = 1 << 24;
 pub struct PlaySettings {
     /// Steps to take.
     pub steps: usize,
-    /// Steps that these chains have taken already: they number the noise of the next ones.
+    /// Steps that these chains have taken already: they number the noise of the next ones. A picture that is not from noise
+    /// begins with those that the way from noise takes ([`PlaySteps::from_noise`](super::PlaySteps::from_noise)).
     pub from: usize,
     /// What the temperature is multiplied by; above 0.
     pub temperature: f64,

@@ -16,8 +16,9 @@ const NO_SIZE: f64 = 0.01;
 /// - `sgld`, `mala` and `hmc` keep the last values of their schedules; a step size that falls to nothing its mean.
 /// - After `euler` and `heun`, which have come to the data by then, chains descend the same energy with steps of
 ///   `sgld` of the flow's size, at its temperature: a descent where that is 0.
-/// - An energy that has learned to denoise takes a quarter of the noise that it sees off in a step, and gets the noise
-///   of its least level in return; one that is told σ is told that of its least level, in all steps.
+/// - An energy that has learned to denoise takes a quarter of the noise that it sees off in a step, and gets about the
+///   noise of its least level in return; one that is told σ is told that of its least level, in all steps, and one
+///   without a reference level takes a quarter of noise of its least level off, whatever it sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlaySteps {
     pub(super) first: LangevinConfig,

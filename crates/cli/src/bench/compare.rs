@@ -127,11 +127,14 @@ impl Comparison {
 }
 
 /// What a measurement is held against, among those of the same work: the first file's measurement of the same
-/// variant, or its first one; its own measurements, the first one.
+/// variant, on the same device where there is one, or its first one; its own measurements, the first one.
 fn base_of<'a>(one: &Measured, all: &[&'a Measured]) -> Option<&'a Measured> {
     let mut first_file = all.iter().copied().filter(|other| other.file == 0);
     let is_same = |other: &&Measured| other.figures.variant == one.figures.variant;
-    let same = first_file.clone().find(is_same).filter(|_| one.file > 0);
+    let is_there = |other: &&Measured| is_same(other) && other.figures.device == one.figures.device;
+    let there = first_file.clone().find(is_there);
+    let same = there.or_else(|| first_file.clone().find(is_same));
+    let same = same.filter(|_| one.file > 0);
     same.or_else(|| first_file.next())
 }
 

@@ -47,7 +47,7 @@ impl Chart for Histograms<'_> {
         let shares = sets.iter().flat_map(|(shares, _)| shares.iter().copied());
         let top = shares.fold(0.0, f64::max);
         let mut plot = Frame {
-            caption: name,
+            caption: &caption(name, self.data, others),
             x_title: self.values,
             y_title: self.counted,
             x,
@@ -58,6 +58,16 @@ impl Chart for Histograms<'_> {
             plot.draw_series(bars(&shares, (low, high), color))?;
         }
         Ok(())
+    }
+}
+
+/// The name of a set, and how many values are no finite numbers, which no bin has.
+fn caption(name: &str, data: &[f64], others: &[f64]) -> String {
+    let missing = |values: &[f64]| values.iter().filter(|value| !value.is_finite()).count();
+    match (missing(data), missing(others)) {
+        (0, 0) => name.to_owned(),
+        (0, others) => format!("{name} ({others} not finite)"),
+        (data, others) => format!("{name} ({others} not finite, {data} of the data)"),
     }
 }
 
@@ -97,6 +107,18 @@ mod tests {
         assert_eq!(shares[58], 0.25);
         assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert_eq!(histogram(&[3.0, f64::NAN], 2.5, 3.5)[30], 0.5);
+    }
+
+    #[test]
+    fn values_that_no_bin_has_are_counted_in_the_caption() {
+        let captions = [&[1.0, 2.0][..], &[f64::NAN, 2.0], &[f64::INFINITY; 3]];
+        let captions = captions.map(|others| caption("noise", &[1.0], others));
+        assert_eq!(
+            captions,
+            ["noise", "noise (1 not finite)", "noise (3 not finite)"]
+        );
+        let both = caption("noise", &[f64::NAN], &[1.0]);
+        assert_eq!(both, "noise (0 not finite, 1 of the data)");
     }
 
     #[test]

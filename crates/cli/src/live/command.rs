@@ -74,7 +74,7 @@ impl LiveArgs {
                 shape: trained.shape(),
                 classes: class_names(trained.num_classes(), trained.class_names()),
             },
-            events: Events::default(),
+            events: Events::of_this_process(),
             frames: Frames::default(),
             player: Player::start().context("cannot start the thread that plays")?,
             samples: run.join("samples"),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::problem::Problem;
 /// How long a request waits for what it asks for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The most events that are kept. Of more, every second line of metrics in the older half goes.
+/// The most events that are kept. Of more, lines of metrics in the older half go, evenly over the whole run.
 const MOST: usize = 20_000;
 /// The most events of an answer.
 const AT_ONCE: usize = 1_000;
@@ -23,11 +23,21 @@ const AT_ONCE: usize = 1_000;
 /// What has happened in a run.
 #[derive(Debug)]
 pub(super) struct Events {
-    list: Mutex<Vec<Event>>,
+    list: Mutex<Kept>,
     reached: watch::Sender<Reached>,
     demand: Demand,
     /// The first event that nobody has got yet.
     delivered: AtomicU64,
+    /// Number of the first event: another one in each process, so that a page of an earlier one is told apart.
+    first: u64,
+}
+
+/// The events that are kept.
+#[derive(Debug)]
+struct Kept {
+    events: Vec<Event>,
+    /// In the older half, lines of metrics whose number is no multiple of this are gone.
+    stride: u64,
 }
 
 /// How far events have come.
@@ -48,18 +58,28 @@ struct Event {
     text: Arc<str>,
 }
 
-impl Default for Events {
-    fn default() -> Self {
+impl Events {
+    /// None yet, of a process that begins now.
+    pub(super) fn of_this_process() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self::from(since_1970.unwrap_or_default().as_millis() as u64)
+    }
+
+    /// None yet; the first will have this number.
+    fn from(first: u64) -> Self {
+        let (next, is_over) = (first, false);
         Self {
-            list: Mutex::default(),
-            reached: watch::Sender::new(Reached::default()),
+            list: Mutex::new(Kept {
+                events: Vec::new(),
+                stride: 1,
+            }),
+            reached: watch::Sender::new(Reached { next, is_over }),
             demand: Demand::default(),
-            delivered: AtomicU64::new(0),
+            delivered: AtomicU64::new(first),
+            first,
         }
     }
-}
 
-impl Events {
     /// Add a line of metrics, an object of JSON.
     pub(super) fn add_metrics(&self, line: &str) {
         self.add(line.into(), true);
@@ -73,13 +93,13 @@ impl Events {
     fn add(&self, text: Arc<str>, is_metrics: bool) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.reached.borrow().next;
-        list.push(Event {
+        list.events.push(Event {
             number,
             is_metrics,
             text,
         });
-        if list.len() > MOST {
-            thin(&mut list);
+        if list.events.len() > MOST {
+            list.thin();
         }
         self.reached
             .send_modify(|reached| reached.next = number + 1);
@@ -96,7 +116,7 @@ impl Events {
         self.demand.is_there(within) && self.delivered.load(Ordering::Relaxed) < next
     }
 
-    /// The events from number `after` on, as JSON: at once where there are any, else after the next one, or none after
+    /// The events from number `after` on, all for 0, as JSON: at once where there are any, else after the next one, or none after
     /// a while.
     ///
     /// # Errors
@@ -104,7 +124,8 @@ impl Events {
     pub(super) async fn after(&self, after: u64) -> Result<String, Problem> {
         let _asking = self.demand.ask();
         let mut reached = self.reached.subscribe();
-        if after > reached.borrow().next {
+        let known = self.first..=reached.borrow().next;
+        if after != 0 && !known.contains(&after) {
             let line = "this page is of a server that has ended: load it again";
             return Err(Problem::new(StatusCode::GONE, line));
         }
@@ -118,23 +139,32 @@ impl Events {
 
     fn answer(&self, after: u64) -> String {
         let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = list.partition_point(|event| event.number < after);
-        let some = &list[from..list.len().min(from + AT_ONCE)];
-        let next = some.last().map_or(after, |last| last.number + 1);
+        let events = &list.events;
+        let from = events.partition_point(|event| event.number < after);
+        let some = &events[from..events.len().min(from + AT_ONCE)];
+        let next = some
+            .last()
+            .map_or(after.max(self.first), |last| last.number + 1);
         let texts: Vec<&str> = some.iter().map(|event| &*event.text).collect();
         self.delivered.fetch_max(next, Ordering::Relaxed);
         format!(r#"{{"next":{next},"events":[{}]}}"#, texts.join(","))
     }
 }
 
-/// Leave out every second line of metrics in the older half.
-fn thin(list: &mut Vec<Event>) {
-    let (half, mut place, mut lines) = (list.len() / 2, 0, 0_usize);
-    list.retain(|event| {
-        place += 1;
-        lines += usize::from(event.is_metrics);
-        place > half || !event.is_metrics || lines.is_multiple_of(2)
-    });
+impl Kept {
+    /// Leave out lines of metrics in the older half, until a quarter of all events is gone or none is left to leave out.
+    fn thin(&mut self) {
+        let most = self.events.len() / 4 * 3;
+        while self.events.len() > most && self.stride < u64::MAX / 2 {
+            self.stride *= 2;
+            let (half, stride) = (self.events.len() / 2, self.stride);
+            let mut place = 0;
+            self.events.retain(|event| {
+                place += 1;
+                place > half || !event.is_metrics || event.number.is_multiple_of(stride)
+            });
+        }
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +201,7 @@ mod tests {
 
     #[test]
     fn everybody_gets_what_came_after_what_they_know() {
-        let events = Events::default();
+        let events = Events::from(0);
         (10..13).for_each(|iteration| events.add_metrics(&line(iteration)));
         events.add_other("samples", 12);
         assert_eq!(asked(&events, 0), (4, vec![10, 11, 12]));
@@ -184,7 +214,7 @@ mod tests {
 
     #[test]
     fn who_knows_everything_waits_for_the_next() {
-        let events = Events::default();
+        let events = Events::from(0);
         events.add_metrics(&line(1));
         let answered = wait(async {
             let mut asking = pin!(events.after(1));
@@ -207,14 +237,19 @@ mod tests {
 
     #[test]
     fn a_page_of_an_earlier_server_is_told_so() {
-        let events = Events::default();
-        let refused = wait(events.after(1)).expect_err("there is none");
-        assert_eq!(refused.status, StatusCode::GONE);
+        let events = Events::from(1000);
+        events.add_metrics(&line(1));
+        for known in [1, 999, 1002] {
+            let refused = wait(events.after(known)).expect_err("there is none");
+            assert_eq!(refused.status, StatusCode::GONE, "{known}");
+        }
+        assert_eq!(asked(&events, 0), (1001, vec![1]));
+        assert_eq!(asked(&Events::from(1000), 0), (1000, vec![]));
     }
 
     #[test]
     fn a_long_history_comes_in_parts() {
-        let events = Events::default();
+        let events = Events::from(0);
         (0..2500).for_each(|iteration| events.add_metrics(&line(iteration)));
         let (mut after, mut found) = (0, Vec::new());
         while after < 2500 {
@@ -227,18 +262,22 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_lines_every_second_old_one_goes_and_nothing_else() {
-        let mut list: Vec<Event> = (0..40)
-            .map(|number| Event {
-                number,
-                is_metrics: number % 10 != 5,
-                text: line(number).into(),
-            })
-            .collect();
-        thin(&mut list);
-        let kept: Vec<u64> = list.iter().map(|event| event.number).collect();
-        let old: Vec<u64> = kept.iter().copied().filter(|number| *number < 20).collect();
-        assert_eq!(old, [1, 3, 5, 6, 8, 10, 12, 14, 15, 17, 19]);
-        assert!(kept[old.len()..].iter().copied().eq(20..40));
+    fn of_too_many_lines_old_ones_go_evenly_and_nothing_else() {
+        let events = Events::from(7);
+        for iteration in 0..100_000 {
+            match iteration % 1000 {
+                999 => events.add_other("samples", iteration),
+                _ => events.add_metrics(&line(iteration)),
+            }
+        }
+        let kept = events.list.lock().expect("no panic");
+        assert!(kept.events.len() <= MOST);
+        let others = kept.events.iter().filter(|event| !event.is_metrics);
+        assert_eq!(others.count(), 100, "what happened besides stays");
+        let numbers: Vec<u64> = kept.events.iter().map(|event| event.number).collect();
+        let gaps = numbers.windows(2).map(|two| two[1] - two[0]);
+        assert!(numbers[0] < 7 + kept.stride && gaps.max() <= Some(kept.stride));
+        assert!(kept.stride <= 16, "{}", kept.stride);
+        assert_eq!(numbers.last(), Some(&(7 + 99_999)));
     }
 }

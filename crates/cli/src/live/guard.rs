@@ -13,6 +13,8 @@ use super::address::Bound;
 
 /// The header that what is posted must carry.
 const MARK: &str = "x-ebm";
+/// By which browsers tell whose page asks.
+const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Who may ask.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Gate {
             match brings {
                 Some(brought) if is_same(brought, token) => {
                     let cookie = &self.cookie;
-                    let rules = "HttpOnly; SameSite=Strict; Path=/";
+                    let rules = "HttpOnly; SameSite=Lax; Path=/";
                     return Welcomed(format!("{cookie}={token}; {rules}"));
                 }
                 Some(_) => {
@@ -75,6 +77,11 @@ impl Gate {
             }
         } else if !self.is_own(host) {
             return Refused("this server answers to the names of this machine alone");
+        }
+        // Such a page cannot read what it gets, but it would cost the run its making.
+        let from = only(headers, HeaderName::from_static(FETCH_SITE));
+        if uri.path() != "/" && matches!(from, Some("cross-site" | "same-site")) {
+            return Refused("pages of other sites may not ask for this");
         }
         if method == Method::GET || method == Method::HEAD {
             return Admitted;
@@ -230,11 +237,29 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_another_site_cannot_have_anything_made() {
+        let gate = gate("127.0.0.1:7300", None);
+        let host = "host: 127.0.0.1:7300";
+        for (from, is_refused_there) in [
+            ("cross-site", true),
+            ("same-site", true),
+            ("same-origin", false),
+            ("none", false),
+        ] {
+            let from = format!("sec-fetch-site: {from}");
+            for (path, expected) in [("/frame/0", is_refused_there), ("/", false)] {
+                let verdict = judged(&gate, "GET", path, &[host, &from]);
+                assert_eq!(is_refused(&verdict), expected, "{path} {from}");
+            }
+        }
+    }
+
+    #[test]
     fn beyond_this_machine_the_token_opens_the_page_and_its_cookie_all_else() {
         let gate = gate("0.0.0.0:8080", Some("c0ffee"));
         let host = "host: box.example:8080";
         let entry = judged(&gate, "GET", "/?token=c0ffee", &[host]);
-        let cookie = "ebm_8080=c0ffee; HttpOnly; SameSite=Strict; Path=/";
+        let cookie = "ebm_8080=c0ffee; HttpOnly; SameSite=Lax; Path=/";
         assert_eq!(entry, Welcomed(cookie.to_owned()));
         let shown = "cookie: other=1; ebm_8080=c0ffee";
         assert_eq!(judged(&gate, "GET", "/", &[host, shown]), Admitted);

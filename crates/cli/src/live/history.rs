@@ -60,7 +60,7 @@ impl History {
         }
         // A newest one that is lost or damaged is no reason to show nothing.
         let latest = checkpoint::latest(run_dir).ok().flatten();
-        let saved = latest.and_then(|path| step_of(&path));
+        let saved = latest.and_then(|path| checkpoint::step_at(&path));
         let last = done.unwrap_or_else(|| saved.unwrap_or(0).max(history.iteration));
         let rest = samples.filter(|&of| of <= last).map(Told::Samples);
         history.told.extend(rest);
@@ -81,12 +81,6 @@ impl History {
     }
 }
 
-/// The iteration in the name of a checkpoint or a picture of samples: 120 of `step_000120` and `step_000120.png`.
-pub(super) fn step_of(path: &Path) -> Option<u64> {
-    let name = path.file_stem()?.to_str()?;
-    name.strip_prefix("step_")?.parse().ok()
-}
-
 /// The iterations of which there are pictures of samples, in order.
 fn sampled(folder: &Path) -> io::Result<Vec<u64>> {
     let entries = match fs::read_dir(folder) {
@@ -97,7 +91,7 @@ fn sampled(folder: &Path) -> io::Result<Vec<u64>> {
     for entry in entries {
         let path = entry?.path();
         let is_picture = path.extension().is_some_and(|it| it == "png");
-        found.extend(step_of(&path).filter(|_| is_picture));
+        found.extend(checkpoint::step_at(&path).filter(|_| is_picture));
     }
     found.sort_unstable();
     Ok(found)

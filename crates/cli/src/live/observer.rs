@@ -1,5 +1,6 @@
 //! Show a run while it trains.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use ebm_apply::Playground;
 use ebm_model::{EnergyModel, Network};
 use ebm_train::{
     AnyState, Config, Observer, ObserverError, Rollback, Run, Samples, StepReport, TrainState,
+    checkpoint,
 };
 
 use super::about::{Subject, class_names};
@@ -19,7 +21,7 @@ use super::address::Bound;
 use super::events::Events;
 use super::frames::{Frames, Look};
 use super::guard::Gate;
-use super::history::{History, step_of};
+use super::history::History;
 use super::play::Player;
 use super::routes::router;
 use super::server::Server;
@@ -28,11 +30,11 @@ use crate::device::ChosenDevice;
 
 /// The least time between two frames, and how much of a run's time they take at most: one part in so many.
 const PAUSE: Duration = Duration::from_millis(200);
-const PARTS: u32 = 10;
+const PARTS: u32 = 70;
 /// How long somebody is taken to look who has asked for a frame, or for events.
 const LOOKING: Duration = Duration::from_secs(2);
-/// How long those who look are waited for in the end, and their connections.
-const LAST_WORD: Duration = Duration::from_millis(700);
+/// How long those who look are waited for in the end, who leave once they were told, and their connections.
+const LAST_WORD: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_millis(300);
 
 /// Set where somebody asks on a page for a checkpoint of the run that this process trains.
@@ -51,6 +53,8 @@ pub(crate) struct Watched<'a> {
     /// Set where the run is to end.
     pub(crate) stop: &'static AtomicBool,
     pub(crate) quiet: bool,
+    /// Seconds that earlier processes have trained.
+    pub(crate) elapsed_before: f64,
 }
 
 /// The page of a run that trains, as one of its observers.
@@ -63,6 +67,8 @@ pub(crate) struct Live {
     elapsed_before: f64,
     /// When the next frame may be made.
     next_frame: Instant,
+    /// Whether no frame has failed.
+    shows_chains: bool,
 }
 
 impl Live {
@@ -83,7 +89,7 @@ impl Live {
                 shape: state.data.shape,
                 classes: class_names(state.model.num_classes(), &state.data.class_names),
             },
-            events: Events::default(),
+            events: Events::of_this_process(),
             frames: Frames::default(),
             player: Player::start().context("cannot start the thread of a live page")?,
             samples: watched.dir.join("samples"),
@@ -105,8 +111,9 @@ impl Live {
             server: server.context("cannot start the server of a live page")?,
             config: config.clone(),
             device: watched.device.device.clone(),
-            elapsed_before: history.elapsed_s,
+            elapsed_before: watched.elapsed_before,
             next_frame: Instant::now(),
+            shows_chains: true,
         })
     }
 
@@ -129,14 +136,23 @@ impl Live {
             return;
         };
         let began = Instant::now();
-        if began < self.next_frame || !self.site.frames.are_wanted(LOOKING) {
+        if !self.shows_chains || began < self.next_frame || !self.site.frames.are_wanted(LOOKING) {
             return;
         }
         let objective = self.config.settings_of(state.iteration).config.objective;
         let model = state.last_model().sharpened(objective.class_sharpness());
         let (is_marginal, seed) = (objective.is_marginal(), self.config.seed);
-        let look = Look::at(chains, &model, is_marginal, state.iteration, seed);
-        self.site.frames.show(&look);
+        // A device without memory left for it is no reason to end the run.
+        let look = catch_unwind(AssertUnwindSafe(|| {
+            Look::at(chains, &model, is_marginal, state.iteration, seed)
+        }));
+        match look {
+            Ok(look) => self.site.frames.show(&look),
+            Err(_) => {
+                tracing::warn!("the live page cannot show chains, as said above; training goes on");
+                self.shows_chains = false;
+            }
+        }
         self.next_frame = began + PAUSE.max(began.elapsed() * PARTS);
     }
 
@@ -145,7 +161,11 @@ impl Live {
         let weights = self.site.player.weights();
         if weights.is_due() {
             let config = self.config.settings_of(state.iteration).config;
-            weights.give(Playground::of_state(&config, state, &self.device));
+            let playground = Playground::of_state(&config, state, &self.device);
+            // What a GPU has been told is done here and now: else the first who plays, on another thread, would have it
+            // done in the middle of an iteration.
+            let _first = state.ema.clone().narrow(0, 0, 1).into_data();
+            weights.give(playground);
         }
     }
 }
@@ -155,9 +175,7 @@ impl Observer for Live {
         let iteration = &self.site.iteration;
         iteration.store(report.iteration, Ordering::Relaxed);
         if let Some(metrics) = report.metrics {
-            // As the file of metrics has it.
-            let mut metrics = metrics.clone();
-            metrics.speed.elapsed_s += self.elapsed_before;
+            let metrics = metrics.after(self.elapsed_before);
             self.site
                 .events
                 .add_metrics(&serde_json::to_string(&metrics)?);
@@ -177,7 +195,7 @@ impl Observer for Live {
     }
 
     fn on_checkpoint(&mut self, path: &Path) -> Result<(), ObserverError> {
-        if let Some(iteration) = step_of(path) {
+        if let Some(iteration) = checkpoint::step_at(path) {
             self.site.events.add_other("checkpoint", iteration);
         }
         Ok(())

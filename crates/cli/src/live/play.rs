@@ -1,5 +1,6 @@
 //! Play on a thread of its own, one request after another: neither training nor the page waits for it.
 
+use std::io::Cursor;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use ebm_apply::{PlayError, PlaySettings, Played, Playground, SliceGrid};
 use ebm_core::ImageShape;
 use ebm_core::pixels::pixel_of_byte;
 use ebm_data::decode_picture_bytes;
+use image::ImageReader;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +26,8 @@ const WAITING: usize = 8;
 const MOST_IMAGES: usize = 64;
 const MOST_STEPS: usize = 200;
 const SIDES: RangeInclusive<usize> = 2..=65;
+/// The most pixels of a picture that somebody brings.
+const MOST_PIXELS: u64 = 1 << 26;
 
 /// An answer to a request.
 type Answer = Result<Vec<u8>, Problem>;
@@ -255,6 +259,7 @@ pub(super) fn slice(body: &[u8], shape: ImageShape) -> Result<Work, Problem> {
 /// The pixels of a picture, cut and resized as the other commands do.
 pub(super) fn picture(body: impl AsRef<[u8]> + Send + 'static, shape: ImageShape) -> Work {
     Work::Plain(Box::new(move || {
+        refuse_huge(body.as_ref())?;
         let decoded = decode_picture_bytes(body.as_ref(), shape);
         let bytes = decoded.map_err(|error| {
             Problem::mistake(format!("this cannot be read as a picture: {error}"))
@@ -262,6 +267,21 @@ pub(super) fn picture(body: impl AsRef<[u8]> + Send + 'static, shape: ImageShape
         let pixels: Vec<f32> = bytes.into_iter().map(pixel_of_byte).collect();
         Ok(body::joined(&Nothing {}, &pixels)?)
     }))
+}
+
+/// Refuse a picture that would take much of the memory that a run needs.
+fn refuse_huge(bytes: &[u8]) -> Result<(), Problem> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let size = reader.ok().and_then(|reader| reader.into_dimensions().ok());
+    match size {
+        Some((width, height)) if u64::from(width) * u64::from(height) > MOST_PIXELS => {
+            let line = format!(
+                "a picture of {width}×{height} is too large: at most {MOST_PIXELS} pixels are taken"
+            );
+            Err(Problem::mistake(line))
+        }
+        _ => Ok(()), // what cannot be read is said where it is decoded
+    }
 }
 
 #[cfg(test)]
@@ -397,6 +417,19 @@ mod tests {
         let body = decode().expect("a picture");
         let expected = [0, 64, 128, 255].map(pixel_of_byte);
         assert_eq!(body, body_of(json!({}), &expected));
+        // Its header alone would have 16384 times 16384 pixels decoded.
+        let mut huge = Vec::new();
+        let encoder = png::Encoder::new(&mut huge, 1 << 14, 1 << 14);
+        drop(encoder.write_header().expect("a header"));
+        let Work::Plain(decode) = picture(huge, SHAPE) else {
+            panic!("no energy is needed");
+        };
+        let problem = decode().expect_err("too large");
+        assert!(
+            problem.line.contains("at most 67108864 pixels"),
+            "{}",
+            problem.line
+        );
         let Work::Plain(decode) = picture("no picture", SHAPE) else {
             panic!("no energy is needed");
         };

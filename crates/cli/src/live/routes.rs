@@ -28,11 +28,12 @@ const BYTES: &str = "application/octet-stream";
 const PNG: &str = "image/png";
 
 /// Headers of every answer: nothing is kept, and the page does and loads only what is part of it.
-const HEADERS: [(&str, &str); 4] = [
+const HEADERS: [(&str, &str); 5] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("content-security-policy", POLICY),
+    ("cross-origin-resource-policy", "same-origin"),
 ];
 
 type Shared = State<Arc<Site>>;

@@ -108,23 +108,25 @@ fn panel(metric: &str, runs: &NamedRuns, drawing: Drawing) -> CurvePanel {
             continue;
         };
         let color = color(index);
+        let shown = match drawing.scale {
+            Scale::Log => above_zero(points.to_vec()),
+            Scale::Linear => points.to_vec(),
+        };
         let mut add = |points: Vec<(f64, f64)>, is_faint| {
-            let points = match drawing.scale {
-                Scale::Log => above_zero(points),
-                Scale::Linear => points,
-            };
             curves.push(Curve {
                 color,
                 is_faint,
                 points,
             });
         };
-        add(points.to_vec(), drawing.smooth > 0.0);
         if drawing.smooth > 0.0 {
-            let values = points.iter().map(|point| point.1);
-            let values = smoothed(values, drawing.smooth);
-            let places = points.iter().map(|point| point.0);
-            add(places.zip(values).collect(), false);
+            let (places, values): (Vec<_>, Vec<_>) = shown.iter().copied().unzip();
+            let values = smoothed(values.into_iter(), drawing.smooth);
+            let smooth = places.into_iter().zip(values).collect();
+            add(shown, true);
+            add(smooth, false);
+        } else {
+            add(shown, false);
         }
         unshown += points.iter().filter(|(_, value)| *value <= 0.0).count();
         rules.extend(log.rollbacks.iter().map(|x| Rule { x: *x, color }));

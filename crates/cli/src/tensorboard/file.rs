@@ -38,7 +38,7 @@ impl EventFile {
     /// A new file of the run of this mark, which goes on after `step` iterations: what earlier files say of later ones
     /// is void.
     pub(super) fn create(path: PathBuf, run: &str, step: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = OpenOptions::new().append(true).create_new(true).open(&path);
         let mut file = Self { file: file?, path };
         let version = What::FileVersion(VERSION.to_owned());
         let start = What::SessionLog(SessionLog::start(format!("{RUN}{run}")));

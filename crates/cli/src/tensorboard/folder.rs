@@ -75,14 +75,19 @@ impl EventFolder {
 
     fn try_to_begin(&self, step: u64) -> io::Result<EventFile> {
         fs::create_dir_all(&self.path)?;
-        let files = self.files()?;
+        let (files, mark) = (self.files()?, self.mark()?);
         for file in &files {
-            if let Writer::Run(_) = writer_of(file)? {
-                cut(file, step)?;
+            match writer_of(file)? {
+                Writer::Run(run) if run == mark => cut(file, step)?,
+                Writer::Nobody => {}
+                Writer::Run(_) | Writer::Other => {
+                    let begun = "somebody else has begun to write events here; name another folder";
+                    return Err(io::Error::other(begun));
+                }
             }
         }
         let path = self.path.join(name_after(&files));
-        EventFile::create(path, &self.mark()?, step)
+        EventFile::create(path, &mark, step)
     }
 
     /// The event files, in the order in which TensorBoard reads them.

@@ -69,8 +69,7 @@ impl Observer for TensorBoard {
         let Some(metrics) = report.metrics else {
             return Ok(());
         };
-        let mut metrics = metrics.clone();
-        metrics.speed.elapsed_s += self.elapsed_before;
+        let metrics = metrics.after(self.elapsed_before);
         let values = metrics.values();
         let scalars = values.map(|(name, value)| Value::scalar(tag_of(name), value as f32));
         Ok(self.file.append(metrics.iteration, scalars.collect())?)

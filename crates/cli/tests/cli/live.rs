@@ -135,13 +135,18 @@ impl Page {
 
     /// All events up to the first like this, which is waited for.
     fn events_until(&self, is_it: impl Fn(&Value) -> bool) -> Vec<Value> {
+        self.next_and_events_until(is_it).1
+    }
+
+    /// The same, with the number of what is next.
+    fn next_and_events_until(&self, is_it: impl Fn(&Value) -> bool) -> (u64, Vec<Value>) {
         let (began, mut after, mut all) = (Instant::now(), 0, Vec::new());
         while !all.iter().any(&is_it) {
             assert!(began.elapsed() < LIMIT, "it has not come: {all:?}");
             let (next, some) = self.events(after);
             (after, all) = (next, [all, some].concat());
         }
-        all
+        (after, all)
     }
 
     /// Stop training, and wait for its end.
@@ -311,7 +316,7 @@ fn events_are_the_lines_of_metrics_those_of_before_first_and_the_end_is_told() {
     let scratch = Scratch::new();
     scratch.train("run", &["--iterations", "4"]).succeeds();
     let page = Page::of_training(&scratch, "run", &QUIET);
-    let history = page.events_until(|event| event["checkpoint"] == 4);
+    let (next, history) = page.next_and_events_until(|event| event["checkpoint"] == 4);
     let file = std::fs::read_to_string(scratch.join("run/metrics.jsonl")).expect("text");
     let lines = file
         .lines()
@@ -322,7 +327,7 @@ fn events_are_the_lines_of_metrics_those_of_before_first_and_the_end_is_told() {
     // Nothing happens now, so that the next answer is one to a request that waited.
     let (asked, answered) = channel();
     thread::scope(|scope| {
-        let (page, next) = (&page, history.len() as u64);
+        let page = &page;
         scope.spawn(move || {
             asked.send(()).expect("it is waited for");
             let (mut after, mut last) = (next, Vec::new());

@@ -56,6 +56,13 @@ impl Metrics {
         items.collect::<Vec<_>>().join("  ")
     }
 
+    /// The same, where earlier processes have trained for `seconds`: with the time of the whole run.
+    pub fn after(&self, seconds: f64) -> Self {
+        let mut whole = self.clone();
+        whole.speed.elapsed_s += seconds;
+        whole
+    }
+
     /// What was measured under this name.
     pub fn term(&self, name: &str) -> Option<f64> {
         term(&self.terms, name)

@@ -54,9 +54,7 @@ impl MetricsFile {
     /// # Errors
     /// Where it cannot be written.
     pub fn append(&mut self, metrics: &Metrics) -> std::io::Result<()> {
-        let mut metrics = metrics.clone();
-        metrics.speed.elapsed_s += self.elapsed_before;
-        let mut line = serde_json::to_string(&metrics)?;
+        let mut line = serde_json::to_string(&metrics.after(self.elapsed_before))?;
         line.push('\n');
         self.file.write_all(line.as_bytes())
     }
