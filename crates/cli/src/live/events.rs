@@ -71,7 +71,7 @@ impl Events {
         Self {
             list: Mutex::new(Kept {
                 events: Vec::new(),
-                stride: 1,
+                stride: 2,
             }),
             reached: watch::Sender::new(Reached { next, is_over }),
             demand: Demand::default(),
@@ -156,13 +156,15 @@ impl Kept {
     fn thin(&mut self) {
         let most = self.events.len() / 4 * 3;
         while self.events.len() > most && self.stride < u64::MAX / 2 {
-            self.stride *= 2;
             let (half, stride) = (self.events.len() / 2, self.stride);
             let mut place = 0;
             self.events.retain(|event| {
                 place += 1;
                 place > half || !event.is_metrics || event.number.is_multiple_of(stride)
             });
+            if self.events.len() > most {
+                self.stride *= 2;
+            }
         }
     }
 }
