@@ -121,7 +121,7 @@ impl Scratch {
         self.train_command_on("cpu", run_dir, args)
     }
 
-    fn train_command_on(&self, device: &str, run_dir: &str, args: &[&str]) -> Command {
+    pub fn train_command_on(&self, device: &str, run_dir: &str, args: &[&str]) -> Command {
         let mut command = self.command(&["train", "--device", device, "--run-dir", run_dir]);
         command
             .args(TINY.iter().flat_map(|assignment| ["--set", assignment]))

@@ -394,6 +394,27 @@ fn a_run_that_is_watched_and_played_with_ends_with_the_same_bytes() {
 }
 
 #[test]
+#[ignore = "runs on GPU adapters; cargo test -- --ignored"]
+fn a_run_on_a_gpu_goes_on_while_it_is_watched_and_played_with() {
+    let scratch = Scratch::new();
+    let training = scratch.train_command_on("wgpu", "run", &ENDLESS);
+    let page = Page::open(training);
+    let (first, energies, _) = frame(page.get("/frame/0"));
+    assert!(energies.iter().all(|energy| energy.is_finite()));
+    let noise = json!({"images": 2, "seed": 1});
+    let (_, images) = page.post("/play/noise", &body_of(&noise, &[])).played();
+    let (head, moved) = page
+        .post("/play/steps", &body_of(&steps(2, 0, 4), &images))
+        .played();
+    let energies = head["energies"].as_array().expect("a list");
+    assert!(energies.iter().all(Value::is_number), "{head}");
+    assert_ne!(moved, images);
+    let (next, ..) = frame(page.get(&format!("/frame/{}", first[0])));
+    assert!(next[1] > first[1], "{first:?} {next:?}");
+    assert_eq!(page.stopped().code, Some(130));
+}
+
+#[test]
 fn a_checkpoint_is_written_when_it_is_asked_for_and_another_process_may_look_at_it() {
     let scratch = Scratch::new();
     let training = Page::of_training(&scratch, "run", &QUIET);
