@@ -399,7 +399,7 @@ fn a_run_on_a_gpu_goes_on_while_it_is_watched_and_played_with() {
     let scratch = Scratch::new();
     let training = scratch.train_command_on("wgpu", "run", &ENDLESS);
     let page = Page::open(training);
-    let (first, energies, _) = frame(page.get("/frame/0"));
+    let (first, energies, ..) = frame(page.get("/frame/0"));
     assert!(energies.iter().all(|energy| energy.is_finite()));
     let noise = json!({"images": 2, "seed": 1});
     let (_, images) = page.post("/play/noise", &body_of(&noise, &[])).played();
