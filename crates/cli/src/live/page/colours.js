@@ -90,10 +90,11 @@ export function colours() {
   return table;
 }
 
-/** A range of energies and where each stands in it: roots of heights, so that low ground is told apart. */
+/** A range of energies and where each stands in it: of heights a root, so that low ground is told apart. */
 export class Scale {
   low = Infinity;
   high = -Infinity;
+  power = 0.5;
 
   /** Never fewer than before, so that numbers stay where they are. */
   #digits = 0;
@@ -115,13 +116,25 @@ export class Scale {
     this.#digits = Math.min(6, Math.max(this.#digits, 3 + Math.max(0, more) - Math.max(0, fewer)));
   }
 
+  /** Chooses the power by which half of these energies get the lower half of the colours, within bounds. */
+  balance(energies) {
+    const sorted = energies.filter(Number.isFinite).sort();
+    const share = (sorted[sorted.length >> 1] - this.low) / (this.high - this.low);
+    if (share > 0 && share < 1) this.power = Math.min(2, Math.max(0.35, Math.log(0.5) / Math.log(share)));
+  }
+
+  /** Forgets all at once. */
+  forget() {
+    [this.low, this.high] = [Infinity, -Infinity];
+  }
+
   get known() {
     return this.high >= this.low;
   }
 
   at(energy) {
     const span = this.high - this.low;
-    return span > 0 ? Math.sqrt(Math.min(1, Math.max(0, (energy - this.low) / span))) : 0;
+    return span > 0 ? Math.min(1, Math.max(0, (energy - this.low) / span)) ** this.power : 0;
   }
 
   css(energy) {

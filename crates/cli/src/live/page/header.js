@@ -26,15 +26,19 @@ export class Header {
     this.#about = about;
     this.#ended = false;
     this.#iteration = 0;
-    find("run").textContent = about.run;
+    find("run").textContent = about.run.split("/").filter(Boolean).slice(-2).join("/");
     find("run").title = about.run;
-    find("device").textContent = about.device;
+    // What stands in brackets is for those who ask.
+    [find("device").textContent] = about.device.split(" (");
+    find("device").title = about.device;
     find("version").textContent = about.version;
     const { method, steps, step_size, noise_std, temperature } = about.sampler;
     find("sampler-text").textContent = `Its sampler: ${method}, ${steps} steps of size ${step_size}, noise ${noise_std}, temperature ${temperature}.`;
     this.at(about.iteration);
     this.#state(about.training ? "training" : "ended", about.training ? "Training" : "Not training");
-    this.#next(about.training ? [] : ["To go on with the training: ", `ebm train --run-dir ${shell(about.run)} --live`]);
+    find("eta-fact").hidden = !about.training;
+    const rest = !about.training && about.iteration < about.total;
+    this.#next(rest ? ["Not at its end. To go on with the training: ", `ebm train --run-dir ${shell(about.run)} --live`] : []);
   }
 
   /** Whether nothing trains. */
@@ -74,7 +78,8 @@ export class Header {
   }
 
   #line({ iteration, eta_s, s_per_iteration, image_steps_per_s }) {
-    this.at(iteration);
+    // What does not train stands where its weights do.
+    if (!this.#rests) this.at(iteration);
     this.#eta = { seconds: eta_s ?? NaN, since: performance.now() };
     find("pace").textContent = brief(s_per_iteration ?? NaN);
     find("speed").textContent = Number.isFinite(image_steps_per_s) ? count(image_steps_per_s) : "–";

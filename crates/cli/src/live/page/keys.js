@@ -6,7 +6,7 @@ const find = (id) => document.getElementById(id);
 
 /** Fields in which a letter is a letter, and a space presses. */
 const TYPING = "input:not([type=range]):not([type=radio]):not([type=checkbox]), select, textarea";
-const PRESSED = "button, summary, a[href], input, select, textarea";
+const PRESSED = "button, summary, a[href], input:not([type=range]), select, textarea";
 
 export class Keys {
   /** `keys` are `[key, words, act]`; a key that is " " is the space bar. */

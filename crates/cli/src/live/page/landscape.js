@@ -54,7 +54,7 @@ export class Landscape {
     this.#iteration = about.iteration;
     find("landscape").hidden = about.playable !== null;
     find("map-class").hidden = about.classes.length === 0;
-    choices(find("map-class").querySelector("select"), about.classes, true);
+    choices(find("map-class").querySelector("select"), about.classes);
   }
 
   /** An iteration that is now done. */
@@ -91,7 +91,8 @@ export class Landscape {
   }
 
   /** Follows the playground's picture, seen from this plane. */
-  follow(pixels) {
+  follow(pixels, another) {
+    if (another) this.#trail = [];
     const at = this.#ready && this.#project(pixels);
     if (!at) return;
     this.#trail.push(at);

@@ -125,6 +125,6 @@ export class Metrics {
     const [figure, canvas] = [make("figure", "curve"), make("canvas", "")];
     figure.append(caption, canvas);
     root.append(figure);
-    return new Curve(canvas, series, () => this.#history.rollbacks, values);
+    return new Curve(canvas, series, this.#history, values);
   }
 }

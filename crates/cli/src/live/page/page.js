@@ -78,7 +78,7 @@ chains.oniteration = (iteration) => {
 landscape.onchoose = take;
 landscape.present = () => playground.pixels;
 landscape.pick = (letter) => chains.pick(letter);
-playground.onpicture = (pixels) => landscape.follow(pixels);
+playground.onpicture = (pixels, another) => landscape.follow(pixels, another);
 
 const tool = (value) => document.querySelector(`input[name="tool"][value="${value}"]`).click();
 const wider = (by) => {

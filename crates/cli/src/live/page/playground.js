@@ -27,7 +27,7 @@ export class Playground {
   #trace = new Trace(find("trace"));
   #settings = new Settings();
   #calm = matchMedia("(prefers-reduced-motion: reduce)");
-  /** Called with the picture each time that it changes. */
+  /** Called with the picture each time that it changes, and whether it is another one. */
   onpicture = () => {};
 
   constructor() {
@@ -218,11 +218,11 @@ export class Playground {
   }
 
   #changed() {
-    this.#show();
+    this.#show(true);
     this.#measure();
   }
 
-  #show() {
+  #show(another = false) {
     const state = this.#state;
     if (!state) return;
     this.#easel.size = this.#settings.size;
@@ -231,7 +231,7 @@ export class Playground {
     find("energy").textContent = Number.isNaN(state.energy) ? "–" : scale.text(state.energy);
     find("energy-chip").style.background = scale.css(state.energy);
     find("taken").textContent = state.taken ? `${count(state.taken)} steps from ${state.name}` : `of ${state.name}`;
-    this.onpicture(state.pixels);
+    this.onpicture(state.pixels, another);
   }
 
   #say(words) {

@@ -2,7 +2,7 @@
 
 import { Scale, colours, ink, theme } from "./colours.js";
 import { sharp, ticks } from "./pixels.js";
-import { minus } from "./words.js";
+import { mark } from "./words.js";
 
 const FINER = 4;
 const LINES = 22;
@@ -66,6 +66,7 @@ export class Relief {
   show(energies, side, low, high) {
     this.scale = new Scale();
     this.scale.see(energies);
+    this.scale.balance(energies);
     this.#map = { energies, side, low, high, ...refine(energies, side) };
     this.draw();
   }
@@ -112,16 +113,17 @@ export class Relief {
   #slopes(level, fine) {
     const slopes = new Float32Array(fine * fine);
     let sum = 0;
-    for (let v = 1; v + 1 < fine; v++) {
-      for (let u = 1; u + 1 < fine; u++) {
+    for (let v = FINER; v + FINER < fine; v++) {
+      for (let u = FINER; u + FINER < fine; u++) {
         const i = v * fine + u;
-        slopes[i] = level[i + 1] - level[i - 1] - (level[i + fine] - level[i - fine]);
+        const [east, west] = [level[i + FINER], level[i - FINER]];
+        slopes[i] = east - west - (level[i + FINER * fine] - level[i - FINER * fine]);
         if (Number.isFinite(slopes[i])) sum += slopes[i] ** 2;
       }
     }
     const usual = Math.sqrt(sum / slopes.length) || 1;
     return slopes.map((slope, i) => {
-      const [u, v] = [i % fine, Math.floor(i / fine)].map((at) => Math.min(fine - 2, Math.max(1, at)));
+      const [u, v] = [i % fine, Math.floor(i / fine)].map((at) => Math.min(fine - 1 - FINER, Math.max(FINER, at)));
       return slopes[v * fine + u] / usual;
     });
   }
@@ -165,7 +167,7 @@ export class Relief {
     draw.font = `600 12px ${getComputedStyle(this.#canvas).fontFamily}`;
     [draw.textAlign, draw.textBaseline, draw.lineJoin] = ["center", "middle", "round"];
     [draw.lineWidth, draw.strokeStyle, draw.fillStyle] = [3.5, ink("halo"), ink("on-map")];
-    const text = minus(String(Number(level.toPrecision(4))));
+    const text = mark(level);
     draw.strokeText(text, 0, 0);
     draw.fillText(text, 0, 0);
     draw.restore();
@@ -186,7 +188,7 @@ export class Relief {
     let free = 0;
     for (const tick of ticks(this.scale.low, this.scale.high, 6)) {
       const x = this.scale.at(tick) * width;
-      const text = minus(String(Number(tick.toPrecision(4))));
+      const text = mark(tick);
       const half = draw.measureText(text).width / 2;
       if (x - half < free || x + half > width) continue;
       draw.fillRect(x, 6, 1, 4);

@@ -19,6 +19,14 @@ export function short(value) {
   return minus(String(Number(value.toPrecision(3))));
 }
 
+/** A round number beside an axis. */
+export function mark(value) {
+  const size = Math.abs(value);
+  if (size >= 1e9) return minus(value.toExponential(0));
+  const [unit, name] = size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
+  return minus(String(Number((value / unit).toPrecision(4)))) + name;
+}
+
 /** 2 h 05 min, 3 min 10 s. */
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
