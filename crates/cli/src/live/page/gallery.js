@@ -1,7 +1,7 @@
 // Run sixteen fresh chains from noise, where no training moves any.
 
 import { scale } from "./colours.js";
-import { count } from "./words.js";
+import { count, several } from "./words.js";
 import { connection, pause, play, seen } from "./wire.js";
 
 const CHAINS = 16;
@@ -58,7 +58,7 @@ export class Gallery {
 
   get caption() {
     const own = this.#about.sampler.steps;
-    return `Fresh chains, ${count(this.#taken)} steps from noise; sampling takes ${count(own)}.`;
+    return `Fresh chains, ${several(this.#taken, "step")} from noise; sampling takes ${count(own)}.`;
   }
 
   get #patience() {

@@ -5,7 +5,7 @@ import { Stroke } from "./brush.js";
 import { Easel } from "./easel.js";
 import { Settings } from "./settings.js";
 import { Trace } from "./trace.js";
-import { count } from "./words.js";
+import { several } from "./words.js";
 import { connection, pause, picture, play, seen } from "./wire.js";
 
 const MOTION_MS = 50;
@@ -129,7 +129,7 @@ export class Playground {
     if (!this.#run) return;
     this.#run = null;
     find("run-pause").textContent = "Restore";
-    this.#say(`Paused after ${count(this.#state.taken)} steps, energy ${scale.text(this.#state.energy)}`);
+    this.#say(`Paused after ${several(this.#state.taken, "step")}, energy ${scale.text(this.#state.energy)}`);
   }
 
   save() {
@@ -230,7 +230,7 @@ export class Playground {
     find("undo").disabled = this.#past.length === 0;
     find("energy").textContent = Number.isNaN(state.energy) ? "–" : scale.text(state.energy);
     find("energy-chip").style.background = scale.css(state.energy);
-    find("taken").textContent = state.taken ? `${count(state.taken)} steps from ${state.name}` : `of ${state.name}`;
+    find("taken").textContent = state.taken ? `${several(state.taken, "step")} from ${state.name}` : `of ${state.name}`;
     this.onpicture(state.pixels, another);
   }
 

@@ -2,7 +2,7 @@
 
 import { scale } from "./colours.js";
 import { put, single, zoom } from "./pixels.js";
-import { count } from "./words.js";
+import { several } from "./words.js";
 
 const GAP = 10;
 /** A chain that has moved. */
@@ -113,8 +113,7 @@ export class Tiles {
     const { energies, ages, classes } = this.#frame;
     const known = this.#names.length > 0 && classes[index] !== null;
     const label = known ? `, class ${this.#names[classes[index]] ?? classes[index]}` : "";
-    const rounds = `${count(ages[index])} ${ages[index] === 1 ? this.unit : `${this.unit}s`}`;
-    return `E ${scale.text(energies[index])}, ${rounds} old${label}`;
+    return `E ${scale.text(energies[index])}, ${several(ages[index], this.unit)} old${label}`;
   }
 
   /** Whether those that have moved show it: not where all do, nor for those who want no motion. */

@@ -9,6 +9,11 @@ export function count(n) {
   return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, THIN);
 }
 
+/** 1 step, 2 steps. */
+export function several(n, thing) {
+  return `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
+}
+
 /** A value in a few characters. */
 export function short(value) {
   if (!Number.isFinite(value)) return "not a number";
