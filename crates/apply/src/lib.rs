@@ -14,8 +14,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore` (use it) → `evaluate` (how
-//! good is it?) → `exchange` (weights, to PyTorch and back; `exchange::hub`: models, to the Hugging Face Hub and back).
+//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore`, `playground` (use it) →
+//! `evaluate` (how good is it?) → `exchange` (weights, to PyTorch and back; `exchange::hub`: models, to the Hugging Face Hub and back).
 
 mod checksum;
 mod classify;
@@ -23,6 +23,7 @@ pub mod compose;
 pub mod denoise;
 pub mod evaluate;
 pub mod exchange;
+mod playground;
 pub mod restore;
 mod sample;
 pub mod score;
@@ -33,5 +34,6 @@ mod trained;
 pub use classify::{Classified, Classifier, ClassifyError};
 pub use ebm_langevin::{StepCounter, labels_in_shares, labels_in_turn, to_bytes};
 pub use exchange::ImportError;
+pub use playground::{PlayError, PlaySettings, PlaySteps, Played, Playground, SliceGrid};
 pub use sample::{BurnIn, Init, SampleError, SampleOptions, Samples, sample, sample_counted};
 pub use trained::{OpenError, Trained, UnknownClass, Weights};

@@ -1,6 +1,7 @@
 //! Say how good runs are, in numbers that a stranger gets again.
 
 mod anomalies;
+mod charts;
 mod data;
 mod evaluation;
 pub(crate) mod features;

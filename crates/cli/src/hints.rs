@@ -7,17 +7,18 @@ use ebm_train::{Config, Key};
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
 /// Commands that choose one device with `--device`.
-const ON_A_DEVICE: [&str; 10] = [
+const ON_A_DEVICE: [&str; 11] = [
     "train", "sample", "compose", "evaluate", "energy", "score", "classify", "denoise", "restore",
-    "export",
+    "export", "live",
 ];
 /// Commands that open a trained model.
-const OF_A_MODEL: [&str; 9] = [
+const OF_A_MODEL: [&str; 10] = [
     "sample", "compose", "evaluate", "energy", "score", "classify", "denoise", "restore", "export",
+    "live",
 ];
 /// Commands that write a file to `--output`.
-const WITH_OUTPUT: [&str; 8] = [
-    "sample", "compose", "energy", "score", "denoise", "restore", "export", "data",
+const WITH_OUTPUT: [&str; 9] = [
+    "sample", "compose", "energy", "score", "denoise", "restore", "export", "data", "plot",
 ];
 
 /// The subcommand on the command line of this process; empty without one.
@@ -81,6 +82,9 @@ fn of_command(name: &str) -> Option<&'static str> {
         "ls" | "status" => Some("`ebm runs` lists the runs below a folder"),
         "prune" | "clean" => Some("`ebm runs prune` removes checkpoints that runs do not need"),
         "predict" | "recognise" | "recognize" => Some("`ebm classify` reads pictures"),
+        "watch" | "serve" | "dashboard" if cfg!(feature = "live") => {
+            Some("`ebm live` shows a run on a page, `ebm train --live` one that trains")
+        }
         _ => None,
     }
 }
@@ -105,6 +109,12 @@ fn of_flag(name: &str, command: &str) -> Option<&'static str> {
         }
         ("output" | "output_dir" | "out" | "out_dir" | "o" | "dir", "train") => {
             Some("the directory of a run is --run-dir DIR")
+        }
+        ("port" | "host" | "live", "live") => {
+            Some("where the page is, is --listen PORT, or --listen ADDRESS:PORT")
+        }
+        ("port" | "host" | "listen", "train") if cfg!(feature = "live") => {
+            Some("a page shows the run at --live PORT, or at --live ADDRESS:PORT")
         }
         ("dir", "import" | "data") => Some("the folder of the data is --data-dir DIR"),
         ("output_dir" | "out" | "out_dir" | "o", "import") => {
@@ -191,6 +201,11 @@ mod tests {
         assert_tip("eval", "eval", "`ebm evaluate`");
         assert_tip("ls", "ls", "`ebm runs`");
         assert_tip("prune", "prune", "`ebm runs prune`");
+        if cfg!(feature = "live") {
+            assert_tip("serve", "serve", "`ebm train --live`");
+            assert_tip("--port", "live", "--listen PORT");
+            assert_tip("--port", "train", "--live PORT");
+        }
         assert_tip("--ema", "export", "--no-ema");
         assert_tip("--output-dir", "train", "--run-dir");
         assert_tip("-o", "sample", "--output");

@@ -1,8 +1,8 @@
 //! Offer the libraries on the command line, one file per subcommand.
 //!
 //! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy`, `denoise` (what
-//! a user does) → `device` (where it is computed) → `output` (what is written) → `remedies`, `hints` (what to
-//! type after an error), `exit` (its exit code) → `bench`.
+//! a user does) → `device` (where it is computed) → `output`, `charts`, `tensorboard` (what is written) → `live` (a page
+//! that shows a run) → `remedies`, `hints` (what to type after an error), `exit` (its exit code) → `bench`.
 
 /// Write a line to stderr, if anybody reads it: progress that nobody hears of ends no run.
 macro_rules! tell {
@@ -37,10 +37,15 @@ mod features;
 mod file_size;
 mod hints;
 mod import;
+#[cfg(feature = "live")]
+mod live;
 mod memory;
+mod names;
 mod output;
 mod pictures;
+mod plot;
 mod presets;
+mod printable;
 mod progress;
 mod remedies;
 mod restore;
@@ -49,6 +54,7 @@ mod sample;
 mod score;
 mod signals;
 mod stall;
+mod tensorboard;
 mod train;
 mod trained;
 mod typed;
@@ -102,6 +108,9 @@ enum Command {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Runs(runs::RunsArgs),
+    Plot(plot::PlotArgs),
+    #[cfg(feature = "live")]
+    Live(live::LiveArgs),
     Data(data::DataArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -160,6 +169,9 @@ impl Cli {
             Command::Export(args) => args.run(self.quiet),
             Command::Import(args) => args.run(self.quiet),
             Command::Runs(args) => args.run(),
+            Command::Plot(args) => args.run(),
+            #[cfg(feature = "live")]
+            Command::Live(args) => args.run(self.quiet),
             Command::Data(args) => args.run(self.quiet),
             Command::Bench(args) => args.run(),
             Command::Devices(args) => args.run(),

@@ -57,8 +57,14 @@ impl Progress {
 
     /// Say something that stays on the screen.
     pub(crate) fn say(&self, message: &str) {
+        if !self.quiet {
+            self.say_always(message);
+        }
+    }
+
+    /// Say something that was asked for, whatever is to be kept quiet.
+    pub(crate) fn say_always(&self, message: &str) {
         match &self.bar {
-            _ if self.quiet => {}
             Some(bar) => bar.suspend(|| tell!("{message}")),
             None => tell!("{message}"),
         }
@@ -123,7 +129,7 @@ impl Observer for Progress {
 }
 
 /// What to say when the run goes back.
-fn went_back(rollback: &Rollback) -> String {
+pub(crate) fn went_back(rollback: &Rollback) -> String {
     let Rollback {
         attempt,
         from,

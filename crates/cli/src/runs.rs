@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::duration::ago;
 use crate::file_size::file_size;
 use crate::output::{Table, say};
+use crate::printable::printable;
 use prune::PruneArgs;
 
 /// List the runs below a folder: state, iterations, last metrics, size; or remove old checkpoints
@@ -100,11 +101,6 @@ fn in_a_line(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
-}
-
-/// A text without the characters that would move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// A table for people.

@@ -12,9 +12,9 @@ use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::evaluate::{Score, Scores};
 
 use crate::args::positive;
-use crate::charts;
+use crate::charts::{CHART_EXTENSIONS, Histograms, save_chart};
 use crate::counted::counted;
-use crate::output::{check_output, columns_for, save_grid, say, scale_for, write_output};
+use crate::output::{check_output, columns_for, save_grid, say, scale_for};
 use crate::trained::{TrainedArgs, class};
 use found::Found;
 use ranking::Ranking;
@@ -64,7 +64,7 @@ pub(crate) struct ScoreArgs {
     output: Option<PathBuf>,
 
     /// How many pictures have which score, beside the run's own test images
-    #[arg(long, value_name = "FILE.svg", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE.svg|FILE.png", value_hint = ValueHint::FilePath)]
     histogram: Option<PathBuf>,
 
     /// Print a JSON object a picture, all of them, the most unusual first: rank, score, picture, unusual
@@ -81,6 +81,17 @@ enum By {
     FromMean,
     /// A long gradient of the energy: a picture that the model would change at once
     Gradient,
+}
+
+impl By {
+    /// What a score is.
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::FromMean => "distance of the energy from the mean",
+            Self::Gradient => "length of the gradient of the energy",
+        }
+    }
 }
 
 impl From<By> for Score {
@@ -151,13 +162,11 @@ impl ScoreArgs {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        for (flag, path, extension) in [
-            ("--output", &self.output, "png"),
-            ("--histogram", &self.histogram, "svg"),
-        ] {
-            if let Some(path) = path {
-                check_output(flag, path, &[extension])?;
-            }
+        if let Some(path) = &self.output {
+            check_output("--output", path, &["png"])?;
+        }
+        if let Some(path) = &self.histogram {
+            check_output("--histogram", path, &CHART_EXTENSIONS)?;
         }
         Ok(())
     }
@@ -176,8 +185,13 @@ impl ScoreArgs {
         if let Some(path) = &self.histogram {
             let held_out = usual.held_out.as_deref().unwrap_or_default();
             let scores = ranking.scores();
-            let svg = charts::histograms(held_out, &[("scores", &scores)])?;
-            write_output(path, svg.as_bytes())?;
+            let chart = Histograms {
+                values: self.by.unit(),
+                counted: "share of pictures",
+                data: held_out,
+                others: vec![("scores (red), test images (grey)", scores.as_slice())],
+            };
+            save_chart(path, &chart)?;
         }
         for path in [&self.output, &self.histogram].into_iter().flatten() {
             // With --json stdout has a line a picture and nothing else.

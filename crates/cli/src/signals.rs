@@ -42,6 +42,19 @@ pub(crate) fn before_end(clean_up: impl Fn() + Send + 'static) -> anyhow::Result
     listen(system::ENDS, end)
 }
 
+/// Listen for what asks this process to end. Returns what waits until it comes.
+#[cfg(feature = "live")]
+pub(crate) fn wait_for_end() -> anyhow::Result<impl FnOnce()> {
+    let (ask, asked) = std::sync::mpsc::channel();
+    let end = move |_| {
+        let _ = ask.send(()); // it waits for the first alone
+    };
+    listen(system::ENDS, end)?;
+    Ok(move || {
+        let _ = asked.recv();
+    })
+}
+
 fn listen(signals: &[i32], act: impl FnMut(i32) + Send + 'static) -> anyhow::Result<()> {
     system::listen(signals, act).context("cannot listen for Ctrl-C")
 }

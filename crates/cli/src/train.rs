@@ -1,6 +1,8 @@
 //! Train a model, or say what training it would cost.
 
+mod events;
 mod judge;
+mod watchers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,12 +15,14 @@ use ebm_core::{DeviceKind, Schedule};
 use ebm_data::{Dataset, Images};
 use ebm_model::Precision;
 use ebm_train::{
-    Config, DataSummary, Identity, MetricsFile, Observer, Outcome, Run, RunOptions, TrainError,
-    absolute_dir, least_memory,
+    Config, DataSummary, Identity, MetricsFile, Outcome, Run, RunOptions, TrainError, absolute_dir,
+    least_memory,
 };
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
 use crate::device::{self, ChosenDevice, MemoryNeed};
+#[cfg(feature = "live")]
+use crate::live::{FREE_PORT, Listen, Live, Watched, checkpoint_requests};
 use crate::memory::MemoryArgs;
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
@@ -26,6 +30,7 @@ use crate::signals::{INTERRUPTED, stop_flag};
 use crate::stall::StallWatch;
 use crate::verdict::warn_if_far;
 use crate::{cost, dataset};
+use watchers::Watchers;
 
 /// Train a model; the same command again goes on where it stopped
 #[derive(Args, Debug)]
@@ -75,6 +80,17 @@ pub(crate) struct TrainArgs {
     /// at most
     #[arg(long, value_name = "TIME", value_parser = time_limit)]
     time_limit: Option<Duration>,
+
+    /// Write event files for TensorBoard, into a folder of this run alone [default: tensorboard in the directory of
+    /// the run]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, value_hint = ValueHint::DirPath)]
+    tensorboard: Option<Option<PathBuf>>,
+
+    /// Show the run on a page while it trains, at a port of this machine, or at an address and a port for others, who then
+    /// need the token of the printed address [default: the first free port from 7300 on]
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "PORT|ADDRESS:PORT", num_args = 0..=1, default_missing_value = FREE_PORT)]
+    live: Option<Listen>,
 
     /// Start on a GPU without comparing its results with the CPU's and its memory with the run's need
     #[arg(long)]
@@ -204,6 +220,8 @@ impl TrainArgs {
         begin: Instant,
         quiet: bool,
     ) -> anyhow::Result<Outcome> {
+        #[cfg(feature = "live")]
+        let bound = self.live.map(|listen| listen.bind("--live")).transpose()?;
         let is_tested = !self.no_self_test && DeviceKind::is_gpu(&chosen.device);
         if is_tested {
             // Before anything is written.
@@ -219,14 +237,27 @@ impl TrainArgs {
         if let Some(judge) = &judge {
             run = run.with_judge(judge);
         }
+        #[cfg(feature = "live")]
+        if bound.is_some() {
+            run = run.with_checkpoint_requests(checkpoint_requests());
+        }
         let total = config.iterations as u64;
-        let mut progress = Progress::new(run.iteration(), total, quiet);
-        let mut stall = DeviceKind::is_gpu(&chosen.device).then(|| {
+        #[cfg(feature = "live")]
+        let bound = bound.filter(|_| run.iteration() < total); // `ebm live` shows what has ended
+        let event_folder = events::folder_of(self.tensorboard.as_ref(), &run, total)?;
+        let progress = Progress::new(run.iteration(), total, quiet);
+        let stall = DeviceKind::is_gpu(&chosen.device).then(|| {
             let (device, progress) = (chosen.description.clone(), progress.clone());
             StallWatch::start(device, move |message| progress.say(message))
         });
         if is_tested {
             self_test(config, &run, data, chosen, &progress)?;
+        }
+        if let Some(folder) = &event_folder {
+            let folder = folder.path().display();
+            progress.say(&format!(
+                "events go to {folder}: tensorboard --logdir {folder}"
+            ));
         }
         match run.iteration() {
             0 => progress.say(&format!("new run in {}", dir.display())),
@@ -243,16 +274,37 @@ impl TrainArgs {
             stop_before(limit, begin, stop, quiet);
         }
         run.adopt()?;
-        let mut metrics = open_metrics(&run)?;
-        let mut pictures = Pictures;
-        let mut observers: Vec<&mut dyn Observer> =
-            vec![&mut metrics, &mut progress, &mut pictures];
-        observers.extend(stall.as_mut().map(|stall| stall as &mut dyn Observer));
-        let outcome = run.train(&mut observers, stop);
-        progress.finish(); // after an error, too
+        let metrics = open_metrics(&run)?;
+        let tensorboard = event_folder.map(|folder| events::begin(folder, config, &run, &metrics));
+        let mut watchers = Watchers {
+            tensorboard: tensorboard.transpose()?,
+            stall,
+            #[cfg(feature = "live")]
+            live: match bound {
+                Some(bound) => {
+                    progress.say_always(&format!("live page: {}", bound.url()));
+                    let watched = Watched {
+                        run: &run,
+                        config,
+                        device: chosen,
+                        dir,
+                        stop,
+                        quiet,
+                        elapsed_before: metrics.elapsed_before(),
+                    };
+                    Some(Live::start(bound, watched)?)
+                }
+                None => None,
+            },
+            metrics,
+            progress,
+            pictures: Pictures,
+        };
+        let outcome = run.train(&mut watchers.all(), stop);
+        let distance = watchers.end();
         let outcome = outcome?;
         if matches!(outcome, Outcome::Finished { .. }) {
-            warn_if_far(progress.last_distance());
+            warn_if_far(distance);
         }
         Ok(outcome)
     }

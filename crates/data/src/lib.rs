@@ -59,7 +59,7 @@ pub use images::Images;
 pub use kind::DatasetKind;
 pub use pack::{pack, unfinished_pack};
 pub use photo::{Photo, Planes};
-pub use picture::decode_picture;
+pub use picture::{decode_picture, decode_picture_bytes};
 pub use pixels::Pixels;
 pub use sizes::PictureSizes;
 pub use sources::{

@@ -28,6 +28,14 @@ pub fn decode_picture(path: &Path, shape: ImageShape) -> Result<Vec<u8>, DataErr
     })
 }
 
+/// The same of a picture in memory, whose content tells its format.
+///
+/// # Errors
+/// Where the bytes are no picture, or one of more pixels than are read.
+pub fn decode_picture_bytes(bytes: &[u8], shape: ImageShape) -> Result<Vec<u8>, ImageError> {
+    Ok(Encoded::new(bytes, Path::new("")).decode(shape)?.pixels)
+}
+
 /// The picture in the file, turned as its EXIF orientation says, and its colour profile.
 pub(crate) fn read_with_profile(
     path: &Path,
@@ -336,6 +344,22 @@ mod tests {
             .save_with_format(&path, ImageFormat::Png)
             .unwrap();
         assert_eq!(decode(&path, shape(1, 2)).unwrap(), [9; 4]);
+    }
+
+    #[test]
+    fn a_picture_in_memory_is_that_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("wide.png");
+        RgbImage::from_fn(9, 4, |x, y| Rgb([x as u8 * 20, y as u8, 3]))
+            .save(&path)
+            .unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let shape = shape(3, 4);
+        let decoded = decode_picture_bytes(&bytes, shape).unwrap();
+        assert_eq!(decoded, decode_picture(&path, shape).unwrap());
+        for bad in [&b""[..], b"no picture", &bytes[..20]] {
+            assert!(decode_picture_bytes(bad, shape).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ const START: u32 = 0;
 const CHAINS: u32 = 1;
 const BURN_IN: u32 = 3;
 const SECOND: u32 = 4;
+const PLAYGROUND: u32 = 5;
 const WARM_UP: u32 = 1000;
 
 /// Which of several runs of the same chains, each with random numbers of its own.
@@ -30,6 +31,8 @@ pub enum Stage {
     Chains,
     /// As many steps again, under other classes.
     Second,
+    /// Steps of chains that somebody plays with: as many as they like, without an end.
+    Playground,
 }
 
 /// Runs, and steps of each, in which a step size adapts.
@@ -104,7 +107,7 @@ pub fn noise_images_of(
 }
 
 /// A run's sampler outside training: `steps` steps, with the random numbers of their stage, and in the end
-/// the denoising of its configuration, where it has one, but for a burn-in, which is not the end.
+/// the denoising of its configuration, where it has one, but for a burn-in and a playground, which have no end.
 pub fn sampler_outside_training(
     langevin: &LangevinConfig,
     steps: usize,
@@ -115,13 +118,14 @@ pub fn sampler_outside_training(
         Stage::BurnIn => BURN_IN,
         Stage::Chains => CHAINS,
         Stage::Second => SECOND,
+        Stage::Playground => PLAYGROUND,
     };
     let config = LangevinConfig {
         num_steps: steps,
         ..langevin.clone()
     };
     Sampler::new(config, NoiseKey::new(seed, Stream::Sample, number))
-        .with_final_denoising(stage != Stage::BurnIn)
+        .with_final_denoising(matches!(stage, Stage::Chains | Stage::Second))
 }
 
 /// Gradients of a chain that [`warm_up`] takes, but for the few that find the order of magnitude.

@@ -57,9 +57,10 @@ pub use objective::{
 };
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
-    Estimate, FoundRuns, JudgeError, LastMetrics, Metrics, MetricsFile, Observer, ObserverError,
-    Outcome, Pruned, Run, RunDir, RunOptions, RunState, RunSummary, SampleJudge, Samples, Speed,
-    StepReport, estimate, load_state, new_state, process_memory, prunable, prune,
+    Estimate, FoundRuns, JudgeError, LastMetrics, LoggedMetrics, Metrics, MetricsFile, MetricsLine,
+    Observer, ObserverError, Outcome, Pruned, Run, RunDir, RunOptions, RunState, RunSummary,
+    SampleJudge, Samples, Speed, StepReport, estimate, load_state, new_state, process_memory,
+    prunable, prune,
 };
 pub use state::{Best, DataSummary, Identity, Persist, Rollback, TrainState, named_arrays};
 pub use step::{StepConfig, StepInfo, step};

@@ -1,19 +1,21 @@
-//! Measure what was asked for, on every device that was asked for.
+//! Measure what was asked for, on every device that was asked for; or compare what was measured before.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::Args;
-use ebm_core::ImageShape;
+use clap::{Args, ValueHint};
+use ebm_core::{DeviceKind, ImageShape};
 use ebm_model::Precision;
 use ebm_train::Held;
 
-use super::{BenchOptions, Task, Workload, matmul_peak, measure, table};
+use super::{BenchOptions, Comparison, Measurement, Task, Workload, measure, peak, table};
 use crate::args::{positive, precision_parser, warn_if_slow};
+use crate::charts::{CHART_EXTENSIONS, save_chart};
 use crate::choices::device_parser;
 use crate::device::{ChosenDevice, DeviceChoice};
 use crate::memory::{MemoryArgs, NotEnoughMemory};
-use crate::output::say;
+use crate::output::{check_output, say};
 
 /// Bytes of an element of an image.
 const F32: u64 = 4;
@@ -21,9 +23,11 @@ const F32: u64 = 4;
 /// Measure how fast devices do this program's work
 ///
 /// An image-step is one forward pass and one input gradient of one image; of energy, gradient and flow, one
-/// image. The networks and the work
-/// are those of the PyTorch peer that the project compares with; GFLOP/s are also given as a share of
-/// what the device reaches on large matrix products, errors are relative to double precision.
+/// image. The networks and the work are those of the PyTorch and JAX peers that the project compares with. GFLOP/s are
+/// also given as a share of the peak: the most that the hardware was seen to do just before, on large matrix products
+/// of several sizes, and on a CPU, for all of its backends alike, also in convolutions by our kernels. They count what
+/// a convolution multiplies and adds directly; algorithms that do less may go beyond 100 %. Errors are relative to
+/// double precision.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
     /// Networks
@@ -74,10 +78,58 @@ pub(crate) struct BenchArgs {
     /// Print a JSON object after each measurement, instead of a table at the end
     #[arg(long)]
     json: bool,
+
+    /// Compare files of --json, ours and the peers', instead of measuring: speeds, and their ratios to the same variant of
+    /// the first file, or to its first one
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 1..,
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = MEASURING
+    )]
+    compare: Vec<PathBuf>,
+
+    /// Draw the speeds as bars, from the slowest run to the fastest as whiskers
+    #[arg(
+        long,
+        value_name = "FILE.svg|FILE.png",
+        value_hint = ValueHint::FilePath,
+        conflicts_with = "profile"
+    )]
+    plot: Option<PathBuf>,
 }
+
+/// Arguments that say what is measured, and how.
+const MEASURING: [&str; 10] = [
+    "workloads",
+    "tasks",
+    "devices",
+    "batch",
+    "steps",
+    "warmup",
+    "repeats",
+    "precision",
+    "profile",
+    "json",
+];
 
 impl BenchArgs {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        if let Some(path) = &self.plot {
+            check_output("--plot", path, &CHART_EXTENSIONS)?;
+        }
+        if self.compare.is_empty() {
+            self.measure()?;
+        } else {
+            let comparison = Comparison::read(&self.compare)?;
+            say(comparison.table())?;
+            self.draw(&comparison)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn measure(&self) -> anyhow::Result<()> {
         let options = BenchOptions {
             batch: self.batch,
             steps: self.steps,
@@ -87,6 +139,7 @@ impl BenchArgs {
         };
         self.check_memory()?;
         let mut measurements = Vec::new();
+        let mut of_cpu = None;
         for device in &self.devices {
             let chosen = device.select()?;
             self.precision.check(&chosen.device)?;
@@ -95,11 +148,15 @@ impl BenchArgs {
                 self.print_kernels(&chosen, &options)?;
                 continue;
             }
-            let peak = matmul_peak(&chosen.device);
+            let measure_peak = || peak(&chosen.device, self.precision);
+            let peak_gflops = match DeviceKind::of(&chosen.device) {
+                DeviceKind::Cpu => *of_cpu.get_or_insert_with(measure_peak),
+                DeviceKind::Gpu => measure_peak(),
+            };
             let name = &chosen.description;
-            tracing::info!("{name}: matrix products at {peak:.0} GFLOP/s");
+            tracing::info!("{name}: at most {peak_gflops:.0} GFLOP/s");
             for (workload, task) in self.tasks() {
-                let measured = measure(workload, task, &chosen, &options, peak);
+                let measured = measure(workload, task, &chosen, &options, peak_gflops);
                 if self.json {
                     say(measured.to_json())?;
                 }
@@ -109,7 +166,23 @@ impl BenchArgs {
         if !self.json && !self.profile {
             say(table(&measurements))?;
         }
-        Ok(ExitCode::SUCCESS)
+        let figures = measurements.iter().filter_map(Measurement::figures);
+        self.draw(&Comparison::of(figures.collect()))
+    }
+
+    /// Draw speeds where that was asked for.
+    fn draw(&self, comparison: &Comparison) -> anyhow::Result<()> {
+        let Some(path) = &self.plot else {
+            return Ok(());
+        };
+        save_chart(path, &comparison.chart())?;
+        // With --json stdout has a line a measurement and nothing else.
+        if self.json {
+            tell!("{}", path.display());
+        } else {
+            say(path.display())?;
+        }
+        Ok(())
     }
 
     /// Refuse more images at a time than the memory holds of the largest ones.
@@ -130,7 +203,7 @@ impl BenchArgs {
 
     #[cfg(feature = "wgpu")]
     fn print_kernels(&self, chosen: &ChosenDevice, options: &BenchOptions) -> anyhow::Result<()> {
-        if ebm_core::DeviceKind::is_cpu(&chosen.device) {
+        if DeviceKind::is_cpu(&chosen.device) {
             bail!(
                 "--profile: {} has no kernels of its own to time; profile a GPU, or the process with a tool like perf",
                 chosen.name

@@ -1,7 +1,10 @@
 //! Measure how fast a device does this program's work, on networks that its peers measure, too.
 
 mod args;
+mod compare;
+mod figures;
 mod peak;
+mod picture;
 #[cfg(feature = "wgpu")]
 mod profile;
 mod report;
@@ -18,7 +21,9 @@ use ebm_train::{Objective, Trainer, process_memory};
 use crate::device::ChosenDevice;
 
 pub(crate) use args::BenchArgs;
-use peak::matmul_peak;
+use compare::Comparison;
+use figures::{Figures, Line};
+use peak::peak;
 #[cfg(feature = "wgpu")]
 use profile::{KernelTime, kernel_table};
 #[cfg(feature = "wgpu")]
@@ -44,13 +49,13 @@ struct BenchOptions {
 /// Images for which the device's energies are compared with those in double precision.
 const COMPARED: usize = 4;
 
-/// Measure one task on one device. `matmul_gflops` is the result of [`matmul_peak`] there.
+/// Measure one task on one device. `peak_gflops` is the result of [`peak()`] there.
 fn measure(
     workload: Workload,
     task: Task,
     chosen: &ChosenDevice,
     options: &BenchOptions,
-    matmul_gflops: f64,
+    peak_gflops: f64,
 ) -> Measurement {
     let bench = Bench::new(workload, chosen, options);
     process_memory::forget_peak();
@@ -75,7 +80,7 @@ fn measure(
         options: *options,
         seconds,
         flops: bench.flops(task),
-        matmul_gflops,
+        peak_gflops,
         peak_memory: process_memory::peak().filter(|_| is_cpu),
         energy_error: bench.energy_error(),
     }

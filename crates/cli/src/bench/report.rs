@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::{BenchOptions, Task, Workload};
+use super::{BenchOptions, Figures, Line, Task, Workload};
 use crate::output::Table;
 
 /// A task, timed.
@@ -23,8 +23,8 @@ pub(super) struct Measurement {
     pub(super) seconds: Vec<f64>,
     /// Floating-point operations of a run.
     pub(super) flops: f64,
-    /// GFLOP/s of large matrix products on the device.
-    pub(super) matmul_gflops: f64,
+    /// The most GFLOP/s that the hardware was seen to do.
+    pub(super) peak_gflops: f64,
     /// Largest memory of the process, in bytes, where it says something about the task.
     pub(super) peak_memory: Option<u64>,
     /// Largest difference to energies in double precision, relative to the largest energy.
@@ -74,9 +74,18 @@ impl Measurement {
             "ms_per_step_median": 1e3 * median / self.steps() as f64,
             "peak_mib": self.peak_memory.map(|bytes| bytes as f64 / f64::from(1 << 20)),
             "gflops": self.gflops(),
-            "share_of_matmul_peak": self.gflops() / self.matmul_gflops,
+            "peak_gflops": self.peak_gflops,
+            "share_of_peak": self.gflops() / self.peak_gflops,
             "energy_error": self.energy_error,
         })
+    }
+
+    /// What is drawn and compared of it: what a program reads.
+    pub(super) fn figures(&self) -> Option<Figures> {
+        match Line::of(self.to_json().to_string().as_bytes()) {
+            Line::Figures(figures) => Some(*figures),
+            Line::Failed(_) | Line::Damaged => None,
+        }
     }
 
     fn row(&self) -> [String; 9] {
@@ -94,7 +103,7 @@ impl Measurement {
             format!(
                 "{:.1} ({:.0}%)",
                 self.gflops(),
-                100.0 * self.gflops() / self.matmul_gflops
+                100.0 * self.gflops() / self.peak_gflops
             ),
             memory,
             format!("{:.0e}", self.energy_error),
@@ -148,7 +157,7 @@ mod tests {
             },
             seconds: vec![1.0, 2.0, 4.0],
             flops: 1e10,
-            matmul_gflops: 20.0,
+            peak_gflops: 20.0,
             peak_memory: Some(3 << 20),
             energy_error: 2e-7,
         }
@@ -165,7 +174,19 @@ mod tests {
         assert_eq!(line["image_steps_per_s_best"], 20.0);
         assert_eq!(line["ms_per_step_median"], 400.0);
         assert_eq!(line["peak_mib"], 3.0);
-        assert_eq!(line["share_of_matmul_peak"], 0.25);
+        assert_eq!(line["peak_gflops"], 20.0);
+        assert_eq!(line["share_of_peak"], 0.25);
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let figures = measurement().figures().expect("a measurement");
+        assert_eq!(
+            (figures.variant.as_str(), figures.median),
+            ("cpu f32", 10.0)
+        );
+        assert_eq!(figures.spread(), Some((5.0, 20.0)));
+        assert_eq!(figures.work.size(), "batch 4, 5 steps");
     }
 
     #[test]

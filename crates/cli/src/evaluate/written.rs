@@ -8,8 +8,9 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use super::charts;
 use super::evaluation::Evaluation;
-use crate::charts;
+use crate::charts::svg;
 use crate::output::{columns_for, save_grid, scale_for, write_output};
 
 /// The report as JSON, by which a folder of an earlier one is known.
@@ -99,31 +100,28 @@ fn save_charts(
     let mut found = Vec::new();
     if let Some(quality) = &one.quality {
         let (samples, data) = (&quality.class_shares, &quality.data_class_shares);
-        let svg = charts::classes(&quality.class_names, samples, data)?;
+        let chart = charts::classes(&quality.class_names, samples, data);
         found.push((
             "classes",
             "Classes of the samples (red) and of the data (grey)",
-            svg,
+            svg(&chart)?,
         ));
     }
     if let Some(compared) = &one.out_of_distribution {
-        let others = compared.others.iter();
-        let others = others.map(|other| (other.name.as_str(), &other.energies[..]));
-        let svg = charts::histograms(&compared.energies, &others.collect::<Vec<_>>())?;
         found.push((
             "energies",
             "Energies of the data (grey) and of others (red)",
-            svg,
+            svg(&charts::energies(compared))?,
         ));
     }
     if let Some(samplers) = &one.samplers {
         let traces = samplers.methods.iter();
         let traces = traces.map(|one| (one.method.as_str(), &one.trace[..]));
-        let svg = charts::traces(&traces.collect::<Vec<_>>(), samplers.gradients)?;
+        let chart = charts::traces(&traces.collect::<Vec<_>>(), samplers.gradients);
         found.push((
             "samplers",
             "Mean energy of long chains over their gradients",
-            svg,
+            svg(&chart)?,
         ));
     }
     let saved = found.into_iter().map(|(name, title, svg)| {

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde_json::{Map, Value};
+use ebm_train::{MetricsFile, MetricsLine};
 
 /// The keys of `metrics.jsonl` that tell a reader how well a model does, in the order of reading, and what they are.
 const TELLING: [(&str, &str); 11] = [
@@ -50,20 +50,22 @@ pub(super) struct Metric {
 /// # Errors
 /// Where the file is there and cannot be read.
 pub(super) fn last_metrics(run: &Path, done: u64) -> anyhow::Result<Vec<Metric>> {
-    let path = run.join("metrics.jsonl");
+    let path = MetricsFile::path_in(run);
     let bytes = match fs::read(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.with_context(|| format!("cannot read {}", path.display()))?,
     };
     let mut last = BTreeMap::new();
     for line in bytes.split(|byte| *byte == b'\n') {
-        let Some((iteration, line)) = parsed(line).filter(|(iteration, _)| *iteration <= done)
-        else {
+        let MetricsLine::Metrics(line) = MetricsLine::of(line) else {
             continue;
         };
+        if line.iteration > done {
+            continue;
+        }
         for (name, _) in TELLING {
-            if let Some(value) = line.get(name).and_then(Value::as_f64) {
-                last.insert(name, (value, iteration));
+            if let Some(value) = line.term(name) {
+                last.insert(name, (value, line.iteration));
             }
         }
     }
@@ -77,12 +79,6 @@ pub(super) fn last_metrics(run: &Path, done: u64) -> anyhow::Result<Vec<Metric>>
         })
     });
     Ok(found.collect())
-}
-
-/// The iteration of a line, and all that is in it; nothing of a line without metrics.
-fn parsed(line: &[u8]) -> Option<(u64, Map<String, Value>)> {
-    let line: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    Some((line.get("iteration")?.as_u64()?, line))
 }
 
 /// The newest picture of samples up to the iteration `done`, and its iteration: a later one is of other weights.

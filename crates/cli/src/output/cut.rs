@@ -134,7 +134,8 @@ mod tests {
         for shape in [[1, 3, 3], [3, 3, 2]] {
             let images = some_images(3 + 2, shape);
             let (samples, data) = images.split_at(3 * shape.iter().product::<usize>());
-            side_by_side(&path, samples, data, shape, 2, 2).unwrap();
+            let pair = side_by_side(samples, data, shape, 2, 2).unwrap();
+            fs::write(&path, pair.png).unwrap();
             let expected = CutSheet {
                 shape,
                 images,

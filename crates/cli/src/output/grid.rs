@@ -1,10 +1,20 @@
 //! Save images as a contact sheet: one PNG, integer magnification, grey lines between the images.
 
+use std::io;
 use std::path::Path;
 
 use super::arrangement::{Arrangement, Content};
 use super::sheet::{Sheet, count_of};
 use super::{WriteError, write_encoded};
+
+/// A contact sheet as a PNG.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) png: Vec<u8>,
+}
 
 /// Saves images row by row, `columns` in a row, every pixel as a square of `scale` pixels.
 ///
@@ -28,41 +38,42 @@ pub(crate) fn save_grid(
     scale: u32,
 ) -> Result<(), WriteError> {
     let content = Content::Images(count_of(images, shape));
-    save(
-        path,
-        &Arrangement::new(shape, columns, scale, content),
-        &[images],
-    )
+    let drawn = draw(&Arrangement::new(shape, columns, scale, content), &[images]);
+    write_encoded(path, drawn.map(|picture| picture.png))
 }
 
-/// Saves two grids as [`save_grid`] does, `samples` on the left and `data` on the right, a wide gap
+/// Draws two grids as [`save_grid`] does, `samples` on the left and `data` on the right, a wide gap
 /// apart.
 ///
 /// # Errors
-/// As [`save_grid`].
+/// Where the encoder fails.
 ///
 /// # Panics
 /// As [`save_grid`].
 pub(crate) fn side_by_side(
-    path: &Path,
     samples: &[u8],
     data: &[u8],
     shape: [usize; 3],
     columns: usize,
     scale: u32,
-) -> Result<(), WriteError> {
+) -> io::Result<Picture> {
     let content = Content::SamplesBesideData(count_of(samples, shape), count_of(data, shape));
-    save(
-        path,
+    draw(
         &Arrangement::new(shape, columns, scale, content),
         &[samples, data],
     )
 }
 
 /// Draw the images of every grid, and write with them where they lie.
-fn save(path: &Path, arrangement: &Arrangement, grids: &[&[u8]]) -> Result<(), WriteError> {
+fn draw(arrangement: &Arrangement, grids: &[&[u8]]) -> io::Result<Picture> {
     let sheet = Sheet::arranged(arrangement, grids).magnified(arrangement.scale);
-    write_encoded(path, sheet.to_png(Some(arrangement.to_text())))
+    let png = sheet.to_png(Some(arrangement.to_text()))?;
+    Ok(Picture {
+        channels: sheet.channels,
+        height: sheet.height,
+        width: sheet.width,
+        png,
+    })
 }
 
 /// Columns of a grid of `images`: as near to a square as its images allow.
@@ -178,7 +189,9 @@ mod tests {
     fn two_grids_are_a_wide_gap_apart() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pair.png");
-        side_by_side(&path, &[1], &[2, 3], [1, 1, 1], 1, 1).unwrap();
+        let pair = side_by_side(&[1], &[2, 3], [1, 1, 1], 1, 1).unwrap();
+        assert_eq!((pair.channels, pair.height, pair.width), (1, 4, 10));
+        std::fs::write(&path, pair.png).unwrap();
         let row = |left: u8, right: u8| [vec![left], vec![G; 8], vec![right]].concat();
         let expected = [row(1, 2), row(G, G), row(G, G), row(G, 3)].concat();
         assert_eq!(read_back(&path), (10, 4, expected));

@@ -30,7 +30,8 @@ pub(crate) use animation::save_animation;
 pub(crate) use cut::{CutSheet, cut_sheet};
 pub(crate) use folder::{check_new_folder, check_output_or_folder, is_folder, save_pictures};
 pub(crate) use grid::{
-    columns_for, columns_in_turn, save_grid, scale_for, sheet_bytes_per_pixel, shows_classes,
+    Picture, columns_for, columns_in_turn, save_grid, scale_for, sheet_bytes_per_pixel,
+    shows_classes,
 };
 pub(crate) use image_array::ImageArray;
 pub(crate) use layout::{nchw_to_nhwc, nhwc_to_nchw};
@@ -38,7 +39,8 @@ pub(crate) use new_folder::write_folder;
 pub(crate) use npy::{load_npy_f32, load_npy_u8, save_npy_u32};
 pub use npy::{save_npy_f32, save_npy_u8};
 pub(crate) use photo::{PHOTO_EXTENSIONS, save_photo};
-pub(crate) use pictures::Pictures;
+pub(crate) use pictures::{Pictures, picture_of};
+pub(crate) use sheet::encode_rgb;
 pub(crate) use table::Table;
 
 /// Write results to stdout. A broken pipe is an error, not a panic.
@@ -119,6 +121,23 @@ pub(crate) fn check_output(flag: &str, path: &Path, extensions: &[&str]) -> anyh
         return Err(Mistyped(problem).into());
     }
     check_folder_of(flag, path)
+}
+
+/// Refuse a folder that cannot be made, or in which no file can, before the work of filling it.
+pub(crate) fn check_writable(flag: &str, folder: &Path) -> anyhow::Result<()> {
+    let mut above = folder.ancestors();
+    let nearest = above.find(|path| path.exists());
+    let nearest = nearest.unwrap_or(Path::new("."));
+    // Removed at once.
+    if let Err(cause) = NewFile::create(&nearest.join("file")) {
+        bail!(
+            "{flag} {}: cannot write in {}: {cause}; {}",
+            folder.display(),
+            nearest.display(),
+            elsewhere(&cause)
+        );
+    }
+    Ok(())
 }
 
 /// Refuse to write over the picture that is read.

@@ -19,6 +19,20 @@ pub(super) struct Sheet {
     pub(super) pixels: Vec<u8>,
 }
 
+/// Pixels `[height, width, 3]` as a PNG.
+///
+/// # Errors
+/// What the encoder reports.
+pub(crate) fn encode_rgb(pixels: Vec<u8>, (width, height): (u32, u32)) -> io::Result<Vec<u8>> {
+    let sheet = Sheet {
+        channels: 3,
+        height: height as usize,
+        width: width as usize,
+        pixels,
+    };
+    sheet.to_png(None)
+}
+
 /// How many images of `shape` there are.
 ///
 /// # Panics

@@ -99,3 +99,102 @@ fn refuses_nothing_to_measure() {
         scratch.refuses_as_typed(&["bench", flag, "0"], &[flag, "must be at least 1"]);
     }
 }
+
+/// Measurements of this program, and of a peer.
+fn measured() -> Scratch {
+    let scratch = Scratch::new();
+    let ours = concat!(
+        r#"{"peer":"ebm 0.1.0","device":"cpu","workload":"uva","variant":"cpu f32","task":"chain","batch":64,"steps":5,"#,
+        r#""image_steps_per_s_median":300,"image_steps_per_s_best":330,"image_steps_per_s_worst":270}"#,
+        "\n",
+        r#"{"peer":"ebm 0.1.0","device":"cpu","workload":"uva","variant":"cpu bf16","task":"chain","batch":64,"steps":5,"#,
+        r#""image_steps_per_s_median":450,"image_steps_per_s_best":460}"#,
+        "\n",
+    );
+    let theirs = concat!(
+        r#"{"peer":"torch 2.11","device":"cpu x2","workload":"uva","variant":"eager","task":"chain","batch":64,"steps":5,"#,
+        r#""image_steps_per_s_median":75.0,"image_steps_per_s_best":90.0,"peak_mib":null}"#,
+        "\nnot JSON\n",
+        r#"{"workload":"uva","variant":"compile","task":"chain","error":"no compiler"}"#,
+        "\n",
+    );
+    scratch.write("ours.json", ours);
+    scratch.write("theirs.jsonl", theirs);
+    scratch
+}
+
+#[test]
+fn files_are_compared_in_a_table_and_a_picture_and_nothing_is_measured() {
+    let scratch = measured();
+    let done = scratch
+        .line("bench --compare ours.json theirs.jsonl --plot bench.svg")
+        .succeeds();
+    let rows: Vec<Vec<&str>> = done
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 5, "{}", done.stdout);
+    assert_eq!(rows[0][..4], ["workload", "task", "file", "variant"]);
+    for (row, ratio) in rows[1..4].iter().zip(["1.00", "1.50", "0.25"]) {
+        assert!(row.contains(&ratio), "{}", done.stdout);
+        assert!(row.ends_with(&["cpu", "f32"]), "{}", done.stdout);
+    }
+    assert_eq!(rows[4], ["bench.svg"]);
+    for warning in [
+        "theirs.jsonl: line 2 is no measurement",
+        "theirs.jsonl: line 3 was not measured: uva chain compile: no compiler",
+    ] {
+        assert!(done.stderr.contains(warning), "{}", done.stderr);
+    }
+    let svg = std::fs::read_to_string(scratch.join("bench.svg")).expect("a picture");
+    for text in [
+        "ours.json: ebm 0.1.0 cpu f32",
+        "theirs.jsonl: torch 2.11 eager",
+        "uva chain",
+        "batch 64, 5 steps",
+    ] {
+        assert!(svg.contains(&format!("\n{text}\n")), "{text}: {svg}");
+    }
+}
+
+#[test]
+fn what_was_measured_is_drawn_with_and_without_json() {
+    let scratch = Scratch::new();
+    let args = [&SMALL[..], &["--warmup", "0", "--tasks", "chain", "energy"]].concat();
+    let with = |more: &[&str]| scratch.ebm(&[&args[..], more].concat()).succeeds();
+    let json = with(&["--json", "--plot", "a.png"]);
+    assert_eq!(json.stdout.lines().count(), 2, "{}", json.stdout);
+    assert!(json.stderr.ends_with("a.png\n"), "{}", json.stderr);
+    let size = crate::common::size_of_picture(&scratch.join("a.png"));
+    assert_eq!(size, (840, 285));
+    let table = with(&["--plot", "b.svg"]).stdout;
+    assert!(table.ends_with("\nb.svg\n"), "{table}");
+    for line in json.stdout.lines() {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        for key in ["peak_gflops", "share_of_peak"] {
+            assert!(
+                line[key].as_f64().is_some_and(|value| value > 0.0),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_comparison_that_cannot_be_made_is_refused() {
+    let scratch = measured();
+    scratch.write("none.json", "noise\n");
+    scratch.refuses(
+        &["bench", "--compare", "nowhere.json"],
+        &["cannot read nowhere.json: "],
+    );
+    let none = ["bench", "--compare", "ours.json", "none.json"];
+    scratch.refuses(&none, &["none.json has no measurement", "ebm bench --json"]);
+    for more in [&["--json"][..], &["--batch", "8"], &["--profile"]] {
+        let both = [&["bench", "--compare", "ours.json"][..], more].concat();
+        scratch.refuses_as_typed(&both, &["cannot be used with"]);
+    }
+    let picture = ["bench", "--compare", "ours.json", "--plot", "x.pdf"];
+    scratch.refuses_as_typed(&picture, &["--plot x.pdf: name a .svg or .png file"]);
+}

@@ -13,7 +13,7 @@ use crate::common::{Scratch, latest};
 use crate::torture::{Losses, ROUNDS, TORTURED, pauses, train_and};
 
 /// A file system in memory.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 fn quietly(program: &str, args: &[&str], path: &Path) -> bool {
     let mut command = Command::new(program);
@@ -27,7 +27,7 @@ fn quietly(program: &str, args: &[&str], path: &Path) -> bool {
 
 impl SmallDisk {
     /// One of this size, as `mount` takes it; nothing without the right to mount.
-    fn mount(path: PathBuf, size: &str) -> Option<Self> {
+    pub fn mount(path: PathBuf, size: &str) -> Option<Self> {
         fs::create_dir(&path).expect("a folder to mount on");
         let size = format!("size={size}");
         let args = ["-t", "tmpfs", "-o", &size, "tmpfs"];
@@ -134,7 +134,7 @@ fn open_folders(folder: &Path, are_open: bool) {
 }
 
 /// The program as one runs it who may not write into closed folders, as root may.
-fn as_a_user(scratch: &Scratch, command: &Command) -> Command {
+pub fn as_a_user(scratch: &Scratch, command: &Command) -> Command {
     /// The user `nobody`, by custom.
     const NOBODY: u32 = 65_534;
     // SAFETY: it asks the system for a number.

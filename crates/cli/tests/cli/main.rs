@@ -19,15 +19,19 @@ mod disks;
 mod energies;
 mod evaluate_every;
 mod evaluation;
+mod events;
 mod flow;
 mod folders;
 mod gpu;
 mod hub;
 #[cfg(unix)]
 mod kill;
+#[cfg(feature = "live")]
+mod live;
 mod lost_config;
 mod memory;
 mod packed;
+mod plot;
 mod readme;
 mod recipes;
 mod recovery;
@@ -36,6 +40,7 @@ mod resume;
 mod runs;
 mod sampling;
 mod score;
+mod tensorboard;
 #[cfg(unix)]
 mod torture;
 mod weights;

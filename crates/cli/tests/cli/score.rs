@@ -100,6 +100,11 @@ fn a_threshold_is_found_from_the_runs_own_test_images() {
     );
     let svg = fs::read_to_string(scratch.join("scores.svg")).expect("a chart");
     assert!(svg.starts_with("<svg"));
+    assert!(svg.contains("share of pictures"), "{svg}");
+    scratch
+        .line("score run in --histogram scores.png")
+        .succeeds();
+    assert_eq!(size_of_picture(&scratch.join("scores.png")), (420, 260));
     let few = scratch.line("score run in --false-alarms 0.01");
     few.fails_with(1, &["among 50 test images that is less than one"]);
     for by in ["from-mean", "gradient"] {

@@ -44,6 +44,7 @@ pub struct Sampler {
     keep_last_step: bool,
     denoises: bool,
     trajectory_every: Option<usize>,
+    steps: Option<Range<usize>>,
     piece_size: Option<usize>,
     counter: Option<StepCounter>,
 }
@@ -84,6 +85,7 @@ impl Sampler {
             keep_last_step: false,
             denoises: false,
             trajectory_every: None,
+            steps: None,
             piece_size: None,
             counter: None,
         }
@@ -117,6 +119,14 @@ impl Sampler {
     /// samples, not for chains that go on.
     pub fn with_final_denoising(mut self, denoise: bool) -> Self {
         self.denoises = denoise;
+        self
+    }
+
+    /// Take these steps of a run, counted from 0, instead of all of them: chains that stop after some steps and go
+    /// on with the next ones end where they would have without the stop. Beyond
+    /// [`num_steps`](LangevinConfig::num_steps) schedules keep their last values, and the time of a flow goes on.
+    pub fn with_steps(mut self, steps: Range<usize>) -> Self {
+        self.steps = Some(steps);
         self
     }
 
@@ -199,20 +209,20 @@ impl Sampler {
         dynamics: &Dynamics<'_, D>,
         x: Tensor<D>,
     ) -> ChainRun<D> {
-        let num_steps = self.config.num_steps;
+        let steps = self.steps.clone().unwrap_or(0..self.config.num_steps);
+        let num_steps = steps.len();
         let is_frame = |done: usize| {
             self.trajectory_every
                 .is_some_and(|n| done.is_multiple_of(n))
         };
         let mut trajectory: Vec<_> = is_frame(0).then(|| x.clone()).into_iter().collect();
-        let Recorded { ends, steps } = self.recorded;
-        let mut stats =
-            (ends || steps).then(|| StatsRecorder::start(dynamics.energy.energies(x.clone())));
+        let recorded = self.recorded;
+        let mut stats = (recorded.ends || recorded.steps)
+            .then(|| StatsRecorder::start(dynamics.energy.energies(x.clone())));
         let mut last_step = None;
         let gradients_per_step = x.dims()[0] * self.config.gradients_per_step();
         let mut state = A::init(dynamics, x);
-        for step in 0..num_steps {
-            let done = step + 1;
+        for (done, step) in (1..).zip(steps) {
             let request = StepRequest {
                 step,
                 settled: is_frame(done) || done == num_steps,
@@ -220,7 +230,7 @@ impl Sampler {
             };
             let info;
             (state, info) = A::step(dynamics, state, request);
-            if let Some(stats) = stats.as_mut().filter(|_| steps) {
+            if let Some(stats) = stats.as_mut().filter(|_| recorded.steps) {
                 let norm_clip = self.config.grad_norm_clip;
                 stats.record(
                     &info.gradient,

@@ -1,9 +1,9 @@
 //! Check the loop: pieces, trajectories, statistics.
 
 use burn::tensor::{Device, Tensor};
-use ebm_core::{Energy, NoiseKey, Schedule, Stream, each_piece, pieces_of};
+use ebm_core::{Energy, NoiseKey, Schedule, Stream, Varying, each_piece, pieces_of};
 use ebm_langevin::{
-    ChainRun, ChainStats, Dynamics, LangevinConfig, Sampler, Stage, StepCounter,
+    ChainRun, ChainStats, Dynamics, LangevinConfig, Method, Sampler, Stage, StepCounter,
     sampler_outside_training, sgld,
 };
 
@@ -170,6 +170,71 @@ fn steps_taken_one_by_one_give_the_bits_of_a_run() {
 }
 
 #[test]
+fn chains_that_stop_and_go_on_give_the_bits_of_chains_that_do_not() {
+    let ids: Vec<u32> = (0..13).collect();
+    let falling = Varying::Geometric {
+        start: 0.1,
+        end: 0.01,
+    };
+    for method in [
+        Method::Sgld,
+        Method::Mala,
+        Method::Hmc,
+        Method::Euler,
+        Method::Heun,
+    ] {
+        let config = LangevinConfig {
+            noise_std: Schedule::Varying(falling),
+            flow_temperature: 0.02,
+            flow_heated_from: 0.5,
+            ..config(5, 0.0).with_method(method)
+        };
+        let config = match method.is_flow() {
+            true => LangevinConfig {
+                grad_clip: None,
+                ..config
+            },
+            false => config,
+        };
+        let run = |x: Tensor<4>, steps| {
+            let sampler = Sampler::new(config.clone(), key()).with_piece_size(4);
+            sampler.with_steps(steps).run(x, &ids, &bowl).x
+        };
+        let whole = pixels(run(start(13), 0..8));
+        let parts = [0..1, 1..5, 5..5, 5..8];
+        let parts = parts.into_iter().fold(start(13), run);
+        assert_eq!(pixels(parts), whole, "{method}");
+        let all = Sampler::new(config.clone(), key()).run(start(13), &ids, &bowl);
+        assert_eq!(
+            pixels(run(start(13), 0..5)),
+            pixels(all.x.clone()),
+            "{method}"
+        );
+        assert_ne!(pixels(all.x), whole, "{method}");
+    }
+}
+
+#[test]
+fn steps_beyond_the_last_one_keep_the_last_values_of_schedules() {
+    let slope = |x: Tensor<4>| -> Tensor<1> { -x.flatten::<2>(1, 3).sum_dim(1).squeeze_dim(1) };
+    let shrinking = Varying::Linear {
+        start: 0.25,
+        end: 0.0625,
+    };
+    let config = LangevinConfig::new(3)
+        .with_step_size(Schedule::Varying(shrinking))
+        .with_noise_std(0.0);
+    let x = Tensor::<4>::zeros([1, 1, 1, 1], &Device::flex());
+    let run = |steps| {
+        let sampler = Sampler::new(config.clone(), key()).with_steps(steps);
+        pixels(sampler.run(x.clone(), &[0], &slope).x)[0]
+    };
+    assert_eq!(run(0..3), 0.25 + 0.15625 + 0.0625);
+    assert_eq!(run(2..3), 0.0625);
+    assert_eq!(run(70..74), 4.0 * 0.0625);
+}
+
+#[test]
 fn chains_follow_the_gradient_that_an_energy_brings() {
     /// [`bowl`] with its gradient in closed form.
     struct Bowl;
@@ -265,8 +330,9 @@ fn samples_end_with_their_noise_taken_off_and_chains_that_go_on_do_not() {
         assert_eq!(values(denoised.stats)[1], after);
     }
     let burnt_in = run(outside(Stage::BurnIn)).1;
+    let played_with = run(outside(Stage::Playground)).1;
     let training = run(Sampler::new(config.clone(), key())).1;
-    assert_eq!([burnt_in, training], [13 * 5; 2]);
+    assert_eq!([burnt_in, played_with, training], [13 * 5; 3]);
 }
 
 fn floats(energies: Tensor<1>) -> Vec<f32> {

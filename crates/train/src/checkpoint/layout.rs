@@ -88,7 +88,7 @@ pub fn beside(checkpoint: &Path, step: u64) -> PathBuf {
 }
 
 /// The step of a checkpoint of a run, by the name of its directory.
-pub(crate) fn step_at(checkpoint: &Path) -> Option<u64> {
+pub fn step_at(checkpoint: &Path) -> Option<u64> {
     step_of(checkpoint.file_stem()?.to_str()?)
 }
 

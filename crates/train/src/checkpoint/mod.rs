@@ -29,8 +29,8 @@ mod write;
 
 pub use arrays::{Array, ArrayData, decode, encode, encode_with_note, note};
 pub use error::{CheckpointError, Damage};
-pub(crate) use layout::{CHECKPOINTS, step_at};
-pub use layout::{MANIFEST, beside, is_whole, latest, latest_scheduled};
+pub(crate) use layout::CHECKPOINTS;
+pub use layout::{MANIFEST, beside, is_whole, latest, latest_scheduled, step_at};
 pub use manifest::to_json;
 pub use read::{Checkpoint, read};
 pub(crate) use read::{read_files, read_outline};

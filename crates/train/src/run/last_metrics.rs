@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::metrics::shown;
+use super::metrics_line::{LoggedMetrics, MetricsLine};
 
 /// Bytes at the end of the file that are read: some hundreds of lines.
 const TAIL: u64 = 256 << 10;
 
 /// The last values of what tells how well a run does, each from the last line of `metrics.jsonl` that has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LastMetrics {
     /// Iteration of the last line.
     pub iteration: Option<u64>,
@@ -40,8 +41,23 @@ impl LastMetrics {
         };
         // Neither a line that is being written nor one that says that the run went back has values.
         let lines = tail.split(|byte| *byte == b'\n').rev();
-        let values = lines.filter_map(|line| serde_json::from_slice::<Self>(line).ok());
+        let values = lines.filter_map(|line| match MetricsLine::of(line) {
+            MetricsLine::Metrics(metrics) => Some(Self::of(&metrics)),
+            MetricsLine::Rollback(_) | MetricsLine::Damaged => None,
+        });
         Ok(values.fold(Self::default(), Self::or))
+    }
+
+    /// The values of a line.
+    fn of(metrics: &LoggedMetrics) -> Self {
+        Self {
+            iteration: Some(metrics.iteration),
+            frechet: metrics.term("frechet"),
+            sample_distance: metrics.term("sample_distance"),
+            e_pos: metrics.term("e_pos"),
+            e_neg: metrics.term("e_neg"),
+            loss: metrics.term("loss"),
+        }
     }
 
     /// For people: the distance of samples from data where the run measures one, else the energies of data

@@ -56,9 +56,36 @@ impl Metrics {
         items.collect::<Vec<_>>().join("  ")
     }
 
+    /// The same, where earlier processes have trained for `seconds`: with the time of the whole run.
+    pub fn after(&self, seconds: f64) -> Self {
+        let mut whole = self.clone();
+        whole.speed.elapsed_s += seconds;
+        whole
+    }
+
     /// What was measured under this name.
     pub fn term(&self, name: &str) -> Option<f64> {
         term(&self.terms, name)
+    }
+
+    /// All that was measured, by name: the terms, then the speed.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let Speed {
+            image_steps_per_s,
+            s_per_iteration,
+            elapsed_s,
+            eta_s,
+            evaluation_s,
+        } = self.speed;
+        let speed = [
+            ("image_steps_per_s", image_steps_per_s),
+            ("s_per_iteration", s_per_iteration),
+            ("elapsed_s", elapsed_s),
+            ("eta_s", eta_s),
+        ];
+        let evaluation = evaluation_s.map(|seconds| ("evaluation_s", seconds));
+        let terms = self.terms.iter().copied();
+        terms.chain(speed).chain(evaluation)
     }
 
     /// Norms of the gradients of weights and of images.
@@ -95,26 +122,10 @@ fn short(value: f64) -> String {
 /// As one flat object.
 impl Serialize for Metrics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Speed {
-            image_steps_per_s,
-            s_per_iteration,
-            elapsed_s,
-            eta_s,
-            evaluation_s,
-        } = self.speed;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("iteration", &self.iteration)?;
-        let speed = [
-            ("image_steps_per_s", image_steps_per_s),
-            ("s_per_iteration", s_per_iteration),
-            ("elapsed_s", elapsed_s),
-            ("eta_s", eta_s),
-        ];
-        for (name, value) in self.terms.iter().chain(&speed) {
-            map.serialize_entry(name, value)?;
-        }
-        if let Some(seconds) = evaluation_s {
-            map.serialize_entry("evaluation_s", &seconds)?;
+        for (name, value) in self.values() {
+            map.serialize_entry(name, &value)?;
         }
         map.end()
     }

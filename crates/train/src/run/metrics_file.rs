@@ -4,9 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use super::dir::METRICS;
 use super::metrics::Metrics;
+use super::metrics_line::{MetricsLine, RollbackLine};
 use super::observer::{Observer, ObserverError, StepReport};
 use crate::checkpoint::atomic_file::write_atomically;
 use crate::state::Rollback;
@@ -22,6 +22,11 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
+    /// Where the run in a directory has the file.
+    pub fn path_in(run_dir: &Path) -> PathBuf {
+        run_dir.join(METRICS)
+    }
+
     /// Open the file of a run that goes on after `step` iterations: lines from beyond it, which
     /// will be computed again, are dropped. Lines about `rollbacks` stay, and are added where a crash has
     /// prevented them. A damaged line stays as it is, with a warning, unless it is among the last ones.
@@ -39,14 +44,17 @@ impl MetricsFile {
         })
     }
 
+    /// Seconds that earlier processes have trained: what is added to the time of each line.
+    pub fn elapsed_before(&self) -> f64 {
+        self.elapsed_before
+    }
+
     /// Append a line, its time that of the whole run.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn append(&mut self, metrics: &Metrics) -> std::io::Result<()> {
-        let mut metrics = metrics.clone();
-        metrics.speed.elapsed_s += self.elapsed_before;
-        let mut line = serde_json::to_string(&metrics)?;
+        let mut line = serde_json::to_string(&metrics.after(self.elapsed_before))?;
         line.push('\n');
         self.file.write_all(line.as_bytes())
     }
@@ -89,43 +97,6 @@ impl Kept {
     }
 }
 
-/// What a line says of a run.
-enum Line {
-    Metrics { iteration: u64, elapsed_s: f64 },
-    Rollback(Rollback),
-    Damaged,
-}
-
-impl Line {
-    fn of(bytes: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct MetricsLine {
-            iteration: u64,
-            #[serde(default)]
-            elapsed_s: f64,
-        }
-        if let Ok(RollbackLine { rollback }) = serde_json::from_slice(bytes) {
-            return Self::Rollback(rollback);
-        }
-        match serde_json::from_slice(bytes) {
-            Ok(MetricsLine {
-                iteration,
-                elapsed_s,
-            }) => Self::Metrics {
-                iteration,
-                elapsed_s,
-            },
-            Err(_) => Self::Damaged,
-        }
-    }
-}
-
-/// A line about a time that the run went back.
-#[derive(Serialize, Deserialize)]
-struct RollbackLine {
-    rollback: Rollback,
-}
-
 /// Keep the lines of iterations up to `step`, and one for each of `rollbacks`.
 fn cut(path: &Path, step: u64, rollbacks: &[Rollback]) -> std::io::Result<Kept> {
     if !path.exists() && rollbacks.is_empty() {
@@ -152,21 +123,18 @@ fn lines_up_to(path: &Path, step: u64, rollbacks: &[Rollback]) -> std::io::Resul
     // Damaged lines since the last one that stays, with their numbers.
     let mut damaged: Vec<(usize, &[u8])> = Vec::new();
     for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
-        let stays = match Line::of(line) {
-            Line::Rollback(rollback) => {
+        let stays = match MetricsLine::of(line) {
+            MetricsLine::Rollback(rollback) => {
                 let is_next = rollbacks.get(kept.rollbacks) == Some(&rollback);
                 kept.rollbacks += usize::from(is_next);
                 is_next
             }
-            Line::Metrics {
-                iteration,
-                elapsed_s,
-            } if iteration <= step => {
-                kept.elapsed_s = elapsed_s;
+            MetricsLine::Metrics(metrics) if metrics.iteration <= step => {
+                kept.elapsed_s = metrics.term("elapsed_s").unwrap_or(0.0);
                 true
             }
-            Line::Metrics { .. } => false,
-            Line::Damaged => {
+            MetricsLine::Metrics(_) => false,
+            MetricsLine::Damaged => {
                 if !line.trim_ascii().is_empty() {
                     damaged.push((number, line));
                 }

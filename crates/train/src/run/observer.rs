@@ -4,9 +4,11 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use ebm_core::ImageShape;
+use ebm_model::Network;
 
 use super::metrics::Metrics;
-use crate::state::Rollback;
+use crate::objective::AnyState;
+use crate::state::{Rollback, TrainState};
 
 /// Why an observer cannot go on.
 pub type ObserverError = Box<dyn Error + Send + Sync>;
@@ -20,6 +22,16 @@ pub trait Observer {
     /// Whatever keeps the observer from going on.
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<(), ObserverError> {
         let _ = report;
+        Ok(())
+    }
+
+    /// All that the run remembers after an iteration, told after [`on_step`](Self::on_step): its chains, its weights,
+    /// their moving average. On a GPU, reading any of it waits for the device.
+    ///
+    /// # Errors
+    /// Whatever keeps the observer from going on.
+    fn on_state(&mut self, state: &TrainState<Network, AnyState>) -> Result<(), ObserverError> {
+        let _ = state;
         Ok(())
     }
 

@@ -79,6 +79,8 @@ pub struct Run<'a> {
     pub(super) unread: Unread,
     pub(super) pace: Pace,
     pub(super) judge: Option<&'a dyn SampleJudge>,
+    /// Set where somebody asks for a checkpoint.
+    pub(super) checkpoint_requests: Option<&'a AtomicBool>,
     /// Whether it was said that samples have no distance.
     is_distance_missed: bool,
 }
@@ -114,6 +116,7 @@ impl<'a> Run<'a> {
             dir,
             unread: Unread::default(),
             judge: None,
+            checkpoint_requests: None,
             is_distance_missed: false,
         })
     }
@@ -257,11 +260,18 @@ impl<'a> Run<'a> {
             metrics: metrics.as_ref(),
         };
         observers.tell(|observer| observer.on_step(&report));
+        let state = &self.trainer.state;
+        observers.tell(|observer| observer.on_state(state));
         self.refuse_broken_gradients(metrics.as_ref())?;
         if let Some((samples, _)) = samples {
             observers.tell(|observer| observer.on_samples(&samples));
         }
-        due.checkpoint.then(|| self.save(observers)).transpose()
+        let is_asked_for = self.is_asked_for_checkpoint();
+        match due.checkpoint {
+            true => self.save(observers).map(Some),
+            false if is_asked_for => self.save_as_asked(observers),
+            false => Ok(None),
+        }
     }
 
     /// Stop at the first loss that is not finite, and where training has collapsed; read the metrics where

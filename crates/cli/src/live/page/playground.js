@@ -75,13 +75,15 @@ export class Playground {
     return this.#state && this.#state.pixels.slice();
   }
 
-  /** Takes an image `{pixels, label, name}` in place of the present one. */
-  take({ pixels, label = null, name }) {
+  /** Takes an image `{pixels, label, name}` in place of the present one. Steps from noise begin with the first; those
+   * of any other picture come after the ones that lead from noise to a sample. */
+  take({ pixels, label = null, name, isNoise = false }) {
     if (this.#about?.playable !== null) return;
     if (this.#state) this.#remember();
     const size = this.#about.shape[1] * this.#about.shape[2];
     const maps = { drawn: new Uint8Array(size), erased: new Uint8Array(size) };
-    this.#state = { pixels: pixels.slice(), ...maps, taken: 0, seed: seed(), name, energy: NaN };
+    const before = isNoise ? 0 : this.#about.sampler.steps;
+    this.#state = { pixels: pixels.slice(), ...maps, taken: 0, before, seed: seed(), name, energy: NaN };
     if (label !== null) this.#settings.label = label;
     this.#trace.clear();
     this.#changed();
@@ -91,7 +93,7 @@ export class Playground {
   async noise(first = false) {
     try {
       const { pixels } = await play("/play/noise", { images: 1, seed: seed() });
-      if (!first || !this.#state) this.take({ pixels, name: "noise" });
+      if (!first || !this.#state) this.take({ pixels, name: "noise", isNoise: true });
     } catch (problem) {
       connection.failed(problem);
     }
@@ -170,7 +172,7 @@ export class Playground {
     this.#touched.clear();
     try {
       const known = steps ? settings.held(state) : null;
-      const head = { images: 1, steps, from: state.taken, ...settings.sampler, seed: state.seed, known: known !== null };
+      const head = { images: 1, steps, from: state.before + state.taken, ...settings.sampler, seed: state.seed, known: known !== null };
       const answer = await play("/play/steps", head, state.pixels, known);
       if (state === this.#state) this.#got(state, answer, steps);
       return true;
