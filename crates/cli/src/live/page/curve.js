@@ -174,7 +174,8 @@ export class Curve {
   #line(draw, plot, series, values, strength) {
     const xs = series[view.over];
     const start = Math.max(0, firstFrom(xs, plot.from) - 1);
-    [draw.strokeStyle, draw.lineWidth, draw.lineJoin, draw.globalAlpha] = [ink(series.colour ?? "ink"), 1.5, "round", strength];
+    draw.strokeStyle = ink(series.colour ?? "ink");
+    [draw.lineWidth, draw.lineJoin, draw.globalAlpha] = [1.5, "round", strength];
     draw.beginPath();
     let [open, column] = [false, null];
     const flush = () => {
@@ -254,7 +255,8 @@ export class Curve {
   }
 
   #tell() {
-    const at = this.#series.map((series) => (view.cursor === null ? series.values.length - 1 : series.nearest(view.cursor)));
+    const place = (series) => (view.cursor === null ? series.values.length - 1 : series.nearest(view.cursor));
+    const at = this.#series.map(place);
     this.#values(at, view.cursor !== null);
     const newest = this.#series.map((series) => `${series.name} ${short(series.values.at(-1))}`).join(", ");
     this.#canvas.setAttribute("aria-label", `${newest} at iteration ${count(this.#series[0].iterations.at(-1) ?? 0)}`);
@@ -266,7 +268,8 @@ export class Curve {
     const share = (offset - LEFT) / (plot.width - LEFT - 8);
     const at = plot.from + share * (plot.last - plot.from);
     const [series] = plot.filled;
-    const i = view.over === "iterations" ? series.nearest(at) : Math.min(firstFrom(series.minutes, at), series.minutes.length - 1);
+    const last = series.minutes.length - 1;
+    const i = view.over === "iterations" ? series.nearest(at) : Math.min(firstFrom(series.minutes, at), last);
     const near = this.#history.rollbacks.find((rollback) => Math.abs(plot.x(this.#across(rollback)) - offset) < 5);
     this.#canvas.title = near ? went(near) : "";
     move(series.iterations[i]);

@@ -1,17 +1,17 @@
 // Keep one picture that is drawn on, damaged and restored by Langevin steps, and its energy.
 
-import { scale } from "./colours.js";
 import { Stroke } from "./brush.js";
+import { scale } from "./colours.js";
+import { find, make } from "./dom.js";
 import { Easel } from "./easel.js";
 import { Settings } from "./settings.js";
 import { Trace } from "./trace.js";
-import { several } from "./words.js";
 import { connection, pause, picture, play, seen } from "./wire.js";
+import { several } from "./words.js";
 
 const MOTION_MS = 50;
 const CALM_MS = 500;
 const UNDONE = 60;
-const find = (id) => document.getElementById(id);
 const seed = () => Math.floor(Math.random() * 2 ** 32);
 
 export class Playground {
@@ -137,7 +137,7 @@ export class Playground {
   save() {
     if (!this.#state) return;
     find("picture").toBlob((blob) => {
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: "ebm.png" });
+      const link = Object.assign(make("a"), { href: URL.createObjectURL(blob), download: "ebm.png" });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     });
@@ -172,7 +172,8 @@ export class Playground {
     this.#touched.clear();
     try {
       const known = steps ? settings.held(state) : null;
-      const head = { images: 1, steps, from: state.before + state.taken, ...settings.sampler, seed: state.seed, known: known !== null };
+      const place = { from: state.before + state.taken, seed: state.seed };
+      const head = { images: 1, steps, ...place, ...settings.sampler, known: known !== null };
       const answer = await play("/play/steps", head, state.pixels, known);
       if (state === this.#state) this.#got(state, answer, steps);
       return true;

@@ -32,7 +32,8 @@ export function contour(grid, side, level) {
   const segments = [];
   for (let v = 0; v + 1 < side; v++) {
     for (let u = 0; u + 1 < side; u++) {
-      const corner = [grid[v * side + u], grid[v * side + u + 1], grid[(v + 1) * side + u + 1], grid[(v + 1) * side + u]];
+      const [here, above] = [v * side + u, (v + 1) * side + u];
+      const corner = [grid[here], grid[here + 1], grid[above + 1], grid[above]];
       const cut = (i, j, at, to) => {
         if (corner[i] < level === corner[j] < level) return null;
         const t = (level - corner[i]) / (corner[j] - corner[i]);

@@ -1,6 +1,7 @@
 // Show images as tiles: the colour of a tile's bar is its energy, the length its age.
 
 import { scale } from "./colours.js";
+import { make } from "./dom.js";
 import { put, single, zoom } from "./pixels.js";
 import { several } from "./words.js";
 
@@ -82,8 +83,7 @@ export class Tiles {
   }
 
   #tile(index) {
-    const make = (name, kind) => Object.assign(document.createElement(name), { className: kind });
-    const [button, bar, rule] = [make("button", "tile"), make("i", ""), make("span", "rule")];
+    const [button, bar, rule] = [make("button", "tile"), make("i"), make("span", "rule")];
     const [canvas, energy] = [make("canvas", "pixels"), make("span", "value")];
     button.type = "button";
     button.tabIndex = index ? -1 : 0;
@@ -142,7 +142,8 @@ export class Tiles {
     const row = this.#tiles.findIndex((tile) => tile.button.offsetTop > top);
     const columns = row < 0 ? this.#count : row;
     const last = this.#count - 1;
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -index, End: last - index };
+    const across = { ArrowLeft: -1, ArrowRight: 1, Home: -index, End: last - index };
+    const moves = { ...across, ArrowUp: -columns, ArrowDown: columns };
     if (!(event.key in moves)) return;
     event.preventDefault();
     const next = index + moves[event.key];
