@@ -130,11 +130,13 @@ export class Relief {
   }
 
   #lines(draw, width) {
-    const { finer, fine } = this.#map;
+    const { finer, fine, low, high } = this.#map;
     const levels = ticks(this.scale.low, this.scale.high, LINES);
     const step = levels.length > 1 ? levels[1] - levels[0] : 1;
     const place = ([u, v]) => [(u / (fine - 1)) * width, width - (v / (fine - 1)) * width];
-    const labels = [];
+    // None stands on a picture's mark.
+    const along = (t) => ((t - low) / (high - low)) * width;
+    const labels = [[0, 0], [1, 0], [0, 1]].map(([u, v]) => [along(u), width - along(v)]);
     draw.strokeStyle = ink("contour");
     for (const level of levels) {
       const index = Math.round(level / step) % INDEX === 0;
