@@ -128,6 +128,12 @@ def binary(named):
     return path if path.exists() else sys.exit(f"error: {path} is missing; `cargo build --release` makes it")
 
 
+def number_in(selector, pattern, missing=0):
+    """JavaScript that reads a whole number, thin spaces and all, in a text; `missing` where the pattern does not match."""
+    found = f"(document.querySelector('{selector}').innerText.match(/{pattern}/) ?? [0, '{missing}'])[1]"
+    return f"Number({found}.replace(/\\D/g, ''))"
+
+
 def stroke(page, selector, *points):
     """Draw over an element, through points given as shares of its width and height."""
     page.locator(selector).hover()  # once it has come to rest

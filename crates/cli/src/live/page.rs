@@ -26,6 +26,7 @@ pub(super) const FILES: &[PageFile] = &[
     script!("chains.js"),
     script!("colours.js"),
     script!("curve.js"),
+    script!("dom.js"),
     script!("easel.js"),
     script!("gallery.js"),
     script!("header.js"),

@@ -1,15 +1,15 @@
 // Follow the buffer's chains while something trains; else let fresh chains of this page's own run.
 
 import { scale, theme } from "./colours.js";
+import { find } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { Strip } from "./strip.js";
 import { Tiles } from "./tiles.js";
-import { count } from "./words.js";
 import { Poll, ask, frame } from "./wire.js";
+import { count } from "./words.js";
 
 const HINT = "Colour is energy; a bar grows with age. Choose a chain to take it into the playground.";
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const find = (id) => document.getElementById(id);
 
 export class Chains {
   #about;

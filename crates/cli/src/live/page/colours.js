@@ -72,8 +72,12 @@ function oklch(l, c, degrees) {
 }
 
 // From a deep sea through moss and ochre to a hot summit: lightness, chroma, hue at equal distances.
-const LIGHT = [[0.4, 0.07, 220], [0.5, 0.075, 192], [0.61, 0.08, 150], [0.73, 0.1, 98], [0.73, 0.13, 62], [0.62, 0.165, 38]];
-const DARK = [[0.48, 0.075, 222], [0.58, 0.08, 194], [0.68, 0.085, 152], [0.78, 0.105, 98], [0.76, 0.13, 64], [0.66, 0.165, 40]];
+const LIGHT = [
+  [0.4, 0.07, 220], [0.5, 0.075, 192], [0.61, 0.08, 150], [0.73, 0.1, 98], [0.73, 0.13, 62], [0.62, 0.165, 38],
+];
+const DARK = [
+  [0.48, 0.075, 222], [0.58, 0.08, 194], [0.68, 0.085, 152], [0.78, 0.105, 98], [0.76, 0.13, 64], [0.66, 0.165, 40],
+];
 let table = null;
 
 /** 256 colours, from low energy to high, three bytes each. */
@@ -90,10 +94,11 @@ export function colours() {
   return table;
 }
 
-/** A range of energies and where each stands in it: roots of heights, so that low ground is told apart. */
+/** A range of energies and where each stands in it: of heights a root, so that low ground is told apart. */
 export class Scale {
   low = Infinity;
   high = -Infinity;
+  power = 0.5;
 
   /** Never fewer than before, so that numbers stay where they are. */
   #digits = 0;
@@ -115,13 +120,25 @@ export class Scale {
     this.#digits = Math.min(6, Math.max(this.#digits, 3 + Math.max(0, more) - Math.max(0, fewer)));
   }
 
+  /** Chooses the power by which half of these energies get the lower half of the colours, within bounds. */
+  balance(energies) {
+    const sorted = energies.filter(Number.isFinite).sort();
+    const share = (sorted[sorted.length >> 1] - this.low) / (this.high - this.low);
+    if (share > 0 && share < 1) this.power = Math.min(2, Math.max(0.35, Math.log(0.5) / Math.log(share)));
+  }
+
+  /** Forgets all at once. */
+  forget() {
+    [this.low, this.high] = [Infinity, -Infinity];
+  }
+
   get known() {
     return this.high >= this.low;
   }
 
   at(energy) {
     const span = this.high - this.low;
-    return span > 0 ? Math.sqrt(Math.min(1, Math.max(0, (energy - this.low) / span))) : 0;
+    return span > 0 ? Math.min(1, Math.max(0, (energy - this.low) / span)) ** this.power : 0;
   }
 
   css(energy) {

@@ -3,10 +3,8 @@
 import { ink, theme } from "./colours.js";
 import { firstFrom } from "./history.js";
 import { sharp, ticks } from "./pixels.js";
-import { count, minus, short } from "./words.js";
+import { count, mark, short } from "./words.js";
 
-/** Below so many points in view each has a dot. */
-const DOTS = 48;
 const LEFT = 46;
 const BOTTOM = 20;
 
@@ -18,9 +16,15 @@ export function refresh() {
   for (const curve of view.curves) curve.stale();
 }
 
+let moves = false;
 function move(iteration) {
   view.cursor = iteration;
-  for (const curve of view.curves) curve.cursor();
+  if (moves) return;
+  moves = true;
+  requestAnimationFrame(() => {
+    moves = false;
+    for (const curve of view.curves) curve.cursor();
+  });
 }
 
 theme.listeners.add(refresh);
@@ -28,7 +32,7 @@ theme.listeners.add(refresh);
 export class Curve {
   #canvas;
   #series;
-  #rollbacks;
+  #history;
   #values;
   #log = false;
   #seen = false;
@@ -36,9 +40,9 @@ export class Curve {
   #plot = null;
   #base = document.createElement("canvas");
 
-  /** `series` are drawn in the colours of `names`; `values` shows numbers beside the cursor. */
-  constructor(canvas, series, rollbacks, values) {
-    [this.#canvas, this.#series, this.#rollbacks, this.#values] = [canvas, series, rollbacks, values];
+  /** `series` of `history` are drawn, each in its `colour`; `values(places, pointed)` shows numbers. */
+  constructor(canvas, series, history, values) {
+    [this.#canvas, this.#series, this.#history, this.#values] = [canvas, series, history, values];
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.addEventListener("pointermove", (event) => this.#point(event.offsetX));
@@ -59,11 +63,17 @@ export class Curve {
   }
 
   /** Whether a logarithm would tell more. */
-  get wide() {
-    const values = this.#series.flatMap((series) => series.values).filter(Number.isFinite);
+  wide = false;
+
+  #judge() {
     let [low, high] = [Infinity, -Infinity];
-    for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    return low > 0 && high / low > 20;
+    for (const series of this.#series) {
+      for (const value of series.values) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+    this.wide = low > 0 && high / low > 20;
   }
 
   stale() {
@@ -78,7 +88,8 @@ export class Curve {
 
   /** Only the cursor has moved. */
   cursor() {
-    if (this.#seen && this.#plot) this.#blit();
+    if (!this.#seen || !this.#plot) return;
+    this.#blit();
     this.#tell();
   }
 
@@ -92,8 +103,7 @@ export class Curve {
     const xs = (series) => series[view.over];
     const filled = this.#series.filter((series) => xs(series).length > 0);
     if (!filled.length) return null;
-    const last = Math.max(...filled.map((series) => xs(series).at(-1)));
-    const first = Math.min(...filled.map((series) => xs(series)[0]));
+    const [first, last] = this.#history.range(view.over);
     const from = last - view.part * (last - first);
     let [low, high] = [Infinity, -Infinity];
     for (const series of filled) {
@@ -122,15 +132,16 @@ export class Curve {
     if (!width) return;
     const plot = (this.#plot = this.#measure(width, height));
     if (!plot) return;
+    this.#judge();
     draw.font = `11px ${getComputedStyle(this.#canvas).fontFamily}`;
     this.#axes(draw, plot);
     draw.save();
     draw.beginPath();
     draw.rect(LEFT - 3, 0, width - LEFT + 3, height - BOTTOM + 3);
     draw.clip();
-    for (const rollback of this.#rollbacks()) this.#dash(draw, plot, this.#across(rollback));
+    for (const rollback of this.#history.rollbacks) this.#dash(draw, plot, this.#across(rollback));
     for (const series of plot.filled) {
-      if (view.smoothing > 0) this.#line(draw, plot, series, series.values, 0.22);
+      if (view.smoothing > 0 && !series.sparse) this.#line(draw, plot, series, series.values, 0.22);
       this.#line(draw, plot, series, series.smooth(view.smoothing), 1);
     }
     draw.restore();
@@ -147,7 +158,7 @@ export class Curve {
       draw.fillStyle = ink("line");
       draw.fillRect(LEFT, Math.round(y(tick)), width - LEFT - 8, 1);
       draw.fillStyle = ink("quiet");
-      draw.fillText(this.#log ? short(10 ** tick) : minus(String(Number(tick.toPrecision(4)))), LEFT - 7, y(tick));
+      draw.fillText(this.#log ? short(10 ** tick) : mark(tick), LEFT - 7, y(tick));
     }
     draw.textAlign = "center";
     draw.textBaseline = "alphabetic";
@@ -163,7 +174,8 @@ export class Curve {
   #line(draw, plot, series, values, strength) {
     const xs = series[view.over];
     const start = Math.max(0, firstFrom(xs, plot.from) - 1);
-    [draw.strokeStyle, draw.lineWidth, draw.lineJoin, draw.globalAlpha] = [ink(series.colour ?? "ink"), 1.5, "round", strength];
+    draw.strokeStyle = ink(series.colour ?? "ink");
+    [draw.lineWidth, draw.lineJoin, draw.globalAlpha] = [1.5, "round", strength];
     draw.beginPath();
     let [open, column] = [false, null];
     const flush = () => {
@@ -191,7 +203,7 @@ export class Curve {
     flush();
     draw.stroke();
     draw.globalAlpha = 1;
-    if (strength === 1 && values.length - start < DOTS) this.#dots(draw, plot, series, values, start);
+    if (series.sparse) this.#dots(draw, plot, series, values, start);
   }
 
   #dots(draw, plot, series, values, start) {
@@ -243,7 +255,8 @@ export class Curve {
   }
 
   #tell() {
-    const at = this.#series.map((series) => (view.cursor === null ? series.values.length - 1 : series.nearest(view.cursor)));
+    const place = (series) => (view.cursor === null ? series.values.length - 1 : series.nearest(view.cursor));
+    const at = this.#series.map(place);
     this.#values(at, view.cursor !== null);
     const newest = this.#series.map((series) => `${series.name} ${short(series.values.at(-1))}`).join(", ");
     this.#canvas.setAttribute("aria-label", `${newest} at iteration ${count(this.#series[0].iterations.at(-1) ?? 0)}`);
@@ -255,8 +268,9 @@ export class Curve {
     const share = (offset - LEFT) / (plot.width - LEFT - 8);
     const at = plot.from + share * (plot.last - plot.from);
     const [series] = plot.filled;
-    const i = view.over === "iterations" ? series.nearest(at) : Math.min(firstFrom(series.minutes, at), series.minutes.length - 1);
-    const near = this.#rollbacks().find((rollback) => Math.abs(plot.x(this.#across(rollback)) - offset) < 5);
+    const last = series.minutes.length - 1;
+    const i = view.over === "iterations" ? series.nearest(at) : Math.min(firstFrom(series.minutes, at), last);
+    const near = this.#history.rollbacks.find((rollback) => Math.abs(plot.x(this.#across(rollback)) - offset) < 5);
     this.#canvas.title = near ? went(near) : "";
     move(series.iterations[i]);
   }

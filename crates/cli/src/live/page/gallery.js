@@ -1,9 +1,12 @@
 // Run sixteen fresh chains from noise, where no training moves any.
 
-import { pause, play, connection, seen } from "./wire.js";
-import { count } from "./words.js";
+import { scale } from "./colours.js";
+import { count, several } from "./words.js";
+import { connection, pause, play, seen } from "./wire.js";
 
 const CHAINS = 16;
+/** The choice of chains of every class. */
+const EACH = "each";
 const MOTION_MS = 80;
 /** How many times the steps of the model's own sampling are taken before the gallery rests. */
 const PATIENCE = 10;
@@ -16,6 +19,7 @@ export class Gallery {
   #pixels = null;
   #seed = 0;
   #taken = 0;
+  #labels = [];
   #until = 0;
   held = false;
 
@@ -27,7 +31,7 @@ export class Gallery {
   begin(about, field, held) {
     [this.#about, this.#select, this.held] = [about, field.querySelector("select"), held];
     field.hidden = about.classes.length === 0;
-    choices(this.#select, about.classes, true);
+    choices(this.#select, about.classes, EACH);
     if (this.#pixels) this.#go();
     else this.restart(held);
   }
@@ -46,6 +50,7 @@ export class Gallery {
   restart(held = false) {
     this.held = held;
     this.#pixels = null;
+    scale.forget();
     this.#taken = 0;
     this.#until = this.#patience;
     this.#go();
@@ -53,7 +58,7 @@ export class Gallery {
 
   get caption() {
     const own = this.#about.sampler.steps;
-    return `Fresh chains, ${count(this.#taken)} steps from noise; sampling takes ${count(own)}.`;
+    return `Fresh chains, ${several(this.#taken, "step")} from noise; sampling takes ${count(own)}.`;
   }
 
   get #patience() {
@@ -79,35 +84,60 @@ export class Gallery {
   /** A start from noise, or the next steps. */
   async #turn(run) {
     const begins = !this.#pixels;
-    if (begins) this.#seed = Math.floor(Math.random() * 2 ** 32);
-    const start = begins ? (await play("/play/noise", { images: CHAINS, seed: this.#seed })).pixels : this.#pixels;
+    if (begins) {
+      this.#seed = Math.floor(Math.random() * 2 ** 31);
+      this.#labels = this.#chosen();
+    }
+    const [labels, images] = [this.#labels, this.#labels.length];
+    const start = begins ? (await play("/play/noise", { images, seed: this.#seed })).pixels : this.#pixels;
     const steps = begins ? 0 : Math.max(1, Math.min(200, Math.round(this.#about.sampler.steps / 60)));
-    const answer = await play("/play/steps", this.#head(steps), start);
+    const { pixels, energies } = await this.#stepped(start, labels, steps);
     if (this.#run !== run) return;
-    [this.#pixels, this.#taken] = [answer.pixels, this.#taken + steps];
-    this.#show({
-      n: CHAINS, shape: this.#about.shape, top: 1, pixels: answer.pixels, energies: answer.head.energies,
-      ages: Array(CHAINS).fill(this.#taken), classes: Array(CHAINS).fill(this.#class),
-    });
+    [this.#pixels, this.#taken] = [pixels, this.#taken + steps];
+    const ages = Array(images).fill(this.#taken);
+    this.#show({ n: images, shape: this.#about.shape, top: 1, pixels, energies, ages, classes: labels });
   }
 
-  get #class() {
-    return chosen(this.#select);
+  /** The classes of the chains: numbers, or null for none in particular. */
+  #chosen() {
+    const { length } = this.#about.classes;
+    if (this.#select.value !== EACH || length === 0) return Array(CHAINS).fill(chosen(this.#select));
+    if (length > CHAINS) return Array.from({ length: CHAINS }, (_, i) => Math.floor((i * length) / CHAINS));
+    const rows = Math.max(1, Math.round(CHAINS / length));
+    return Array.from({ length: rows * length }, (_, i) => i % length);
   }
 
-  #head(steps) {
-    const own = { temperature: 1, step_size: 1, noise: 1 };
-    return { images: CHAINS, steps, from: this.#taken, ...own, class: this.#class, seed: this.#seed, known: false };
+  /** Steps of all chains; those of a class are asked for together. */
+  async #stepped(start, labels, steps) {
+    const size = start.length / labels.length;
+    const pixels = new Float32Array(start.length);
+    const energies = new Float32Array(labels.length);
+    for (const label of new Set(labels)) {
+      const places = labels.flatMap((other, i) => (other === label ? [i] : []));
+      const part = new Float32Array(places.length * size);
+      places.forEach((i, k) => part.set(start.subarray(i * size, (i + 1) * size), k * size));
+      const answer = await play("/play/steps", this.#head(places.length, steps, label), part);
+      places.forEach((i, k) => {
+        pixels.set(answer.pixels.subarray(k * size, (k + 1) * size), i * size);
+        energies[i] = answer.head.energies[k];
+      });
+    }
+    return { pixels, energies };
+  }
+
+  #head(images, steps, label) {
+    const own = { temperature: 1, step_size: 1, noise: 1, known: false };
+    return { images, steps, from: this.#taken, ...own, class: label, seed: this.#seed + (label ?? 0) };
   }
 }
 
-/** Fills a `select` with classes, first of all none in particular. */
-export function choices(select, classes, keep = false) {
-  const before = keep ? select.value : "";
+/** Fills a `select` with classes, before them `others`, and any; what was chosen stays chosen. */
+export function choices(select, classes, ...others) {
+  const before = select.options.length ? select.value : others[0] ?? "";
   const names = classes.map((name, i) => new Option(name, i));
-  select.replaceChildren(new Option("any", ""), ...names);
+  select.replaceChildren(...others.map((name) => new Option(name, name)), new Option("any", ""), ...names);
   select.value = before;
-  if (select.selectedIndex < 0) select.value = "";
+  if (select.selectedIndex < 0) select.selectedIndex = 0;
 }
 
 /** The class chosen in a `select`: its number, or null for any. */

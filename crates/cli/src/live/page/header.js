@@ -1,9 +1,8 @@
 // Say how the run stands: iteration, time left, speed, state, and what to type next.
 
-import { brief, count, duration, shell } from "./words.js";
+import { find, make } from "./dom.js";
 import { ask, connection } from "./wire.js";
-
-const find = (id) => document.getElementById(id);
+import { brief, count, duration, shell } from "./words.js";
 
 export class Header {
   #about = null;
@@ -26,15 +25,21 @@ export class Header {
     this.#about = about;
     this.#ended = false;
     this.#iteration = 0;
-    find("run").textContent = about.run;
+    find("run").textContent = about.run.split("/").filter(Boolean).slice(-2).join("/");
     find("run").title = about.run;
-    find("device").textContent = about.device;
+    // What stands in brackets is for those who ask.
+    [find("device").textContent] = about.device.split(" (");
+    find("device").title = about.device;
     find("version").textContent = about.version;
     const { method, steps, step_size, noise_std, temperature } = about.sampler;
-    find("sampler-text").textContent = `Its sampler: ${method}, ${steps} steps of size ${step_size}, noise ${noise_std}, temperature ${temperature}.`;
+    const chain = `${steps} steps of size ${step_size}, noise ${noise_std}, temperature ${temperature}`;
+    find("sampler-text").textContent = `Its sampler: ${method}, ${chain}.`;
     this.at(about.iteration);
     this.#state(about.training ? "training" : "ended", about.training ? "Training" : "Not training");
-    this.#next(about.training ? [] : ["To go on with the training: ", `ebm train --run-dir ${shell(about.run)} --live`]);
+    find("eta-fact").hidden = !about.training;
+    const rest = !about.training && about.iteration < about.total;
+    const command = `ebm train --run-dir ${shell(about.run)} --live`;
+    this.#next(rest ? ["Not at its end. To go on with the training: ", command] : []);
   }
 
   /** Whether nothing trains. */
@@ -74,7 +79,8 @@ export class Header {
   }
 
   #line({ iteration, eta_s, s_per_iteration, image_steps_per_s }) {
-    this.at(iteration);
+    // What does not train stands where its weights do.
+    if (!this.#rests) this.at(iteration);
     this.#eta = { seconds: eta_s ?? NaN, since: performance.now() };
     find("pace").textContent = brief(s_per_iteration ?? NaN);
     find("speed").textContent = Number.isFinite(image_steps_per_s) ? count(image_steps_per_s) : "–";
@@ -93,7 +99,8 @@ export class Header {
     if (!this.#about.training) return;
     this.#ended = true;
     this.#state("ended", "Ended");
-    this.#next(["Training has ended, and its last checkpoint is written. To go on looking: ", `ebm live ${shell(this.#about.run)}`]);
+    const words = "Training has ended, and its last checkpoint is written. To go on looking: ";
+    this.#next([words, `ebm live ${shell(this.#about.run)}`]);
     this.at(this.#iteration);
     this.#left();
   }
@@ -120,10 +127,7 @@ export class Header {
   #next(parts) {
     const notice = find("notice");
     notice.hidden = parts.length === 0;
-    notice.replaceChildren(...parts.map((part, i) => {
-      if (i === 0) return part;
-      return Object.assign(document.createElement("code"), { textContent: part });
-    }));
+    notice.replaceChildren(...parts.map((part, i) => (i === 0 ? part : make("code", "", part))));
   }
 
   #question(on) {

@@ -1,5 +1,7 @@
 // Remember every metric of the run: when it was measured, and what it was.
 
+const SPARSE = 48;
+
 /** One metric over the run. A value that is not a number is NaN, and leaves a gap. */
 export class Series {
   iterations = [];
@@ -28,9 +30,14 @@ export class Series {
     this.#weight = -1;
   }
 
-  /** The values, each the mean of those before it with weights that fall by `weight` a point. */
+  /** Whether the points are so few that each is shown. */
+  get sparse() {
+    return this.values.length < SPARSE;
+  }
+
+  /** The values, each the mean of those before it with weights that fall by `weight` a point; few are as they are. */
   smooth(weight) {
-    if (weight === 0) return this.values;
+    if (weight === 0 || this.sparse) return this.values;
     if (weight !== this.#weight) [this.#smooth, this.#weight, this.#mean, this.#norm] = [[], weight, 0, 0];
     for (let i = this.#smooth.length; i < this.values.length; i++) {
       const value = this.values[i];
@@ -78,6 +85,16 @@ export class History {
       if (!this.series.has(name)) this.series.set(name, new Series(name));
       this.series.get(name).add(line.iteration, (line.elapsed_s ?? NaN) / 60, value);
     }
+  }
+
+  /** The first and the last place of all metrics, "iterations" or "minutes". */
+  range(over) {
+    let [first, last] = [Infinity, -Infinity];
+    for (const { [over]: places } of this.series.values()) {
+      first = Math.min(first, places[0] ?? Infinity);
+      last = Math.max(last, places.at(-1) ?? -Infinity);
+    }
+    return [first, last];
   }
 
   goBack(rollback) {

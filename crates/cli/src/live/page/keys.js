@@ -1,12 +1,11 @@
 // Obey keys of one letter, and list them.
 
 import { store } from "./colours.js";
-
-const find = (id) => document.getElementById(id);
+import { find, make } from "./dom.js";
 
 /** Fields in which a letter is a letter, and a space presses. */
 const TYPING = "input:not([type=range]):not([type=radio]):not([type=checkbox]), select, textarea";
-const PRESSED = "button, summary, a[href], input, select, textarea";
+const PRESSED = "button, summary, a[href], input:not([type=range]), select, textarea";
 
 export class Keys {
   /** `keys` are `[key, words, act]`; a key that is " " is the space bar. */
@@ -46,11 +45,9 @@ export class Keys {
       ["a, b, c", "on a chain: put it into the map's slot"],
     ];
     for (const [key, words] of [...rows, ...moving]) {
-      const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
-      const name = Object.assign(document.createElement("kbd"), { textContent: key });
-      dt.append(name);
-      dd.textContent = words;
-      find("keys-list").append(dt, dd);
+      const name = make("dt");
+      name.append(make("kbd", "", key));
+      find("keys-list").append(name, make("dd", "", words));
     }
   }
 }

@@ -1,17 +1,16 @@
 // Ask for the energies on the plane through three pictures, and let the map be walked over.
 
 import { ink, theme } from "./colours.js";
+import { find, make } from "./dom.js";
 import { choices, chosen } from "./gallery.js";
 import { put, sharp } from "./pixels.js";
 import { Relief } from "./relief.js";
-import { count } from "./words.js";
 import { connection, picture, play } from "./wire.js";
+import { count } from "./words.js";
 
 const [LOW, HIGH] = [-0.25, 1.25];
 const CORNERS = { a: [0, 0], b: [1, 0], c: [0, 1] };
 const LETTERS = Object.keys(CORNERS);
-const find = (id) => document.getElementById(id);
-const make = (name, kind, text = "") => Object.assign(document.createElement(name), { className: kind, textContent: text });
 
 export class Landscape {
   #about = null;
@@ -54,7 +53,7 @@ export class Landscape {
     this.#iteration = about.iteration;
     find("landscape").hidden = about.playable !== null;
     find("map-class").hidden = about.classes.length === 0;
-    choices(find("map-class").querySelector("select"), about.classes, true);
+    choices(find("map-class").querySelector("select"), about.classes);
   }
 
   /** An iteration that is now done. */
@@ -91,7 +90,8 @@ export class Landscape {
   }
 
   /** Follows the playground's picture, seen from this plane. */
-  follow(pixels) {
+  follow(pixels, another) {
+    if (another) this.#trail = [];
     const at = this.#ready && this.#project(pixels);
     if (!at) return;
     this.#trail.push(at);
@@ -105,7 +105,7 @@ export class Landscape {
 
   #slot(letter) {
     const root = make("div", "slot");
-    const [canvas, name, file] = [make("canvas", "pixels"), make("span", "name"), make("input", "")];
+    const [canvas, name, file] = [make("canvas", "pixels"), make("span", "name"), make("input")];
     canvas.hidden = true;
     Object.assign(file, { type: "file", accept: "image/*", hidden: true });
     file.addEventListener("change", () => this.#open(letter, file));
@@ -117,7 +117,10 @@ export class Landscape {
     };
     const tools = make("div", "slot-tools");
     tools.append(
-      button("drawn", "The playground's picture", () => this.present() && this.set(letter, { pixels: this.present(), name: "drawn" })),
+      button("drawn", "The playground's picture", () => {
+        const pixels = this.present();
+        if (pixels) this.set(letter, { pixels, name: "drawn" });
+      }),
       button("chain", `A chain; on a focused chain the key ${letter} does the same`, async () => {
         const image = await this.pick(letter);
         if (image) this.set(letter, image);
@@ -226,10 +229,13 @@ export class Landscape {
     for (const letter of LETTERS) this.#survey(draw, at(CORNERS[letter]), letter);
     if (!this.#place) return;
     const [x, y] = at(this.#place);
-    draw.fillStyle = ink("on-map");
+    [draw.strokeStyle, draw.lineWidth] = [ink("on-map"), 1.5];
+    draw.beginPath();
     for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      draw.fillRect(x + 5 * dx - 0.75 + Math.min(0, 9 * dx), y + 5 * dy - 0.75 + Math.min(0, 9 * dy), 1.5 + 9 * Math.abs(dx), 1.5 + 9 * Math.abs(dy));
+      draw.moveTo(x + 5 * dx, y + 5 * dy);
+      draw.lineTo(x + 15 * dx, y + 15 * dy);
     }
+    draw.stroke();
   }
 
   #way(draw, at) {

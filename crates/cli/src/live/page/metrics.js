@@ -2,6 +2,7 @@
 
 import { scale } from "./colours.js";
 import { Curve, refresh, view, went } from "./curve.js";
+import { beside, checked, find, make } from "./dom.js";
 import { History } from "./history.js";
 import { MEANINGS, count, short } from "./words.js";
 
@@ -11,8 +12,6 @@ const MAIN = [
   [["energy", "noised images", "ink"]],
   [["loss", "loss", "ink"]],
 ];
-const find = (id) => document.getElementById(id);
-const make = (name, kind, text = "") => Object.assign(document.createElement(name), { className: kind, textContent: text });
 
 export class Metrics {
   #history = new History();
@@ -44,7 +43,8 @@ export class Metrics {
     refresh();
     const times = this.#history.rollbacks;
     find("energies-caption").textContent = times.length ? `${went(times.at(-1))}.` : this.#caption();
-    find("metrics-caption").textContent = this.#shown.size ? "Each over the whole run; point at one to read all." : "None yet.";
+    const hint = "Each over the whole run; point at one to read all.";
+    find("metrics-caption").textContent = this.#shown.size ? hint : "None yet.";
   }
 
   /** The newest value of a metric. */
@@ -58,11 +58,10 @@ export class Metrics {
   }
 
   #choose() {
-    const checked = (name) => document.querySelector(`input[name="${name}"]:checked`).value;
     view.over = checked("over") === "minutes" ? "minutes" : "iterations";
     view.part = Number(checked("part"));
     view.smoothing = Number(find("smoothing").value);
-    document.querySelector('output[for="smoothing"]').textContent = view.smoothing ? view.smoothing.toFixed(2) : "none";
+    beside("smoothing", view.smoothing ? view.smoothing.toFixed(2) : "none");
     refresh();
   }
 
@@ -125,6 +124,6 @@ export class Metrics {
     const [figure, canvas] = [make("figure", "curve"), make("canvas", "")];
     figure.append(caption, canvas);
     root.append(figure);
-    return new Curve(canvas, series, () => this.#history.rollbacks, values);
+    return new Curve(canvas, series, this.#history, values);
   }
 }

@@ -2,6 +2,7 @@
 
 import { Chains } from "./chains.js";
 import { theme } from "./colours.js";
+import { find } from "./dom.js";
 import { Header } from "./header.js";
 import { Keys } from "./keys.js";
 import { Landscape } from "./landscape.js";
@@ -11,7 +12,6 @@ import { Samples } from "./samples.js";
 import { Poll, connection, json } from "./wire.js";
 
 const SAID_MS = 9000;
-const find = (id) => document.getElementById(id);
 
 const header = new Header();
 const chains = new Chains();
@@ -60,9 +60,10 @@ connection.onfound = begin;
 
 function take(image) {
   playground.take(image);
-  const box = find("easel").getBoundingClientRect();
+  const { top, bottom } = find("easel").getBoundingClientRect();
+  if (top >= 0 && bottom <= innerHeight) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (box.top < 0 || box.bottom > innerHeight) find("playground").scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+  find("playground").scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
 }
 
 chains.onchoose = take;
@@ -78,7 +79,7 @@ chains.oniteration = (iteration) => {
 landscape.onchoose = take;
 landscape.present = () => playground.pixels;
 landscape.pick = (letter) => chains.pick(letter);
-playground.onpicture = (pixels) => landscape.follow(pixels);
+playground.onpicture = (pixels, another) => landscape.follow(pixels, another);
 
 const tool = (value) => document.querySelector(`input[name="tool"][value="${value}"]`).click();
 const wider = (by) => {

@@ -1,17 +1,17 @@
 // Keep one picture that is drawn on, damaged and restored by Langevin steps, and its energy.
 
-import { scale } from "./colours.js";
 import { Stroke } from "./brush.js";
+import { scale } from "./colours.js";
+import { find, make } from "./dom.js";
 import { Easel } from "./easel.js";
 import { Settings } from "./settings.js";
 import { Trace } from "./trace.js";
-import { count } from "./words.js";
 import { connection, pause, picture, play, seen } from "./wire.js";
+import { several } from "./words.js";
 
 const MOTION_MS = 50;
 const CALM_MS = 500;
 const UNDONE = 60;
-const find = (id) => document.getElementById(id);
 const seed = () => Math.floor(Math.random() * 2 ** 32);
 
 export class Playground {
@@ -27,7 +27,7 @@ export class Playground {
   #trace = new Trace(find("trace"));
   #settings = new Settings();
   #calm = matchMedia("(prefers-reduced-motion: reduce)");
-  /** Called with the picture each time that it changes. */
+  /** Called with the picture each time that it changes, and whether it is another one. */
   onpicture = () => {};
 
   constructor() {
@@ -75,14 +75,15 @@ export class Playground {
     return this.#state && this.#state.pixels.slice();
   }
 
-  /** Takes an image `{pixels, label, name}` in place of the present one. Steps from noise begin with the first; those of any
-   * other picture come after the ones that lead from noise to a sample. */
+  /** Takes an image `{pixels, label, name}` in place of the present one. Steps from noise begin with the first; those
+   * of any other picture come after the ones that lead from noise to a sample. */
   take({ pixels, label = null, name, isNoise = false }) {
     if (this.#about?.playable !== null) return;
     if (this.#state) this.#remember();
     const size = this.#about.shape[1] * this.#about.shape[2];
     const maps = { drawn: new Uint8Array(size), erased: new Uint8Array(size) };
-    this.#state = { pixels: pixels.slice(), ...maps, taken: 0, before: isNoise ? 0 : this.#about.sampler.steps, seed: seed(), name, energy: NaN };
+    const before = isNoise ? 0 : this.#about.sampler.steps;
+    this.#state = { pixels: pixels.slice(), ...maps, taken: 0, before, seed: seed(), name, energy: NaN };
     if (label !== null) this.#settings.label = label;
     this.#trace.clear();
     this.#changed();
@@ -130,13 +131,13 @@ export class Playground {
     if (!this.#run) return;
     this.#run = null;
     find("run-pause").textContent = "Restore";
-    this.#say(`Paused after ${count(this.#state.taken)} steps, energy ${scale.text(this.#state.energy)}`);
+    this.#say(`Paused after ${several(this.#state.taken, "step")}, energy ${scale.text(this.#state.energy)}`);
   }
 
   save() {
     if (!this.#state) return;
     find("picture").toBlob((blob) => {
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: "ebm.png" });
+      const link = Object.assign(make("a"), { href: URL.createObjectURL(blob), download: "ebm.png" });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     });
@@ -171,7 +172,8 @@ export class Playground {
     this.#touched.clear();
     try {
       const known = steps ? settings.held(state) : null;
-      const head = { images: 1, steps, from: state.before + state.taken, ...settings.sampler, seed: state.seed, known: known !== null };
+      const place = { from: state.before + state.taken, seed: state.seed };
+      const head = { images: 1, steps, ...place, ...settings.sampler, known: known !== null };
       const answer = await play("/play/steps", head, state.pixels, known);
       if (state === this.#state) this.#got(state, answer, steps);
       return true;
@@ -219,11 +221,11 @@ export class Playground {
   }
 
   #changed() {
-    this.#show();
+    this.#show(true);
     this.#measure();
   }
 
-  #show() {
+  #show(another = false) {
     const state = this.#state;
     if (!state) return;
     this.#easel.size = this.#settings.size;
@@ -231,8 +233,8 @@ export class Playground {
     find("undo").disabled = this.#past.length === 0;
     find("energy").textContent = Number.isNaN(state.energy) ? "–" : scale.text(state.energy);
     find("energy-chip").style.background = scale.css(state.energy);
-    find("taken").textContent = state.taken ? `${count(state.taken)} steps from ${state.name}` : `of ${state.name}`;
-    this.onpicture(state.pixels);
+    find("taken").textContent = state.taken ? `${several(state.taken, "step")} from ${state.name}` : `of ${state.name}`;
+    this.onpicture(state.pixels, another);
   }
 
   #say(words) {

@@ -2,7 +2,7 @@
 
 import { Scale, colours, ink, theme } from "./colours.js";
 import { sharp, ticks } from "./pixels.js";
-import { minus } from "./words.js";
+import { mark } from "./words.js";
 
 const FINER = 4;
 const LINES = 22;
@@ -32,7 +32,8 @@ export function contour(grid, side, level) {
   const segments = [];
   for (let v = 0; v + 1 < side; v++) {
     for (let u = 0; u + 1 < side; u++) {
-      const corner = [grid[v * side + u], grid[v * side + u + 1], grid[(v + 1) * side + u + 1], grid[(v + 1) * side + u]];
+      const [here, above] = [v * side + u, (v + 1) * side + u];
+      const corner = [grid[here], grid[here + 1], grid[above + 1], grid[above]];
       const cut = (i, j, at, to) => {
         if (corner[i] < level === corner[j] < level) return null;
         const t = (level - corner[i]) / (corner[j] - corner[i]);
@@ -66,6 +67,7 @@ export class Relief {
   show(energies, side, low, high) {
     this.scale = new Scale();
     this.scale.see(energies);
+    this.scale.balance(energies);
     this.#map = { energies, side, low, high, ...refine(energies, side) };
     this.draw();
   }
@@ -112,26 +114,29 @@ export class Relief {
   #slopes(level, fine) {
     const slopes = new Float32Array(fine * fine);
     let sum = 0;
-    for (let v = 1; v + 1 < fine; v++) {
-      for (let u = 1; u + 1 < fine; u++) {
+    for (let v = FINER; v + FINER < fine; v++) {
+      for (let u = FINER; u + FINER < fine; u++) {
         const i = v * fine + u;
-        slopes[i] = level[i + 1] - level[i - 1] - (level[i + fine] - level[i - fine]);
+        const [east, west] = [level[i + FINER], level[i - FINER]];
+        slopes[i] = east - west - (level[i + FINER * fine] - level[i - FINER * fine]);
         if (Number.isFinite(slopes[i])) sum += slopes[i] ** 2;
       }
     }
     const usual = Math.sqrt(sum / slopes.length) || 1;
     return slopes.map((slope, i) => {
-      const [u, v] = [i % fine, Math.floor(i / fine)].map((at) => Math.min(fine - 2, Math.max(1, at)));
+      const [u, v] = [i % fine, Math.floor(i / fine)].map((at) => Math.min(fine - 1 - FINER, Math.max(FINER, at)));
       return slopes[v * fine + u] / usual;
     });
   }
 
   #lines(draw, width) {
-    const { finer, fine } = this.#map;
+    const { finer, fine, low, high } = this.#map;
     const levels = ticks(this.scale.low, this.scale.high, LINES);
     const step = levels.length > 1 ? levels[1] - levels[0] : 1;
     const place = ([u, v]) => [(u / (fine - 1)) * width, width - (v / (fine - 1)) * width];
-    const labels = [];
+    // None stands on a picture's mark.
+    const along = (t) => ((t - low) / (high - low)) * width;
+    const labels = [[0, 0], [1, 0], [0, 1]].map(([u, v]) => [along(u), width - along(v)]);
     draw.strokeStyle = ink("contour");
     for (const level of levels) {
       const index = Math.round(level / step) % INDEX === 0;
@@ -165,7 +170,7 @@ export class Relief {
     draw.font = `600 12px ${getComputedStyle(this.#canvas).fontFamily}`;
     [draw.textAlign, draw.textBaseline, draw.lineJoin] = ["center", "middle", "round"];
     [draw.lineWidth, draw.strokeStyle, draw.fillStyle] = [3.5, ink("halo"), ink("on-map")];
-    const text = minus(String(Number(level.toPrecision(4))));
+    const text = mark(level);
     draw.strokeText(text, 0, 0);
     draw.fillText(text, 0, 0);
     draw.restore();
@@ -186,7 +191,7 @@ export class Relief {
     let free = 0;
     for (const tick of ticks(this.scale.low, this.scale.high, 6)) {
       const x = this.scale.at(tick) * width;
-      const text = minus(String(Number(tick.toPrecision(4))));
+      const text = mark(tick);
       const half = draw.measureText(text).width / 2;
       if (x - half < free || x + half > width) continue;
       draw.fillRect(x, 6, 1, 4);

@@ -1,8 +1,7 @@
 // Show the run's grids of samples, the newest of itself, and the way back through the earlier ones.
 
+import { beside, find } from "./dom.js";
 import { count } from "./words.js";
-
-const find = (id) => document.getElementById(id);
 
 export class Samples {
   #iterations = [];
@@ -45,7 +44,7 @@ export class Samples {
     const iteration = all[slider.value];
     const words = `after ${count(iteration)} iterations`;
     slider.setAttribute("aria-valuetext", words);
-    document.querySelector('output[for="samples-slider"]').textContent = count(iteration);
+    beside("samples-slider", count(iteration));
     find("samples-newest").disabled = Number(slider.value) === all.length - 1;
     find("samples-caption").textContent = "Left: drawn from noise, averaged weights. Right: data.";
     // What was computed again after a rollback is another picture.

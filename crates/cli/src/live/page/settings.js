@@ -1,13 +1,17 @@
 // Read the playground's controls: brush, what is held fixed, class, and the sampler.
 
+import { beside, checked, find, make } from "./dom.js";
 import { minus, short } from "./words.js";
 
 const PACES = [1, 2, 5, 10, 20, 50, 100, 200];
 /** Above so many classes a list takes the place of buttons. */
 const BUTTONS = 24;
-const find = (id) => document.getElementById(id);
-const checked = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value;
-const multiplier = (slider) => (Number(slider.value) === Number(slider.min) && slider.id === "noise-std" ? 0 : 2 ** slider.value);
+
+/** What the model's own value is multiplied by: a power of 2, and 0 at the left end of the noise. */
+function multiplier(slider) {
+  const none = slider.id === "noise-std" && Number(slider.value) === Number(slider.min);
+  return none ? 0 : 2 ** slider.value;
+}
 
 export class Settings {
   #about = null;
@@ -66,7 +70,7 @@ export class Settings {
   }
 
   get label() {
-    const value = find("classes").querySelector("select")?.value ?? checked("class") ?? "";
+    const value = find("classes").querySelector("select")?.value ?? checked("class");
     return value === "" ? null : Number(value);
   }
 
@@ -90,13 +94,12 @@ export class Settings {
 
   /** Numbers beside the sliders. */
   #write() {
-    const say = (id, text) => (document.querySelector(`output[for="${id}"]`).textContent = text);
-    say("size", find("size").value);
-    say("ink", `${Math.round(100 * find("ink").value)} %`);
-    say("pace-slider", this.pace);
+    beside("size", find("size").value);
+    beside("ink", `${Math.round(100 * find("ink").value)} %`);
+    beside("pace-slider", this.pace);
     for (const slider of this.#scales) {
       const own = this.#about?.sampler[slider.dataset.scale] ?? 1;
-      say(slider.id, `× ${short(multiplier(slider))} = ${minus(short(own * multiplier(slider)))}`);
+      beside(slider.id, `× ${short(multiplier(slider))} = ${minus(short(own * multiplier(slider)))}`);
     }
   }
 
@@ -107,18 +110,17 @@ export class Settings {
     root.querySelector(".segmented, select")?.remove();
     const all = [["any", ""], ...names.map((name, i) => [name, i])];
     if (names.length > BUTTONS) {
-      const select = document.createElement("select");
+      const select = make("select");
       select.setAttribute("aria-label", "Class");
       select.append(...all.map(([name, value]) => new Option(name, value)));
       return root.append(select);
     }
-    const group = Object.assign(document.createElement("div"), { className: "segmented loose" });
+    const group = make("div", "segmented loose");
     for (const [name, value] of all) {
-      const [label, words] = [document.createElement("label"), document.createElement("span")];
-      const input = Object.assign(document.createElement("input"), { type: "radio", name: "class", value });
+      const label = make("label");
+      const input = Object.assign(make("input"), { type: "radio", name: "class", value });
       input.checked = value === "";
-      words.textContent = name;
-      label.append(input, words);
+      label.append(input, make("span", "", name));
       group.append(label);
     }
     root.append(group);

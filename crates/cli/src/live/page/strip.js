@@ -2,7 +2,7 @@
 
 import { colours, ink, scale, theme } from "./colours.js";
 import { sharp, ticks } from "./pixels.js";
-import { minus } from "./words.js";
+import { mark } from "./words.js";
 
 const SIDE = 10;
 
@@ -70,7 +70,7 @@ export class Strip {
     let free = -Infinity;
     for (const tick of ticks(scale.low, scale.high, 8)) {
       const x = SIDE + scale.at(tick) * (width - 2 * SIDE);
-      const text = minus(String(Number(tick.toPrecision(6))));
+      const text = mark(tick);
       const half = draw.measureText(text).width / 2;
       if (x - half < Math.max(free, 0) || x + half > width) continue;
       draw.fillRect(x - 0.5, base + 3, 1, 3);

@@ -1,8 +1,9 @@
 // Show images as tiles: the colour of a tile's bar is its energy, the length its age.
 
 import { scale } from "./colours.js";
+import { make } from "./dom.js";
 import { put, single, zoom } from "./pixels.js";
-import { count } from "./words.js";
+import { several } from "./words.js";
 
 const GAP = 10;
 /** A chain that has moved. */
@@ -82,8 +83,7 @@ export class Tiles {
   }
 
   #tile(index) {
-    const make = (name, kind) => Object.assign(document.createElement(name), { className: kind });
-    const [button, bar, rule] = [make("button", "tile"), make("i", ""), make("span", "rule")];
+    const [button, bar, rule] = [make("button", "tile"), make("i"), make("span", "rule")];
     const [canvas, energy] = [make("canvas", "pixels"), make("span", "value")];
     button.type = "button";
     button.tabIndex = index ? -1 : 0;
@@ -113,8 +113,7 @@ export class Tiles {
     const { energies, ages, classes } = this.#frame;
     const known = this.#names.length > 0 && classes[index] !== null;
     const label = known ? `, class ${this.#names[classes[index]] ?? classes[index]}` : "";
-    const rounds = `${count(ages[index])} ${ages[index] === 1 ? this.unit : `${this.unit}s`}`;
-    return `E ${scale.text(energies[index])}, ${rounds} old${label}`;
+    return `E ${scale.text(energies[index])}, ${several(ages[index], this.unit)} old${label}`;
   }
 
   /** Whether those that have moved show it: not where all do, nor for those who want no motion. */
@@ -143,7 +142,8 @@ export class Tiles {
     const row = this.#tiles.findIndex((tile) => tile.button.offsetTop > top);
     const columns = row < 0 ? this.#count : row;
     const last = this.#count - 1;
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -index, End: last - index };
+    const across = { ArrowLeft: -1, ArrowRight: 1, Home: -index, End: last - index };
+    const moves = { ...across, ArrowUp: -columns, ArrowDown: columns };
     if (!(event.key in moves)) return;
     event.preventDefault();
     const next = index + moves[event.key];

@@ -2,7 +2,7 @@
 
 import { ink, scale, theme } from "./colours.js";
 import { sharp, ticks } from "./pixels.js";
-import { minus } from "./words.js";
+import { mark } from "./words.js";
 
 const KEPT = 480;
 
@@ -64,7 +64,7 @@ export class Trace {
       draw.fillStyle = ink("line");
       draw.fillRect(left, Math.round(y(value)), width - left, 1);
       draw.fillStyle = ink("quiet");
-      draw.fillText(minus(String(Number(value.toPrecision(6)))), left - 8, y(value));
+      draw.fillText(mark(value), left - 8, y(value));
     }
   }
 

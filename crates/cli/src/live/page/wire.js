@@ -24,7 +24,10 @@ export async function ask(path, { method = "GET", body, signal, limit = LONGEST_
   try {
     const headers = method === "POST" ? { "X-Ebm": "1" } : {};
     const answer = await fetch(path, { method, body, headers, signal: stop.signal, cache: "no-store" });
-    if (!answer.ok) throw new Refusal((await answer.text()).trim() || `the server answers ${answer.status}`, answer.status);
+    if (!answer.ok) {
+      const words = (await answer.text()).trim();
+      throw new Refusal(words || `the server answers ${answer.status}`, answer.status);
+    }
     return { status: answer.status, bytes: await answer.arrayBuffer() };
   } finally {
     clearTimeout(timer);

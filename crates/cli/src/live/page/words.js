@@ -9,6 +9,11 @@ export function count(n) {
   return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, THIN);
 }
 
+/** 1 step, 2 steps. */
+export function several(n, thing) {
+  return `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
+}
+
 /** A value in a few characters. */
 export function short(value) {
   if (!Number.isFinite(value)) return "not a number";
@@ -17,6 +22,14 @@ export function short(value) {
   if (size >= 1e4) return size >= 1e7 ? minus(value.toExponential(1)) : minus(value < 0 ? "-" : "") + count(size);
   if (size < 1e-3) return minus(value.toExponential(1));
   return minus(String(Number(value.toPrecision(3))));
+}
+
+/** A round number beside an axis. */
+export function mark(value) {
+  const size = Math.abs(value);
+  if (size >= 1e9) return minus(value.toExponential(0));
+  const [unit, name] = size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
+  return minus(String(Number((value / unit).toPrecision(4)))) + name;
 }
 
 /** 2 h 05 min, 3 min 10 s. */
