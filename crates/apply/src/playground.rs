@@ -22,6 +22,9 @@ pub use error::PlayError;
 pub use settings::PlaySettings;
 pub use steps::PlaySteps;
 
+/// Steps, of all chains together, that are taken in one go: a run that trains on the same threads comes in between.
+const BREATH: usize = 128;
+
 /// Chains after their steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Played {
@@ -200,8 +203,13 @@ impl Playground {
         let (from, to) = (settings.from, settings.from + settings.steps);
         let border = self.steps.border(has_known).clamp(from, to);
         let PlaySteps { first, then, .. } = &self.steps;
+        let few = (BREATH / ids.len().max(1)).max(1);
         let parts = [(first, from..border), (then, border..to)];
-        let parts = parts.into_iter().filter(|(_, steps)| !steps.is_empty());
+        let parts = parts.into_iter().flat_map(|(config, steps)| {
+            let end = steps.end;
+            let starts = steps.step_by(few);
+            starts.map(move |start| (config, start..end.min(start + few)))
+        });
         parts.fold(start, |x, (config, steps)| {
             let config = settings.applied_to(config);
             let (num_steps, seed) = (config.num_steps, settings.seed);

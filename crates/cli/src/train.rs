@@ -243,7 +243,7 @@ impl TrainArgs {
         }
         let total = config.iterations as u64;
         #[cfg(feature = "live")]
-        let bound = bound.filter(|_| run.iteration() < total); // `ebm live` shows what has ended
+        let bound = bound.filter(|_| run.iteration() < total);
         let event_folder = events::folder_of(self.tensorboard.as_ref(), &run, total)?;
         let progress = Progress::new(run.iteration(), total, quiet);
         let stall = DeviceKind::is_gpu(&chosen.device).then(|| {
@@ -261,9 +261,18 @@ impl TrainArgs {
         }
         match run.iteration() {
             0 => progress.say(&format!("new run in {}", dir.display())),
-            done if done == total => progress.say(&format!(
-                "all {total} iterations are done; a larger --iterations goes on"
-            )),
+            done if done == total => {
+                progress.say(&format!(
+                    "all {total} iterations are done; a larger --iterations goes on"
+                ));
+                #[cfg(feature = "live")]
+                if self.live.is_some() {
+                    progress.say(&format!(
+                        "nothing trains; ebm live {} shows the run",
+                        dir.display()
+                    ));
+                }
+            }
             done => progress.say(&format!("going on after iteration {done}")),
         }
         if let Some(notice) = moved_data(dir, config) {
@@ -301,7 +310,7 @@ impl TrainArgs {
             pictures: Pictures,
         };
         let outcome = run.train(&mut watchers.all(), stop);
-        let distance = watchers.end();
+        let distance = watchers.end(&outcome);
         let outcome = outcome?;
         if matches!(outcome, Outcome::Finished { .. }) {
             warn_if_far(distance);

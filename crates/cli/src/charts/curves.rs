@@ -72,7 +72,7 @@ impl Chart for Curves {
         area: &DrawingArea<B, Shift>,
     ) -> DrawResult<(), B> {
         let panel = &self.panels[index];
-        let (x, y) = panel.axes();
+        let (x, y) = self.axes_of(panel);
         let mut plot = Frame {
             caption: "",
             x_title: &panel.x_title,
@@ -95,17 +95,24 @@ impl Chart for Curves {
     }
 }
 
-impl CurvePanel {
-    /// Axes on which all values are.
-    fn axes(&self) -> (Axis, Axis) {
-        let points = || self.curves.iter().flat_map(|curve| &curve.points);
-        let shown = || points().filter(|(x, y)| x.is_finite() && y.is_finite());
-        let xs = ends_of(shown().map(|point| point.0)).unwrap_or((0.0, 1.0));
-        let ys = ends_of(shown().map(|point| point.1)).unwrap_or((0.0, 1.0));
+impl Curves {
+    /// Axes on which all values of a panel are; places are those of all panels, so that they can be compared.
+    fn axes_of(&self, panel: &CurvePanel) -> (Axis, Axis) {
+        let shown = self.panels.iter().flat_map(CurvePanel::shown);
+        let xs = ends_of(shown.map(|point| point.0)).unwrap_or((0.0, 1.0));
+        let ys = ends_of(panel.shown().map(|point| point.1)).unwrap_or((0.0, 1.0));
         (
             Axis::around(Scale::Linear, xs, MARGIN, X_TICKS),
-            Axis::around(self.scale, ys, MARGIN, Y_TICKS),
+            Axis::around(panel.scale, ys, MARGIN, Y_TICKS),
         )
+    }
+}
+
+impl CurvePanel {
+    /// The points that can be shown.
+    fn shown(&self) -> impl Iterator<Item = &(f64, f64)> {
+        let points = self.curves.iter().flat_map(|curve| &curve.points);
+        points.filter(|(x, y)| x.is_finite() && y.is_finite())
     }
 }
 

@@ -87,7 +87,7 @@ impl Gate {
             return Admitted;
         }
         if only(headers, HeaderName::from_static(MARK)) != Some("1") {
-            return Refused("a POST needs the header X-Ebm: 1");
+            return Refused("what changes something needs the header X-Ebm: 1");
         }
         let own = format!("http://{host}");
         if headers.contains_key(ORIGIN) && only(headers, ORIGIN) != Some(own.as_str()) {

@@ -1,6 +1,6 @@
 //! Show a run on a page, while it trains or afterwards, and let people play with its energy there.
 //!
-//! Reading order: `address` (where the page is) → `guard` (who may ask for what) → `server` (the thread that answers)
+//! Reading order: `address` (where the page is) → `guard` (who may ask for what) → `server`, `connections` (the thread that answers)
 //! → `routes` (what can be asked) → `site` (what all answers are made of) → `events`, `frames` (what is shown of a run),
 //! `demand` (whether anybody looks) → `play`, `body` (what is played, and how it travels) → `observer` (a run that
 //! trains), `command` (one that does not), `history` (what a run has shown before).
@@ -12,6 +12,7 @@ mod about;
 mod address;
 mod body;
 mod command;
+mod connections;
 mod demand;
 mod events;
 mod frames;

@@ -117,8 +117,12 @@ impl Live {
         })
     }
 
-    /// Tell those who look that the run has ended, and end. A moment is given to them, and none where nobody looks.
-    pub(crate) fn end(self) {
+    /// Tell those who look that the run has ended, and why where it failed, and end. A moment is given to them, and none
+    /// where nobody looks.
+    pub(crate) fn end(self, failure: Option<&str>) {
+        if let Some(why) = failure {
+            self.site.events.add_other("failed", why);
+        }
         self.site.end();
         let began = Instant::now();
         while self.site.events.are_awaited(LOOKING) && began.elapsed() < LAST_WORD {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use std::{io, thread};
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::runtime;
 use tokio::sync::oneshot;
+
+use super::connections::Limited;
 
 /// A server that answers until it is closed.
 #[derive(Debug)]
@@ -31,13 +32,10 @@ impl Server {
         let (end, ended) = channel();
         let serve = async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let listener = listener.tap_io(|stream| {
-                let _ = stream.set_nodelay(true); // it is slower without
-            });
             let is_closing = async move {
                 let _ = closing.await; // or the server was forgotten
             };
-            axum::serve(listener, router)
+            axum::serve(Limited::new(listener), router)
                 .with_graceful_shutdown(is_closing)
                 .await
         };

@@ -120,7 +120,11 @@ impl EventFolder {
         for file in self.files()? {
             match writer_of(&file)? {
                 Writer::Run(run) if run == mark => {}
-                Writer::Run(run) => return Ok(Some(format!("the run in {run}"))),
+                Writer::Run(run) => {
+                    let run = self.path.join(run); // which may be told by the way from here
+                    let run = run.canonicalize().unwrap_or(run);
+                    return Ok(Some(format!("the run in {}", run.display())));
+                }
                 Writer::Other => return Ok(Some("another program".to_owned())),
                 Writer::Nobody => {}
             }

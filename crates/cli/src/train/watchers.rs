@@ -1,6 +1,6 @@
 //! Gather those who watch a run: its files and its progress, and whom the command line asks for.
 
-use ebm_train::{MetricsFile, Observer};
+use ebm_train::{MetricsFile, Observer, Outcome, TrainError};
 
 #[cfg(feature = "live")]
 use crate::live::Live;
@@ -33,13 +33,16 @@ impl Watchers {
         all
     }
 
-    /// The run has ended, or failed. Returns how far its last samples were from the data, where any were drawn.
-    pub(super) fn end(self) -> Option<f64> {
+    /// The run has ended, like this. Returns how far its last samples were from the data, where any were drawn.
+    pub(super) fn end(self, outcome: &Result<Outcome, TrainError>) -> Option<f64> {
         self.progress.finish();
         #[cfg(feature = "live")]
         if let Some(live) = self.live {
-            live.end();
+            let failure = outcome.as_ref().err().map(TrainError::to_string);
+            live.end(failure.as_deref());
         }
+        #[cfg(not(feature = "live"))]
+        let _ = outcome;
         self.progress.last_distance()
     }
 }

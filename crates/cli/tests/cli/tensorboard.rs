@@ -167,7 +167,7 @@ fn what_a_killed_process_wrote_beyond_its_last_checkpoint_vanishes() {
         .append(true)
         .open(&first)
         .expect("a file");
-    file.write_all(b"half an event").expect("written");
+    file.write_all(b"\x40\0\0").expect("written"); // of the length of an event
     let before = events(&first);
     train(&scratch, "8", &["--set", "output.log_every=3"]);
 

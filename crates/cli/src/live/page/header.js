@@ -9,6 +9,8 @@ export class Header {
   #iteration = 0;
   /** Whether the training has ended before the eyes of this page. */
   #ended = false;
+  /** Why it has ended, where it failed. */
+  #failure = null;
   #eta = { seconds: NaN, since: 0 };
   #asked = false;
 
@@ -24,6 +26,7 @@ export class Header {
   begin(about) {
     this.#about = about;
     this.#ended = false;
+    this.#failure = null;
     this.#iteration = 0;
     find("run").textContent = about.run.split("/").filter(Boolean).slice(-2).join("/");
     find("run").title = about.run;
@@ -68,6 +71,7 @@ export class Header {
       if (event.rollback) this.#iteration = event.rollback.to;
       else if ("iteration" in event) this.#line(event);
       else if ("checkpoint" in event) find("saved").textContent = count(event.checkpoint);
+      else if ("failed" in event) this.#failure = event.failed;
       else if ("ended" in event) this.#end(event.ended);
     }
     const last = events.findLast((event) => "checkpoint" in event);
@@ -98,8 +102,10 @@ export class Header {
     this.at(iteration);
     if (!this.#about.training) return;
     this.#ended = true;
-    this.#state("ended", "Ended");
-    const words = "Training has ended, and its last checkpoint is written. To go on looking: ";
+    this.#state("ended", this.#failure === null ? "Ended" : "Failed");
+    const words = this.#failure === null
+      ? "Training has ended, and its last checkpoint is written. To go on looking: "
+      : `Training has failed: ${this.#failure}. Where it has a checkpoint, this goes on looking: `;
     this.#next([words, `ebm live ${shell(this.#about.run)}`]);
     this.at(this.#iteration);
     this.#left();
