@@ -238,7 +238,11 @@ mod tests {
         refused(&logs, &other, &["logs: ", "of the run in ", &named]);
         drop(begin(&logs, &run, 5));
         drop(begin(&run.join("tensorboard"), &run, 0));
-        refused(&run.join("tensorboard"), &other, &["of the run in ", &named]);
+        refused(
+            &run.join("tensorboard"),
+            &other,
+            &["of the run in ", &named],
+        );
         let strange = [framed(b""), framed(b"")].concat();
         fs::write(logs.join("tfevents"), strange).expect("written");
         refused(&logs, &run, &["of another program", "name another folder"]);
