@@ -285,28 +285,28 @@ impl TrainArgs {
         run.adopt()?;
         let metrics = open_metrics(&run)?;
         let tensorboard = event_folder.map(|folder| events::begin(folder, config, &run, &metrics));
+        let tensorboard = tensorboard.transpose()?;
+        #[cfg(feature = "live")]
+        let live = bound.map(|bound| {
+            progress.say_always(&format!("live page: {}", bound.url()));
+            let watched = Watched {
+                run: &run,
+                config,
+                device: chosen,
+                dir,
+                stop,
+                quiet,
+                elapsed_before: metrics.elapsed_before(),
+            };
+            Live::start(bound, watched)
+        });
         let mut watchers = Watchers {
-            tensorboard: tensorboard.transpose()?,
-            stall,
-            #[cfg(feature = "live")]
-            live: match bound {
-                Some(bound) => {
-                    progress.say_always(&format!("live page: {}", bound.url()));
-                    let watched = Watched {
-                        run: &run,
-                        config,
-                        device: chosen,
-                        dir,
-                        stop,
-                        quiet,
-                        elapsed_before: metrics.elapsed_before(),
-                    };
-                    Some(Live::start(bound, watched)?)
-                }
-                None => None,
-            },
             metrics,
             progress,
+            tensorboard,
+            stall,
+            #[cfg(feature = "live")]
+            live: live.transpose()?,
             pictures: Pictures,
         };
         let outcome = run.train(&mut watchers.all(), stop);
