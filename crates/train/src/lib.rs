@@ -26,6 +26,7 @@
 //! for energies, images and steps stands in `ebm_langevin`'s documentation.
 
 pub mod checkpoint;
+mod collective;
 mod config;
 mod directional;
 mod dropout;
@@ -41,6 +42,9 @@ mod step;
 mod trainer;
 mod watch;
 
+#[cfg(feature = "mpi")]
+pub use collective::Mpi;
+pub use collective::{Collective, Solo, Team, TeamError, Threads};
 pub use config::{
     Conditions, Config, ConfigError, Generative, Held, Key, ModelConfig, NetworkName,
     ObjectiveConfig, ObjectiveKind, OnDivergence, OutputConfig, Phase, RollbackConfig, Settings,

@@ -1,0 +1,1 @@
+//! Let processes that MPI has started be the ranks.
