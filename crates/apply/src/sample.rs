@@ -80,7 +80,7 @@ impl Trained {
     /// # Errors
     /// Where it kept none, or the model is an exported one.
     pub fn chains(&self) -> Result<&ChainState, SampleError> {
-        let chains = self.state().objective_state.chains();
+        let chains = self.state().objective_state().chains();
         chains.ok_or(match self.only_weights() {
             Some(_) => SampleError::NotExported,
             None => SampleError::NoChains,

@@ -19,6 +19,14 @@ pub enum CheckpointError {
         /// What the file system reported.
         cause: io::Error,
     },
+    /// Another rank of the job cannot go on.
+    #[error("rank {rank}: {reason}")]
+    OnRank {
+        /// Which one.
+        rank: u32,
+        /// Why.
+        reason: String,
+    },
     /// Something is there and cannot be read.
     #[error("cannot read {}: {cause}; check that it exists and that you may read it", path.display())]
     Read {

@@ -417,7 +417,7 @@ mod tests {
 
     fn put_and_retain(run: &Path, step: u64, retention: Retention) {
         let files = [("model", b"x".to_vec())];
-        super::super::write_and_retain(run, step, &files, retention).unwrap();
+        super::super::write_and_retain(run, step, &files, retention, &Team::default()).unwrap();
     }
 
     #[test]

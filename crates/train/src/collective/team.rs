@@ -111,10 +111,7 @@ impl Team {
     /// # Panics
     /// If it has no JSON form, or ranks send other things than each other.
     pub fn gather<T: Serialize + DeserializeOwned>(&self, own: &T) -> Vec<T> {
-        let bytes = serde_json::to_vec(own).expect("a value with a JSON form");
-        let all = self.collective.gather(&bytes).into_iter();
-        all.map(|bytes| serde_json::from_slice(&bytes).expect("ranks speak of the same"))
-            .collect()
+        gather(&*self.collective, own)
     }
 
     /// Numbers of every shard, in the order of shards; `own` are those of this rank's shards.
@@ -179,17 +176,25 @@ impl Team {
         self.raised.load(Ordering::Relaxed)
     }
 
-    /// What some rank has said with the last step; alone, what was raised last.
+    /// What some rank has said with the last step.
     pub(crate) fn agreed(&self) -> u32 {
-        match self.world() {
-            1 => self.raised(),
-            _ => self.agreed.load(Ordering::Relaxed),
-        }
+        self.agreed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn agree_on(&self, flags: u32) {
         self.agreed.store(flags, Ordering::Relaxed);
     }
+}
+
+/// A value of every rank, in the order of ranks; see [`Team::gather`].
+pub(crate) fn gather<T: Serialize + DeserializeOwned>(
+    collective: &dyn Collective,
+    own: &T,
+) -> Vec<T> {
+    let bytes = serde_json::to_vec(own).expect("a value with a JSON form");
+    let all = collective.gather(&bytes).into_iter();
+    all.map(|bytes| serde_json::from_slice(&bytes).expect("ranks speak of the same"))
+        .collect()
 }
 
 /// The numbers of some shards, whose lengths come first.
