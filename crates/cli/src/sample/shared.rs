@@ -32,7 +32,8 @@ pub(super) fn draw(
     let is_at_once = team.first(|| results.as_ref().is_some_and(Results::needs_all_at_once));
     if is_at_once && team.world() > 1 && !quiet {
         tell!(
-            "one rank of {} draws: a picture shows all samples at once; ranks share those that --output writes as an array or into a folder",
+            "one rank of {} draws: a picture shows all samples at once; ranks share those that --output writes \
+             as an array or into a folder",
             team.world()
         );
     }
