@@ -66,6 +66,15 @@ impl Team {
         })
     }
 
+    /// These ranks, of any number, a shard each: for work whose results are gathered and not summed.
+    pub fn of_any(collective: Arc<dyn Collective>) -> Self {
+        Self {
+            shards: collective.world(),
+            collective,
+            ..Self::alone(1)
+        }
+    }
+
     /// This rank.
     pub fn rank(&self) -> u32 {
         self.collective.rank()
@@ -112,6 +121,11 @@ impl Team {
     /// If it has no JSON form, or ranks send other things than each other.
     pub fn gather<T: Serialize + DeserializeOwned>(&self, own: &T) -> Vec<T> {
         gather(&*self.collective, own)
+    }
+
+    /// Bytes of every rank, in the order of ranks; of any number each.
+    pub fn gather_bytes(&self, own: &[u8]) -> Vec<Vec<u8>> {
+        self.collective.gather(own)
     }
 
     /// Numbers of every shard, in the order of shards; `own` are those of this rank's shards.
@@ -259,6 +273,20 @@ mod tests {
             let refused = Team::new(shards, Arc::new(rank)).expect_err("refused");
             assert_eq!(refused, TeamError { world, shards });
         }
+    }
+
+    #[test]
+    fn any_number_of_ranks_gathers_bytes_in_order() {
+        thread::scope(|scope| {
+            for rank in Threads::ranks(3) {
+                scope.spawn(|| {
+                    let team = Team::of_any(Arc::new(rank));
+                    assert_eq!((team.world(), team.num_shards()), (3, 3));
+                    let own = vec![7_u8; team.rank() as usize];
+                    assert_eq!(team.gather_bytes(&own), [vec![], vec![7], vec![7, 7]]);
+                });
+            }
+        });
     }
 
     #[test]
