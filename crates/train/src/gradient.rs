@@ -154,7 +154,11 @@ where
         let own = own.clone().into_data();
         let of_shards = self.step.gather(own.iter::<f64>().collect());
         let halves = [0, half].map(|at| of_shards.iter().flat_map(move |all| &all[at..at + half]));
-        let all: Vec<f32> = halves.into_iter().flatten().map(|&energy| energy as f32).collect();
+        let all: Vec<f32> = halves
+            .into_iter()
+            .flatten()
+            .map(|&energy| energy as f32)
+            .collect();
         let all = Tensor::<1>::from_floats(&all[..], &self.device);
         let derivative = derivative(&loss, all.clone()) * f64::from(world);
         let halves = [0, world].map(|before| {

@@ -191,6 +191,7 @@ mod tests {
 
     use super::super::{latest, read, write};
     use super::*;
+    use crate::collective::Team;
 
     fn put(run: &Path, step: u64, text: &str, keep: usize) {
         let files = [("model", text.as_bytes().to_vec()), ("buffer", vec![7; 9])];

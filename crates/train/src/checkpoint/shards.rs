@@ -43,7 +43,13 @@ mod tests {
             assert_eq!(shard_of_name(&named), Some((name.to_owned(), rank)));
             assert_eq!(name_of_shard(name, Shard::WHOLE), name);
         }
-        for other in ["buffer.safetensors", "a-b.json", "a-12.json", "config.toml", "-.x"] {
+        for other in [
+            "buffer.safetensors",
+            "a-b.json",
+            "a-12.json",
+            "config.toml",
+            "-.x",
+        ] {
             assert_eq!(shard_of_name(other), None, "{other}");
         }
     }

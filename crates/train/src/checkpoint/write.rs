@@ -29,10 +29,16 @@ use crate::collective::Team;
 pub fn write(
     run_dir: &Path,
     step: u64,
-    files: &[(impl AsRef<str>, Vec<u8>)],
+    files: &[(&str, Vec<u8>)],
     keep: usize,
 ) -> Result<PathBuf, CheckpointError> {
-    write_and_retain(run_dir, step, files, Retention::newest(keep), &Team::default())
+    write_and_retain(
+        run_dir,
+        step,
+        files,
+        Retention::newest(keep),
+        &Team::default(),
+    )
 }
 
 /// The same with other rules for what stays, by all ranks together: each writes `files` of its own, the first all that

@@ -136,11 +136,15 @@ mod tests {
 
     /// The running sums of what all four shards bring to three meetings.
     fn meet(team: &Team) -> Vec<f64> {
-        let inputs = team.shards().iter().map(|shard| f64::from(shard.rank));
+        let inputs = team.shards().into_iter().map(|shard| f64::from(shard.rank));
         let found = each_shard(team, inputs.collect(), |mut own, meeting| {
             for _ in 0..3 {
                 let all = meeting.gather(vec![own]).concat();
-                own += all.iter().zip(1..).map(|(x, place)| x * f64::from(place)).sum::<f64>();
+                own += all
+                    .iter()
+                    .zip(1..)
+                    .map(|(x, place)| x * f64::from(place))
+                    .sum::<f64>();
             }
             own
         });

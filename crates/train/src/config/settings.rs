@@ -263,7 +263,11 @@ impl Config {
         }
         let shared = [
             ("batch_size", self.batch_size, true),
-            ("buffer.capacity", self.buffer.capacity, self.objective.has_buffer()),
+            (
+                "buffer.capacity",
+                self.buffer.capacity,
+                self.objective.has_buffer(),
+            ),
         ];
         for (key, all, is_shared) in shared {
             if is_shared && !all.is_multiple_of(shards as usize) {

@@ -84,7 +84,9 @@ impl AnyState {
             Self::Nothing => None,
             Self::Chains(chains) => Some(chains),
         });
-        chains.reduce(ChainState::with).map_or(Self::Nothing, Self::Chains)
+        chains
+            .reduce(ChainState::with)
+            .map_or(Self::Nothing, Self::Chains)
     }
 
     /// Its chains, if it has any.

@@ -54,7 +54,10 @@ fn mean(own: Vec<Gradient>, team: &Team, device: &Device) -> Gradient {
         flat: Tensor::from_data(TensorData::from(&flat[..]), device),
         loss: scalar(mean_of(told.iter().map(|told| told.loss))),
         contrasted: is_contrast.then(|| contrasted(&told, device)),
-        terms: names.into_iter().zip(terms.into_iter().map(scalar)).collect(),
+        terms: names
+            .into_iter()
+            .zip(terms.into_iter().map(scalar))
+            .collect(),
     }
 }
 
@@ -128,7 +131,10 @@ fn contrasted(told: &[Told], device: &Device) -> Contrasted {
     let energies: Vec<f32> = half(0).chain(half(1)).collect();
     Contrasted {
         energies: Tensor::from_floats(&energies[..], device),
-        restarted: told.iter().flat_map(|told| told.restarted.iter().copied()).collect(),
+        restarted: told
+            .iter()
+            .flat_map(|told| told.restarted.iter().copied())
+            .collect(),
     }
 }
 
@@ -168,7 +174,9 @@ fn pooled_std(
     means: impl ExactSizeIterator<Item = f64> + Clone,
 ) -> f64 {
     let mean = mean_of(means.clone());
-    let squares = stds.zip(means).map(|(std, of_group)| std * std + (of_group - mean).powi(2));
+    let squares = stds
+        .zip(means)
+        .map(|(std, of_group)| std * std + (of_group - mean).powi(2));
     mean_of(squares).sqrt()
 }
 
@@ -209,7 +217,10 @@ mod tests {
     #[test]
     fn energies_of_data_of_all_shards_come_first() {
         let both = contrasted(&[told([0.0; 3]), told([0.0; 3])], &Device::flex());
-        assert_eq!(values_of(both.energies), [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0]);
+        assert_eq!(
+            values_of(both.energies),
+            [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0]
+        );
         assert_eq!(both.restarted, [true, false, true, false]);
     }
 }

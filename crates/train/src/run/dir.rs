@@ -163,7 +163,9 @@ impl RunDir {
             best: state.best.as_ref().map(|best| best.iteration),
         };
         let step = state.iteration;
-        Ok(checkpoint::write_and_retain(&self.path, step, &files, retention, team)?)
+        Ok(checkpoint::write_and_retain(
+            &self.path, step, &files, retention, team,
+        )?)
     }
 
     /// The directory.

@@ -46,10 +46,13 @@ pub(super) fn refuse_other_starts(
     let starts = gather(collective, &own);
     let others = (0..).zip(&starts).skip(1);
     for (rank, start) in others {
-        for (what, (there, here)) in
-            ["another configuration", "other data", "another run directory"]
-                .into_iter()
-                .zip(start.iter().zip(&starts[0]))
+        for (what, (there, here)) in [
+            "another configuration",
+            "other data",
+            "another run directory",
+        ]
+        .into_iter()
+        .zip(start.iter().zip(&starts[0]))
         {
             if there != here {
                 let (there, here) = first_difference(there, here);

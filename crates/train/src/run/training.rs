@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ebm_core::pixels::pixel_of_byte;
 use ebm_core::DeviceKind;
+use ebm_core::pixels::pixel_of_byte;
 use ebm_data::{Batches, Dataset};
 use ebm_model::{EnergyModel, Network};
 
@@ -394,7 +394,9 @@ impl<'a> Run<'a> {
         observers: &mut Observers<'_, '_>,
     ) -> Result<PathBuf, TrainError> {
         self.refuse_bad_weights()?;
-        let path = self.dir.save_together(self.config, self.state(), &self.team)?;
+        let path = self
+            .dir
+            .save_together(self.config, self.state(), &self.team)?;
         observers.tell(|observer| observer.on_checkpoint(&path));
         Ok(path)
     }

@@ -136,17 +136,18 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
                 checkpoint::encode(&moments.into_iter().flatten().collect()),
             ),
         ];
-        files
-            .map(|(name, bytes)| (name.to_owned(), bytes))
-            .into()
+        files.map(|(name, bytes)| (name.to_owned(), bytes)).into()
     }
 
     /// What is remembered of the shards of this rank.
     pub(crate) fn to_shard_files(&self) -> Vec<(String, Vec<u8>)> {
-        let of_shards = self.objective_states.iter().map(|OfShard { shard, state }| {
-            let files = state.to_files().into_iter();
-            files.map(|(name, bytes)| (checkpoint::name_of_shard(name, *shard), bytes))
-        });
+        let of_shards = self
+            .objective_states
+            .iter()
+            .map(|OfShard { shard, state }| {
+                let files = state.to_files().into_iter();
+                files.map(|(name, bytes)| (checkpoint::name_of_shard(name, *shard), bytes))
+            });
         of_shards.flatten().collect()
     }
 

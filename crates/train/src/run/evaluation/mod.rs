@@ -44,7 +44,9 @@ impl<'a> Run<'a> {
     /// Refuse to train where samples are to be judged and nobody does so.
     pub(super) fn refuse_without_judge(&self) -> Result<(), TrainError> {
         match self.config.output.evaluate_every {
-            every if every > 0 && self.judge.is_none() && self.team.is_first() => Err(TrainError::NoJudge { every }),
+            every if every > 0 && self.judge.is_none() && self.team.is_first() => {
+                Err(TrainError::NoJudge { every })
+            }
             _ => Ok(()),
         }
     }

@@ -46,8 +46,11 @@ impl Observer for Witness<'_> {
     fn on_step(&mut self, report: &StepReport<'_>) -> Result<(), ObserverError> {
         if let Some(metrics) = report.metrics {
             let terms = metrics.terms.iter();
-            let terms: Vec<_> = terms.map(|(name, value)| format!("{name}={value:?}")).collect();
-            self.lines.push(format!("{}: {}", report.iteration, terms.join(" ")));
+            let terms: Vec<_> = terms
+                .map(|(name, value)| format!("{name}={value:?}"))
+                .collect();
+            self.lines
+                .push(format!("{}: {}", report.iteration, terms.join(" ")));
         }
         if self.stop_after == Some(report.iteration) {
             self.stop.store(true, Ordering::Relaxed);
@@ -71,7 +74,10 @@ struct Ended {
 impl Ended {
     /// Why the ranks were refused, each of them.
     fn reasons(&self) -> Vec<String> {
-        let refused = self.outcomes.iter().map(|it| it.as_ref().expect_err("refused"));
+        let refused = self
+            .outcomes
+            .iter()
+            .map(|it| it.as_ref().expect_err("refused"));
         refused.map(ToString::to_string).collect()
     }
 }
@@ -107,7 +113,9 @@ fn train_as(
     thread::scope(|scope| {
         let ranks = (0..).zip(Threads::ranks(world));
         let of_rank = &of_rank;
-        let running: Vec<_> = ranks.map(|rank| scope.spawn(move || of_rank(rank))).collect();
+        let running: Vec<_> = ranks
+            .map(|rank| scope.spawn(move || of_rank(rank)))
+            .collect();
         let mut all = Ended {
             outcomes: Vec::new(),
             lines: Vec::new(),
@@ -131,7 +139,11 @@ fn files(run: &Path) -> Files {
     for folder in fs::read_dir(run.join("checkpoints")).expect("checkpoints") {
         for file in fs::read_dir(folder.expect("an entry").path()).expect("a checkpoint") {
             let path = file.expect("an entry").path();
-            let name = path.strip_prefix(run).expect("inside").display().to_string();
+            let name = path
+                .strip_prefix(run)
+                .expect("inside")
+                .display()
+                .to_string();
             found.insert(name, fs::read(&path).expect("a file"));
         }
     }
@@ -139,7 +151,11 @@ fn files(run: &Path) -> Files {
 }
 
 fn assert_same(found: &Files, expected: &Files, what: &str) {
-    assert!(found.keys().eq(expected.keys()), "{what}: {:?}", found.keys());
+    assert!(
+        found.keys().eq(expected.keys()),
+        "{what}: {:?}",
+        found.keys()
+    );
     for (name, bytes) in found {
         assert!(bytes == &expected[name], "{what}: {name} differs");
     }
@@ -150,27 +166,51 @@ fn assert_ranks_agree(config: &Config, what: &str) -> Ended {
     let alone = tempfile::tempdir().expect("a folder");
     let first = train(config, alone.path(), 1, None);
     for outcome in &first.outcomes {
-        assert!(matches!(outcome, Ok(Outcome::Finished { .. })), "{what}: {outcome:?}");
+        assert!(
+            matches!(outcome, Ok(Outcome::Finished { .. })),
+            "{what}: {outcome:?}"
+        );
     }
     let expected = files(alone.path());
     for world in [2, 4] {
         let dir = tempfile::tempdir().expect("a folder");
         let ended = train(config, dir.path(), world, None);
         assert_eq!(ended.lines, first.lines, "{what}, {world} ranks");
-        assert_same(&files(dir.path()), &expected, &format!("{what}, {world} ranks"));
+        assert_same(
+            &files(dir.path()),
+            &expected,
+            &format!("{what}, {world} ranks"),
+        );
     }
     first
 }
 
 #[test]
 fn contrast_of_energies_learns_the_same_on_any_number_of_ranks() {
-    let kl = ["kl.weight=0.3", "kl.samples=8", "kl.neighbors=2", "buffer.augment=[\"crop\"]"];
+    let kl = [
+        "kl.weight=0.3",
+        "kl.samples=8",
+        "kl.neighbors=2",
+        "buffer.augment=[\"crop\"]",
+    ];
     for (what, keys) in [
         ("cd", &["data.shift=1", "data.noise_std=0.02"][..]),
-        ("mala", &["langevin.method=mala", "langevin.target_acceptance=0.6"]),
-        ("logsumexp", &["objective.kind=logsumexp", "buffer.restart=data"]),
-        ("softplus", &["objective.kind=softplus", "model.spectral_norm=true"]),
-        ("micro-batches", &["objective.kind=softplus", "micro_batch=3"]),
+        (
+            "mala",
+            &["langevin.method=mala", "langevin.target_acceptance=0.6"],
+        ),
+        (
+            "logsumexp",
+            &["objective.kind=logsumexp", "buffer.restart=data"],
+        ),
+        (
+            "softplus",
+            &["objective.kind=softplus", "model.spectral_norm=true"],
+        ),
+        (
+            "micro-batches",
+            &["objective.kind=softplus", "micro_batch=3"],
+        ),
         ("kl", &kl),
         ("dropout", &["model.network=mnist", "model.dropout=0.2"]),
     ] {
@@ -181,15 +221,25 @@ fn contrast_of_energies_learns_the_same_on_any_number_of_ranks() {
 #[test]
 fn regression_and_classes_are_learned_the_same_on_any_number_of_ranks() {
     for (what, keys) in [
-        ("flow", &["objective.kind=flow", "objective.coupling=optimal"][..]),
-        ("flow and contrast", &["objective.kind=flow", "objective.contrast_weight=0.1"]),
+        (
+            "flow",
+            &["objective.kind=flow", "objective.coupling=optimal"][..],
+        ),
+        (
+            "flow and contrast",
+            &["objective.kind=flow", "objective.contrast_weight=0.1"],
+        ),
         ("denoising", &["objective.kind=denoising"]),
         ("classification", &["objective.kind=classification"]),
         ("jem", &["objective.kind=jem"]),
     ] {
         assert_ranks_agree(&config("digits-conditional", keys), what);
     }
-    let recovery = ["objective.kind=recovery", "model.network=unet", "model.widths=[4, 6]"];
+    let recovery = [
+        "objective.kind=recovery",
+        "model.network=unet",
+        "model.widths=[4, 6]",
+    ];
     assert_ranks_agree(&config("digits", &recovery), "recovery");
 }
 
@@ -244,10 +294,22 @@ fn ranks_that_were_started_differently_are_refused_with_what_differs() {
         _ => config("digits", &[]),
     };
     let reasons = train_as(&of_rank, &run, 2, None).reasons();
-    assert!(reasons.iter().all(|why| why.contains("rank 1 has another configuration")));
-    assert!(reasons[0].contains("num_steps = 3, and num_steps = 2"), "{}", reasons[0]);
+    assert!(
+        reasons
+            .iter()
+            .all(|why| why.contains("rank 1 has another configuration"))
+    );
+    assert!(
+        reasons[0].contains("num_steps = 3, and num_steps = 2"),
+        "{}",
+        reasons[0]
+    );
     let reasons = train(&config("digits", &["shards=2"]), &run, 4, None).reasons();
-    assert!(reasons.iter().all(|why| why.contains("4 ranks cannot share 2 shards")));
+    assert!(
+        reasons
+            .iter()
+            .all(|why| why.contains("4 ranks cannot share 2 shards"))
+    );
     assert!(!run.exists(), "nothing is left of a run that was refused");
 }
 
@@ -259,7 +321,9 @@ fn a_checkpoint_that_one_rank_cannot_write_ends_the_run_on_all_and_loses_nothing
     let before = files(dir.path());
     config.iterations = 9;
     // A folder in the place of a file that the second rank writes.
-    let blocked = dir.path().join("checkpoints/step_000008.tmp/buffer-0002.safetensors");
+    let blocked = dir
+        .path()
+        .join("checkpoints/step_000008.tmp/buffer-0002.safetensors");
     let has_ended = AtomicBool::new(false);
     let reasons = thread::scope(|scope| {
         scope.spawn(|| {
@@ -271,8 +335,16 @@ fn a_checkpoint_that_one_rank_cannot_write_ends_the_run_on_all_and_loses_nothing
         has_ended.store(true, Ordering::Relaxed);
         reasons
     });
-    assert!(reasons[0].starts_with("rank 1: cannot write"), "{}", reasons[0]);
-    assert!(reasons[1].contains("buffer-0002.safetensors"), "{}", reasons[1]);
+    assert!(
+        reasons[0].starts_with("rank 1: cannot write"),
+        "{}",
+        reasons[0]
+    );
+    assert!(
+        reasons[1].contains("buffer-0002.safetensors"),
+        "{}",
+        reasons[1]
+    );
     assert_same(&files(dir.path()), &before, "earlier checkpoints");
 }
 
