@@ -19,6 +19,19 @@ pub enum CheckpointError {
         /// What the file system reported.
         cause: io::Error,
     },
+    /// A checkpoint of another number of shards.
+    #[error(
+        "{} is of a run with shards = {there}, and this is one with shards = {here}: a run keeps its shards",
+        path.display()
+    )]
+    OtherShards {
+        /// The checkpoint directory.
+        path: PathBuf,
+        /// Shards of the checkpoint.
+        there: u32,
+        /// Shards of the configuration.
+        here: u32,
+    },
     /// Another rank of the job cannot go on.
     #[error("rank {rank}: {reason}")]
     OnRank {

@@ -73,6 +73,16 @@ fn load_state_of(
     device: &Device,
     team: &Team,
 ) -> Result<TrainState<Network, AnyState>, CheckpointError> {
+    let stored = config_of(checkpoint);
+    if let Some(there) = stored.as_ref().map(|old| old.shards)
+        && there != config.shards
+    {
+        return Err(CheckpointError::OtherShards {
+            path: checkpoint.path.clone(),
+            there,
+            here: config.shards,
+        });
+    }
     let data = DataSummary::of_checkpoint(checkpoint)?;
     let autodiff = device.clone().autodiff();
     let model = initial_model(config, data.shape, data.num_classes(), &autodiff)
@@ -85,14 +95,14 @@ fn load_state_of(
     };
     let states: Result<Vec<_>, CheckpointError> = team.shards().into_iter().map(load).collect();
     let mut state = TrainState::load(model, states?, checkpoint, device)?;
-    if is_of_another_recipe(config, checkpoint) {
+    if stored.is_some_and(|old| !config.changes_from(&old).is_empty()) {
         state.watch = Watch::default(); // what it has seen may be what was mended
     }
     Ok(state)
 }
 
-fn is_of_another_recipe(config: &Config, checkpoint: &Checkpoint) -> bool {
-    let stored = checkpoint.file("config.toml").ok();
-    let stored = stored.and_then(|bytes| toml::from_slice::<Config>(bytes).ok());
-    stored.is_some_and(|old| !config.changes_from(&old).is_empty())
+/// The configuration under which a checkpoint was written, where it can be read.
+fn config_of(checkpoint: &Checkpoint) -> Option<Config> {
+    let stored = checkpoint.file("config.toml").ok()?;
+    toml::from_slice(stored).ok()
 }

@@ -266,6 +266,19 @@ fn a_run_that_is_stopped_goes_on_with_another_number_of_ranks() {
 }
 
 #[test]
+fn a_run_keeps_its_shards_even_by_force() {
+    let dir = tempfile::tempdir().expect("a folder");
+    train(&config("digits", &[]), dir.path(), 1, None);
+    let config = config("digits", &["shards=2", "iterations=9"]);
+    let data = ebm_data::load(&config.data, config.seed).expect("drawn");
+    let mut options = RunOptions::new(dir.path());
+    options.force = true;
+    let refused = Run::open(&config, &data, &Device::flex(), &options).err();
+    let refused = refused.expect("refused").to_string();
+    assert!(refused.contains("of a run with shards = 4"), "{refused}");
+}
+
+#[test]
 fn ranks_go_back_together_and_to_the_same() {
     let keys = [
         "lr=1e6",
