@@ -109,7 +109,9 @@ pub(super) fn of_checkpoint(error: &CheckpointError) -> Option<String> {
         CheckpointError::Damaged {
             alternative: None, ..
         } => "name that directory with --run-dir",
-        CheckpointError::Older { .. } => "choose another directory with --run-dir",
+        CheckpointError::Older { .. } | CheckpointError::OtherShards { .. } => {
+            "choose another directory with --run-dir"
+        }
         _ => return None,
     };
     Some(remedy.to_owned())
