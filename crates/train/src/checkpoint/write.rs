@@ -152,8 +152,12 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
     use super::super::{latest, read};
     use super::*;
+    use crate::collective::{Collective, Threads};
 
     fn bytes_of(run: &Path) -> Vec<u8> {
         let checkpoint = read(&latest(run).unwrap().unwrap()).unwrap();
@@ -236,6 +240,65 @@ mod tests {
                 ["step_000001".to_owned()].into()
             );
         }
+    }
+
+    #[test]
+    fn what_one_rank_cannot_write_no_rank_has_written_and_all_say_whose_it_is() {
+        let run = tempfile::tempdir().unwrap();
+        write(run.path(), 1, &[("model", b"first".to_vec())], 1).unwrap();
+        let of_rank = |rank: Threads| {
+            let name = match rank.rank() {
+                1 => "x".repeat(300), // no file system takes this name, not even from root
+                _ => "model".to_owned(),
+            };
+            let team = Team::new(2, Arc::new(rank)).unwrap();
+            let files = [(name, b"second".to_vec())];
+            let written = write_and_retain(run.path(), 2, &files, Retention::newest(1), &team);
+            written.unwrap_err().to_string()
+        };
+        let [first, second] = thread::scope(|scope| {
+            let ranks = Threads::ranks(2).into_iter();
+            let of_rank = &of_rank;
+            let running: Vec<_> = ranks
+                .map(|rank| scope.spawn(move || of_rank(rank)))
+                .collect();
+            let ended = running.into_iter().map(|rank| rank.join().unwrap());
+            <[String; 2]>::try_from(ended.collect::<Vec<_>>()).unwrap()
+        });
+        assert!(
+            second.starts_with("cannot write") && second.contains("step_000002.tmp/xxx"),
+            "{second}"
+        );
+        assert_eq!(first, format!("rank 1: {second}"));
+        assert_eq!(bytes_of(run.path()), b"first");
+        assert_eq!(
+            names(&run.path().join(CHECKPOINTS)),
+            ["step_000001".to_owned()].into()
+        );
+    }
+
+    #[test]
+    fn ranks_write_a_checkpoint_of_the_files_of_all() {
+        let dirs = [1, 2].map(|world| (world, tempfile::tempdir().unwrap()));
+        let [alone, together] = dirs.map(|(world, run)| {
+            thread::scope(|scope| {
+                for rank in Threads::ranks(world) {
+                    let run = run.path();
+                    scope.spawn(move || {
+                        let team = Team::new(2, Arc::new(rank)).unwrap();
+                        let shards = team.shards().into_iter();
+                        let name = |number| format!("chains-{number:04}");
+                        let files = shards.map(|it| (name(it.rank), vec![it.rank as u8; 9]));
+                        let files: Vec<_> = files.collect();
+                        let retention = Retention::newest(1);
+                        write_and_retain(run, 3, &files, retention, &team).unwrap();
+                    });
+                }
+            });
+            read(&latest(run.path()).unwrap().unwrap()).unwrap().files
+        });
+        assert_eq!(alone.len(), 2);
+        assert_eq!(alone, together);
     }
 
     #[test]

@@ -149,11 +149,12 @@ impl Team {
 
     /// What the first rank finds; nobody else looks for it.
     pub fn first<T: Serialize + DeserializeOwned>(&self, find: impl FnOnce() -> T) -> T {
-        let own = self.is_first().then(find);
-        if self.world() == 1 {
-            return own.expect("the first rank");
-        }
-        let found = self.gather(&own).into_iter().next().flatten();
+        let own: Vec<T> = self.is_first().then(find).into_iter().collect();
+        let all = match self.world() {
+            1 => vec![own],
+            _ => self.gather(&own),
+        };
+        let found = all.into_iter().flatten().next();
         found.expect("the first rank has found it")
     }
 
@@ -297,6 +298,7 @@ mod tests {
                 _ => Ok(()),
             };
             let agreed = team.agree(own, |rank, why| format!("rank {rank}: {why}"));
+            assert_eq!(team.first(|| None::<u32>), None);
             (agreed, team.first(|| 7 + team.rank()))
         });
         assert_eq!(found[0], (Err("rank 1: the disk is full".to_owned()), 7));

@@ -327,41 +327,6 @@ fn ranks_that_were_started_differently_are_refused_with_what_differs() {
 }
 
 #[test]
-fn a_checkpoint_that_one_rank_cannot_write_ends_the_run_on_all_and_loses_nothing() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut config = config("digits", &[]);
-    train(&config, dir.path(), 1, None);
-    let before = files(dir.path());
-    config.iterations = 9;
-    // A folder in the place of a file that the second rank writes.
-    let blocked = dir
-        .path()
-        .join("checkpoints/step_000008.tmp/buffer-0002.safetensors");
-    let has_ended = AtomicBool::new(false);
-    let reasons = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !has_ended.load(Ordering::Relaxed) {
-                let _ = fs::create_dir(&blocked); // once there is a folder to put it in
-            }
-        });
-        let reasons = train(&config, dir.path(), 2, None).reasons();
-        has_ended.store(true, Ordering::Relaxed);
-        reasons
-    });
-    assert!(
-        reasons[0].starts_with("rank 1: cannot write"),
-        "{}",
-        reasons[0]
-    );
-    assert!(
-        reasons[1].contains("buffer-0002.safetensors"),
-        "{}",
-        reasons[1]
-    );
-    assert_same(&files(dir.path()), &before, "earlier checkpoints");
-}
-
-#[test]
 fn texts_are_told_apart_by_their_first_other_line() {
     let difference = first_difference("a = 1\nb = 2\nc = 3", "a = 1\nb = 5\nc = 4");
     assert_eq!(difference, ("b = 2".to_owned(), "b = 5".to_owned()));
