@@ -15,7 +15,7 @@ mod tree;
 use core::fmt::Debug;
 
 #[cfg(feature = "mpi")]
-pub use mpi::Mpi;
+pub use mpi::{Mpi, MpiError};
 pub use solo::Solo;
 pub use team::{Team, TeamError};
 pub use threads::Threads;
