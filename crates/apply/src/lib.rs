@@ -35,5 +35,8 @@ pub use classify::{Classified, Classifier, ClassifyError};
 pub use ebm_langevin::{StepCounter, labels_in_shares, labels_in_turn, to_bytes};
 pub use exchange::ImportError;
 pub use playground::{PlayError, PlaySettings, PlaySteps, Played, Playground, SliceGrid};
-pub use sample::{BurnIn, Init, SampleError, SampleOptions, Samples, sample, sample_counted};
+pub use sample::{
+    BurnIn, Init, PartSampler, SampleError, SampleOptions, SamplePart, Samples, sample,
+    sample_counted,
+};
 pub use trained::{OpenError, Trained, UnknownClass, Weights};

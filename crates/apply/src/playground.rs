@@ -84,7 +84,7 @@ impl Playground {
         Self {
             model: state.ema_model().sharpened(sharpness),
             steps: PlaySteps::of(config),
-            step_scale: state.objective_state.step_scale(),
+            step_scale: state.objective_state().step_scale(),
             shape: state.data.shape,
             device: device.clone(),
         }

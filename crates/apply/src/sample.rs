@@ -3,6 +3,7 @@
 mod chains;
 mod ladder;
 mod options;
+mod part_sampler;
 
 use burn::tensor::Tensor;
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, index_tensor};
@@ -15,6 +16,7 @@ use crate::trained::Trained;
 
 pub(crate) use chains::Chains;
 pub use options::{BurnIn, Init, SampleOptions};
+pub use part_sampler::{PartSampler, SamplePart};
 
 /// Key of [`Stream::Sample`] that chooses chains of the buffer.
 const CHOICE: u32 = 2;
@@ -72,6 +74,20 @@ pub enum SampleError {
         /// The first energy that is not finite.
         energy: f32,
     },
+    /// A rank would draw other samples than the first.
+    #[error("rank {rank} draws from another checkpoint than rank 0, or with other options")]
+    RanksDiffer {
+        /// The first of such ranks.
+        rank: u32,
+    },
+    /// Another rank cannot draw its part, or the first cannot take one.
+    #[error("rank {rank}: {why}")]
+    OnRank {
+        /// That rank.
+        rank: u32,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl Trained {
@@ -80,7 +96,7 @@ impl Trained {
     /// # Errors
     /// Where it kept none, or the model is an exported one.
     pub fn chains(&self) -> Result<&ChainState, SampleError> {
-        let chains = self.state().objective_state.chains();
+        let chains = self.state().objective_state().chains();
         chains.ok_or(match self.only_weights() {
             Some(_) => SampleError::NotExported,
             None => SampleError::NoChains,

@@ -1,8 +1,11 @@
-//! Runs for tests, without training.
+//! Runs for tests, without training, and ranks, without processes.
+
+use std::sync::Arc;
+use std::thread;
 
 use burn::tensor::Device;
 use ebm_core::ImageShape;
-use ebm_train::{Config, DataSummary, RunDir, new_state};
+use ebm_train::{Collective, Config, DataSummary, RunDir, Threads, new_state};
 
 use crate::trained::Trained;
 
@@ -40,4 +43,20 @@ pub(crate) fn untrained_of(overrides: &[&str], shape: ImageShape, class_names: &
     dir.adopt(&config).expect("written");
     dir.save(&config, &state).expect("written");
     Trained::open(folder.path(), &device).expect("opened")
+}
+
+/// What each of so many ranks finds, a thread each.
+pub(crate) fn each_rank<T: Send>(
+    world: u32,
+    work: impl Fn(Arc<dyn Collective>) -> T + Sync,
+) -> Vec<T> {
+    thread::scope(|scope| {
+        let ranks = Threads::ranks(world).into_iter();
+        let running = ranks.map(|rank| scope.spawn(|| work(Arc::new(rank))));
+        let running: Vec<_> = running.collect();
+        let ended = running
+            .into_iter()
+            .map(|rank| rank.join().expect("no panic"));
+        ended.collect()
+    })
 }

@@ -140,11 +140,11 @@ impl Trained {
         let origin = checkpoint.path.join("config.toml").display().to_string();
         let text = String::from_utf8_lossy(checkpoint.file("config.toml")?);
         let run_config = Config::parse(&text, &origin)?;
-        let state = load_state(&run_config, checkpoint, device)?;
+        let state = load_state(&run_config, checkpoint, device)?.in_one_shard();
         Ok(Self {
             config: run_config.settings_of(checkpoint.step).config,
             run_config,
-            step_scale: state.objective_state.step_scale(),
+            step_scale: state.objective_state().step_scale(),
             state,
             only_weights: None,
             device: device.clone(),

@@ -8,6 +8,7 @@ pub(crate) mod features;
 mod measuring;
 mod needed;
 mod pictures;
+mod shared;
 mod table;
 mod written;
 
@@ -15,17 +16,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::evaluate::{
     FeatureNetwork, LikelihoodError, Sets, USUAL_NUMBER, out_of_distribution,
 };
 use ebm_apply::{Init, Trained};
+use ebm_train::Team;
 
 use crate::args::{image_count, positive};
 use crate::memory::MemoryArgs;
 use crate::output::say;
 use crate::progress::Waiting;
+use crate::ranks::{self, RanksArgs};
 use crate::sample::{Start, step_count};
 use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
@@ -39,7 +42,8 @@ pub(crate) use written::REPORT;
 /// Draws fresh samples and compares them with the run's test images by features of a frozen classifier:
 /// Fréchet and kernel distance, precision and recall, classes, nearest training images. --measure names what
 /// else is measured. The same command gives the same numbers again. Samples are kept in RUN/evaluation, so
-/// that what was interrupted goes on.
+/// that what was interrupted goes on. The ranks of an MPI job draw the samples of `quality` together; the first rank
+/// alone does all else.
 #[derive(Args, Debug)]
 pub(crate) struct EvaluateArgs {
     /// Run directories, checkpoints, or folders of `ebm export --format hf`
@@ -111,6 +115,9 @@ pub(crate) struct EvaluateArgs {
 
     #[command(flatten)]
     memory: MemoryArgs,
+
+    #[command(flatten)]
+    ranks: RanksArgs,
 }
 
 const ANOMALIES: &str = "Out of distribution";
@@ -149,7 +156,9 @@ struct Opened<'a> {
 impl EvaluateArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.refuse_idle_options()?;
-        if let Some(folder) = &self.output {
+        self.ranks.begin()?;
+        let (quiet, team) = (ranks::quiet(quiet), Team::of_any(ranks::collective()));
+        if let Some(folder) = self.output.as_ref().filter(|_| team.is_first()) {
             written::check(folder)?;
         }
         let chosen = self.usage.device(quiet)?;
@@ -171,16 +180,48 @@ impl EvaluateArgs {
             })
         });
         let opened: Vec<_> = opened.collect::<anyhow::Result<_>>()?;
-        for one in &opened {
+        let mut prepared = Prepared::default();
+        let checked = match team.is_first() {
+            true => self.check(&opened, &mut prepared, quiet),
+            false => Ok(()),
+        };
+        team.agree(checked, |rank, why| anyhow!("rank {rank}: {why}"))?;
+        if team.world() > 1 {
+            self.share_samples(&opened, quiet)?;
+        }
+        if !team.is_first() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        self.report(&opened, &chosen.description, &mut prepared, quiet)
+    }
+
+    /// Refuse what cannot be measured, or takes more memory than there is, of all runs.
+    fn check(
+        &self,
+        opened: &[Opened<'_>],
+        prepared: &mut Prepared,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        for one in opened {
             self.check_memory(one)?;
         }
-        let mut prepared = Prepared::default();
-        for one in &opened {
-            let refused = self.refuse_what_cannot_be_measured(one, &mut prepared, quiet);
+        for one in opened {
+            let refused = self.refuse_what_cannot_be_measured(one, prepared, quiet);
             refused.with_context(|| one.run.display().to_string())?;
         }
+        Ok(())
+    }
+
+    /// Measure all runs, and write and print the report.
+    fn report(
+        &self,
+        opened: &[Opened<'_>],
+        device: &str,
+        prepared: &mut Prepared,
+        quiet: bool,
+    ) -> anyhow::Result<ExitCode> {
         let evaluations = opened.iter().map(|one| {
-            let evaluated = self.evaluate(one, &chosen.description, &mut prepared, quiet);
+            let evaluated = self.evaluate(one, device, prepared, quiet);
             evaluated.with_context(|| one.run.display().to_string())
         });
         let evaluations: Vec<_> = evaluations.collect::<anyhow::Result<_>>()?;
@@ -304,6 +345,10 @@ impl EvaluateArgs {
             .filter(|_| named(&Measure::Completion))
         {
             self.can_complete(trained, features, &data)?;
+        }
+        let judging = one.features.as_ref();
+        if let Some(features) = judging.filter(|_| self.measures(Measure::Quality)) {
+            self.num_compared(trained, features, &data)?;
         }
         Ok(())
     }

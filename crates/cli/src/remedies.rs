@@ -53,10 +53,10 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
         return apply::of_hub(error);
     }
     if let Some(error) = cause.downcast_ref::<SampleError>() {
-        return Some(apply::of_sampling(error));
+        return apply::of_sampling(error);
     }
     if let Some(KeepError::Sample(error)) = cause.downcast_ref() {
-        return Some(apply::of_sampling(error));
+        return apply::of_sampling(error);
     }
     if let Some(error) = cause.downcast_ref::<ComposeError>() {
         return apply::of_composing(error);

@@ -7,19 +7,20 @@ mod needed;
 mod outputs;
 mod plan;
 mod results;
+mod shared;
 mod totals;
 
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use ebm_apply::{BurnIn, Init, SampleOptions, StepCounter, Trained, sample_counted};
+use ebm_apply::{BurnIn, Init, SampleOptions, Trained};
 use ebm_core::DeviceKind;
 use ebm_model::Precision;
 use ebm_train::Config;
 
 use crate::args::{as_typed, image_count, positive, precision_parser, warn_if_slow};
 use crate::memory::{MemoryArgs, NotEnoughMemory};
-use crate::progress::with_progress;
+use crate::ranks::{self, RanksArgs};
 use crate::trained::TrainedArgs;
 
 pub(crate) use message::of_method;
@@ -29,6 +30,9 @@ pub(crate) use plan::Plan;
 pub(crate) use results::Results;
 
 /// Draw images from a trained model
+///
+/// The ranks of an MPI job draw an array or a folder of images together, 500 at a time each; the first rank alone
+/// draws a single picture, a trajectory or an animation, and chains of the buffer.
 #[derive(Args, Debug)]
 pub(crate) struct SampleArgs {
     #[command(flatten)]
@@ -71,6 +75,9 @@ pub(crate) struct SampleArgs {
 
     #[command(flatten)]
     memory: MemoryArgs,
+
+    #[command(flatten)]
+    ranks: RanksArgs,
 }
 
 /// Where chains start.
@@ -105,7 +112,12 @@ pub(crate) fn step_count(text: &str) -> Result<usize, String> {
 
 impl SampleArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        self.outputs.check()?;
+        self.ranks.begin()?;
+        let quiet = ranks::quiet(quiet);
+        // Others would look at what the first rank has begun to write.
+        if ranks::is_first() {
+            self.outputs.check()?;
+        }
         let (trained, chosen) = self.trained.open(quiet)?;
         self.precision.check(&chosen.device)?;
         warn_if_slow(self.precision, &chosen.device);
@@ -113,7 +125,9 @@ impl SampleArgs {
         let burn_in = burn_in(trained.config(), &config);
         let burn_in = burn_in.filter(|_| self.init == Start::Noise);
         let is_other = config.langevin.method != trained.config().langevin.method;
-        self.check_memory(&trained, &config)?;
+        if ranks::is_first() {
+            self.check_memory(&trained, &config)?;
+        }
         let plan = Plan::of(self, &trained)?;
         let options = self.options(&plan, config, burn_in);
         if is_other && !quiet {
@@ -123,7 +137,7 @@ impl SampleArgs {
             let first = options.burn_in.as_ref();
             tell!("{}", of_method(first, langevin, *steps, options.init));
         }
-        self.draw(&trained, &plan, &options, quiet)?;
+        shared::draw(&trained, &options, &plan, &self.outputs, quiet)?;
         let is_sheet = self.outputs.is_sheet();
         if let Some(order) = plan.order().filter(|_| is_sheet && !quiet) {
             tell!("{order}");
@@ -159,30 +173,6 @@ impl SampleArgs {
     fn all_steps(&self, config: &Config) -> usize {
         let levels = config.objective.ladder().map_or(1, |it| it.num_levels());
         self.steps(config) * levels
-    }
-
-    /// Draw the samples, and write what was asked for.
-    fn draw(
-        &self,
-        trained: &Trained,
-        plan: &Plan,
-        options: &SampleOptions,
-        quiet: bool,
-    ) -> anyhow::Result<()> {
-        let counter = StepCounter::default();
-        let (gradients, taken) = (options.num_gradients(), counter.clone());
-        let mut results = Results::new(&self.outputs, plan)?;
-        let draw = || -> anyhow::Result<()> {
-            if results.needs_all_at_once() {
-                return results.add(sample_counted(trained, options, counter)?);
-            }
-            for part in options.parts() {
-                results.add(sample_counted(trained, &part, counter.clone())?)?;
-            }
-            Ok(())
-        };
-        with_progress("sampling", gradients, || taken.gradients(), quiet, draw)?;
-        results.finish()
     }
 
     fn options(&self, plan: &Plan, config: Config, burn_in: Option<BurnIn>) -> SampleOptions {

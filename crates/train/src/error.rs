@@ -7,6 +7,7 @@ use ebm_model::UnsupportedPrecision;
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
+use crate::collective::TeamError;
 use crate::config::ConfigError;
 use crate::watch::Symptom;
 
@@ -44,6 +45,50 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// So many ranks cannot share the shards of the configuration.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// Another rank of the job cannot go on.
+    #[error("rank {rank}: {reason}")]
+    OnRank {
+        /// Which one.
+        rank: u32,
+        /// Why.
+        reason: String,
+    },
+    /// Ranks of a job were not started alike.
+    #[error("rank {rank} has {what} than rank 0: {there}, and {here}")]
+    RanksDiffer {
+        /// The rank, from 1.
+        rank: u32,
+        /// What differs, as a comparative: "other data".
+        what: &'static str,
+        /// What it has.
+        there: String,
+        /// What rank 0 has.
+        here: String,
+    },
+    /// Ranks see different directories under the same name.
+    #[error(
+        "rank {rank} does not see what rank 0 has written to {}: the run directory must be on a file system that all ranks share",
+        path.display()
+    )]
+    NotShared {
+        /// The rank.
+        rank: u32,
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// The weights of ranks are not the same any more.
+    #[error(
+        "iteration {iteration}: rank {rank} has other weights than rank 0, so that the run cannot be trusted: its processor or its libraries round differently"
+    )]
+    WeightsDiffer {
+        /// The iteration, from 1.
+        iteration: u64,
+        /// The first rank that differs.
+        rank: u32,
+    },
     /// A directory with other things in it.
     #[error("{} is not a run directory (it has no config.toml) and not empty", path.display())]
     NotARun {

@@ -9,9 +9,10 @@
 use core::ops::Range;
 
 use burn::tensor::{Device, Tensor};
-use ebm_core::{each_piece, pieces_for, pieces_of};
+use ebm_core::{Shard, each_piece, pieces_for, pieces_of};
 use ebm_model::{EnergyModel, Frozen};
 
+use crate::objective::StepContext;
 use crate::parameters;
 
 /// Images of a piece on a CPU: enough to sum over, few enough that many cores have one each.
@@ -21,6 +22,9 @@ const CPU_PIECE: usize = 16;
 pub(crate) struct LossGradient {
     /// `[images]`.
     pub(crate) energies: Tensor<1>,
+    /// Those that the loss is taken of: of data of all shards, then of their samples, where it couples energies; else
+    /// `energies` themselves.
+    pub(crate) of_loss: Tensor<1>,
     /// `[parameters]`.
     pub(crate) gradient: Tensor<1>,
 }
@@ -34,6 +38,8 @@ pub(crate) struct Batched<'a, M, F> {
     pub(crate) images: usize,
     /// The most images for which a tape is held at a time; `None` for all.
     pub(crate) micro_batch: Option<usize>,
+    /// The step, in which all shards meet where a loss couples energies.
+    pub(crate) step: &'a StepContext<'a>,
     /// The energies of some of the images, `[range]`.
     pub(crate) energy: F,
 }
@@ -68,14 +74,19 @@ where
                 },
             );
         }
+        let energies = Tensor::cat(energies, 0);
         LossGradient {
-            energies: Tensor::cat(energies, 0),
+            of_loss: energies.clone(),
+            energies,
             gradient: gradient.total(),
         }
     }
 
-    /// The gradient of a loss in which energies of different images meet: all energies come first.
-    /// With several micro-batches they are computed twice, as no tape outlives its part.
+    /// The gradient of a loss in which energies of different images meet, those of other shards among them: all
+    /// energies come first. Images are data, then as many samples. With several micro-batches energies are computed
+    /// twice, as no tape outlives its part.
+    ///
+    /// Times the number of shards, over which gradients are averaged.
     pub(crate) fn coupled_gradient(
         &self,
         loss: impl Fn(Tensor<1>) -> Tensor<1> + Sync,
@@ -94,7 +105,7 @@ where
         let record = |piece| self.record(piece);
         let tapes = each_piece(&self.device, pieces(&self.device, all), record);
         let energies = Tensor::cat(tapes.iter().map(Tape::energies).collect(), 0);
-        let coefficients = derivative(&loss, energies.clone());
+        let (of_loss, coefficients) = self.among_all_shards(&energies, loss);
         let mut gradient = Sum(None);
         let of_tape = |tape: Range<usize>| tapes[tape.start].gradient(&coefficients);
         each_few(&self.device, pieces_of(tapes.len(), 1), of_tape, |term| {
@@ -102,6 +113,7 @@ where
         });
         LossGradient {
             energies,
+            of_loss,
             gradient: gradient.total(),
         }
     }
@@ -113,7 +125,7 @@ where
     ) -> LossGradient {
         let energy = |part: &Range<usize>| (self.energy)(self.model, part.clone());
         let energies = Tensor::cat(parts.iter().map(energy).collect(), 0);
-        let coefficients = derivative(&loss, energies.clone());
+        let (of_loss, coefficients) = self.among_all_shards(&energies, loss);
         let mut gradient = Sum(None);
         for part in parts {
             let of_piece = |piece| self.record(piece).gradient(&coefficients);
@@ -122,8 +134,38 @@ where
         }
         LossGradient {
             energies,
+            of_loss,
             gradient: gradient.total(),
         }
+    }
+
+    /// The energies of all shards, and how much each of this one's counts in a loss of them, times the number of
+    /// shards.
+    fn among_all_shards(
+        &self,
+        own: &Tensor<1>,
+        loss: impl Fn(Tensor<1>) -> Tensor<1>,
+    ) -> (Tensor<1>, Tensor<1>) {
+        let Shard { rank, world } = self.step.shard;
+        if world == 1 {
+            return (own.clone(), derivative(&loss, own.clone()));
+        }
+        let half = self.images / 2;
+        let own = own.clone().into_data();
+        let of_shards = self.step.gather(own.iter::<f64>().collect());
+        let halves = [0, half].map(|at| of_shards.iter().flat_map(move |all| &all[at..at + half]));
+        let all: Vec<f32> = halves
+            .into_iter()
+            .flatten()
+            .map(|&energy| energy as f32)
+            .collect();
+        let all = Tensor::<1>::from_floats(&all[..], &self.device);
+        let derivative = derivative(&loss, all.clone()) * f64::from(world);
+        let halves = [0, world].map(|before| {
+            let start = (before + rank) as usize * half;
+            derivative.clone().narrow(0, start, half)
+        });
+        (all, Tensor::cat(halves.into(), 0))
     }
 
     fn parts(&self) -> Vec<Range<usize>> {
@@ -263,6 +305,7 @@ mod tests {
                     device: device.clone(),
                     images: IMAGES,
                     micro_batch,
+                    step: &StepContext::default(),
                     energy: |model: &ebm_model::ConvNet, some: Range<usize>| {
                         model.energy(x.clone().narrow(0, some.start, some.len()))
                     },

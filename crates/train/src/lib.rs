@@ -66,7 +66,9 @@ pub use run::{
     SampleJudge, Samples, Speed, StepReport, estimate, load_state, new_state, process_memory,
     prunable, prune,
 };
-pub use state::{Best, DataSummary, Identity, Persist, Rollback, TrainState, named_arrays};
+pub use state::{
+    Best, DataSummary, Identity, OfShard, Persist, Rollback, TrainState, named_arrays,
+};
 pub use step::{StepConfig, StepInfo, step};
 pub use trainer::Trainer;
 pub use watch::{Energies, Shares, Sign, Symptom, Watch};

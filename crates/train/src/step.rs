@@ -1,13 +1,14 @@
-//! Take one training step: objective → clip → Adam → EMA.
+//! Take one training step: objective → mean over shards → clip → Adam → EMA.
 
 use burn::tensor::Tensor;
-use ebm_core::{Invalid, Schedule};
+use ebm_core::{Invalid, Schedule, StepKey};
 use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
+use crate::collective::Team;
 use crate::config::RollbackConfig;
 use crate::ema;
-use crate::objective::{Contrasted, Gradient, Objective, StepContext};
+use crate::objective::{Contrasted, Gradient, Objective, gradient_of_shards};
 use crate::optimizer::OptimizerConfig;
 use crate::parameters;
 use crate::state::TrainState;
@@ -99,13 +100,15 @@ pub struct StepInfo {
 
 /// One step: the objective's gradient becomes an update of the weights and of their moving average.
 ///
-/// Spectral norm takes one power iteration first.
-pub fn step<M: EnergyModel, O: Objective<M>>(
+/// Spectral norm takes one power iteration first. `batches` are those of this rank's shards, in order; `record` is
+/// whether somebody will read the terms.
+pub fn step<M: EnergyModel + Sync, O: Objective<M>>(
     config: &StepConfig,
     objective: &O,
     state: &mut TrainState<M, O::State>,
-    batch: &Batch,
-    context: &StepContext,
+    batches: &[Batch],
+    (key, record): (StepKey, bool),
+    team: &Team,
 ) -> StepInfo {
     for weight in &mut state.model.spectral_norms() {
         weight.iterate();
@@ -115,7 +118,14 @@ pub fn step<M: EnergyModel, O: Objective<M>>(
         loss,
         contrasted,
         terms,
-    } = objective.gradient(&mut state.objective_state, &state.model, batch, context);
+    } = gradient_of_shards(
+        objective,
+        &mut state.objective_states,
+        &state.model,
+        batches,
+        (key, record),
+        team,
+    );
     let lr = config.lr_at(state.iteration, state.attempt);
     let weights = parameters::flatten(&state.model); // [parameters]
     let update = state.optimizer.step(&config.optimizer, lr, weights, flat);

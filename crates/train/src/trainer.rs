@@ -5,7 +5,8 @@ use ebm_core::{Schedule, Shard, StepKey};
 use ebm_data::Batch;
 use ebm_model::{EnergyModel, Frozen};
 
-use crate::objective::{Objective, StepContext};
+use crate::collective::Team;
+use crate::objective::Objective;
 use crate::optimizer::OptimizerConfig;
 use crate::state::{DataSummary, TrainState};
 use crate::step::{StepConfig, StepInfo, step};
@@ -40,9 +41,10 @@ pub struct Trainer<M: EnergyModel, O: Objective<M>> {
     /// What is remembered.
     pub state: TrainState<M, O::State>,
     seed: u64,
+    team: Team,
 }
 
-impl<M: EnergyModel, O: Objective<M>> Trainer<M, O> {
+impl<M: EnergyModel + Sync, O: Objective<M>> Trainer<M, O> {
     /// Train `model`, whose weights are on the tape of an autodiff device, on `device`, the same
     /// without autodiff.
     pub fn new(model: M, objective: O, data: DataSummary, seed: u64, device: &Device) -> Self {
@@ -58,6 +60,7 @@ impl<M: EnergyModel, O: Objective<M>> Trainer<M, O> {
             objective,
             state,
             seed,
+            team: Team::default(),
         }
     }
 
@@ -85,6 +88,12 @@ impl<M: EnergyModel, O: Objective<M>> Trainer<M, O> {
         self
     }
 
+    /// Share the work with other ranks. The state is that of this one's shards.
+    pub fn with_team(mut self, team: Team) -> Self {
+        self.team = team;
+        self
+    }
+
     /// What keys the random numbers of the next step, those of its batch of data included.
     pub fn key(&self) -> StepKey {
         StepKey {
@@ -96,26 +105,24 @@ impl<M: EnergyModel, O: Objective<M>> Trainer<M, O> {
 
     /// Take a step on a batch of data.
     pub fn step(&mut self, batch: &Batch) -> StepInfo {
-        self.step_in(batch, false)
+        self.step_on(core::slice::from_ref(batch), false)
     }
 
     /// Take a step, and tell its terms.
     pub fn step_recorded(&mut self, batch: &Batch) -> StepInfo {
-        self.step_in(batch, true)
+        self.step_on(core::slice::from_ref(batch), true)
     }
 
-    fn step_in(&mut self, batch: &Batch, record: bool) -> StepInfo {
-        let context = StepContext {
-            key: self.key(),
-            shard: Shard::WHOLE,
-            record,
-        };
+    /// Take a step on the batches of this rank's shards, in order; `record` is whether its terms are told.
+    pub fn step_on(&mut self, batches: &[Batch], record: bool) -> StepInfo {
+        let key = self.key();
         step(
             &self.config,
             &self.objective,
             &mut self.state,
-            batch,
-            &context,
+            batches,
+            (key, record),
+            &self.team,
         )
     }
 

@@ -46,7 +46,7 @@ pub use features::{
 };
 pub use frechet::{FrechetError, Gaussian};
 pub use frechet_judge::FrechetJudge;
-pub use keep::{KeepError, Kept, kept_samples};
+pub use keep::{KeepError, Kept, keep_samples, kept_samples};
 pub use kernel::{Discrepancy, discrepancy};
 pub use likelihood::{
     Likelihood, LikelihoodError, LikelihoodOptions, likelihood, likelihood_gradients,

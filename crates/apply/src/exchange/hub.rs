@@ -14,10 +14,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use ebm_core::Shard;
 use ebm_model::Network;
 use ebm_train::checkpoint::{self, Array, CheckpointError};
-use ebm_train::{AnyState, Config, DataSummary, Objective, TrainError, TrainState, initial_model};
+use ebm_train::{
+    AnyState, Config, DataSummary, Objective, OfShard, TrainError, TrainState, initial_model,
+};
 
 use super::note::{self, Note};
 use super::{Difference, ImportError, folded, save, to_safetensors, with_weights};
@@ -189,11 +190,12 @@ impl Exported {
         let mut state = self.state_under(config, &device)?;
         let objective = config.settings_of(state.iteration).config.objective();
         let (seed, data) = (config.seed, &state.data);
-        let mut chains = Objective::<Network>::init(&objective, data, seed, Shard::WHOLE, &device);
-        if let Some(chains) = chains.chains_mut() {
-            chains.step_scale = self.step_scale();
+        for OfShard { shard, state } in &mut state.objective_states {
+            *state = Objective::<Network>::init(&objective, data, seed, *shard, &device);
+            if let Some(chains) = state.chains_mut() {
+                chains.step_scale = self.step_scale();
+            }
         }
-        state.objective_state = chains;
         save(config, &state, run_dir)
     }
 

@@ -113,7 +113,7 @@ impl SampleOptions {
         starts.map(move |start| self.part(start..num.min(start + len)))
     }
 
-    fn part(&self, chains: Range<usize>) -> Self {
+    pub(super) fn part(&self, chains: Range<usize>) -> Self {
         Self {
             first_chain: self.first_chain + chains.start as u32,
             then: self.then.as_ref().map(|then| then[chains.clone()].to_vec()),

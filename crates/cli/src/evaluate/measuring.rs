@@ -1,6 +1,6 @@
 //! Take each measure of a run: draw, judge, recognise, anneal, compare.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow, bail};
@@ -33,6 +33,45 @@ impl EvaluateArgs {
         Ok(features)
     }
 
+    /// Which samples are drawn, and the folder that keeps them.
+    ///
+    /// # Errors
+    /// Where chains are to start from a buffer that is not there.
+    pub(super) fn samples_to_draw(
+        &self,
+        trained: &Trained,
+        fingerprint: &str,
+    ) -> Result<(SampleOptions, PathBuf), SampleError> {
+        let options = SampleOptions {
+            labels: self.labels(trained)?,
+            steps: self.steps.unwrap_or(trained.config().output.sample_steps),
+            seed: self.seed,
+            init: self.from.into(),
+            weights: self.usage.weights(),
+            ..SampleOptions::new(trained, 1)
+        };
+        let name = self.samples_name(fingerprint, trained, &options);
+        Ok((options, home(trained).join("evaluation").join(name)))
+    }
+
+    /// How many samples are compared with as many images of the data.
+    ///
+    /// # Errors
+    /// Where they are too few for so many features, or there are none.
+    pub(super) fn num_compared(
+        &self,
+        trained: &Trained,
+        features: &FeatureNetwork,
+        data: &PreparedData,
+    ) -> anyhow::Result<usize> {
+        let dims = features.note().network.hidden;
+        let images = data.to_judge().len().min(self.labels(trained)?.len());
+        if images <= dims {
+            return Err(FrechetError::TooFew { images, dims }.into());
+        }
+        Ok(images)
+    }
+
     /// Draw samples and judge them.
     pub(super) fn judge(
         &self,
@@ -42,22 +81,8 @@ impl EvaluateArgs {
         data: &PreparedData,
         quiet: bool,
     ) -> anyhow::Result<()> {
-        let labels = self.labels(trained)?;
-        let dims = features.note().network.hidden;
-        let images = data.to_judge().len().min(labels.len());
-        if images <= dims {
-            return Err(FrechetError::TooFew { images, dims }.into());
-        }
-        let options = SampleOptions {
-            labels,
-            steps: self.steps.unwrap_or(trained.config().output.sample_steps),
-            seed: self.seed,
-            init: self.from.into(),
-            weights: self.usage.weights(),
-            ..SampleOptions::new(trained, 1)
-        };
-        let name = self.samples_name(&evaluation.fingerprint, trained, &options);
-        let folder = home(trained).join("evaluation").join(name);
+        let images = self.num_compared(trained, features, data)?;
+        let (options, folder) = self.samples_to_draw(trained, &evaluation.fingerprint)?;
         let samples = self.samples(trained, &options, &folder, quiet)?;
         let waiting = Waiting::start("comparing with the data", quiet);
         let report = data

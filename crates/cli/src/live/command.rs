@@ -65,7 +65,7 @@ impl LiveArgs {
         let weights = trained.weights(weights);
         let history = History::of(&run, None);
         let history = history.with_context(|| format!("cannot read {}", run.display()))?;
-        let chains = trained.state().objective_state.chains();
+        let chains = trained.state().objective_state().chains();
         let site = Site {
             subject: Subject {
                 run: run.display().to_string(),

@@ -94,7 +94,7 @@ impl Live {
             player: Player::start().context("cannot start the thread of a live page")?,
             samples: watched.dir.join("samples"),
             iteration: AtomicU64::new(run.iteration()),
-            has_chains: AtomicBool::new(state.objective_state.chains().is_some()),
+            has_chains: AtomicBool::new(state.objective_state().chains().is_some()),
             is_training: AtomicBool::new(true),
             controls: Some(Controls {
                 stop: watched.stop,
@@ -133,7 +133,7 @@ impl Live {
 
     /// Show some of the run's chains, where anybody looks.
     fn show_chains(&mut self, state: &TrainState<Network, AnyState>) {
-        let chains = state.objective_state.chains();
+        let chains = state.objective_state().chains();
         let has_chains = &self.site.has_chains;
         has_chains.store(chains.is_some(), Ordering::Relaxed);
         let Some(chains) = chains else {

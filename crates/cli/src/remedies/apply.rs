@@ -63,7 +63,7 @@ pub(super) fn of_class(error: &UnknownClass) -> Option<String> {
 }
 
 /// The remedy where no samples can be drawn.
-pub(super) fn of_sampling(error: &SampleError) -> String {
+pub(super) fn of_sampling(error: &SampleError) -> Option<String> {
     let remedy = match error {
         SampleError::NoChains => "start from noise",
         SampleError::NotExported => "start from noise, or name that run",
@@ -71,10 +71,15 @@ pub(super) fn of_sampling(error: &SampleError) -> String {
             "ask for fewer with --num, or pass --init noise"
         }
         SampleError::OneClass => "leave out --cross-class",
-        SampleError::Precision(_) => return device::of_precision(),
+        SampleError::Precision(_) => return Some(device::of_precision()),
         SampleError::Diverged { .. } => "try fewer --steps, or an earlier checkpoint",
+        SampleError::RanksDiffer { .. } => {
+            "start all ranks with the same command, and name a checkpoint of a run that still trains"
+        }
+        // That rank has said it.
+        SampleError::OnRank { .. } => return None,
     };
-    remedy.to_owned()
+    Some(remedy.to_owned())
 }
 
 /// The remedy where energies cannot be combined.
@@ -149,7 +154,7 @@ pub(super) fn of_likelihood(error: &LikelihoodError) -> Option<String> {
 pub(super) fn of_mixing(error: &MixingError) -> Option<String> {
     match error {
         MixingError::Short { .. } => Some("ask for more with --sampler-gradients".to_owned()),
-        MixingError::Start(error) => Some(of_sampling(error)),
+        MixingError::Start(error) => of_sampling(error),
         MixingError::NoDensity | MixingError::Diverged { .. } => None,
     }
 }

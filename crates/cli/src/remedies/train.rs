@@ -3,7 +3,7 @@
 use std::io;
 
 use ebm_train::checkpoint::CheckpointError;
-use ebm_train::{ConfigError, Symptom, TrainError};
+use ebm_train::{ConfigError, Symptom, TeamError, TrainError};
 
 use crate::output::elsewhere;
 
@@ -13,6 +13,20 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         TrainError::Config(error) => return of_config(error),
         TrainError::Checkpoint(error) => return of_checkpoint(error),
         TrainError::Precision(_) => return Some(super::device::of_precision()),
+        TrainError::OnRank { .. } => return None,
+        TrainError::Team(TeamError { world, .. }) => {
+            return Some(match world.is_power_of_two() {
+                true => format!("a new run takes --set shards={world}"),
+                false => "start 1, 2, 4, … of them".to_owned(),
+            });
+        }
+        TrainError::RanksDiffer { .. } => {
+            "start all ranks with one command, where they find the same files"
+        }
+        TrainError::NotShared { .. } => "name a directory of one with --run-dir",
+        TrainError::WeightsDiffer { .. } => {
+            "use machines of one kind; the newest checkpoint is from before the difference"
+        }
         TrainError::NoJudge { .. } => "pass --set output.evaluate_every=0",
         TrainError::BrokenGradient { .. } => {
             "go on with --device cpu or another device (`ebm devices --check` compares them with the CPU)"
@@ -95,7 +109,9 @@ pub(super) fn of_checkpoint(error: &CheckpointError) -> Option<String> {
         CheckpointError::Damaged {
             alternative: None, ..
         } => "name that directory with --run-dir",
-        CheckpointError::Older { .. } => "choose another directory with --run-dir",
+        CheckpointError::Older { .. } | CheckpointError::OtherShards { .. } => {
+            "choose another directory with --run-dir"
+        }
         _ => return None,
     };
     Some(remedy.to_owned())

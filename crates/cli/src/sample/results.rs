@@ -1,6 +1,6 @@
 //! Take samples part by part and write them as pictures, arrays and animations.
 
-use ebm_apply::{Samples, to_bytes};
+use ebm_apply::{SamplePart, Samples, to_bytes};
 use ebm_core::ImageShape;
 
 use super::images::Images;
@@ -51,6 +51,16 @@ impl<'a> Results<'a> {
         self.frames
             .extend(samples.trajectory.into_iter().map(to_bytes));
         self.images.append(&to_bytes(samples.images))?;
+        Ok(())
+    }
+
+    /// Take the next samples as bytes, without a trajectory.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub(super) fn add_part(&mut self, part: &SamplePart) -> anyhow::Result<()> {
+        self.totals.add_part(&part.energies, part.acceptance);
+        self.images.append(&part.pixels)?;
         Ok(())
     }
 

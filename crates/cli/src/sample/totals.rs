@@ -37,7 +37,8 @@ impl Totals {
         }
     }
 
-    fn add_part(&mut self, energies: &[f32], acceptance: Option<f64>) {
+    /// Add the next samples, of this mean acceptance.
+    pub(super) fn add_part(&mut self, energies: &[f32], acceptance: Option<f64>) {
         self.num += energies.len();
         self.energy += energies.iter().copied().map(f64::from).sum::<f64>();
         if let Some(mean) = acceptance {

@@ -112,6 +112,19 @@ impl ReplayBuffer {
         }
     }
 
+    /// These chains and those of another buffer of the same settings.
+    ///
+    /// # Panics
+    /// If images have another shape there.
+    pub fn with(mut self, other: &Self) -> Self {
+        assert_eq!(self.shape, other.shape, "images of one shape");
+        self.config.capacity += other.config.capacity;
+        self.words = Tensor::cat(vec![self.words, other.words.clone()], 0);
+        self.labels.extend(&other.labels);
+        self.ages.extend(&other.ages);
+        self
+    }
+
     /// The same chains, of a buffer with other settings; `None` where it keeps more or fewer of them, or other
     /// pixels.
     pub fn with_settings(self, config: BufferConfig) -> Option<Self> {
@@ -119,14 +132,15 @@ impl ReplayBuffer {
         is_like.then_some(Self { config, ..self })
     }
 
-    /// Replace the chains of fewer than `rounds` rounds of sampling by uniform noise of `key`; their
-    /// labels stay. Reads the device.
-    pub fn restart_young(&mut self, rounds: u32, key: StepKey) {
+    /// Replace the chains of fewer than `rounds` rounds of sampling by uniform noise of `key`, of a
+    /// worker's buffer; their labels stay. Reads the device.
+    pub fn restart_young(&mut self, rounds: u32, key: StepKey, shard: Shard) {
         let key = key.stream(Stream::Restart).at_step(FIRST_IMAGES);
         let pixels = self.shape.iter().product::<usize>();
         let range = self.byte_range();
         let mut state = self.to_state();
-        let chains = (0..).zip(state.images.chunks_exact_mut(pixels));
+        let places = shard.places(self.config.capacity).into_iter();
+        let chains = places.zip(state.images.chunks_exact_mut(pixels));
         for ((chain, image), age) in chains.zip(&mut state.ages) {
             if *age < rounds {
                 let noise = noise_bytes(key, chain, pixels, range);

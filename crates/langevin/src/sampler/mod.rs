@@ -50,18 +50,41 @@ pub struct Sampler {
 }
 
 /// Counts the gradients that the chains of a sampler have taken, for who wants to show how far it is.
-#[derive(Clone, Debug, Default)]
-pub struct StepCounter(Arc<AtomicU64>);
+#[derive(Clone, Debug)]
+pub struct StepCounter {
+    gradients: Arc<AtomicU64>,
+    /// What each gradient counts for.
+    weight: u64,
+}
+
+impl Default for StepCounter {
+    fn default() -> Self {
+        Self {
+            gradients: Arc::default(),
+            weight: 1,
+        }
+    }
+}
 
 impl StepCounter {
+    /// The same count, to which each gradient adds `weight`: the gradients of so many ranks that take their steps
+    /// at the same time.
+    pub fn weighted(&self, weight: u64) -> Self {
+        Self {
+            gradients: Arc::clone(&self.gradients),
+            weight,
+        }
+    }
+
     /// Gradients so far, each of one chain.
     pub fn gradients(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.gradients.load(Ordering::Relaxed)
     }
 
     /// Count some more.
     pub fn add(&self, gradients: usize) {
-        self.0.fetch_add(gradients as u64, Ordering::Relaxed);
+        let counted = gradients as u64 * self.weight;
+        self.gradients.fetch_add(counted, Ordering::Relaxed);
     }
 }
 

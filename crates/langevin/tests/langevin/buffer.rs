@@ -312,7 +312,7 @@ fn only_young_chains_start_afresh() {
     let old = draw(&buffer, 3, 3, 0);
     buffer.put(&old, old.x.clone());
     let before = buffer.to_state();
-    buffer.restart_young(1, StepKey::new(3, 7));
+    buffer.restart_young(1, StepKey::new(3, 7), Shard::WHOLE);
     let after = buffer.to_state();
     assert_eq!(after.labels, before.labels);
     assert_eq!(after.ages, before.ages);

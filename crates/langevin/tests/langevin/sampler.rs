@@ -303,6 +303,17 @@ fn the_last_step_leads_from_where_it_says_to_the_end() {
 }
 
 #[test]
+fn a_count_has_the_gradients_of_ranks_that_take_their_steps_at_the_same_time() {
+    let counter = StepCounter::default();
+    counter.add(2);
+    let of_three_ranks = counter.weighted(3);
+    of_three_ranks.add(5);
+    counter.add(1);
+    assert_eq!(counter.gradients(), 2 + 3 * 5 + 1);
+    assert_eq!(of_three_ranks.gradients(), counter.gradients());
+}
+
+#[test]
 fn samples_end_with_their_noise_taken_off_and_chains_that_go_on_do_not() {
     let ids: Vec<u32> = (0..13).collect();
     let config = config(5, 0.05).with_final_denoise_std(0.5);

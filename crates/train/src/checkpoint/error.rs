@@ -19,6 +19,27 @@ pub enum CheckpointError {
         /// What the file system reported.
         cause: io::Error,
     },
+    /// A checkpoint of another number of shards.
+    #[error(
+        "{} is of a run with shards = {there}, and this is one with shards = {here}: a run keeps its shards",
+        path.display()
+    )]
+    OtherShards {
+        /// The checkpoint directory.
+        path: PathBuf,
+        /// Shards of the checkpoint.
+        there: u32,
+        /// Shards of the configuration.
+        here: u32,
+    },
+    /// Another rank of the job cannot go on.
+    #[error("rank {rank}: {reason}")]
+    OnRank {
+        /// Which one.
+        rank: u32,
+        /// Why.
+        reason: String,
+    },
     /// Something is there and cannot be read.
     #[error("cannot read {}: {cause}; check that it exists and that you may read it", path.display())]
     Read {

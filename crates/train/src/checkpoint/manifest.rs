@@ -33,12 +33,8 @@ pub(super) enum ManifestError {
 }
 
 impl Manifest {
-    /// Describes `files` as part of the checkpoint of `step`.
-    pub(super) fn new(step: u64, files: &[(&str, Vec<u8>)]) -> Self {
-        let files = files
-            .iter()
-            .map(|(name, bytes)| FileEntry::new(name, bytes))
-            .collect();
+    /// Describes the files of the checkpoint of `step`.
+    pub(super) fn new(step: u64, files: Vec<FileEntry>) -> Self {
         let created_by = concat!("ebm ", env!("CARGO_PKG_VERSION")).to_owned();
         Self {
             format: FORMAT_VERSION,
@@ -78,7 +74,7 @@ impl Manifest {
 }
 
 impl FileEntry {
-    fn new(name: &str, bytes: &[u8]) -> Self {
+    pub(super) fn new(name: &str, bytes: &[u8]) -> Self {
         Self {
             name: name.to_owned(),
             bytes: bytes.len() as u64,
@@ -129,7 +125,7 @@ mod tests {
 
     #[test]
     fn describes_files_by_size_and_checksum() {
-        let manifest = Manifest::new(7, &[("model", b"123456789".to_vec())]);
+        let manifest = Manifest::new(7, vec![FileEntry::new("model", b"123456789")]);
         let entry = FileEntry {
             name: "model".to_owned(),
             bytes: 9,
@@ -152,7 +148,7 @@ mod tests {
     fn refuses_names_that_lead_out_of_the_directory() {
         for name in ["", ".", "..", "../config.toml", "/etc/passwd", "a/b", "a/"] {
             assert!(!is_plain_name(name), "{name:?}");
-            let manifest = Manifest::new(1, &[(name, Vec::new())]);
+            let manifest = Manifest::new(1, vec![FileEntry::new(name, b"")]);
             assert!(matches!(
                 Manifest::from_json(&to_json(&manifest)),
                 Err(ManifestError::Bad(_))

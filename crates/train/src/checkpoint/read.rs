@@ -1,15 +1,18 @@
 //! Read a checkpoint back, and refuse it if a single byte differs from what was written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ebm_core::Shard;
 use serde::de::DeserializeOwned;
 
 use super::arrays::{Array, decode};
 use super::error::{CheckpointError, Damage};
 use super::layout::{self, MANIFEST};
 use super::manifest::{Manifest, ManifestError};
+use super::shards::shard_of_name;
 
 /// The verified content of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,22 @@ impl Checkpoint {
         serde_json::from_slice(json).map_err(|error| self.invalid(name, error.to_string()))
     }
 
+    /// What it has of a shard, under the names that these files have where there is one shard.
+    pub(crate) fn of_shard(&self, shard: Shard) -> Cow<'_, Self> {
+        if shard.world == 1 {
+            return Cow::Borrowed(self);
+        }
+        let files = self.files.iter().filter_map(|(name, bytes)| {
+            let (name, number) = shard_of_name(name)?;
+            (number == shard.rank).then(|| (name, bytes.clone()))
+        });
+        Cow::Owned(Self {
+            path: self.path.clone(),
+            step: self.step,
+            files: files.collect(),
+        })
+    }
+
     /// The error for a file whose content makes no sense, for the reason given.
     pub fn invalid(&self, name: &str, reason: impl Into<String>) -> CheckpointError {
         CheckpointError::InvalidFile {
@@ -66,6 +85,20 @@ impl Checkpoint {
 /// another format; [`CheckpointError::Read`] if a file is there and cannot be read.
 pub fn read(checkpoint_dir: &Path) -> Result<Checkpoint, CheckpointError> {
     read_where(checkpoint_dir, |_| true)
+}
+
+/// Reads what a rank with these shards goes on from: all files but those of other shards.
+///
+/// # Errors
+/// See [`read()`].
+pub(crate) fn read_for_shards(
+    checkpoint_dir: &Path,
+    shards: &[Shard],
+) -> Result<Checkpoint, CheckpointError> {
+    let is_own = |number| shards.iter().any(|shard| shard.rank == number);
+    read_where(checkpoint_dir, |name| {
+        shard_of_name(name).is_none_or(|(_, number)| is_own(number))
+    })
 }
 
 /// Reads the files of these names alone and compares them with the manifest, where the arrays are not needed.

@@ -191,6 +191,7 @@ mod tests {
 
     use super::super::{latest, read, write};
     use super::*;
+    use crate::collective::Team;
 
     fn put(run: &Path, step: u64, text: &str, keep: usize) {
         let files = [("model", text.as_bytes().to_vec()), ("buffer", vec![7; 9])];
@@ -417,7 +418,7 @@ mod tests {
 
     fn put_and_retain(run: &Path, step: u64, retention: Retention) {
         let files = [("model", b"x".to_vec())];
-        super::super::write_and_retain(run, step, &files, retention).unwrap();
+        super::super::write_and_retain(run, step, &files, retention, &Team::default()).unwrap();
     }
 
     #[test]

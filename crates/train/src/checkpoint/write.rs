@@ -1,6 +1,6 @@
 //! Write a checkpoint so that a crash at any moment leaves one to resume from.
 //!
-//! The order: files and manifest into `step_N.tmp` · an earlier `step_N` becomes `step_N.old` ·
+//! The order: files, those of each rank by itself, and manifest into `step_N.tmp` · an earlier `step_N` becomes `step_N.old` ·
 //! `step_N.tmp` becomes `step_N` · `LATEST` · deletion of `step_N.old` and of checkpoints beyond `keep`.
 //! A checkpoint is only deleted under a `.tmp` name, which no reader looks at.
 
@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use super::atomic_file;
 use super::error::CheckpointError;
 use super::layout::{self, CHECKPOINTS, LATEST, MANIFEST, TEMPORARY};
-use super::manifest::{Manifest, is_plain_name, to_json};
+use super::manifest::{FileEntry, Manifest, is_plain_name, to_json};
 use super::rotate::{Retention, finish_interrupted, prune, put_in_place};
+use crate::collective::Team;
 
 /// Writes `files` as the checkpoint of `step`, makes it the latest, and deletes all but `keep`.
 ///
@@ -31,21 +32,29 @@ pub fn write(
     files: &[(&str, Vec<u8>)],
     keep: usize,
 ) -> Result<PathBuf, CheckpointError> {
-    write_and_retain(run_dir, step, files, Retention::newest(keep))
+    write_and_retain(
+        run_dir,
+        step,
+        files,
+        Retention::newest(keep),
+        &Team::default(),
+    )
 }
 
-/// The same with other rules for what stays.
+/// The same with other rules for what stays, by all ranks together: each writes `files` of its own, the first all that
+/// is written once.
 ///
 /// # Errors
-/// See [`write()`].
+/// See [`write()`]; on all ranks where one of them has an error.
 ///
 /// # Panics
 /// See [`write()`].
 pub fn write_and_retain(
     run_dir: &Path,
     step: u64,
-    files: &[(&str, Vec<u8>)],
+    files: &[(impl AsRef<str>, Vec<u8>)],
     retention: Retention,
+    team: &Team,
 ) -> Result<PathBuf, CheckpointError> {
     let keep = retention.keep;
     assert!(
@@ -53,30 +62,44 @@ pub fn write_and_retain(
         "expected to keep at least 1 checkpoint, got {keep}"
     );
     assert_names(files);
-    let checkpoints = run_dir.join(CHECKPOINTS);
-    atomic_file::ensure_dir(&checkpoints).map_err(CheckpointError::write(&checkpoints))?;
-    finish_interrupted(&checkpoints)?;
-
-    let target = checkpoints.join(layout::step_name(step));
+    let target = run_dir.join(CHECKPOINTS).join(layout::step_name(step));
     let temporary = target.with_extension(TEMPORARY);
-    let written = fill(&temporary, step, files).and_then(|()| put_in_place(&temporary, &target));
-    if written.is_err() {
+    by_first(team, || begin(run_dir, &temporary))?;
+    let written = agreed(team, write_files(&temporary, files)).and_then(|own| {
+        let of_ranks = team.gather(&own);
+        let manifest = || Manifest::new(step, of_ranks.into_iter().flatten().collect());
+        by_first(team, || finish(&temporary, &target, &manifest()))
+    });
+    if written.is_err() && team.is_first() {
         let _ = fs::remove_dir_all(&temporary);
     }
     written?;
-
-    let latest = run_dir.join(LATEST);
-    atomic_file::write_atomically(&latest, format!("{}\n", layout::step_name(step)).as_bytes())
-        .map_err(CheckpointError::write(&latest))?;
-    if let Err(error) = prune(&checkpoints, &target, retention) {
+    by_first(team, || make_latest(run_dir, step))?;
+    if team.is_first()
+        && let Err(error) = prune(&run_dir.join(CHECKPOINTS), &target, retention)
+    {
         tracing::warn!("old checkpoints stay where they are: {error}");
     }
     Ok(target)
 }
 
-fn assert_names(files: &[(&str, Vec<u8>)]) {
+/// What one rank refuses, all refuse.
+fn agreed<T>(team: &Team, own: Result<T, CheckpointError>) -> Result<T, CheckpointError> {
+    team.agree(own, |rank, reason| CheckpointError::OnRank { rank, reason })
+}
+
+/// What the first rank does while the others wait.
+fn by_first(
+    team: &Team,
+    work: impl FnOnce() -> Result<(), CheckpointError>,
+) -> Result<(), CheckpointError> {
+    agreed(team, if team.is_first() { work() } else { Ok(()) })
+}
+
+fn assert_names(files: &[(impl AsRef<str>, Vec<u8>)]) {
     let mut seen = BTreeSet::from([MANIFEST]);
     for (name, _) in files {
+        let name = name.as_ref();
         assert!(
             is_plain_name(name),
             "expected a plain file name, got {name:?}"
@@ -88,18 +111,43 @@ fn assert_names(files: &[(&str, Vec<u8>)]) {
     }
 }
 
-/// Writes everything to the new directory `temporary`, the manifest last.
-fn fill(temporary: &Path, step: u64, files: &[(&str, Vec<u8>)]) -> Result<(), CheckpointError> {
-    let write_file = |name: &str, bytes: &[u8]| {
-        let path = temporary.join(name);
-        atomic_file::write_synced(&path, bytes).map_err(CheckpointError::write(&path))
+/// Ends what a crash interrupted, and makes the new directory `temporary`.
+fn begin(run_dir: &Path, temporary: &Path) -> Result<(), CheckpointError> {
+    let checkpoints = run_dir.join(CHECKPOINTS);
+    atomic_file::ensure_dir(&checkpoints).map_err(CheckpointError::write(&checkpoints))?;
+    finish_interrupted(&checkpoints)?;
+    atomic_file::create_dir(temporary).map_err(CheckpointError::write(temporary))
+}
+
+/// Writes files to `temporary`. Returns what the manifest says of them.
+fn write_files(
+    temporary: &Path,
+    files: &[(impl AsRef<str>, Vec<u8>)],
+) -> Result<Vec<FileEntry>, CheckpointError> {
+    let write = |(name, bytes): &(_, Vec<u8>)| {
+        let name: &str = AsRef::as_ref(name);
+        write_file(&temporary.join(name), bytes)?;
+        Ok(FileEntry::new(name, bytes))
     };
-    atomic_file::create_dir(temporary).map_err(CheckpointError::write(temporary))?;
-    for (name, bytes) in files {
-        write_file(name, bytes)?;
-    }
-    write_file(MANIFEST, &to_json(&Manifest::new(step, files)))?;
-    atomic_file::sync_directory(temporary).map_err(CheckpointError::write(temporary))
+    files.iter().map(write).collect()
+}
+
+/// Writes the manifest, the last of the files, and gives `temporary` its name.
+fn finish(temporary: &Path, target: &Path, manifest: &Manifest) -> Result<(), CheckpointError> {
+    write_file(&temporary.join(MANIFEST), &to_json(manifest))?;
+    atomic_file::sync_directory(temporary).map_err(CheckpointError::write(temporary))?;
+    put_in_place(temporary, target)
+}
+
+fn make_latest(run_dir: &Path, step: u64) -> Result<(), CheckpointError> {
+    let latest = run_dir.join(LATEST);
+    let name = format!("{}\n", layout::step_name(step));
+    let written = atomic_file::write_atomically(&latest, name.as_bytes());
+    written.map_err(CheckpointError::write(&latest))
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    atomic_file::write_synced(path, bytes).map_err(CheckpointError::write(path))
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 //! A *rank* is a process, or a thread that stands for one; a *shard* is a virtual worker that a rank runs. Results depend
 //! on the number of shards and never on that of the ranks, so that everything that is summed is summed over a fixed
 //! tree of shards. Reading order: [`Collective`] (what an engine has to offer) → `solo`, `threads`, `mpi` (the
-//! engines) → `tree` (the sum) → `team` (which shards are whose, and what all ranks agree on).
+//! engines) → `tree` (the sum) → `team` (which shards are whose, and what all ranks agree on) →
+//! `meeting` (shards in the middle of a step).
 
+mod meeting;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod solo;
@@ -14,9 +16,11 @@ mod tree;
 
 use core::fmt::Debug;
 
+pub(crate) use meeting::{Meeting, each_shard};
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, MpiError};
 pub use solo::Solo;
+pub(crate) use team::gather;
 pub use team::{Team, TeamError};
 pub use threads::Threads;
 

@@ -66,6 +66,15 @@ impl Team {
         })
     }
 
+    /// These ranks, of any number, a shard each: for work whose results are gathered and not summed.
+    pub fn of_any(collective: Arc<dyn Collective>) -> Self {
+        Self {
+            shards: collective.world(),
+            collective,
+            ..Self::alone(1)
+        }
+    }
+
     /// This rank.
     pub fn rank(&self) -> u32 {
         self.collective.rank()
@@ -111,10 +120,12 @@ impl Team {
     /// # Panics
     /// If it has no JSON form, or ranks send other things than each other.
     pub fn gather<T: Serialize + DeserializeOwned>(&self, own: &T) -> Vec<T> {
-        let bytes = serde_json::to_vec(own).expect("a value with a JSON form");
-        let all = self.collective.gather(&bytes).into_iter();
-        all.map(|bytes| serde_json::from_slice(&bytes).expect("ranks speak of the same"))
-            .collect()
+        gather(&*self.collective, own)
+    }
+
+    /// Bytes of every rank, in the order of ranks; of any number each.
+    pub fn gather_bytes(&self, own: &[u8]) -> Vec<Vec<u8>> {
+        self.collective.gather(own)
     }
 
     /// Numbers of every shard, in the order of shards; `own` are those of this rank's shards.
@@ -179,17 +190,25 @@ impl Team {
         self.raised.load(Ordering::Relaxed)
     }
 
-    /// What some rank has said with the last step; alone, what was raised last.
+    /// What some rank has said with the last step.
     pub(crate) fn agreed(&self) -> u32 {
-        match self.world() {
-            1 => self.raised(),
-            _ => self.agreed.load(Ordering::Relaxed),
-        }
+        self.agreed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn agree_on(&self, flags: u32) {
         self.agreed.store(flags, Ordering::Relaxed);
     }
+}
+
+/// A value of every rank, in the order of ranks; see [`Team::gather`].
+pub(crate) fn gather<T: Serialize + DeserializeOwned>(
+    collective: &dyn Collective,
+    own: &T,
+) -> Vec<T> {
+    let bytes = serde_json::to_vec(own).expect("a value with a JSON form");
+    let all = collective.gather(&bytes).into_iter();
+    all.map(|bytes| serde_json::from_slice(&bytes).expect("ranks speak of the same"))
+        .collect()
 }
 
 /// The numbers of some shards, whose lengths come first.
@@ -254,6 +273,20 @@ mod tests {
             let refused = Team::new(shards, Arc::new(rank)).expect_err("refused");
             assert_eq!(refused, TeamError { world, shards });
         }
+    }
+
+    #[test]
+    fn any_number_of_ranks_gathers_bytes_in_order() {
+        thread::scope(|scope| {
+            for rank in Threads::ranks(3) {
+                scope.spawn(|| {
+                    let team = Team::of_any(Arc::new(rank));
+                    assert_eq!((team.world(), team.num_shards()), (3, 3));
+                    let own = vec![7_u8; team.rank() as usize];
+                    assert_eq!(team.gather_bytes(&own), [vec![], vec![7], vec![7, 7]]);
+                });
+            }
+        });
     }
 
     #[test]

@@ -128,6 +128,7 @@ impl Config {
             ("iterations", phase.iterations == self.iterations),
             ("seed", phase.seed == self.seed),
             ("micro_batch", phase.micro_batch == self.micro_batch),
+            ("shards", phase.shards == self.shards),
             ("on_divergence", phase.on_divergence == self.on_divergence),
             ("phases", phase.phases.is_empty()),
             (

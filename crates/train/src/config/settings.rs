@@ -29,6 +29,10 @@ pub struct Config {
     /// Images, and chains, per iteration.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
+    /// Virtual workers that share batch and buffer, each with its own part; 1, 2, 4, …. Results depend on their
+    /// number, and not on how many processes run them: at most one for each (docs/cluster.md).
+    #[schemars(range(min = 1, max = 65536))]
+    pub shards: u32,
     /// The most images that a device works on at a time, where its memory asks for that. Slower, and
     /// the same but for the order of sums.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +92,7 @@ impl Default for Config {
         Self {
             iterations: step.iterations,
             batch_size: 64,
+            shards: 1,
             micro_batch: None,
             precision: Precision::default(),
             seed: 0,
@@ -128,7 +133,7 @@ impl Config {
         }
     }
 
-    /// What is minimised.
+    /// What is minimised, by a shard.
     pub fn objective(&self) -> AnyObjective {
         let classification = Classification {
             sharpness: self.objective.class_sharpness(),
@@ -169,18 +174,29 @@ impl Config {
                 data: self.energy_l2,
                 samples: self.sample_energy_l2.unwrap_or(self.energy_l2),
             },
-            kl: self.kl.clone(),
+            kl: KlConfig {
+                samples: self.kl.samples.div_ceil(self.shards as usize),
+                ..self.kl.clone()
+            },
             langevin: self.langevin.clone(),
-            buffer: self.buffer.clone(),
+            buffer: BufferConfig {
+                capacity: self.of_shard(self.buffer.capacity),
+                ..self.buffer.clone()
+            },
             precision: self.precision,
             dropout_prob: self.model.dropout_prob(),
             micro_batch: self.micro_batch,
         }
     }
 
-    /// How the data are cut into batches.
+    /// A shard's part of a number that all share.
+    fn of_shard(&self, all: usize) -> usize {
+        all / self.shards as usize
+    }
+
+    /// How the data are cut into batches of a shard.
     pub fn batches(&self) -> BatchConfig {
-        BatchConfig::new(self.batch_size)
+        BatchConfig::new(self.of_shard(self.batch_size))
             .with_flip(self.data.flip)
             .with_turn(self.data.turn)
             .with_shift(self.data.shift)
@@ -225,6 +241,7 @@ impl Config {
         self.output.validate().map_err(within("output"))?;
         self.model.validate().map_err(within("model"))?;
         self.objective.validate().map_err(within("objective"))?;
+        self.validate_shards()?;
         self.validate_objective()?;
         self.validate_kl().map_err(within("kl"))?;
         self.langevin.validate().map_err(within("langevin"))?;
@@ -233,6 +250,30 @@ impl Config {
         buffer.map_err(within("buffer"))?;
         if !self.phases.is_empty() {
             self.parts()?;
+        }
+        Ok(())
+    }
+
+    /// Refuse shards that cannot have equal parts.
+    fn validate_shards(&self) -> Result<(), Invalid> {
+        let shards = self.shards;
+        if !(shards.is_power_of_two() && shards <= 1 << 16) {
+            let problem = format!("must be 1, 2, 4, … and at most 65536, got {shards}");
+            return Err(Invalid::new("shards", problem));
+        }
+        let shared = [
+            ("batch_size", self.batch_size, true),
+            (
+                "buffer.capacity",
+                self.buffer.capacity,
+                self.objective.has_buffer(),
+            ),
+        ];
+        for (key, all, is_shared) in shared {
+            if is_shared && !all.is_multiple_of(shards as usize) {
+                let problem = format!("must be a multiple of shards = {shards}, got {all}");
+                return Err(Invalid::new(key, problem));
+            }
         }
         Ok(())
     }
@@ -256,8 +297,8 @@ impl Config {
         if !is_plain_contrast && self.kl.weight > 0.0 {
             return problem("kl.weight", "above 0 is for contrastive divergence alone");
         }
-        if self.objective.has_flow_contrast() && self.batch_size < 2 {
-            let needed = "above 0 needs batch_size of at least 2: half of its chains start at data";
+        if self.objective.has_flow_contrast() && self.of_shard(self.batch_size) < 2 {
+            let needed = "above 0 needs batch_size of at least 2, of each shard: half of its chains start at data";
             return problem("objective.contrast_weight", needed);
         }
         self.validate_told_noise()?;

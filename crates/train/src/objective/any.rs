@@ -8,7 +8,7 @@ use ebm_model::EnergyModel;
 use super::contrastive::{ChainState, Contrastive};
 use super::{Classification, Denoising, Flow, Gradient, Jem, Objective, Recovery, StepContext};
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::state::{DataSummary, Persist};
+use crate::state::{DataSummary, OfShard, Persist, TrainState};
 
 /// One of the objectives.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,7 @@ impl AnyObjective {
         before: AnyState,
         data: &DataSummary,
         seed: u64,
+        shard: Shard,
         device: &Device,
     ) -> AnyState {
         let kept = match (self.contrastive(), before) {
@@ -59,7 +60,7 @@ impl AnyObjective {
             _ => None,
         };
         kept.map_or_else(
-            || Objective::<M>::init(self, data, seed, Shard::WHOLE, device),
+            || Objective::<M>::init(self, data, seed, shard, device),
             AnyState::Chains,
         )
     }
@@ -77,6 +78,17 @@ impl AnyObjective {
 }
 
 impl AnyState {
+    /// The states of several shards as one: the chains of all, with the step size that they share.
+    fn of_all(states: impl IntoIterator<Item = Self>) -> Self {
+        let chains = states.into_iter().filter_map(|state| match state {
+            Self::Nothing => None,
+            Self::Chains(chains) => Some(chains),
+        });
+        chains
+            .reduce(ChainState::with)
+            .map_or(Self::Nothing, Self::Chains)
+    }
+
     /// Its chains, if it has any.
     pub fn chains(&self) -> Option<&ChainState> {
         match self {
@@ -96,6 +108,19 @@ impl AnyState {
     /// Multiplier of the sampler's step size: 1 unless it adapts.
     pub fn step_scale(&self) -> f64 {
         self.chains().map_or(1.0, |chains| chains.step_scale)
+    }
+}
+
+impl<M: EnergyModel> TrainState<M, AnyState> {
+    /// The same for those who use what was learned: all chains in one buffer.
+    pub fn in_one_shard(mut self) -> Self {
+        let states = core::mem::take(&mut self.objective_states);
+        let states = states.into_iter().map(|of_shard| of_shard.state);
+        self.objective_states = vec![OfShard {
+            shard: Shard::WHOLE,
+            state: AnyState::of_all(states),
+        }];
+        self
     }
 }
 

@@ -56,6 +56,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
             model: &frozen,
             images: batch.labels.len(),
             micro_batch: self.micro_batch,
+            step,
             energy: |model: &M, some: Range<usize>| {
                 let images = batch.images.clone().narrow(0, some.start, some.len());
                 let by_class = model.energies_by_class(images) * self.sharpness;

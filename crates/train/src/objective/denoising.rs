@@ -114,7 +114,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Denoising {
             classes: (!self.marginal).then(|| index_tensor(&batch.labels, &device)),
             noise: self.conditional.then_some(sigma),
         };
-        regress(model, &field, self.micro_batch, step.record)
+        regress(model, &field, self.micro_batch, step)
     }
 }
 

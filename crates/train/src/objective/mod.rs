@@ -11,6 +11,7 @@ mod gaussian;
 mod jem;
 mod recovery;
 mod regression;
+mod shards;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use ebm_langevin::{Noise, Sampler, perturb};
 use ebm_model::EnergyModel;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::collective::Meeting;
 use crate::state::{DataSummary, Persist};
 
 pub use any::{AnyObjective, AnyState};
@@ -30,6 +32,7 @@ pub use denoising::{Denoising, DenoisingError, NoiseSpacing};
 pub use flow::{Flow, FlowContrast};
 pub use jem::Jem;
 pub use recovery::Recovery;
+pub(crate) use shards::gradient_of_shards;
 
 /// What an objective gives.
 #[derive(Clone, Debug)]
@@ -41,7 +44,9 @@ pub struct Gradient {
     pub loss: Tensor<1>,
     /// Which energies were contrasted, where the objective does so.
     pub contrasted: Option<Contrasted>,
-    /// What a user reads about the step, `[1]` each, by name and in the order of reading.
+    /// What a user reads about the step, `[1]` each, by name and in the order of reading. Of several shards it is the
+    /// mean; the largest, where the name ends in `_max`; and of a name that ends in `_std` the standard deviation of
+    /// all, beside the mean of the same name.
     pub terms: Vec<(&'static str, Tensor<1>)>,
 }
 
@@ -72,27 +77,67 @@ pub struct Contrasted {
     pub restarted: Vec<bool>,
 }
 
-/// Which step it is.
+/// Which step it is, and for whom.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct StepContext {
+pub struct StepContext<'a> {
     /// Seed, attempt and iteration: what keys the random numbers of the step.
     pub key: StepKey,
-    /// This worker's part of the batch.
+    /// The part of the batch that the step is for.
     pub shard: Shard,
     /// Whether somebody will read the terms. If not, an objective may leave out those that cost
     /// something.
     pub record: bool,
+    /// The other shards; `None` where there are none.
+    others: Option<&'a dyn Meeting>,
+}
+
+impl<'a> StepContext<'a> {
+    /// A step on whole batches.
+    pub fn new(key: StepKey, record: bool) -> Self {
+        Self {
+            key,
+            record,
+            ..Self::default()
+        }
+    }
+
+    /// The same step, for a shard that meets the others.
+    pub(crate) fn of_shard(self, shard: Shard, others: &'a dyn Meeting) -> Self {
+        Self {
+            shard,
+            others: Some(others),
+            ..self
+        }
+    }
+
+    /// Numbers of every shard, in the order of shards: how an objective learns of images that are not in its batch.
+    /// Every shard has to call this, equally often.
+    pub fn gather(&self, own: Vec<f64>) -> Vec<Vec<f64>> {
+        match self.others {
+            Some(others) => others.gather(own),
+            None => vec![own],
+        }
+    }
+
+    /// The mean of a number of every shard.
+    fn mean_over_shards(&self, own: f64) -> f64 {
+        let all = self.gather(vec![own]);
+        all.iter().flatten().sum::<f64>() / all.len() as f64
+    }
 }
 
 /// A way to learn an energy from data.
-pub trait Objective<M: EnergyModel> {
+///
+/// The batch is one shard's, and the loss a mean over it: gradients of shards are averaged. A loss that is not a sum over
+/// images asks for what it needs of the others with [`StepContext::gather`].
+pub trait Objective<M: EnergyModel>: Sync {
     /// What it remembers between steps: persistent chains, say.
-    type State: Persist;
+    type State: Persist + Send;
 
-    /// The state before the first step, of a worker.
+    /// The state before the first step, of a shard.
     fn init(&self, data: &DataSummary, seed: u64, shard: Shard, device: &Device) -> Self::State;
 
-    /// The state that a checkpoint holds.
+    /// The state of a shard that a checkpoint holds.
     ///
     /// # Errors
     /// Where something is missing or does not fit.

@@ -7,7 +7,7 @@ use ebm_core::rows::{one_per_row, row_sums};
 use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
 use ebm_model::{EnergyContext, EnergyModel, Frozen};
 
-use super::{Gradient, piece_size};
+use super::{Gradient, StepContext, piece_size};
 use crate::directional::directional_derivative;
 use crate::gradient::{Batched, through_folding};
 
@@ -37,7 +37,7 @@ pub(super) fn regress<M: EnergyModel + Sync>(
     model: &M,
     field: &Field,
     micro_batch: Option<usize>,
-    record: bool,
+    step: &StepContext,
 ) -> Gradient {
     let tracked = Frozen::tracked(model);
     let frozen = tracked.valid();
@@ -50,6 +50,7 @@ pub(super) fn regress<M: EnergyModel + Sync>(
         device: residual.device(),
         images: batch,
         micro_batch,
+        step,
         energy: |model: &M, some: Range<usize>| {
             let [x, residual] =
                 [&field.x, &residual].map(|all| all.clone().narrow(0, some.start, some.len()));
@@ -70,7 +71,7 @@ pub(super) fn regress<M: EnergyModel + Sync>(
     let weighted = |field: Tensor<4>| (row_sums(field.square()) * per_image.clone()).mean(); // [1]
     let left = weighted(residual.clone());
     let loss = left.clone() * 0.5;
-    let terms = if record {
+    let terms = if step.record {
         vec![
             ("loss", loss.clone()),
             ("unexplained", left / weighted(field.gradient.clone())),

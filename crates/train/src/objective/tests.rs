@@ -13,6 +13,11 @@ use super::regression::{Field, regress};
 use super::*;
 use crate::parameters;
 
+/// A step whose terms are read.
+fn recorded() -> StepContext<'static> {
+    StepContext::new(StepKey::default(), true)
+}
+
 /// Batches over which a gradient is averaged.
 const BATCHES: u32 = 400;
 /// How far from the optimum a gradient must point back to it, in means and in logarithms of precisions.
@@ -147,7 +152,7 @@ fn a_regressions_gradient_is_that_of_its_loss() {
         classes: None,
         noise: None,
     };
-    let found = regress(&model, &field, None, true);
+    let found = regress(&model, &field, None, &recorded());
     let (mut loss, mut expected) = (0.0, [0.0; 4]);
     for i in 0..4 {
         let (pixel, share) = (i % 2, w[i / 2] / 4.0);
@@ -210,14 +215,14 @@ fn a_regression_tells_an_energy_its_noise() {
         let of_images = residual.flatten::<1>(0, 3) * field.weights;
         f64::from(of_images.mean().into_scalar::<f32>()) / 2.0
     };
-    let told = regress(&at(&weights), &field(Some(noise)), None, true);
+    let told = regress(&at(&weights), &field(Some(noise)), None, &recorded());
     let expected = loss(&weights);
     let found = f64::from(told.loss.into_scalar::<f32>());
     assert!(
         (found / expected - 1.0).abs() < 1e-5,
         "{found} is not {expected}"
     );
-    let blind = regress(&at(&weights), &field(None), None, true);
+    let blind = regress(&at(&weights), &field(None), None, &recorded());
     let blind = f64::from(blind.loss.into_scalar::<f32>());
     assert!(
         (blind / expected - 1.0).abs() > 1e-3,

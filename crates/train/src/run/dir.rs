@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ebm_model::EnergyModel;
 
 use super::lock::{DirLock, LOCK};
+use super::ranks::agreed;
 use super::unused::is_unused;
 use crate::checkpoint::atomic_file::{ensure_dir, write_atomically};
 use crate::checkpoint::{self, CHECKPOINTS, Retention};
+use crate::collective::Team;
 use crate::config::{Config, Copied, RunConfig};
 use crate::error::TrainError;
 use crate::state::{Identity, Persist, TrainState};
@@ -24,7 +26,8 @@ pub(super) const METRICS: &str = "metrics.jsonl";
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    lock: DirLock,
+    /// `None` on other ranks than the first, which has it for all.
+    lock: Option<DirLock>,
     /// The folders that were made for a run that may still be refused, the innermost first.
     made: Vec<PathBuf>,
     is_adopted: AtomicBool,
@@ -56,7 +59,7 @@ impl RunDir {
         fs::create_dir_all(path).map_err(TrainError::writing(path))?;
         let dir = Self {
             path: path.to_owned(),
-            lock: DirLock::take(path)?,
+            lock: Some(DirLock::take(path)?),
             made,
             is_adopted: AtomicBool::new(is_run),
             is_damaged: AtomicBool::new(false),
@@ -74,6 +77,17 @@ impl RunDir {
             refuse_changes(path, &found.config, config)?;
         }
         Ok(dir)
+    }
+
+    /// The directory that the first rank of a job has opened, for another one.
+    pub(super) fn follow(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            lock: None,
+            made: Vec::new(),
+            is_adopted: AtomicBool::new(true),
+            is_damaged: AtomicBool::new(false),
+        }
     }
 
     /// Write `config` as the configuration of the run, once everything that may refuse it has not. A damaged
@@ -97,8 +111,11 @@ impl RunDir {
 
     /// Refuse to go on where the directory that was opened is gone, or another one is in its place.
     pub(super) fn check_there(&self) -> Result<(), TrainError> {
+        let Some(lock) = &self.lock else {
+            return Ok(()); // the first rank looks
+        };
         let is_there = match self.path.join(LOCK).try_exists() {
-            Ok(true) => self.lock.is_in(&self.path),
+            Ok(true) => lock.is_in(&self.path),
             // Somebody may have tidied a hidden file away.
             Ok(false) => self.path.join(CONFIG).exists(),
             // What cannot be looked at is for those who write to report.
@@ -122,17 +139,33 @@ impl RunDir {
         config: &Config,
         state: &TrainState<M, S>,
     ) -> Result<PathBuf, TrainError> {
-        self.check_there()?;
-        let mut files = vec![(CONFIG, config.to_toml().into_bytes())];
-        files.extend(state.to_files());
+        self.save_together(config, state, &Team::alone(config.shards))
+    }
+
+    /// The same by all ranks of a job, which then all have the error of any.
+    pub(super) fn save_together<M: EnergyModel, S: Persist>(
+        &self,
+        config: &Config,
+        state: &TrainState<M, S>,
+        team: &Team,
+    ) -> Result<PathBuf, TrainError> {
+        agreed(team, self.check_there())?;
+        let mut files = Vec::new();
+        if team.is_first() {
+            files.push((CONFIG.to_owned(), config.to_toml().into_bytes()));
+            files.extend(state.to_common_files());
+        }
+        files.extend(state.to_shard_files());
         let retention = Retention {
             keep: config.output.keep_checkpoints,
             every: config.output.checkpoint_every as u64,
             good_until: Some(state.watch.good_until(state.iteration)),
             best: state.best.as_ref().map(|best| best.iteration),
         };
-        let written = checkpoint::write_and_retain(&self.path, state.iteration, &files, retention);
-        Ok(written?)
+        let step = state.iteration;
+        Ok(checkpoint::write_and_retain(
+            &self.path, step, &files, retention, team,
+        )?)
     }
 
     /// The directory.

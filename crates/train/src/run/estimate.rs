@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use ebm_core::Shard;
 use ebm_data::{Batches, Dataset, Images};
 use ebm_model::Network;
 
 use super::open::new_state;
 use super::process_memory;
+use crate::collective::Team;
 use crate::config::Config;
 use crate::error::TrainError;
 use crate::objective::AnyObjective;
@@ -100,6 +100,7 @@ fn measure_part(
     let mut stopwatch = Stopwatch::new(config, &dataset.train, device)?;
     let parameters = stopwatch.trainer.state.model.num_params();
     let few = (FEW_IMAGES * rayon::current_num_threads()).min(config.batch_size);
+    let few = few.next_multiple_of(config.shards as usize);
     let twice = (2 * few).min(config.batch_size);
     let before = process_memory::resident();
     let projected = Projection {
@@ -153,6 +154,7 @@ impl Projection {
 /// Times iterations of configurations that differ in batch size and steps alone.
 struct Stopwatch<'a> {
     trainer: Trainer<Network, AnyObjective>,
+    team: Team,
     images: &'a Images,
     device: &'a Device,
 }
@@ -162,8 +164,10 @@ impl<'a> Stopwatch<'a> {
         config.precision.check(device)?;
         let state = new_state(config, images.into(), device)?;
         let trainer = Trainer::from_state(state, config.objective(), config.seed);
+        let team = Team::alone(config.shards);
         Ok(Self {
-            trainer: trainer.with_config(config.step()),
+            trainer: trainer.with_config(config.step()).with_team(team.clone()),
+            team,
             images,
             device,
         })
@@ -182,9 +186,9 @@ impl<'a> Stopwatch<'a> {
         let mut seconds = Vec::new();
         for _ in 0..WARM_UP + measured {
             let start = Instant::now();
-            let info = self
-                .trainer
-                .step(&batches.at(self.trainer.key(), Shard::WHOLE));
+            let (key, shards) = (self.trainer.key(), self.team.shards().into_iter());
+            let of_shards: Vec<_> = shards.map(|shard| batches.at(key, shard)).collect();
+            let info = self.trainer.step_on(&of_shards, false);
             let _wait_for_the_device = info.loss.into_data();
             seconds.push(start.elapsed().as_secs_f64());
         }

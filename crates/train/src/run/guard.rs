@@ -35,27 +35,19 @@ pub(super) fn refuse_unless_finite(
     })
 }
 
-/// Refuse weights that give an energy that is not finite.
+/// An energy that weights give and that is not finite.
 ///
 /// # Shapes
 /// - `images`: `[batch, channels, height, width]`, `labels`: one for each image
-pub(super) fn refuse_bad_weights<M: EnergyModel + Sync>(
+pub(super) fn energy_not_finite<M: EnergyModel + Sync>(
     models: [Frozen<M>; 2],
     images: &Tensor<4>,
     labels: &[u32],
-    iteration: u64,
-) -> Result<(), Divergence> {
+) -> Option<f32> {
     let classes = ebm_core::index_tensor(labels, &images.device());
     let energies = models.map(|model| model.energy_given(images.clone(), &classes));
     let energies = Tensor::cat(energies.to_vec(), 0).into_data();
-    match energies.iter::<f32>().find(|energy| !energy.is_finite()) {
-        None => Ok(()),
-        Some(value) => Err(Divergence {
-            iteration,
-            what: "an energy after the update",
-            value,
-        }),
-    }
+    energies.iter::<f32>().find(|energy| !energy.is_finite())
 }
 
 /// The energy of all images where it is the same for data and samples alike, or where `sees_gradients`

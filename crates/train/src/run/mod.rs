@@ -2,7 +2,7 @@
 //!
 //! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics`, `metrics_line` (what is
 //! written of it, and read again) → `unread`, `health`, `guard` (what stops a run that went wrong) → `recovery`
-//! (how it goes back) → `request` (checkpoints that somebody asks for) → `samples`, `distance`, `evaluation` (what
+//! (how it goes back) → `request` (checkpoints that somebody asks for) → `ranks` (what several processes hold each other to) → `samples`, `distance`, `evaluation` (what
 //! shows whether it works) → `dir`, `unused`, `lock` (where it writes) → `estimate` (what a run will cost) →
 //! `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
 
@@ -26,6 +26,7 @@ mod open;
 mod pace;
 pub mod process_memory;
 mod prune;
+mod ranks;
 mod recovery;
 mod request;
 mod samples;

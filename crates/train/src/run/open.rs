@@ -1,13 +1,16 @@
 //! Make the state of a run from its configuration: a new one, or a checkpoint's.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use ebm_core::{Invalid, Shard};
 use ebm_model::Network;
 
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::collective::Team;
 use crate::config::{Config, initial_model};
 use crate::objective::{AnyState, Objective};
-use crate::state::{DataSummary, TrainState};
+use crate::state::{DataSummary, OfShard, TrainState};
 use crate::watch::Watch;
 
 /// The state before the first iteration. `device` without autodiff.
@@ -19,12 +22,23 @@ pub fn new_state(
     data: DataSummary,
     device: &Device,
 ) -> Result<TrainState<Network, AnyState>, Invalid> {
+    new_state_of(config, data, device, &Team::alone(config.shards))
+}
+
+/// [`new_state`] of a rank.
+pub(super) fn new_state_of(
+    config: &Config,
+    data: DataSummary,
+    device: &Device,
+    team: &Team,
+) -> Result<TrainState<Network, AnyState>, Invalid> {
     let autodiff = device.clone().autodiff();
     let model = initial_model(config, data.shape, data.num_classes(), &autodiff)?;
     let objective = config.settings_of(0).config.objective();
-    let of_objective =
-        Objective::<Network>::init(&objective, &data, config.seed, Shard::WHOLE, device);
-    Ok(TrainState::new(model, of_objective, data, device))
+    let states = OfShard::each(team.shards(), |shard| {
+        Objective::<Network>::init(&objective, &data, config.seed, shard, device)
+    });
+    Ok(TrainState::of_shards(model, states, data, device))
 }
 
 /// The state that a checkpoint holds. `device` without autodiff.
@@ -36,21 +50,59 @@ pub fn load_state(
     checkpoint: &Checkpoint,
     device: &Device,
 ) -> Result<TrainState<Network, AnyState>, CheckpointError> {
+    load_state_of(config, checkpoint, device, &Team::alone(config.shards))
+}
+
+/// The part of it that a rank goes on from.
+///
+/// # Errors
+/// As [`read()`](checkpoint::read) and [`load_state`].
+pub(super) fn read_state(
+    config: &Config,
+    path: &Path,
+    device: &Device,
+    team: &Team,
+) -> Result<TrainState<Network, AnyState>, CheckpointError> {
+    let checkpoint = checkpoint::read_for_shards(path, &team.shards())?;
+    load_state_of(config, &checkpoint, device, team)
+}
+
+fn load_state_of(
+    config: &Config,
+    checkpoint: &Checkpoint,
+    device: &Device,
+    team: &Team,
+) -> Result<TrainState<Network, AnyState>, CheckpointError> {
+    let stored = config_of(checkpoint);
+    if let Some(there) = stored.as_ref().map(|old| old.shards)
+        && there != config.shards
+    {
+        return Err(CheckpointError::OtherShards {
+            path: checkpoint.path.clone(),
+            there,
+            here: config.shards,
+        });
+    }
     let data = DataSummary::of_checkpoint(checkpoint)?;
     let autodiff = device.clone().autodiff();
     let model = initial_model(config, data.shape, data.num_classes(), &autodiff)
         .map_err(|invalid| checkpoint.invalid("config.toml", invalid.to_string()))?;
     let objective = config.settings_of(checkpoint.step).config.objective();
-    let of_objective = Objective::<Network>::load(&objective, &data, checkpoint, device)?;
-    let mut state = TrainState::load(model, of_objective, checkpoint, device)?;
-    if is_of_another_recipe(config, checkpoint) {
+    let load = |shard: Shard| {
+        let checkpoint = checkpoint.of_shard(shard);
+        let state = Objective::<Network>::load(&objective, &data, &checkpoint, device)?;
+        Ok(OfShard { shard, state })
+    };
+    let states: Result<Vec<_>, CheckpointError> = team.shards().into_iter().map(load).collect();
+    let mut state = TrainState::load(model, states?, checkpoint, device)?;
+    if stored.is_some_and(|old| !config.changes_from(&old).is_empty()) {
         state.watch = Watch::default(); // what it has seen may be what was mended
     }
     Ok(state)
 }
 
-fn is_of_another_recipe(config: &Config, checkpoint: &Checkpoint) -> bool {
-    let stored = checkpoint.file("config.toml").ok();
-    let stored = stored.and_then(|bytes| toml::from_slice::<Config>(bytes).ok());
-    stored.is_some_and(|old| !config.changes_from(&old).is_empty())
+/// The configuration under which a checkpoint was written, where it can be read.
+fn config_of(checkpoint: &Checkpoint) -> Option<Config> {
+    let stored = checkpoint.file("config.toml").ok()?;
+    toml::from_slice(stored).ok()
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::observer::Observers;
-use super::open::{load_state, new_state};
+use super::open::{new_state_of, read_state};
+use super::ranks::by_first;
 use super::training::Run;
 use crate::checkpoint;
 use crate::config::OnDivergence;
@@ -39,10 +40,15 @@ impl Run<'_> {
             return Err(error);
         }
         let mut state = match self.last_good(iteration)? {
-            Some(path) => load_state(config, &checkpoint::read(&path)?, &self.device)?,
+            Some(path) => read_state(config, &path, &self.device, &self.team)?,
             // An imported model has learned what the start knows nothing of.
             None if before.began_at > 0 => return Err(error),
-            None => new_state(config, (&self.dataset.train).into(), &self.device)?,
+            None => new_state_of(
+                config,
+                (&self.dataset.train).into(),
+                &self.device,
+                &self.team,
+            )?,
         };
         let rollback = Rollback {
             attempt: before.attempt + 1,
@@ -57,19 +63,24 @@ impl Run<'_> {
         self.take_on(config.settings_of(state.iteration));
         self.trainer.state = state;
         let key = self.trainer.key();
-        if let Some(chains) = self.trainer.state.objective_state.chains_mut() {
-            chains.buffer.restart_young(YOUNG, key);
+        for of_shard in &mut self.trainer.state.objective_states {
+            if let Some(chains) = of_shard.state.chains_mut() {
+                chains.buffer.restart_young(YOUNG, key, of_shard.shard);
+            }
         }
         self.unread.clear();
         self.pace.go_back(rollback.to);
         let run_dir = self.dir.path().to_owned();
+        // All ranks have read the checkpoint to go back to once they agree.
+        let forget = || Ok(checkpoint::forget_beyond(&run_dir, rollback.to)?);
+        self.team.barrier();
         let path = if rollback.to > 0 {
             // What is left is the newest then, from which the run would do the same again.
-            checkpoint::forget_beyond(&run_dir, rollback.to)?;
+            by_first(&self.team, forget)?;
             self.save(observers)?
         } else {
             let path = self.save(observers)?;
-            checkpoint::forget_beyond(&run_dir, rollback.to)?;
+            by_first(&self.team, forget)?;
             path
         };
         observers.tell(|observer| observer.on_rollback(&rollback));

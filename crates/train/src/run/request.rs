@@ -7,6 +7,10 @@ use super::observer::Observers;
 use super::training::Run;
 use crate::error::TrainError;
 
+/// What ranks say with a step: that one of them is asked to stop, and that one is asked for a checkpoint.
+const STOP: u32 = 1;
+const CHECKPOINT: u32 = 2;
+
 impl<'a> Run<'a> {
     /// Write a checkpoint at the end of the iteration in which somebody sets `asked`, which is cleared then. It is like
     /// that of a run that is stopped: it goes at the next write, no run goes back to it, and a run ends with the same
@@ -16,10 +20,31 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Whether somebody has asked for a checkpoint since the last iteration.
+    /// Whether somebody has asked for a checkpoint since the last iteration; of several ranks, before its step.
     pub(super) fn is_asked_for_checkpoint(&self) -> bool {
+        match self.team.world() {
+            1 => self.take_request(),
+            _ => self.team.agreed() & CHECKPOINT != 0,
+        }
+    }
+
+    fn take_request(&self) -> bool {
         let asked = self.checkpoint_requests;
         asked.is_some_and(|asked| asked.swap(false, Ordering::Relaxed))
+    }
+
+    /// Whether the run is to end before the next iteration: it is asked to, or of several ranks, one was when it took
+    /// the last step. What this one is asked for goes to the others with the next step.
+    pub(super) fn is_asked_to_stop(&self, stop: &AtomicBool) -> bool {
+        let stop = stop.load(Ordering::Relaxed);
+        if self.team.world() == 1 {
+            return stop;
+        }
+        let has_agreed = self.team.agreed() & STOP != 0;
+        let asked = [(stop, STOP), (self.take_request(), CHECKPOINT)];
+        let flags = asked.into_iter().filter(|(is_asked, _)| *is_asked);
+        self.team.raise(flags.map(|(_, flag)| flag).sum());
+        has_agreed
     }
 
     /// Write the checkpoint that was asked for. Where it cannot be written, or its weights give no finite energy, that

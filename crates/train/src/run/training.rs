@@ -1,28 +1,31 @@
 //! Loop over iterations: take a step, look at it, tell the observers, save.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::DeviceKind;
 use ebm_core::pixels::pixel_of_byte;
-use ebm_core::{DeviceKind, Shard};
-use ebm_data::{Batches, Dataset, Images};
+use ebm_data::{Batches, Dataset};
 use ebm_model::{EnergyModel, Network};
 
 use super::dir::RunDir;
 use super::evaluation::SampleJudge;
-use super::guard;
+use super::guard::{self, Divergence};
 use super::metrics::{Metrics, term};
 use super::observer::{Observer, Observers, Samples, StepReport};
-use super::open::{load_state, new_state};
+use super::open::{new_state_of, read_state};
 use super::pace::Pace;
+use super::ranks;
 use super::samples::{Drawing, Drawn, SAMPLE_DISTANCE};
 use super::unread::Unread;
 use crate::checkpoint;
+use crate::collective::{Collective, Solo, Team};
 use crate::config::{Config, Settings};
 use crate::error::TrainError;
 use crate::objective::{AnyObjective, AnyState};
-use crate::state::{DataSummary, TrainState};
+use crate::state::{DataSummary, OfShard, TrainState};
 use crate::step::StepInfo;
 use crate::trainer::Trainer;
 use crate::watch::Watch;
@@ -36,6 +39,8 @@ pub struct RunOptions {
     pub force: bool,
     /// Name of the device, for messages.
     pub device_name: String,
+    /// The ranks that share the work.
+    pub collective: Arc<dyn Collective>,
 }
 
 impl RunOptions {
@@ -45,7 +50,14 @@ impl RunOptions {
             dir: dir.into(),
             force: false,
             device_name: "the device".to_owned(),
+            collective: Arc::new(Solo),
         }
+    }
+
+    /// Share the work with these ranks.
+    pub fn with_collective(mut self, collective: Arc<dyn Collective>) -> Self {
+        self.collective = collective;
+        self
     }
 }
 
@@ -76,6 +88,7 @@ pub struct Run<'a> {
     pub(super) device: Device,
     device_name: String,
     pub(super) dir: RunDir,
+    pub(super) team: Team,
     pub(super) unread: Unread,
     pub(super) pace: Pace,
     pub(super) judge: Option<&'a dyn SampleJudge>,
@@ -90,21 +103,26 @@ impl<'a> Run<'a> {
     /// iteration. `device` without autodiff.
     ///
     /// # Errors
-    /// Where the directory, the configuration, a checkpoint or the disk refuses.
+    /// Where the directory, the configuration, a checkpoint or the disk refuses, or another rank of the job does.
     pub fn open(
         config: &'a Config,
         dataset: &'a Dataset,
         device: &Device,
         options: &RunOptions,
     ) -> Result<Self, TrainError> {
-        for part in config.parts()? {
-            part.config.precision.check(device)?;
-        }
-        let dir = RunDir::open(&options.dir, config, options.force)?;
-        let state = open_state(config, &dataset.train, device, dir.path(), options.force)?;
+        let (path, force) = (&options.dir, options.force);
+        let data = DataSummary::from(&dataset.train);
+        ranks::refuse_other_starts(&*options.collective, config, &data, path)?;
+        let team = Team::new(config.shards, options.collective.clone())?;
+        ranks::agreed(&team, check_precision(config, device))?;
+        let opened = ranks::by_first(&team, || RunDir::open(path, config, force))?;
+        let dir = opened.unwrap_or_else(|| RunDir::follow(path));
+        ranks::refuse_unshared(&team, path)?;
+        let state = open_state(config, data, (device, &team), path, force);
+        let state = ranks::agreed(&team, state)?;
         let part = config.settings_of(state.iteration);
         let trainer = Trainer::from_state(state, part.config.objective(), config.seed);
-        let trainer = trainer.with_config(part.step());
+        let trainer = trainer.with_config(part.step()).with_team(team.clone());
         Ok(Self {
             part,
             pace: Pace::new(trainer.state.iteration),
@@ -114,6 +132,7 @@ impl<'a> Run<'a> {
             device: device.clone(),
             device_name: options.device_name.clone(),
             dir,
+            team,
             unread: Unread::default(),
             judge: None,
             checkpoint_requests: None,
@@ -142,11 +161,12 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Where it cannot be written.
     pub fn adopt(&self) -> Result<(), TrainError> {
-        self.dir.adopt(self.config)
+        ranks::by_first(&self.team, || self.dir.adopt(self.config)).map(drop)
     }
 
     /// Train to the last iteration, or until `stop` is set: then the iteration is finished and a
-    /// checkpoint written.
+    /// checkpoint written. Of several ranks, the first alone has observers; where one is asked to stop, all do, after the
+    /// same iteration.
     ///
     /// # Errors
     /// Where a checkpoint cannot be written, the run directory is gone, samples are to be judged without a judge,
@@ -156,7 +176,7 @@ impl<'a> Run<'a> {
         observers: &mut [&mut dyn Observer],
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
-        self.refuse_without_judge()?;
+        ranks::agreed(&self.team, self.refuse_without_judge())?;
         self.adopt()?;
         let mut observers = Observers::new(observers);
         let (total, device) = (self.config.iterations as u64, self.device.clone());
@@ -167,12 +187,13 @@ impl<'a> Run<'a> {
         let mut saved = self
             .latest_checkpoint()?
             .map(|path| (self.iteration(), path));
-        while self.iteration() < total && !stop.load(Ordering::Relaxed) {
+        let is_watched = self.team.first(|| observers.is_watched());
+        while self.iteration() < total && !self.is_asked_to_stop(stop) {
             self.enter_part();
             if batches.0 != self.part.iterations {
                 batches = (self.part.iterations.clone(), batches_of(&self.part));
             }
-            let path = match self.iterate(&mut batches.1, &mut observers) {
+            let path = match self.iterate(&mut batches.1, &mut observers, is_watched) {
                 Ok(path) => path,
                 Err(error) => Some(self.go_back(error, &mut observers)?),
             };
@@ -206,12 +227,12 @@ impl<'a> Run<'a> {
         self.take_on(self.config.settings_at(next));
         // What is remembered is of the part before.
         if next == self.part.iterations.start {
-            let (trainer, seed) = (&mut self.trainer, self.config.seed);
-            let state = &mut trainer.state;
-            let before = core::mem::replace(&mut state.objective_state, AnyState::Nothing);
-            let objective = &trainer.objective;
-            state.objective_state =
-                objective.take_over::<Network>(before, &state.data, seed, &self.device);
+            let (trainer, seed, device) = (&mut self.trainer, self.config.seed, &self.device);
+            let (objective, state) = (&trainer.objective, &mut trainer.state);
+            for OfShard { shard, state: of } in &mut state.objective_states {
+                let before = core::mem::replace(of, AnyState::Nothing);
+                *of = objective.take_over::<Network>(before, &state.data, seed, *shard, device);
+            }
             state.watch = Watch::default();
         }
     }
@@ -228,18 +249,23 @@ impl<'a> Run<'a> {
         &mut self,
         batches: &mut Batches<'_>,
         observers: &mut Observers<'_, '_>,
+        is_watched: bool,
     ) -> Result<Option<PathBuf>, TrainError> {
-        let batch = batches.at(self.trainer.key(), Shard::WHOLE);
+        let key = self.trainer.key();
+        let shards = self.team.shards().into_iter();
+        let batches: Vec<_> = shards.map(|shard| batches.at(key, shard)).collect();
         let done = self.iteration() + 1;
-        let mut due = Due::at(done, self.config, observers.is_watched());
-        let info = if due.is_recorded() {
+        let mut due = Due::at(done, self.config, is_watched);
+        if due.is_recorded() {
             self.dir.check_there()?;
-            self.trainer.step_recorded(&batch)
-        } else {
-            self.trainer.step(&batch)
-        };
+        }
+        let info = self.trainer.step_on(&batches, due.is_recorded());
         let mut metrics = self.look_at(info, due)?;
-        let samples = due.samples.then(|| self.samples());
+        if due.is_recorded() {
+            ranks::refuse_other_weights(&self.team, self.state())?;
+        }
+        let is_first = self.team.is_first();
+        let samples = (due.samples && is_first).then(|| self.samples());
         if let Some((_, terms)) = &samples
             && term(terms, SAMPLE_DISTANCE).is_none()
         {
@@ -249,10 +275,10 @@ impl<'a> Run<'a> {
             metrics
                 .terms
                 .extend(samples.iter().flat_map(|(_, terms)| terms));
-            if due.evaluation {
+            if due.evaluation && is_first {
                 self.evaluate(metrics);
             }
-            due.checkpoint |= self.config.output.keep_best && self.is_best(metrics);
+            due.checkpoint |= self.config.output.keep_best && self.is_best_for_all(metrics);
         }
         let report = StepReport {
             iteration: done,
@@ -266,10 +292,9 @@ impl<'a> Run<'a> {
         if let Some((samples, _)) = samples {
             observers.tell(|observer| observer.on_samples(&samples));
         }
-        let is_asked_for = self.is_asked_for_checkpoint();
         match due.checkpoint {
             true => self.save(observers).map(Some),
-            false if is_asked_for => self.save_as_asked(observers),
+            false if self.is_asked_for_checkpoint() => self.save_as_asked(observers),
             false => Ok(None),
         }
     }
@@ -328,7 +353,7 @@ impl<'a> Run<'a> {
         Drawing {
             langevin: &self.part.config.langevin,
             ladder: self.part.config.objective.ladder(),
-            step_scale: self.state().objective_state.step_scale(),
+            step_scale: self.state().objective_state().step_scale(),
             num,
             steps: self.config.output.sample_steps,
             seed: self.config.seed,
@@ -369,7 +394,9 @@ impl<'a> Run<'a> {
         observers: &mut Observers<'_, '_>,
     ) -> Result<PathBuf, TrainError> {
         self.refuse_bad_weights()?;
-        let path = self.dir.save(self.config, self.state())?;
+        let path = self
+            .dir
+            .save_together(self.config, self.state(), &self.team)?;
         observers.tell(|observer| observer.on_checkpoint(&path));
         Ok(path)
     }
@@ -380,21 +407,28 @@ impl<'a> Run<'a> {
         let state = self.state();
         let scale = guard::refuse_unless_finite(
             "the multiplier of the sampler's step size",
-            state.objective_state.step_scale(),
+            state.objective_state().step_scale(),
             state.iteration,
         );
         scale.map_err(|divergence| self.diverged(divergence))?;
-        let models = [state.last_model(), state.ema_model()];
-        let (images, labels) = self.some_images();
-        let found = guard::refuse_bad_weights(models, &images, &labels, state.iteration);
-        found.map_err(|divergence| self.diverged(divergence))
+        let found = self.team.first(|| {
+            let models = [state.last_model(), state.ema_model()];
+            let (images, labels) = self.some_images();
+            guard::energy_not_finite(models, &images, &labels).map(f32::to_bits)
+        });
+        let divergence = found.map(|bits| Divergence {
+            iteration: state.iteration,
+            what: "an energy after the update",
+            value: f32::from_bits(bits),
+        });
+        divergence.map_or(Ok(()), |divergence| Err(self.diverged(divergence)))
     }
 
     /// Images that the energy has to be finite at, with their classes: of chains, or where there are none of the
     /// data.
     fn some_images(&self) -> (Tensor<4>, Vec<u32>) {
         const FEW: usize = 8;
-        if let Some(chains) = self.state().objective_state.chains() {
+        if let Some(chains) = self.state().objective_state().chains() {
             let few: Vec<u32> = (0..chains.buffer.capacity().min(FEW) as u32).collect();
             let images = chains.buffer.peek(&few, self.config.seed);
             return (images, chains.buffer.labels(&few));
@@ -450,20 +484,27 @@ fn is_due(iteration: u64, every: usize) -> bool {
     every > 0 && iteration.is_multiple_of(every as u64)
 }
 
+/// Refuse a device that does not compute in the precision of every part of the run.
+fn check_precision(config: &Config, device: &Device) -> Result<(), TrainError> {
+    for part in config.parts()? {
+        part.config.precision.check(device)?;
+    }
+    Ok(())
+}
+
 /// The state of the latest checkpoint, or the first one. The data are those that it has learned from, or with `force`
 /// others of the same shape and classes.
 fn open_state(
     config: &Config,
-    images: &Images,
-    device: &Device,
+    data: DataSummary,
+    (device, team): (&Device, &Team),
     run_dir: &Path,
     force: bool,
 ) -> Result<TrainState<Network, AnyState>, TrainError> {
-    let data = DataSummary::from(images);
     let Some(path) = checkpoint::latest_with_warnings(run_dir)? else {
-        return Ok(new_state(config, data, device)?);
+        return Ok(new_state_of(config, data, device, team)?);
     };
-    let mut state = load_state(config, &checkpoint::read(&path)?, device)?;
+    let mut state = read_state(config, &path, device, team)?;
     let (done, asked) = (state.iteration, config.iterations as u64);
     let by_class = config.model.conditional;
     refuse_other_data(run_dir, &state.data, &data, by_class, force)?;

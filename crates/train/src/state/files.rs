@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::arrays::{
     load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, take_vector,
 };
-use super::{Best, DataSummary, Identity, Persist, Rollback, TrainState};
+use super::{Best, DataSummary, Identity, OfShard, Persist, Rollback, TrainState};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::parameters;
 use crate::watch::Watch;
@@ -98,8 +98,13 @@ impl From<Scalars> for DataSummary {
 }
 
 impl<M: EnergyModel, S: Persist> TrainState<M, S> {
-    /// The files of a checkpoint, read from the device.
-    pub fn to_files(&self) -> Vec<(&'static str, Vec<u8>)> {
+    /// The files of a checkpoint, read from the device: those of all ranks alike, and of this one's shards.
+    pub fn to_files(&self) -> Vec<(String, Vec<u8>)> {
+        [self.to_common_files(), self.to_shard_files()].concat()
+    }
+
+    /// What is the same on all ranks.
+    pub(crate) fn to_common_files(&self) -> Vec<(String, Vec<u8>)> {
         let scalars = Scalars {
             iteration: self.iteration,
             began_at: (self.began_at > 0).then_some(self.began_at),
@@ -122,7 +127,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
         let mut weights = named_arrays("", &specs, &parameters::flatten(&self.model));
         weights.extend(spectral_norm_arrays(self.model.clone()));
         let average = named_arrays("", &specs, &self.ema);
-        let mut files = vec![
+        let files = [
             (STATE, checkpoint::to_json(&scalars)),
             (MODEL, checkpoint::encode(&weights)),
             (AVERAGE, checkpoint::encode(&average)),
@@ -131,18 +136,29 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
                 checkpoint::encode(&moments.into_iter().flatten().collect()),
             ),
         ];
-        files.extend(self.objective_state.to_files());
-        files
+        files.map(|(name, bytes)| (name.to_owned(), bytes)).into()
     }
 
-    /// The state that a checkpoint holds: `model` and `objective` as they are before the first
-    /// iteration, with what the checkpoint has in place of it.
+    /// What is remembered of the shards of this rank.
+    pub(crate) fn to_shard_files(&self) -> Vec<(String, Vec<u8>)> {
+        let of_shards = self
+            .objective_states
+            .iter()
+            .map(|OfShard { shard, state }| {
+                let files = state.to_files().into_iter();
+                files.map(|(name, bytes)| (checkpoint::name_of_shard(name, *shard), bytes))
+            });
+        of_shards.flatten().collect()
+    }
+
+    /// The state that a checkpoint holds: `model` as it is before the first iteration, with what the checkpoint has in
+    /// place of it, and what the objective remembers.
     ///
     /// # Errors
     /// Where an array is missing, of another shape or one too many: the checkpoint is of another network.
     pub fn load(
         mut model: M,
-        objective_state: S,
+        objective_states: Vec<OfShard<S>>,
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
@@ -161,7 +177,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             model: parameters::unflatten(model, &weights),
             ema,
             optimizer,
-            objective_state,
+            objective_states,
             iteration: scalars.iteration,
             began_at: scalars.began_at.unwrap_or(0),
             attempt: scalars.attempt,

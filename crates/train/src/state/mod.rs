@@ -10,6 +10,7 @@ mod rollback;
 mod tests;
 
 use burn::tensor::{Device, Tensor};
+use ebm_core::Shard;
 use ebm_model::{EnergyModel, Frozen};
 
 use crate::optimizer::Adam;
@@ -33,8 +34,8 @@ pub struct TrainState<M, S> {
     pub ema: Tensor<1>,
     /// Moments of the gradients.
     pub optimizer: Adam,
-    /// What the objective remembers.
-    pub objective_state: S,
+    /// What the objective remembers of each of this worker's shards, in order.
+    pub objective_states: Vec<OfShard<S>>,
     /// What the model learns from.
     pub data: DataSummary,
     /// Iterations done.
@@ -51,15 +52,49 @@ pub struct TrainState<M, S> {
     pub best: Option<Best>,
 }
 
+/// What an objective remembers of a shard.
+#[derive(Clone, Debug)]
+pub struct OfShard<S> {
+    /// Which shard.
+    pub shard: Shard,
+    /// What is remembered.
+    pub state: S,
+}
+
+impl<S> OfShard<S> {
+    /// Of each of these shards, what `state` makes of it.
+    pub fn each(shards: Vec<Shard>, mut state: impl FnMut(Shard) -> S) -> Vec<Self> {
+        let of = |shard| Self {
+            shard,
+            state: state(shard),
+        };
+        shards.into_iter().map(of).collect()
+    }
+}
+
 impl<M: EnergyModel, S> TrainState<M, S> {
-    /// The state before the first iteration. `device` without autodiff.
+    /// The state before the first iteration, of the only shard. `device` without autodiff.
     pub fn new(model: M, objective_state: S, data: DataSummary, device: &Device) -> Self {
+        let only = OfShard {
+            shard: Shard::WHOLE,
+            state: objective_state,
+        };
+        Self::of_shards(model, vec![only], data, device)
+    }
+
+    /// The state before the first iteration, of some shards. `device` without autodiff.
+    pub fn of_shards(
+        model: M,
+        objective_states: Vec<OfShard<S>>,
+        data: DataSummary,
+        device: &Device,
+    ) -> Self {
         let ema = parameters::flatten(&model);
         Self {
             optimizer: Adam::new(ema.dims()[0], device),
             model,
             ema,
-            objective_state,
+            objective_states,
             data,
             iteration: 0,
             began_at: 0,
@@ -68,6 +103,11 @@ impl<M: EnergyModel, S> TrainState<M, S> {
             watch: Watch::default(),
             best: None,
         }
+    }
+
+    /// What the objective remembers of this worker's first shard.
+    pub fn objective_state(&self) -> &S {
+        &self.objective_states[0].state
     }
 
     /// The network with the averaged weights, as constants, with spectral norms of its own: an

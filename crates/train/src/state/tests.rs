@@ -88,6 +88,10 @@ fn train(
 fn read_back(state: &State, config: &Config) -> State {
     let dir = tempfile::tempdir().expect("a folder");
     let files = state.to_files();
+    let files = files
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.clone()));
+    let files: Vec<_> = files.collect();
     let path = checkpoint::write(dir.path(), state.iteration, &files, 1).expect("written");
     let checkpoint = checkpoint::read(&path).expect("read");
     load_state(config, &checkpoint, &Device::flex()).expect("fits")
@@ -143,7 +147,7 @@ fn a_state_comes_back_bit_for_bit() {
     trainer.state.attempt = 3;
     let (state, _) = train(trainer, &config, &data, 4);
     assert_ne!(
-        state.objective_state.step_scale(),
+        state.objective_state().step_scale(),
         1.0,
         "the step size adapts"
     );

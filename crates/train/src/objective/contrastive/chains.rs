@@ -74,6 +74,14 @@ impl ChainState {
         }
     }
 
+    /// These chains and others, in one buffer.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self {
+            buffer: self.buffer.with(&other.buffer),
+            ..self
+        }
+    }
+
     /// The same chains under other settings, where those allow it.
     pub(super) fn under(self, objective: &Contrastive) -> Option<Self> {
         let buffer = self.buffer.with_settings(objective.buffer_config())?;

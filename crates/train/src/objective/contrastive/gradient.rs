@@ -56,7 +56,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
             restarted: sampled.chains.ages.iter().map(|&age| age == 0).collect(),
         };
         let report = Report {
-            loss: self.loss_of(&of_frozen.energies),
+            loss: self.loss_of(&of_frozen.of_loss),
             energies: of_frozen.energies,
             kl: kl.map(|kl| kl.value * self.kl.weight),
             state,
@@ -112,6 +112,7 @@ impl Contrastive {
             device: images.device(),
             images: 2 * size,
             micro_batch: self.micro_batch,
+            step,
             energy,
         };
         if self.loss.kind.is_separable() {

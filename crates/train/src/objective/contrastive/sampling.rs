@@ -43,7 +43,7 @@ impl Contrastive {
         let run = sampler.run(chains.x.clone(), &chains.ids, energy);
         if let Some(target) = self.langevin.target_acceptance {
             let acceptance = run.stats.as_ref().and_then(|stats| stats.mean_acceptance());
-            let acceptance = acceptance.unwrap_or(f64::NAN);
+            let acceptance = step.mean_over_shards(acceptance.unwrap_or(f64::NAN));
             state.step_scale = adapted_scale(state.step_scale, acceptance, target);
         }
         Sampled {

@@ -52,6 +52,7 @@ impl FlowContrast {
             device,
             images: 2 * size,
             micro_batch,
+            step,
             energy: |model: &M, some: Range<usize>| {
                 let x = images.clone().narrow(0, some.start, some.len());
                 let y = classes.clone().narrow(0, some.start, some.len());
@@ -62,7 +63,7 @@ impl FlowContrast {
             },
         };
         let found = batched.coupled_gradient(loss);
-        let loss = self.loss(found.energies.clone());
+        let loss = self.loss(found.of_loss.clone());
         let mean = |at| found.energies.clone().narrow(0, at, size).mean();
         Gradient {
             terms: if step.record {

@@ -68,7 +68,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Flow {
             noise: None,
             gradient: noise - data,
         };
-        let flow = regress(model, &field, self.micro_batch, step.record);
+        let flow = regress(model, &field, self.micro_batch, step);
         match &self.contrast {
             None => flow,
             Some(contrast) => {

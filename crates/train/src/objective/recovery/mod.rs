@@ -83,6 +83,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Recovery {
             device,
             images: 2 * size,
             micro_batch: self.micro_batch,
+            step,
             energy: |model: &M, some: Range<usize>| {
                 let x = images.clone().narrow(0, some.start, some.len());
                 let [classes, levels] = [&classes, &levels_of_both]

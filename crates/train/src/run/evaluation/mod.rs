@@ -44,7 +44,9 @@ impl<'a> Run<'a> {
     /// Refuse to train where samples are to be judged and nobody does so.
     pub(super) fn refuse_without_judge(&self) -> Result<(), TrainError> {
         match self.config.output.evaluate_every {
-            every if every > 0 && self.judge.is_none() => Err(TrainError::NoJudge { every }),
+            every if every > 0 && self.judge.is_none() && self.team.is_first() => {
+                Err(TrainError::NoJudge { every })
+            }
             _ => Ok(()),
         }
     }
@@ -78,6 +80,15 @@ impl<'a> Run<'a> {
             tracing::error!("the samples of an evaluation cannot be judged: {error}");
             f64::NAN
         })
+    }
+
+    /// [`is_best`](Self::is_best), as the first rank finds it, which alone has samples.
+    pub(super) fn is_best_for_all(&mut self, metrics: &Metrics) -> bool {
+        let team = self.team.clone();
+        let is_best = team.first(|| self.is_best(metrics));
+        let best = team.first(|| self.trainer.state.best.clone());
+        self.trainer.state.best = best;
+        is_best
     }
 
     /// Whether the samples of this iteration are nearer to the data than all before, which is remembered.
