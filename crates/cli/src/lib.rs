@@ -151,6 +151,8 @@ impl Cli {
     fn ranks(&self) -> Option<&RanksArgs> {
         match &self.command {
             Command::Train(args) => Some(&args.ranks),
+            Command::Sample(args) => Some(&args.ranks),
+            Command::Evaluate(args) => Some(&args.ranks),
             _ => None,
         }
     }

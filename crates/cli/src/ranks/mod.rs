@@ -19,8 +19,6 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use ebm_train::Collective;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 #[cfg(not(feature = "mpi"))]
 use alone as engine;
@@ -101,21 +99,6 @@ pub(crate) fn local_rank() -> usize {
     let own = collective().rank();
     let place = engine::local_ranks().iter().position(|&rank| rank == own);
     place.unwrap_or_default()
-}
-
-/// What every rank has, in the order of ranks. All ranks ask at the same time.
-///
-/// # Panics
-/// If it has no JSON form, or the ranks send different things.
-pub(crate) fn gather<T: Serialize + DeserializeOwned>(own: &T) -> Vec<T> {
-    gather_over(&*collective(), own)
-}
-
-fn gather_over<T: Serialize + DeserializeOwned>(collective: &dyn Collective, own: &T) -> Vec<T> {
-    let bytes = serde_json::to_vec(own).expect("a value with a JSON form");
-    let all = collective.gather(&bytes).into_iter();
-    all.map(|bytes| serde_json::from_slice(&bytes).expect("the same from every rank"))
-        .collect()
 }
 
 /// Ends all ranks where it is dropped by a panic.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
-use ebm_train::{Collective, Mpi};
+use ebm_train::{Collective, Mpi, Team};
 use rayon::ThreadPoolBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::gather_over;
 use crate::counted::counted;
 
 /// Where Linux says which CPUs a process may use, and which there are.
@@ -34,16 +34,17 @@ struct Cpus {
 ///
 /// # Errors
 /// Where threads cannot be started.
-pub(super) fn share(mpi: &Mpi) -> anyhow::Result<Option<String>> {
-    let cpus = gather_over(mpi, &Cpus::own(mpi));
-    let own = &cpus[mpi.rank() as usize];
+pub(super) fn share(mpi: &Arc<Mpi>) -> anyhow::Result<Option<String>> {
+    let team = Team::of_any(Arc::clone(mpi) as Arc<dyn Collective>);
+    let cpus = team.gather(&Cpus::own(mpi));
+    let own = &cpus[team.rank() as usize];
     let available = thread::available_parallelism().map_or(1, usize::from);
     let is_by_hand = std::env::var_os(BY_HAND).is_some_and(|threads| !threads.is_empty());
     if let Some(threads) = threads_of(own, &cpus, available).filter(|_| !is_by_hand) {
         let pool = ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().context("cannot start threads")?;
     }
-    Ok(warning(&cpus).filter(|_| mpi.rank() == 0))
+    Ok(warning(&cpus).filter(|_| team.is_first()))
 }
 
 impl Cpus {
