@@ -1,4 +1,4 @@
-//! Ask the Vulkan driver how much memory a GPU has.
+//! Ask the Vulkan driver how much memory a GPU has, and which GPU it is.
 
 use super::{AdapterName, ChosenDevice};
 
