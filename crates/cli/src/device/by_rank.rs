@@ -45,7 +45,10 @@ pub(super) fn place(gpus: &[Adapter]) -> Result<Option<usize>, DeviceError> {
             .iter()
             .map(|&place| unmistakable(&names[place], uuids[place].as_deref()))
             .collect(),
-        missing: told.first().cloned().filter(|_| visible.is_empty()),
+        missing: told
+            .first()
+            .cloned()
+            .filter(|_| visible.is_empty() && !gpus.is_empty()),
     };
     let places = places(&team.gather(&own))?;
     Ok(places[team.rank() as usize].map(|place| visible[place]))

@@ -37,7 +37,7 @@ pub(super) fn begin() -> anyhow::Result<Option<String>> {
 
 pub(super) fn collective() -> Arc<dyn Collective> {
     match JOB.get() {
-        Some(mpi) => Arc::clone(mpi) as _,
+        Some(mpi) => Arc::clone(mpi) as Arc<dyn Collective>,
         None => Arc::new(Solo),
     }
 }

@@ -14,7 +14,7 @@ use crate::common::{Finished, Scratch};
 const SHARDED: [&str; 4] = ["--set", "shards=4", "--set", "output.checkpoint_every=5"];
 /// Seconds that a job may take.
 const LIMIT: u64 = 120;
-/// Says where its process is, does something else, and becomes the program.
+/// Says in files what its process is, and what that of mpirun.
 const SHELL: &str = "echo $PPID > pid.mpirun; echo $$ > pid.$OMPI_COMM_WORLD_RANK;";
 
 /// The right to start ranks: one test at a time has it, as each fills the machine.
@@ -73,7 +73,6 @@ impl Mpi {
         run: &str,
         args: &[&str],
     ) -> Job<'a> {
-        let _ = fs::remove_file(scratch.join("pid.1"));
         let output = |name| File::create(scratch.join(name)).expect("a file");
         let ebm = scratch.train_command(run, &[&SHARDED, args].concat());
         let script = format!("{SHELL} {before} exec \"$@\"");
@@ -117,7 +116,7 @@ impl Job<'_> {
         let process = process.expect("the number of the process");
         let signal = format!("-{signal}");
         let sent = Command::new("kill")
-            .args([&signal, process.trim()])
+            .args([&signal[..], process.trim()])
             .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill {process}");
     }
