@@ -20,7 +20,7 @@ use crate::typed::{Mistyped, flag_of, name_typed};
 // Set on each argument: `next_help_heading` would also be that of the arguments after the group.
 const CONFIGURATION: &str = "Configuration";
 const DATA: &str = "Data";
-const DEVICE: &str = "Device";
+pub(crate) const DEVICE: &str = "Device";
 
 /// What determines a configuration, shared by the commands that need one.
 #[derive(Args, Debug)]

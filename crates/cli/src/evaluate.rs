@@ -117,7 +117,7 @@ pub(crate) struct EvaluateArgs {
     memory: MemoryArgs,
 
     #[command(flatten)]
-    ranks: RanksArgs,
+    pub(crate) ranks: RanksArgs,
 }
 
 const ANOMALIES: &str = "Out of distribution";
@@ -156,8 +156,7 @@ struct Opened<'a> {
 impl EvaluateArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.refuse_idle_options()?;
-        self.ranks.begin()?;
-        let (quiet, team) = (ranks::quiet(quiet), Team::of_any(ranks::collective()));
+        let team = Team::of_any(ranks::collective());
         if let Some(folder) = self.output.as_ref().filter(|_| team.is_first()) {
             written::check(folder)?;
         }

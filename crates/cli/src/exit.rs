@@ -1,4 +1,4 @@
-//! Turn an error into an exit code.
+//! Turn what came of a command into an exit code, and say what went wrong.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -8,22 +8,46 @@ use ebm_apply::UnknownClass;
 use ebm_train::ConfigError;
 
 use crate::device::DeviceError;
+use crate::ranks::{self, Failure};
+use crate::remedies::remedy;
 use crate::typed::Mistyped;
 
 /// What clap exits with where it cannot read the command line.
 const WRONG_COMMAND_LINE: u8 = 2;
 
+/// Say what went wrong, end the work with other ranks, and tell what to exit with.
+pub fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    let failure = match &outcome {
+        Ok(_) => None,
+        Err(error) if stopped_reading(error) => Some(Failure {
+            code: 0,
+            message: None,
+        }),
+        Err(error) => Some(failure_of(error)),
+    };
+    ranks::end(failure.as_ref());
+    outcome.unwrap_or_else(|_| ExitCode::from(failure.map_or(0, |failure| failure.code)))
+}
+
+fn failure_of(error: &anyhow::Error) -> Failure {
+    let remedy = remedy(error).map_or_else(String::new, |remedy| format!("; {remedy}"));
+    Failure {
+        code: exit_code(error),
+        message: Some(format!("error: {error:#}{remedy}")),
+    }
+}
+
 /// The exit code of an error: 2 where what was typed on the command line is wrong, else 1.
-pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+fn exit_code(error: &anyhow::Error) -> u8 {
     if error.chain().any(is_mistyped) {
-        ExitCode::from(WRONG_COMMAND_LINE)
+        WRONG_COMMAND_LINE
     } else {
-        ExitCode::FAILURE
+        1
     }
 }
 
 /// Whether all that went wrong is that nobody reads the results any more, as under `head`.
-pub fn stopped_reading(error: &anyhow::Error) -> bool {
+fn stopped_reading(error: &anyhow::Error) -> bool {
     let cause = error.downcast_ref::<std::io::Error>();
     cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }

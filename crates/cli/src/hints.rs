@@ -107,6 +107,13 @@ fn of_flag(name: &str, command: &str) -> Option<&'static str> {
         ("ema", _) if is_one_of(&OF_A_MODEL) => {
             Some("the moving average is used unless --no-ema is given")
         }
+        (
+            "gpus" | "num_gpus" | "nproc" | "nproc_per_node" | "num_nodes" | "world_size"
+            | "num_workers",
+            "train",
+        ) => Some(
+            "mpirun -np N ebm train … trains in N processes, one for each GPU; see docs/cluster.md",
+        ),
         ("output" | "output_dir" | "out" | "out_dir" | "o" | "dir", "train") => {
             Some("the directory of a run is --run-dir DIR")
         }
@@ -195,6 +202,7 @@ mod tests {
         assert_tip("--num-steps", "sample", "--steps N");
         assert_tip("--gpu", "train", "--device auto");
         assert_tip("--cuda", "bench", "--devices auto");
+        assert_tip("--num-gpus", "train", "mpirun -np N ebm train");
         assert_tip("--resume", "train", "the same `ebm train` command");
         assert_tip("resume", "resume", "ebm train --run-dir RUN");
         assert_tip("generate", "generate", "`ebm sample`");

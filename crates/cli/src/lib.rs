@@ -1,8 +1,9 @@
 //! Offer the libraries on the command line, one file per subcommand.
 //!
 //! Reading order: `args` (arguments that commands share) → `train`, `sample`, `energy`, `denoise` (what
-//! a user does) → `device` (where it is computed) → `output`, `charts`, `tensorboard` (what is written) → `live` (a page
-//! that shows a run) → `remedies`, `hints` (what to type after an error), `exit` (its exit code) → `bench`.
+//! a user does) → `device`, `ranks` (where it is computed, and by how many processes) → `output`, `charts`, `tensorboard`
+//! (what is written) → `live` (a page that shows a run) → `remedies`, `hints` (what to type after an error), `exit` (its
+//! exit code) → `bench`.
 
 /// Write a line to stderr, if anybody reads it: progress that nobody hears of ends no run.
 macro_rules! tell {
@@ -47,6 +48,7 @@ mod plot;
 mod presets;
 mod printable;
 mod progress;
+mod ranks;
 mod remedies;
 mod restore;
 mod runs;
@@ -66,8 +68,10 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use ranks::{EndsOthersOnPanic, RanksArgs};
+
 pub use allocator::keep_freed;
-pub use exit::{exit_code, stopped_reading};
+pub use exit::end;
 pub use output::{WriteError, save_npy_f32, save_npy_u8};
 pub use remedies::remedy;
 
@@ -130,11 +134,34 @@ impl Cli {
         Self::try_parse().unwrap_or_else(|error| hints::with_tip(error, &command).exit())
     }
 
-    /// Send the log to stderr, as verbose as asked for.
-    pub fn start_logging(&self) {
+    /// Begin to work with other ranks, where there are any and the command shares its work, and begin the log.
+    ///
+    /// # Errors
+    /// Where they cannot work together.
+    pub fn start(&self) -> anyhow::Result<()> {
+        let warning = self.ranks().map_or(Ok(None), ranks::begin);
+        self.start_logging();
+        if let Some(warning) = warning? {
+            tracing::warn!("{warning}");
+        }
+        Ok(())
+    }
+
+    /// How processes share the work of the subcommand; `None` where they do not.
+    fn ranks(&self) -> Option<&RanksArgs> {
+        match &self.command {
+            Command::Train(args) => Some(&args.ranks),
+            Command::Sample(args) => Some(&args.ranks),
+            Command::Evaluate(args) => Some(&args.ranks),
+            _ => None,
+        }
+    }
+
+    /// Send the log to stderr, as verbose as asked for; of all ranks but the first, errors.
+    fn start_logging(&self) {
         // A target is a prefix: `ebm` stands for the crates of this program.
         let level = match self.verbose {
-            _ if self.quiet => "error",
+            _ if ranks::quiet(self.quiet) => "error",
             0 => USUAL_LOG,
             1 => "info,ebm=debug",
             _ => "debug,ebm=trace",
@@ -153,26 +180,28 @@ impl Cli {
     /// Run the subcommand.
     ///
     /// # Errors
-    /// What stopped it; [`remedy`] says what to type then.
+    /// What stopped it; [`end`] says it, with what to type then.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let _waiting = EndsOthersOnPanic;
+        let quiet = ranks::quiet(self.quiet);
         match &self.command {
-            Command::Train(args) => args.run(self.quiet),
-            Command::Sample(args) => args.run(self.quiet),
-            Command::Compose(args) => args.run(self.quiet),
-            Command::Energy(args) => args.run(self.quiet),
-            Command::Denoise(args) => args.run(self.quiet),
-            Command::Restore(args) => args.run(self.quiet),
-            Command::Score(args) => args.run(self.quiet),
-            Command::Classify(args) => args.run(self.quiet),
-            Command::Evaluate(args) => args.run(self.quiet),
-            Command::Features(args) => args.run(self.quiet),
-            Command::Export(args) => args.run(self.quiet),
-            Command::Import(args) => args.run(self.quiet),
+            Command::Train(args) => args.run(quiet),
+            Command::Sample(args) => args.run(quiet),
+            Command::Compose(args) => args.run(quiet),
+            Command::Energy(args) => args.run(quiet),
+            Command::Denoise(args) => args.run(quiet),
+            Command::Restore(args) => args.run(quiet),
+            Command::Score(args) => args.run(quiet),
+            Command::Classify(args) => args.run(quiet),
+            Command::Evaluate(args) => args.run(quiet),
+            Command::Features(args) => args.run(quiet),
+            Command::Export(args) => args.run(quiet),
+            Command::Import(args) => args.run(quiet),
             Command::Runs(args) => args.run(),
             Command::Plot(args) => args.run(),
             #[cfg(feature = "live")]
-            Command::Live(args) => args.run(self.quiet),
-            Command::Data(args) => args.run(self.quiet),
+            Command::Live(args) => args.run(quiet),
+            Command::Data(args) => args.run(quiet),
             Command::Bench(args) => args.run(),
             Command::Devices(args) => args.run(),
             Command::Presets(args) => args.run(),

@@ -3,6 +3,7 @@
 mod apply;
 mod data;
 mod device;
+mod ranks;
 mod train;
 
 use std::error::Error;
@@ -21,6 +22,7 @@ use ebm_train::checkpoint::CheckpointError;
 use ebm_train::{ConfigError, TrainError};
 
 use crate::device::{DeviceError, SelfTestError};
+use crate::ranks::RanksError;
 
 /// What to type to mend an error, where its own text does not say.
 pub fn remedy(error: &anyhow::Error) -> Option<String> {
@@ -92,6 +94,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<SelfTestError>() {
         return Some(device::of_self_test(error));
+    }
+    if let Some(error) = cause.downcast_ref::<RanksError>() {
+        return Some(ranks::of_ranks(error));
     }
     if cause.downcast_ref::<UnsupportedPrecision>().is_some() {
         return Some(device::of_precision());

@@ -77,7 +77,7 @@ pub(crate) struct SampleArgs {
     memory: MemoryArgs,
 
     #[command(flatten)]
-    ranks: RanksArgs,
+    pub(crate) ranks: RanksArgs,
 }
 
 /// Where chains start.
@@ -112,8 +112,6 @@ pub(crate) fn step_count(text: &str) -> Result<usize, String> {
 
 impl SampleArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        self.ranks.begin()?;
-        let quiet = ranks::quiet(quiet);
         // Others would look at what the first rank has begun to write.
         if ranks::is_first() {
             self.outputs.check()?;

@@ -26,6 +26,7 @@ use crate::live::{FREE_PORT, Listen, Live, Watched, checkpoint_requests};
 use crate::memory::MemoryArgs;
 use crate::output::{Pictures, say};
 use crate::progress::Progress;
+use crate::ranks::{self, RanksArgs};
 use crate::signals::{INTERRUPTED, stop_flag};
 use crate::stall::StallWatch;
 use crate::verdict::warn_if_far;
@@ -40,6 +41,9 @@ pub(crate) struct TrainArgs {
 
     #[command(flatten)]
     device: DeviceArgs,
+
+    #[command(flatten)]
+    pub(crate) ranks: RanksArgs,
 
     /// Updates of the weights
     #[arg(long, value_name = "N")]
@@ -133,6 +137,9 @@ impl TrainArgs {
             }
         }
         if self.dry_run {
+            if !ranks::is_first() {
+                return Ok(ExitCode::SUCCESS);
+            }
             let cost = cost::measure(&config, &data, &chosen, quiet)?;
             let data = dataset::summary(&data);
             say(format_args!(
@@ -220,18 +227,26 @@ impl TrainArgs {
         begin: Instant,
         quiet: bool,
     ) -> anyhow::Result<Outcome> {
+        let is_first = ranks::is_first();
         #[cfg(feature = "live")]
-        let bound = self.live.map(|listen| listen.bind("--live")).transpose()?;
+        let bound = self.live.filter(|_| is_first);
+        #[cfg(feature = "live")]
+        let bound = bound.map(|listen| listen.bind("--live")).transpose()?;
         let is_tested = !self.no_self_test && DeviceKind::is_gpu(&chosen.device);
         if is_tested {
             // Before anything is written.
             MemoryNeed::checked(config, &data.train, chosen)?;
         }
-        let judge = judge::of_run(config, data, dir, quiet)?;
+        let judge = if is_first {
+            judge::of_run(config, data, dir, quiet)?
+        } else {
+            None
+        };
         let options = RunOptions {
             dir: dir.to_owned(),
             force: self.force,
             device_name: chosen.description.clone(),
+            collective: ranks::collective(),
         };
         let mut run = Run::open(config, data, &chosen.device, &options)?;
         if let Some(judge) = &judge {
@@ -244,9 +259,10 @@ impl TrainArgs {
         let total = config.iterations as u64;
         #[cfg(feature = "live")]
         let bound = bound.filter(|_| run.iteration() < total);
-        let event_folder = events::folder_of(self.tensorboard.as_ref(), &run, total)?;
+        let asked = self.tensorboard.as_ref().filter(|_| is_first);
+        let event_folder = events::folder_of(asked, &run, total)?;
         let progress = Progress::new(run.iteration(), total, quiet);
-        let stall = DeviceKind::is_gpu(&chosen.device).then(|| {
+        let stall = (is_first && DeviceKind::is_gpu(&chosen.device)).then(|| {
             let (device, progress) = (chosen.description.clone(), progress.clone());
             StallWatch::start(device, move |message| progress.say(message))
         });
@@ -283,6 +299,9 @@ impl TrainArgs {
             stop_before(limit, begin, stop, quiet);
         }
         run.adopt()?;
+        if !is_first {
+            return Ok(run.train(&mut [], stop)?);
+        }
         let metrics = open_metrics(&run)?;
         let tensorboard = event_folder.map(|folder| events::begin(folder, config, &run, &metrics));
         let tensorboard = tensorboard.transpose()?;

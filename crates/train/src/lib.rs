@@ -43,7 +43,7 @@ mod trainer;
 mod watch;
 
 #[cfg(feature = "mpi")]
-pub use collective::Mpi;
+pub use collective::{Mpi, MpiError};
 pub use collective::{Collective, Solo, Team, TeamError, Threads};
 pub use config::{
     Conditions, Config, ConfigError, Generative, Held, Key, ModelConfig, NetworkName,

@@ -1,6 +1,7 @@
 //! Choose where to compute.
 
 mod adapters;
+mod by_rank;
 mod cpu;
 mod memory;
 mod self_test;
@@ -19,6 +20,8 @@ use cpu::{cpu, ndarray};
 pub(crate) use memory::RunSize;
 pub(crate) use memory::{DeviceMemory, MemoryNeed};
 pub(crate) use self_test::{SelfTestError, check, check_device};
+
+use crate::ranks;
 
 /// What `--device` may say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,22 @@ pub(crate) enum DeviceError {
         index: usize,
         /// Its name.
         name: String,
+    },
+    /// Ranks would have to share a GPU.
+    #[error("{ranks} ranks of a machine see {gpus} of its GPUs, and each takes one")]
+    TooManyRanks {
+        /// Ranks that see the same GPUs.
+        ranks: usize,
+        /// Those GPUs.
+        gpus: usize,
+    },
+    /// A rank is told to take a GPU that no driver shows.
+    #[error("rank {rank} is to use the GPU whose UUID begins with {uuid}, and it is not present")]
+    NotVisible {
+        /// The rank.
+        rank: usize,
+        /// What it is told, in hexadecimal digits.
+        uuid: String,
     },
 }
 
@@ -114,7 +133,7 @@ impl DeviceChoice {
     /// Where the backend is not compiled in, the adapter is not there, or it cannot be trusted.
     pub(crate) fn select(self) -> Result<ChosenDevice, DeviceError> {
         match self {
-            Self::Auto => Ok(auto()),
+            Self::Auto => auto(),
             Self::Cpu => Ok(cpu()),
             Self::NdArray => ndarray(),
             Self::Wgpu(_) if !cfg!(feature = "wgpu") => Err(DeviceError::NotCompiledIn("wgpu")),
@@ -160,11 +179,8 @@ fn chosen(adapter: Adapter, backend: &'static str, index: usize) -> ChosenDevice
     ChosenDevice {
         description: format!("{name} ({})", adapter.name),
         name,
+        adapter: Some(AdapterName::of(&adapter)),
         device: adapter.device,
-        adapter: Some(AdapterName {
-            name: adapter.name,
-            twin: adapter.twin,
-        }),
     }
 }
 
@@ -188,11 +204,32 @@ fn pick(
     })
 }
 
-/// The first real GPU, else the CPU.
-fn auto() -> ChosenDevice {
-    first_real_gpu("vulkan", vulkan_adapters())
-        .or_else(|| first_real_gpu("wgpu", wgpu_adapters()))
-        .unwrap_or_else(|| because("as no real GPU was found", cpu()))
+/// The first real GPU, else the CPU. Of several ranks, each has a GPU of its own, and all ask at the same time.
+fn auto() -> Result<ChosenDevice, DeviceError> {
+    let (backend, mut gpus) = real_gpus();
+    let adapters: Vec<Adapter> = gpus.iter().map(|(_, gpu)| gpu.clone()).collect();
+    let Some(place) = by_rank::place(&adapters)? else {
+        return Ok(because("as no real GPU was found", cpu()));
+    };
+    let (index, gpu) = gpus.swap_remove(place);
+    let reason = match ranks::world() {
+        1 => "the first real GPU found".to_owned(),
+        _ => format!("the GPU of local rank {}", ranks::local_rank()),
+    };
+    Ok(because(&reason, chosen(gpu, backend, index)))
+}
+
+/// All real GPUs of the first backend that has any, with their numbers there.
+fn real_gpus() -> (&'static str, Vec<(usize, Adapter)>) {
+    let real = |adapters: Vec<Adapter>| {
+        let numbered = adapters.into_iter().enumerate();
+        let real = numbered.filter(|(_, adapter)| !adapter.is_software);
+        real.collect::<Vec<_>>()
+    };
+    match real(vulkan_adapters()) {
+        gpus if gpus.is_empty() => ("wgpu", real(wgpu_adapters())),
+        gpus => ("vulkan", gpus),
+    }
 }
 
 /// A device, described with the reason for taking it.
@@ -201,13 +238,6 @@ fn because(reason: &str, chosen: ChosenDevice) -> ChosenDevice {
         description: format!("{}, {reason}", chosen.description),
         ..chosen
     }
-}
-
-fn first_real_gpu(backend: &'static str, adapters: Vec<Adapter>) -> Option<ChosenDevice> {
-    let mut adapters = adapters.into_iter().enumerate();
-    let (index, gpu) = adapters.find(|(_, adapter)| !adapter.is_software)?;
-    let chosen = chosen(gpu, backend, index);
-    Some(because("the first real GPU found", chosen))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Ask the Vulkan driver how much memory a GPU has.
+//! Ask the Vulkan driver how much memory a GPU has, and which GPU it is.
 
 use super::{AdapterName, ChosenDevice};
 
@@ -14,17 +14,61 @@ pub(super) fn memory_of(_: &ChosenDevice) -> Option<u64> {
     None
 }
 
+/// The UUID of a GPU, in hexadecimal digits, where its driver tells.
+#[cfg(feature = "wgpu")]
+pub(super) fn uuid_of(adapter: &AdapterName) -> Option<String> {
+    use ash::vk;
+
+    look_at(adapter, vk::API_VERSION_1_1, |instance, device| {
+        // SAFETY: the device is one of the instance.
+        let properties = unsafe { instance.get_physical_device_properties(device) };
+        if properties.api_version < vk::API_VERSION_1_1 {
+            return None; // it is not asked for what it does not know
+        }
+        let mut identity = vk::PhysicalDeviceIDProperties::default();
+        let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut identity);
+        // SAFETY: instance and device are of version 1.1, which has this function and both structures.
+        unsafe { instance.get_physical_device_properties2(device, &mut properties) };
+        let digits = identity.device_uuid.map(|byte| format!("{byte:02x}"));
+        Some(digits.concat())
+    })
+}
+
+/// The UUID of a GPU: there is none in this build.
+#[cfg(not(feature = "wgpu"))]
+pub(super) fn uuid_of(_: &AdapterName) -> Option<String> {
+    None
+}
+
 #[cfg(feature = "wgpu")]
 fn of_vulkan_device(adapter: &AdapterName) -> Option<u64> {
     use ash::vk;
 
+    look_at(adapter, vk::API_VERSION_1_0, |instance, device| {
+        // SAFETY: the device is one of the instance.
+        let memory = unsafe { instance.get_physical_device_memory_properties(device) };
+        let heaps = memory.memory_heaps_as_slice().iter();
+        let own = heaps.filter(|heap| heap.flags.contains(vk::MemoryHeapFlags::DEVICE_LOCAL));
+        own.map(|heap| heap.size).max()
+    })
+}
+
+/// Look at the physical device of an adapter, in an instance of this version of Vulkan.
+#[cfg(feature = "wgpu")]
+fn look_at<T>(
+    adapter: &AdapterName,
+    version: u32,
+    look: impl FnOnce(&ash::Instance, ash::vk::PhysicalDevice) -> Option<T>,
+) -> Option<T> {
+    use ash::vk;
+
+    let application = vk::ApplicationInfo::default().api_version(version);
+    let about = vk::InstanceCreateInfo::default().application_info(&application);
     // SAFETY: the loader's functions are called as Vulkan asks for: with an instance that lives until
     // the last of them, and physical devices of that instance.
     unsafe {
         let entry = ash::Entry::load().ok()?;
-        let instance = entry
-            .create_instance(&vk::InstanceCreateInfo::default(), None)
-            .ok()?;
+        let instance = entry.create_instance(&about, None).ok()?;
         let devices = instance.enumerate_physical_devices().unwrap_or_default();
         let name_of = |device: &vk::PhysicalDevice| {
             let properties = instance.get_physical_device_properties(*device);
@@ -32,14 +76,10 @@ fn of_vulkan_device(adapter: &AdapterName) -> Option<u64> {
             name.map(|name| name.to_string_lossy().into_owned())
         };
         let names: Vec<_> = devices.iter().map(name_of).collect();
-        let memory = place_of(adapter, &names).map(|place| {
-            let memory = instance.get_physical_device_memory_properties(devices[place]);
-            let heaps = memory.memory_heaps_as_slice().iter();
-            let own = heaps.filter(|heap| heap.flags.contains(vk::MemoryHeapFlags::DEVICE_LOCAL));
-            own.map(|heap| heap.size).max()
-        });
+        let place = place_of(adapter, &names);
+        let found = place.and_then(|place| look(&instance, devices[place]));
         instance.destroy_instance(None);
-        memory.flatten()
+        found
     }
 }
 

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
+use crate::ranks;
 use crate::typed::Mistyped;
 use new_file::NewFile;
 
@@ -43,8 +44,11 @@ pub(crate) use pictures::{Pictures, picture_of};
 pub(crate) use sheet::encode_rgb;
 pub(crate) use table::Table;
 
-/// Write results to stdout. A broken pipe is an error, not a panic.
+/// Write results to stdout; of several ranks, the first does. A broken pipe is an error, not a panic.
 pub(crate) fn say(results: impl Display) -> io::Result<()> {
+    if !ranks::is_first() {
+        return Ok(());
+    }
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{results}")?;
     stdout.flush()

@@ -15,6 +15,12 @@ pub(super) fn of_device(error: &DeviceError) -> Option<String> {
         DeviceError::SoftwareVulkan { .. } => Some(
             "use `--device cpu`, or `--device wgpu` of a build without the feature vulkan".into(),
         ),
+        DeviceError::TooManyRanks { .. } => Some(
+            "start as many ranks on a machine as it has GPUs, or name one for all with --device".into(),
+        ),
+        DeviceError::NotVisible { .. } => Some(
+            "`ebm devices` lists those that are; name one with --device, or correct CUDA_VISIBLE_DEVICES".into(),
+        ),
     }
 }
 

@@ -32,6 +32,8 @@ mod lost_config;
 mod memory;
 mod packed;
 mod plot;
+#[cfg(not(feature = "mpi"))]
+mod ranks;
 mod readme;
 mod recipes;
 mod recovery;

@@ -18,7 +18,7 @@ use core::fmt::Debug;
 
 pub(crate) use meeting::{Meeting, each_shard};
 #[cfg(feature = "mpi")]
-pub use mpi::Mpi;
+pub use mpi::{Mpi, MpiError};
 pub use solo::Solo;
 pub(crate) use team::gather;
 pub use team::{Team, TeamError};

@@ -1,0 +1,14 @@
+//! Say what lets several processes share the work.
+
+use crate::ranks::RanksError;
+
+/// The remedy where processes cannot reach each other.
+pub(super) fn of_ranks(error: &RanksError) -> String {
+    let build = "build with `cargo build --release --features mpi`";
+    match error {
+        RanksError::OneOfSeveral { .. } => {
+            format!("{build}, or pass --distributed off where each process works alone")
+        }
+        RanksError::NotCompiledIn => build.to_owned(),
+    }
+}
