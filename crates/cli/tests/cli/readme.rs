@@ -65,14 +65,22 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The arguments that one simple command gives to the binary, if it starts it.
+fn is_ebm(program: &str) -> bool {
+    program == "ebm" || program.ends_with("/ebm")
+}
+
+/// The arguments that one simple command gives to the binary, if it starts it, itself or through a launcher.
 fn arguments(command: &[String]) -> Option<Vec<String>> {
     let first = command
         .iter()
         .position(|word| word != "$" && !word.contains('='))?;
     let (program, rest) = command[first..].split_first()?;
-    if program == "ebm" || program.ends_with("/ebm") {
+    if is_ebm(program) {
         return Some(rest.to_vec());
+    }
+    if ["mpirun", "mpirun.mpich", "srun"].contains(&program.as_str()) {
+        let started = rest.iter().position(|word| is_ebm(word))?;
+        return Some(rest[started + 1..].to_vec());
     }
     let runs = program == "cargo" && rest.first().is_some_and(|word| word == "run");
     let dashes = rest.iter().position(|word| word == "--").filter(|_| runs)?;
@@ -152,12 +160,14 @@ fn the_readme_shows_how_to_train_and_how_to_test() {
 #[test]
 fn the_reader_of_this_test_understands_a_shell_block() {
     let text = "Try\n```sh\n# first\n$ ebm train --seed 1 \\\n    --set 'lr={ a = 1 }' # why\n\
-        RUST_LOG=debug cargo run --release -- sample runs/x && ebm presets > p\nls ebm\n```\n\
+        RUST_LOG=debug cargo run --release -- sample runs/x && ebm presets > p\nls ebm\n\
+        mpirun -np 4 --bind-to none ebm train --quiet\n```\n\
         ```toml\nebm = 1\n```\n";
     let expected = [
         vec!["train", "--seed", "1", "--set", "lr={ a = 1 }"],
         vec!["sample", "runs/x"],
         vec!["presets"],
+        vec!["train", "--quiet"],
     ];
     assert_eq!(invocations(text), expected);
 }
