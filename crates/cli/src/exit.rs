@@ -47,7 +47,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 /// Whether all that went wrong is that nobody reads the results any more, as under `head`.
-fn stopped_reading(error: &anyhow::Error) -> bool {
+pub(crate) fn stopped_reading(error: &anyhow::Error) -> bool {
     let cause = error.downcast_ref::<std::io::Error>();
     cause.is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }
