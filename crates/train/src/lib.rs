@@ -42,9 +42,9 @@ mod step;
 mod trainer;
 mod watch;
 
+pub use collective::{Collective, Solo, Team, TeamError, Threads};
 #[cfg(feature = "mpi")]
 pub use collective::{Mpi, MpiError};
-pub use collective::{Collective, Solo, Team, TeamError, Threads};
 pub use config::{
     Conditions, Config, ConfigError, Generative, Held, Key, ModelConfig, NetworkName,
     ObjectiveConfig, ObjectiveKind, OnDivergence, OutputConfig, Phase, RollbackConfig, Settings,

@@ -130,6 +130,18 @@ impl Adam {
         gradient: Tensor<1>,
     ) -> Update {
         let grad_norm = gradient.clone().square().sum().sqrt();
+        self.step_of_norm(config, lr, parameters, gradient, grad_norm)
+    }
+
+    /// The same, where the norm of the gradient is known.
+    pub(crate) fn step_of_norm(
+        &mut self,
+        config: &OptimizerConfig,
+        lr: f64,
+        parameters: Tensor<1>,
+        gradient: Tensor<1>,
+        grad_norm: Tensor<1>,
+    ) -> Update {
         let gradient = match config.grad_norm_clip {
             // g·min(1, c/‖g‖)
             Some(clip) => {

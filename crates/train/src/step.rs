@@ -128,7 +128,9 @@ pub fn step<M: EnergyModel + Sync, O: Objective<M>>(
     );
     let lr = config.lr_at(state.iteration, state.attempt);
     let weights = parameters::flatten(&state.model); // [parameters]
-    let update = state.optimizer.step(&config.optimizer, lr, weights, flat);
+    let grad_norm = norm(&flat, team);
+    let optimizer = &mut state.optimizer;
+    let update = optimizer.step_of_norm(&config.optimizer, lr, weights, flat, grad_norm);
     let average = state.ema.clone();
     state.ema = ema::update(
         average,
@@ -145,4 +147,15 @@ pub fn step<M: EnergyModel + Sync, O: Objective<M>>(
         grad_norm: update.grad_norm,
         lr,
     }
+}
+
+/// The L2 norm of a gradient, `[1]`. Of several shards it is summed in order on the host, as ranks must find the same bits:
+/// a GPU chooses by speed in which order it adds.
+fn norm(flat: &Tensor<1>, team: &Team) -> Tensor<1> {
+    if team.num_shards() == 1 {
+        return flat.clone().square().sum().sqrt();
+    }
+    let values = flat.clone().into_data();
+    let squares = values.iter::<f64>().map(|value| value * value);
+    Tensor::from_floats([squares.sum::<f64>().sqrt() as f32], &flat.device())
 }

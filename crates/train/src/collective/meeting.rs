@@ -14,7 +14,7 @@ pub(crate) trait Meeting: Debug + Sync {
     fn gather(&self, own: Vec<f64>) -> Vec<Vec<f64>>;
 }
 
-/// What `work` makes of the input of every shard of this rank, in order.
+/// What `work` makes of the input of every shard of this rank, in order, where shards may meet.
 ///
 /// A rank with one shard does the work itself. One of several has a thread for each, of which one runs at a time: it
 /// goes on until it meets the others or ends, so that shards take turns with the cores and with the device.
@@ -46,10 +46,25 @@ pub(crate) fn each_shard<I: Send, T: Send>(
         let (workers, doors): (Vec<_>, Vec<_>) = started.unzip();
         host(team, doors);
         let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
-        ended
-            .map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
+        unless_panicked(ended.collect())
     })
+}
+
+/// How a shard ends that nobody answers, as another one has ended.
+struct Unanswered;
+
+/// The results of shards that have all ended well; else the first panic that is not for want of an answer.
+fn unless_panicked<T>(ended: Vec<thread::Result<T>>) -> Vec<T> {
+    let (ended, panics): (Vec<_>, Vec<_>) = ended.into_iter().partition(Result::is_ok);
+    let mut panics: Vec<_> = panics.into_iter().filter_map(Result::err).collect();
+    if let Some(first) = panics.iter().position(|panic| !panic.is::<Unanswered>()) {
+        resume_unwind(panics.swap_remove(first));
+    }
+    assert!(
+        panics.is_empty(),
+        "every shard meets as often as the others"
+    );
+    ended.into_iter().filter_map(Result::ok).collect()
 }
 
 /// How the host hears of a shard, and answers it.
@@ -95,7 +110,7 @@ impl Meeting for Place<'_> {
         let answered = self.answered.lock();
         let all = answered.unwrap_or_else(PoisonError::into_inner).recv();
         self.turn.take();
-        all.expect("every shard meets as often as the others")
+        all.unwrap_or_else(|_| resume_unwind(Box::new(Unanswered)))
     }
 }
 
@@ -186,6 +201,18 @@ mod tests {
                 meeting.gather(Vec::new());
             });
         }));
-        assert!(panicked.is_err());
+        let panicked = panicked.expect_err("a panic");
+        let message = panicked.downcast_ref::<String>().expect("of an assertion");
+        assert!(message.contains("not the second"), "{message}");
+    }
+
+    #[test]
+    #[should_panic = "every shard meets as often as the others"]
+    fn a_shard_that_leaves_a_meeting_out_is_a_mistake() {
+        each_shard(&Team::alone(2), vec![0, 1], |shard, meeting| {
+            if shard == 0 {
+                meeting.gather(Vec::new());
+            }
+        });
     }
 }

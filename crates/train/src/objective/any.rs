@@ -163,6 +163,15 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
         }
     }
 
+    fn is_coupled(&self) -> bool {
+        match self {
+            Self::Contrastive(it) => Objective::<M>::is_coupled(it),
+            Self::Flow(it) => Objective::<M>::is_coupled(it),
+            Self::Jem(it) => Objective::<M>::is_coupled(&**it),
+            Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => false,
+        }
+    }
+
     /// # Panics
     /// If the state is of another objective, which has no chains.
     fn gradient(

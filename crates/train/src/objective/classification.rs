@@ -43,6 +43,10 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
         Ok(())
     }
 
+    fn is_coupled(&self) -> bool {
+        false
+    }
+
     /// Tells `loss`, and `accuracy`, the share of the batch whose class has the least energy.
     ///
     /// # Panics

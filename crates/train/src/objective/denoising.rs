@@ -86,6 +86,10 @@ impl<M: EnergyModel + Sync> Objective<M> for Denoising {
         Ok(())
     }
 
+    fn is_coupled(&self) -> bool {
+        false
+    }
+
     /// Tells `unexplained`, the share of the mean square noise that is left.
     fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
         let device = batch.images.device();

@@ -39,6 +39,10 @@ impl<M: EnergyModel + Sync, O: Objective<M>> Objective<M> for Jem<O> {
         self.generative.load(data, checkpoint, device)
     }
 
+    fn is_coupled(&self) -> bool {
+        self.generative.is_coupled()
+    }
+
     /// Tells what the generative objective does, with the loss of both, `cross_entropy` and `accuracy`.
     ///
     /// # Panics

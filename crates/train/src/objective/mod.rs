@@ -101,21 +101,25 @@ impl<'a> StepContext<'a> {
         }
     }
 
-    /// The same step, for a shard that meets the others.
-    pub(crate) fn of_shard(self, shard: Shard, others: &'a dyn Meeting) -> Self {
+    /// The same step, for a shard, which may meet the others.
+    fn of_shard(self, shard: Shard, others: Option<&'a dyn Meeting>) -> Self {
         Self {
             shard,
-            others: Some(others),
+            others,
             ..self
         }
     }
 
     /// Numbers of every shard, in the order of shards: how an objective learns of images that are not in its batch.
     /// Every shard has to call this, equally often.
+    ///
+    /// # Panics
+    /// If the objective says that it is not [coupled](Objective::is_coupled), and there are several shards.
     pub fn gather(&self, own: Vec<f64>) -> Vec<Vec<f64>> {
         match self.others {
             Some(others) => others.gather(own),
-            None => vec![own],
+            None if self.shard.world == 1 => vec![own],
+            None => panic!("an objective whose shards meet is coupled"),
         }
     }
 
@@ -147,6 +151,12 @@ pub trait Objective<M: EnergyModel>: Sync {
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self::State, CheckpointError>;
+
+    /// Whether the gradient of a shard may ask for numbers of the others, with [`StepContext::gather`]. A rank that has
+    /// several shards then runs each on a thread of its own.
+    fn is_coupled(&self) -> bool {
+        true
+    }
 
     /// The gradient of its loss on a batch of data. `model` has its weights on the tape; every random
     /// number is a function of `step.key`.

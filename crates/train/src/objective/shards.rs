@@ -19,30 +19,52 @@ pub(crate) fn gradient_of_shards<M: EnergyModel + Sync, O: Objective<M>>(
     team: &Team,
 ) -> Gradient {
     assert_eq!(states.len(), batches.len(), "a batch for each shard");
-    let inputs = states.iter_mut().zip(batches).collect();
     let step = StepContext::new(key, record);
-    let gradients = each_shard(team, inputs, |(of_shard, batch), others| {
-        let step = step.of_shard(of_shard.shard, others);
-        objective.gradient(&mut of_shard.state, model, batch, &step)
-    });
-    if team.num_shards() == 1 {
-        let only = gradients.into_iter().next();
-        return only.expect("a rank has a shard");
+    if let ([of_shard], [batch], 1) = (&mut *states, batches, team.num_shards()) {
+        return objective.gradient(&mut of_shard.state, model, batch, &step);
     }
-    mean(gradients, team, &batches[0].images.device())
+    let of_shard = |(of_shard, batch): (&mut OfShard<O::State>, &Batch), step: StepContext| {
+        Read::of(objective.gradient(&mut of_shard.state, model, batch, &step))
+    };
+    let shards: Vec<_> = states.iter().map(|of_shard| of_shard.shard).collect();
+    let inputs = shards.into_iter().zip(states.iter_mut().zip(batches));
+    let own = match objective.is_coupled() {
+        true => each_shard(team, inputs.collect(), |(shard, input), meeting| {
+            of_shard(input, step.of_shard(shard, Some(meeting)))
+        }),
+        false => inputs
+            .map(|(shard, input)| of_shard(input, step.of_shard(shard, None)))
+            .collect(),
+    };
+    mean(own, team, &batches[0].images.device())
 }
 
-/// The mean over all shards, of which `own` are this rank's. Reads the device.
-fn mean(own: Vec<Gradient>, team: &Team, device: &Device) -> Gradient {
-    let names: Vec<_> = own[0].terms.iter().map(|(name, _)| *name).collect();
-    let is_contrast = own[0].contrasted.is_some();
-    let (flat, told) = own
-        .into_iter()
-        .map(|gradient| (values_of(gradient.flat.clone()), Told::of(gradient)))
-        .unzip::<_, _, Vec<_>, Vec<_>>();
-    let flat = team.mean(flat);
-    let told = told.iter().map(|told| told.to_numbers(team.raised()));
-    let all = team.gather_of_shards(told.collect());
+/// A gradient on the host.
+struct Read {
+    flat: Vec<f32>,
+    names: Vec<&'static str>,
+    told: Told,
+}
+
+impl Read {
+    /// Reads the device.
+    fn of(gradient: Gradient) -> Self {
+        Self {
+            flat: values_of(gradient.flat.clone()),
+            names: gradient.terms.iter().map(|(name, _)| *name).collect(),
+            told: Told::of(gradient),
+        }
+    }
+}
+
+/// The mean over all shards, of which `own` are this rank's.
+fn mean(own: Vec<Read>, team: &Team, device: &Device) -> Gradient {
+    let names = own[0].names.clone();
+    let is_contrast = !own[0].told.energies.is_empty();
+    let told = own.iter().map(|read| read.told.to_numbers(team.raised()));
+    let told = told.collect();
+    let flat = team.mean(own.into_iter().map(|read| read.flat).collect());
+    let all = team.gather_of_shards(told);
     let (flags, told): (Vec<_>, Vec<_>) = all
         .iter()
         .map(|numbers| Told::of_numbers(numbers, names.len()))
@@ -82,6 +104,11 @@ impl Told {
             let energies = values_of(it.energies).into_iter().map(f64::from);
             (energies.collect(), it.restarted)
         });
+        assert_eq!(
+            energies.len(),
+            2 * restarted.len(),
+            "as many samples as data"
+        );
         let numbers = core::iter::once(loss).chain(terms.into_iter().map(|(_, value)| value));
         let mut numbers = values_of(Tensor::cat(numbers.collect(), 0)).into_iter();
         Self {

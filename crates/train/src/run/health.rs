@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::guard::{self, Divergence};
+use super::ranks::told_by_first;
 use super::training::Run;
 use super::unread::ReadStep;
 use crate::checkpoint;
@@ -49,7 +50,9 @@ impl Run<'_> {
     pub(super) fn last_good(&self, iteration: u64) -> Result<Option<PathBuf>, TrainError> {
         let until = self.state().watch.good_until(iteration);
         let every = self.config.output.checkpoint_every as u64;
-        Ok(checkpoint::latest_scheduled(self.dir.path(), until, every)?)
+        told_by_first(&self.team, || {
+            Ok(checkpoint::latest_scheduled(self.dir.path(), until, every)?)
+        })
     }
 
     fn collapsed(&self, iteration: u64, sign: &Sign) -> TrainError {

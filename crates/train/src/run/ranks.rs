@@ -6,6 +6,8 @@ use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ebm_model::Network;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::checkpoint::atomic_file::write_atomically;
 use crate::collective::{Collective, Team, gather};
@@ -29,6 +31,15 @@ pub(super) fn by_first<T>(
 ) -> Result<Option<T>, TrainError> {
     let own = team.is_first().then(work).transpose();
     agreed(team, own)
+}
+
+/// What the first rank finds while the others wait, told to all.
+pub(super) fn told_by_first<T: Serialize + DeserializeOwned>(
+    team: &Team,
+    find: impl FnOnce() -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    let found = by_first(team, find)?;
+    Ok(team.first(|| found.expect("the first rank has found it")))
 }
 
 /// Refuse ranks that were started with other configurations, data or directories than the first.
@@ -83,7 +94,7 @@ pub(super) fn refuse_unshared(team: &Team, run_dir: &Path) -> Result<(), TrainEr
         return Ok(());
     }
     let file = run_dir.join(SHARED);
-    let token = by_first(team, || {
+    let token = told_by_first(team, || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_nanos());
         let token = format!("{now} {}", process::id());
@@ -91,8 +102,7 @@ pub(super) fn refuse_unshared(team: &Team, run_dir: &Path) -> Result<(), TrainEr
         written.map_err(TrainError::writing(&file))?;
         Ok(token)
     })?;
-    let token = team.gather(&token).into_iter().next().flatten();
-    let is_seen = fs::read_to_string(&file).ok() == token;
+    let is_seen = fs::read_to_string(&file).is_ok_and(|seen| seen == token);
     let all = team.gather(&is_seen);
     if team.is_first() {
         let _ = fs::remove_file(&file); // a trace that does no harm

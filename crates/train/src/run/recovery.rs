@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::observer::Observers;
 use super::open::{new_state_of, read_state};
-use super::ranks::by_first;
+use super::ranks::{agreed, by_first};
 use super::training::Run;
 use crate::checkpoint;
 use crate::config::OnDivergence;
@@ -32,7 +32,7 @@ impl Run<'_> {
         let Some(iteration) = error.gone_wrong_at() else {
             return Err(error);
         };
-        self.dir.check_there()?;
+        agreed(&self.team, self.dir.check_there())?;
         let (config, before) = (self.config, self.state());
         let goes_back = config.on_divergence == OnDivergence::Rollback
             && (before.attempt as usize) < config.rollback.max;
@@ -40,7 +40,10 @@ impl Run<'_> {
             return Err(error);
         }
         let mut state = match self.last_good(iteration)? {
-            Some(path) => read_state(config, &path, &self.device, &self.team)?,
+            Some(path) => {
+                let read = read_state(config, &path, &self.device, &self.team);
+                agreed(&self.team, read.map_err(TrainError::from))?
+            }
             // An imported model has learned what the start knows nothing of.
             None if before.began_at > 0 => return Err(error),
             None => new_state_of(
@@ -71,9 +74,7 @@ impl Run<'_> {
         self.unread.clear();
         self.pace.go_back(rollback.to);
         let run_dir = self.dir.path().to_owned();
-        // All ranks have read the checkpoint to go back to once they agree.
         let forget = || Ok(checkpoint::forget_beyond(&run_dir, rollback.to)?);
-        self.team.barrier();
         let path = if rollback.to > 0 {
             // What is left is the newest then, from which the run would do the same again.
             by_first(&self.team, forget)?;

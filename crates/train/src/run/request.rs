@@ -60,6 +60,9 @@ impl<'a> Run<'a> {
         match self.save(observers) {
             Ok(path) => Ok(Some(path)),
             Err(error) => {
+                if !self.team.is_first() {
+                    return Ok(None); // the first rank says it for all
+                }
                 tracing::error!("the checkpoint that was asked for is not written: {error}");
                 Ok(None)
             }

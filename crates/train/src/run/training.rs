@@ -118,8 +118,10 @@ impl<'a> Run<'a> {
         let opened = ranks::by_first(&team, || RunDir::open(path, config, force))?;
         let dir = opened.unwrap_or_else(|| RunDir::follow(path));
         ranks::refuse_unshared(&team, path)?;
-        let state = open_state(config, data, (device, &team), path, force);
+        let latest = ranks::told_by_first(&team, || Ok(checkpoint::latest_with_warnings(path)?))?;
+        let state = open_state(config, data, (device, &team), latest.as_deref(), options);
         let state = ranks::agreed(&team, state)?;
+        ranks::refuse_other_weights(&team, &state)?;
         let part = config.settings_of(state.iteration);
         let trainer = Trainer::from_state(state, part.config.objective(), config.seed);
         let trainer = trainer.with_config(part.step()).with_team(team.clone());
@@ -187,12 +189,15 @@ impl<'a> Run<'a> {
         let mut saved = self
             .latest_checkpoint()?
             .map(|path| (self.iteration(), path));
-        let is_watched = self.team.first(|| observers.is_watched());
+        // Several ranks agree on it once: all observers are the first one's.
+        let agreed = self.team.world() > 1;
+        let agreed = agreed.then(|| self.team.first(|| observers.is_watched()));
         while self.iteration() < total && !self.is_asked_to_stop(stop) {
             self.enter_part();
             if batches.0 != self.part.iterations {
                 batches = (self.part.iterations.clone(), batches_of(&self.part));
             }
+            let is_watched = agreed.unwrap_or_else(|| observers.is_watched());
             let path = match self.iterate(&mut batches.1, &mut observers, is_watched) {
                 Ok(path) => path,
                 Err(error) => Some(self.go_back(error, &mut observers)?),
@@ -257,7 +262,7 @@ impl<'a> Run<'a> {
         let done = self.iteration() + 1;
         let mut due = Due::at(done, self.config, is_watched);
         if due.is_recorded() {
-            self.dir.check_there()?;
+            ranks::agreed(&self.team, self.dir.check_there())?;
         }
         let info = self.trainer.step_on(&batches, due.is_recorded());
         let mut metrics = self.look_at(info, due)?;
@@ -288,13 +293,15 @@ impl<'a> Run<'a> {
         observers.tell(|observer| observer.on_step(&report));
         let state = &self.trainer.state;
         observers.tell(|observer| observer.on_state(state));
-        self.refuse_broken_gradients(metrics.as_ref())?;
+        let norms = self.refuse_broken_gradients(metrics.as_ref());
+        ranks::agreed(&self.team, norms)?;
         if let Some((samples, _)) = samples {
             observers.tell(|observer| observer.on_samples(&samples));
         }
+        let is_asked_for = self.is_asked_for_checkpoint();
         match due.checkpoint {
             true => self.save(observers).map(Some),
-            false if self.is_asked_for_checkpoint() => self.save_as_asked(observers),
+            false if is_asked_for => self.save_as_asked(observers),
             false => Ok(None),
         }
     }
@@ -442,7 +449,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn latest_checkpoint(&self) -> Result<Option<PathBuf>, TrainError> {
-        Ok(checkpoint::latest(self.dir.path())?)
+        ranks::told_by_first(&self.team, || Ok(checkpoint::latest(self.dir.path())?))
     }
 }
 
@@ -498,13 +505,14 @@ fn open_state(
     config: &Config,
     data: DataSummary,
     (device, team): (&Device, &Team),
-    run_dir: &Path,
-    force: bool,
+    latest: Option<&Path>,
+    options: &RunOptions,
 ) -> Result<TrainState<Network, AnyState>, TrainError> {
-    let Some(path) = checkpoint::latest_with_warnings(run_dir)? else {
+    let Some(path) = latest else {
         return Ok(new_state_of(config, data, device, team)?);
     };
-    let mut state = read_state(config, &path, device, team)?;
+    let (run_dir, force) = (&options.dir, options.force);
+    let mut state = read_state(config, path, device, team)?;
     let (done, asked) = (state.iteration, config.iterations as u64);
     let by_class = config.model.conditional;
     refuse_other_data(run_dir, &state.data, &data, by_class, force)?;

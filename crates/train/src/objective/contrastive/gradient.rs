@@ -33,6 +33,9 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
     ) -> Result<ChainState, CheckpointError> {
         ChainState::load(self, data, checkpoint, device)
     }
+    fn is_coupled(&self) -> bool {
+        !self.loss.kind.is_separable() || self.langevin.target_acceptance.is_some()
+    }
 
     fn gradient(
         &self,

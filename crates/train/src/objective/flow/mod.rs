@@ -42,6 +42,10 @@ impl<M: EnergyModel + Sync> Objective<M> for Flow {
         Ok(())
     }
 
+    fn is_coupled(&self) -> bool {
+        self.contrast.is_some()
+    }
+
     /// Tells `unexplained`, the share of the mean square velocity that −∇E leaves. Paths cross, so that it is
     /// above 0 for the best energy, too.
     fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {

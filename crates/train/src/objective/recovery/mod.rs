@@ -46,6 +46,10 @@ impl<M: EnergyModel + Sync> Objective<M> for Recovery {
         Ok(())
     }
 
+    fn is_coupled(&self) -> bool {
+        false
+    }
+
     /// Tells the means `e_pos` and `e_neg` of energies of all levels without their weights, `gap`, `loss` and
     /// `contrastive`, which is the loss.
     ///

@@ -11,7 +11,8 @@ use burn::tensor::Device;
 
 use super::*;
 use crate::collective::Threads;
-use crate::run::{Observer, ObserverError, Outcome, Run, RunOptions, StepReport};
+use crate::config::Phase;
+use crate::run::{Observer, ObserverError, Outcome, Run, RunOptions, StepReport, new_state};
 use crate::state::Rollback;
 
 const TINY: [&str; 12] = [
@@ -215,6 +216,61 @@ fn contrast_of_energies_learns_the_same_on_any_number_of_ranks() {
         ("dropout", &["model.network=mnist", "model.dropout=0.2"]),
     ] {
         assert_ranks_agree(&config("digits-conditional", keys), what);
+    }
+}
+
+#[test]
+fn what_only_the_first_rank_draws_and_judges_changes_nothing_between_ranks() {
+    let keys = [
+        "output.sample_every=2",
+        "output.keep_best=true",
+        "output.num_samples=4",
+        "output.sample_steps=2",
+    ];
+    let mut config = config("digits-conditional", &keys);
+    config.phases = vec![Phase {
+        until: 3,
+        set: vec!["objective.kind=denoising".to_owned()],
+    }];
+    let ended = assert_ranks_agree(&config, "samples, the best of them, and phases");
+    assert!(
+        ended
+            .lines
+            .iter()
+            .any(|line| line.contains("sample_distance="))
+    );
+}
+
+#[test]
+fn a_directory_that_ranks_do_not_share_and_weights_that_differ_are_refused() {
+    let dirs = [0, 1].map(|_| tempfile::tempdir().expect("a folder"));
+    let of_rank = |(number, rank): (usize, Threads)| {
+        let team = Team::new(2, Arc::new(rank)).expect("a team");
+        let unshared = refuse_unshared(&team, dirs[number].path()).expect_err("not shared");
+        refuse_unshared(&team, dirs[0].path()).expect("shared");
+        let state = |seed: usize| {
+            let config = config("digits", &[&format!("seed={seed}")]);
+            let data = ebm_data::load(&config.data, 0).expect("drawn");
+            new_state(&config, (&data.train).into(), &Device::flex()).expect("fits")
+        };
+        refuse_other_weights(&team, &state(0)).expect("the same");
+        let differs = refuse_other_weights(&team, &state(number)).expect_err("other weights");
+        [unshared.to_string(), differs.to_string()]
+    };
+    let found = thread::scope(|scope| {
+        let ranks = Threads::ranks(2).into_iter().enumerate();
+        let of_rank = &of_rank;
+        let running: Vec<_> = ranks
+            .map(|rank| scope.spawn(move || of_rank(rank)))
+            .collect();
+        let ended = running
+            .into_iter()
+            .map(|rank| rank.join().expect("no panic"));
+        ended.collect::<Vec<_>>()
+    });
+    for [unshared, differs] in found {
+        assert!(unshared.starts_with("rank 1 does not see"), "{unshared}");
+        assert!(differs.contains("rank 1 has other weights"), "{differs}");
     }
 }
 
