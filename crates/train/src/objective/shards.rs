@@ -102,7 +102,7 @@ impl Told {
         } = gradient;
         let (energies, restarted) = contrasted.map_or_else(Default::default, |it| {
             let energies = values_of(it.energies).into_iter().map(f64::from);
-            (energies.collect(), it.restarted)
+            (energies.collect::<Vec<_>>(), it.restarted)
         });
         assert_eq!(
             energies.len(),
