@@ -101,6 +101,11 @@ pub(crate) fn local_rank() -> usize {
     place.unwrap_or_default()
 }
 
+/// The part of what all ranks share equally that those of this machine have.
+pub(crate) fn part_of_machine(all: usize) -> usize {
+    all / world() * engine::local_ranks().len()
+}
+
 /// Ends all ranks where it is dropped by a panic.
 #[derive(Debug)]
 pub(crate) struct EndsOthersOnPanic;
