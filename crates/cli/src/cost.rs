@@ -22,7 +22,7 @@ pub(crate) fn measure(
     quiet: bool,
 ) -> anyhow::Result<String> {
     let need = DeviceKind::is_gpu(&chosen.device)
-        .then(|| MemoryNeed::checked(config, &data.train, chosen))
+        .then(|| MemoryNeed::checked(config, &data.train, chosen, 1)) // which measures all shards alone
         .transpose()?;
     let waiting = Waiting::start("measuring a few iterations", quiet);
     let estimate = estimate::measure(config, data, &chosen.device);
@@ -137,6 +137,8 @@ mod tests {
             shape: ImageShape::new(1, 16, 16),
             parameters: 1_234,
             outputs: 10,
+            ranks: 1,
+            shards: 1,
             batch_size: config.batch_size,
             micro_batch: None,
             buffer_capacity: 64,

@@ -182,7 +182,7 @@ impl Cli {
     /// # Errors
     /// What stopped it; [`end`] says it, with what to type then.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let _waiting = EndsOthersOnPanic;
+        let _until_return = EndsOthersOnPanic;
         let quiet = ranks::quiet(self.quiet);
         match &self.command {
             Command::Train(args) => args.run(quiet),

@@ -160,7 +160,7 @@ impl TrainArgs {
     fn load(&self, config: &Config, quiet: bool) -> anyhow::Result<Dataset> {
         self.memory
             .check_with_data("the run", &config.data, |shape, images| {
-                least_memory(config, shape, images)
+                least_memory(config, shape, images, ranks::part_of_machine)
             })?;
         Ok(match config.output.evaluate_every {
             0 => dataset::load_to_train(&config.data, config.seed, quiet)?,
@@ -235,7 +235,7 @@ impl TrainArgs {
         let is_tested = !self.no_self_test && DeviceKind::is_gpu(&chosen.device);
         if is_tested {
             // Before anything is written.
-            MemoryNeed::checked(config, &data.train, chosen)?;
+            MemoryNeed::checked(config, &data.train, chosen, ranks::world())?;
         }
         let judge = if is_first {
             judge::of_run(config, data, dir, quiet)?
@@ -388,10 +388,8 @@ fn self_test(
     chosen: &ChosenDevice,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let batch_size = config
-        .micro_batch
-        .unwrap_or(config.batch_size)
-        .min(config.batch_size);
+    let of_shard = config.batch_size / config.shards as usize;
+    let batch_size = config.micro_batch.unwrap_or(of_shard).min(of_shard);
     progress.say("comparing the device with the CPU; the first time, kernels are compiled");
     let difference = device::check(&run.state().model, data.train.shape, batch_size, chosen)?;
     progress.say(&format!("the device agrees: {difference}"));

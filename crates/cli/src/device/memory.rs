@@ -26,7 +26,7 @@ const RESERVE: u64 = 256 << 20;
     "{device} has {} MiB of memory, and training on {images} images at a time needs about {} MiB; {}",
     available >> 20,
     needed >> 20,
-    advice(*fit)
+    advice(*fit, *shards)
 )]
 pub(crate) struct TooLarge {
     /// The device.
@@ -39,14 +39,16 @@ pub(crate) struct TooLarge {
     pub(crate) needed: u64,
     /// The most images at a time that fit.
     pub(crate) fit: usize,
+    /// Shards of the batch, of which the device works on one at a time.
+    pub(crate) shards: usize,
 }
 
-fn advice(fit: usize) -> String {
+fn advice(fit: usize, shards: usize) -> String {
     if fit == 0 {
         return "a single one does not fit either: take a smaller network, batch_size or buffer.capacity"
             .into();
     }
-    let batch = (fit / 2).max(1);
+    let batch = (fit / 2).max(1) * shards;
     format!("work on fewer at a time with --micro-batch {fit}, or set batch_size={batch}")
 }
 
@@ -59,28 +61,39 @@ pub(crate) struct RunSize {
     pub(crate) parameters: usize,
     /// Outputs of all convolutions for one image.
     pub(crate) outputs: usize,
-    /// Images, and chains, of an iteration.
+    /// Ranks that share batch and buffer.
+    pub(crate) ranks: usize,
+    /// Shards of batch and buffer; a rank works on its own one after the other.
+    pub(crate) shards: usize,
+    /// Images, and chains, of an iteration, of all ranks.
     pub(crate) batch_size: usize,
     /// The most images that are worked on at a time.
     pub(crate) micro_batch: Option<usize>,
-    /// Chains in the replay buffer.
+    /// Chains in the replay buffer, of all ranks.
     pub(crate) buffer_capacity: usize,
     /// Data that the device keeps, in bytes.
     pub(crate) data_bytes: u64,
 }
 
 impl RunSize {
-    /// The sizes of a run on these images.
+    /// The sizes of a run on these images, which so many ranks share.
     ///
     /// # Errors
     /// Where the network does not fit the data.
-    pub(crate) fn of(config: &Config, images: &Images, device: &Device) -> Result<Self, Invalid> {
+    pub(crate) fn of(
+        config: &Config,
+        images: &Images,
+        device: &Device,
+        ranks: usize,
+    ) -> Result<Self, Invalid> {
         let (shape, classes) = (images.shape, images.class_names.len());
         let network = initial_model(config, shape, classes, &Device::flex())?;
         Ok(Self {
             shape,
             parameters: network.num_params(),
             outputs: network.work(shape).outputs,
+            ranks,
+            shards: config.shards as usize,
             batch_size: config.batch_size,
             micro_batch: config.micro_batch,
             buffer_capacity: config.buffer.capacity,
@@ -89,19 +102,23 @@ impl RunSize {
     }
 }
 
-/// The memory that a run needs on a device, in bytes.
+/// The memory that a run needs on the device of a rank, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MemoryNeed {
     /// Whatever the batch.
     fixed: u64,
-    /// For each chain of the batch and the data beside it.
+    /// For each chain of the rank and the data beside it.
     per_chain: u64,
-    /// Chains of the batch.
+    /// Chains of the rank.
     chains: usize,
     /// For each image, of data or chains, worked on at a time.
     per_image: u64,
     /// Images worked on at a time.
     images: usize,
+    /// Shards of the batch.
+    shards: usize,
+    /// Ranks that share it.
+    ranks: usize,
 }
 
 impl MemoryNeed {
@@ -109,14 +126,16 @@ impl MemoryNeed {
     pub(crate) fn of(size: &RunSize) -> Self {
         let parameters = size.parameters as u64 * F32;
         let pixels = size.shape.pixels() as u64;
-        let buffer = size.buffer_capacity as u64 * pixels;
-        let both = 2 * size.batch_size;
+        let buffer = size.buffer_capacity.div_ceil(size.ranks) as u64 * pixels;
+        let both = 2 * (size.batch_size / size.shards);
         Self {
             fixed: RESERVE + parameters * VECTORS_OF_PARAMETERS + buffer + size.data_bytes,
             per_chain: 2 * pixels * F32 * TENSORS_OF_OUTPUT,
-            chains: size.batch_size,
+            chains: size.batch_size.div_ceil(size.ranks),
             per_image: size.outputs as u64 * F32 * TENSORS_OF_OUTPUT,
             images: size.micro_batch.unwrap_or(both).min(both),
+            shards: size.shards,
+            ranks: size.ranks,
         }
     }
 
@@ -129,18 +148,21 @@ impl MemoryNeed {
         self.fixed + self.per_chain * self.chains as u64
     }
 
-    /// The most images at a time that fit into so many bytes, of this batch.
+    /// The most images at a time that fit into so many bytes, with this batch.
     fn images_that_fit(&self, available: u64) -> usize {
         (available.saturating_sub(self.of_batch()) / self.per_image.max(1)) as usize
     }
 
-    /// The largest batch that fits into so many bytes, worked on at once.
+    /// The largest batch of all ranks that fits into so many bytes on each of them, a shard of it worked on at once.
     pub(crate) fn batch_that_fits(&self, available: u64) -> usize {
-        let of_chain = self.per_chain + 2 * self.per_image;
-        (available.saturating_sub(self.fixed) / of_chain.max(1)) as usize
+        let shards_of_rank = self.shards.div_ceil(self.ranks) as u64;
+        // A chain in each shard.
+        let of_chains = shards_of_rank * self.per_chain + 2 * self.per_image;
+        let of_shard = available.saturating_sub(self.fixed) / of_chains.max(1);
+        of_shard as usize * self.shards
     }
 
-    /// What a run on these images needs, which the device has.
+    /// What a run on these images, which so many ranks share, needs on the device of each, which has it.
     ///
     /// # Errors
     /// Where the network does not fit the data, or the run does not fit the device.
@@ -148,8 +170,9 @@ impl MemoryNeed {
         config: &Config,
         images: &Images,
         chosen: &ChosenDevice,
+        ranks: usize,
     ) -> anyhow::Result<Self> {
-        let need = Self::of(&RunSize::of(config, images, &chosen.device)?);
+        let need = Self::of(&RunSize::of(config, images, &chosen.device, ranks)?);
         need.check(chosen)?;
         Ok(need)
     }
@@ -166,6 +189,7 @@ impl MemoryNeed {
                 images: self.images,
                 needed: self.bytes(),
                 fit: self.images_that_fit(available),
+                shards: self.shards,
             }),
             _ => Ok(()),
         }
@@ -200,10 +224,21 @@ mod tests {
     use super::*;
 
     fn need(batch_size: usize, micro_batch: Option<usize>) -> MemoryNeed {
+        shared(1, 1, batch_size, micro_batch)
+    }
+
+    fn shared(
+        ranks: usize,
+        shards: usize,
+        batch_size: usize,
+        micro_batch: Option<usize>,
+    ) -> MemoryNeed {
         MemoryNeed::of(&RunSize {
             shape: ImageShape::new(1, 16, 16),
             parameters: 76_993,
             outputs: 1_680,
+            ranks,
+            shards,
             batch_size,
             micro_batch,
             buffer_capacity: 8_192,
@@ -237,6 +272,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rank_has_its_part_of_batch_and_buffer_and_works_on_a_shard_at_a_time() {
+        let whole = need(64, None);
+        let [one, two, eight] = [1, 2, 8].map(|ranks| shared(ranks, 8, 64, None));
+        assert_eq!(
+            [one, two, eight].map(|need| (need.chains, need.images)),
+            [(64, 16), (32, 16), (8, 16)]
+        );
+        assert_eq!(one.fixed, whole.fixed);
+        assert_eq!(whole.fixed - eight.fixed, 8_192 * 256 / 8 * 7);
+        assert_eq!(shared(2, 8, 64, Some(4)).images, 4);
+        assert_eq!(shared(2, 8, 64, Some(500)).images, 16);
+        for need in [one, two, eight] {
+            assert_eq!(need.batch_that_fits(need.bytes()), 64);
+            assert_eq!(need.batch_that_fits(need.bytes() - 1), 56);
+        }
+        assert!(advice(8, 4).ends_with("--micro-batch 8, or set batch_size=16"));
+    }
+
+    #[test]
     fn advice_is_something_that_fits() {
         let need = need(4096, None);
         let available = need.bytes() - 1;
@@ -246,13 +300,14 @@ mod tests {
             images: need.images,
             needed: need.bytes(),
             fit: need.images_that_fit(available),
+            shards: 1,
         };
         assert!(
             error
                 .to_string()
                 .ends_with("--micro-batch 8191, or set batch_size=4095")
         );
-        assert!(advice(0).contains("smaller network"));
+        assert!(advice(0, 1).contains("smaller network"));
     }
 
     #[test]
@@ -264,9 +319,10 @@ mod tests {
             class_names: vec![],
         };
         let (config, cpu) = (Config::default(), Device::flex());
-        let size = RunSize::of(&config, &images, &cpu).expect("the network fits");
+        let size = RunSize::of(&config, &images, &cpu, 2).expect("the network fits");
         assert!(size.parameters > 1_000 && size.outputs > 100, "{size:?}");
         assert_eq!(size.batch_size, config.batch_size);
+        assert_eq!((size.ranks, size.shards), (2, 1));
         assert_eq!(size.data_bytes, 0, "a CPU keeps no copy");
     }
 }

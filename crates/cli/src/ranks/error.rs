@@ -11,6 +11,12 @@ pub(crate) enum RanksError {
         /// A variable of the environment, and its value.
         found: String,
     },
+    /// There are others, and MPI finds none.
+    #[error("{found} says that this is one of several processes, but MPI sees one")]
+    MpiSeesOne {
+        /// A variable of the environment, and its value.
+        found: String,
+    },
     /// MPI was asked for.
     #[error("this build has no MPI")]
     NotCompiledIn,

@@ -12,16 +12,29 @@ const SIZES: [&str; 4] = [
 /// A variable of launchers that speak PMIx, which say in none how many there are.
 const RANK: &str = "PMIX_RANK";
 
-/// The variable of the environment, with its value, that says that there are other processes, or may be.
-pub(super) fn several(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+/// What the environment says of other processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Several {
+    /// The variable that says it, and its value.
+    pub(super) found: String,
+    /// Whether there are some, and not only that there may be.
+    pub(super) is_certain: bool,
+}
+
+/// Whether there are other processes, or may be; `None` where this is the only one.
+pub(super) fn several(variable: impl Fn(&str) -> Option<String>) -> Option<Several> {
+    let said = |name: &str, value: &str, is_certain| {
+        let found = format!("{name}={value}");
+        Some(Several { found, is_certain })
+    };
     let mut sizes = SIZES.iter().filter_map(|&name| {
         let size: u32 = variable(name)?.trim().parse().ok()?;
         Some((name, size))
     });
     match sizes.next() {
         Some((_, 0 | 1)) => None,
-        Some((name, size)) => Some(format!("{name}={size}")),
-        None => variable(RANK).map(|rank| format!("{RANK}={rank}")),
+        Some((name, size)) => said(name, &size.to_string(), true),
+        None => said(RANK, &variable(RANK)?, false),
     }
 }
 
@@ -29,11 +42,12 @@ pub(super) fn several(variable: impl Fn(&str) -> Option<String>) -> Option<Strin
 mod tests {
     use super::*;
 
-    fn in_environment(variables: &[(&str, &str)]) -> Option<String> {
-        several(|name| {
+    fn in_environment(variables: &[(&str, &str)]) -> Option<(String, bool)> {
+        let several = several(|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        });
+        several.map(|several| (several.found, several.is_certain))
     }
 
     #[test]
@@ -46,7 +60,8 @@ mod tests {
             ("PMIX_RANK", "0"),
         ] {
             let found = in_environment(&[(variable, value)]);
-            assert_eq!(found, Some(format!("{variable}={value}")));
+            let is_certain = variable != RANK;
+            assert_eq!(found, Some((format!("{variable}={value}"), is_certain)));
         }
     }
 

@@ -26,6 +26,7 @@ pub(crate) use error::RanksError;
 pub(crate) use failure::Failure;
 #[cfg(feature = "mpi")]
 use job as engine;
+use launch::Several;
 
 use crate::args::DEVICE;
 
@@ -51,16 +52,29 @@ enum Distributed {
 /// Begin to work with the other ranks, where there are any. Returns what is to be said about it, once.
 ///
 /// # Errors
-/// Where this build has no MPI, MPI does not work, or the ranks do not run the same program.
+/// Where this build has no MPI, MPI does not work or does not see the others, or the ranks do not run the same program.
 pub(crate) fn begin(args: &RanksArgs) -> anyhow::Result<Option<String>> {
     let several = launch::several(|name| std::env::var(name).ok());
     match (args.distributed, several) {
         (Distributed::Off, _) | (Distributed::Auto, None) => Ok(None),
-        (Distributed::Auto, Some(found)) if !cfg!(feature = "mpi") => {
+        (Distributed::Auto, Some(several)) if !cfg!(feature = "mpi") => {
+            let found = several.found;
             Err(RanksError::OneOfSeveral { found }.into())
         }
         (Distributed::Mpi, _) if !cfg!(feature = "mpi") => Err(RanksError::NotCompiledIn.into()),
-        (Distributed::Auto | Distributed::Mpi, _) => engine::begin(),
+        (Distributed::Auto | Distributed::Mpi, several) => {
+            let said = engine::begin()?;
+            refuse_unseen(several, world())?;
+            Ok(said)
+        }
+    }
+}
+
+/// Refuse to work alone where a launcher has started several: all would write into one directory.
+fn refuse_unseen(several: Option<Several>, world: usize) -> Result<(), RanksError> {
+    match several.filter(|several| several.is_certain && world == 1) {
+        Some(Several { found, .. }) => Err(RanksError::MpiSeesOne { found }),
+        None => Ok(()),
     }
 }
 
@@ -101,6 +115,11 @@ pub(crate) fn local_rank() -> usize {
     place.unwrap_or_default()
 }
 
+/// The part of what all ranks share equally that those of this machine have.
+pub(crate) fn part_of_machine(all: usize) -> usize {
+    all / world() * engine::local_ranks().len()
+}
+
 /// Ends all ranks where it is dropped by a panic.
 #[derive(Debug)]
 pub(crate) struct EndsOthersOnPanic;
@@ -117,4 +136,27 @@ impl Drop for EndsOthersOnPanic {
 /// else end the others, who may wait for this one.
 pub(crate) fn end(failure: Option<&Failure>) {
     engine::end(failure);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_that_a_launcher_has_started_and_mpi_does_not_see_are_refused() {
+        let several = |found: &str, is_certain| {
+            let found = found.to_owned();
+            Some(Several { found, is_certain })
+        };
+        let found = "SLURM_STEP_NUM_TASKS=4".to_owned();
+        assert_eq!(
+            refuse_unseen(several(&found, true), 1),
+            Err(RanksError::MpiSeesOne {
+                found: found.clone()
+            })
+        );
+        assert_eq!(refuse_unseen(several(&found, true), 4), Ok(()));
+        assert_eq!(refuse_unseen(several("PMIX_RANK=0", false), 1), Ok(()));
+        assert_eq!(refuse_unseen(None, 1), Ok(()));
+    }
 }

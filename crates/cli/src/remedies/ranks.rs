@@ -9,6 +9,11 @@ pub(super) fn of_ranks(error: &RanksError) -> String {
         RanksError::OneOfSeveral { .. } => {
             format!("{build}, or pass --distributed off where each process works alone")
         }
+        RanksError::MpiSeesOne { .. } => {
+            "start them with `srun --mpi=pmix` (`srun --mpi=list` shows what there is) or with the mpirun of the MPI that \
+             ebm was built with, or pass --distributed off where each process works alone"
+                .to_owned()
+        }
         RanksError::NotCompiledIn => build.to_owned(),
     }
 }

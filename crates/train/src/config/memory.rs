@@ -62,8 +62,17 @@ fn key_of(data: &DataConfig, shape: ImageShape, images: u64) -> &'static str {
 }
 
 /// What a run on `images` images of this shape holds in the memory of a CPU at least, for each key that decides it:
-/// images, chains and what is computed on a batch of them. Weights and activations come besides.
-pub fn least_memory(config: &Config, shape: ImageShape, images: u64) -> Vec<Held> {
+/// images, chains and what is computed on a batch of them. Weights and activations come besides, and the images once
+/// more for each further rank on the machine, where they are not read from a file.
+///
+/// - `part`: of what all ranks share equally, the part that the ranks of this machine have; all of it, where they are all
+///   on one.
+pub fn least_memory(
+    config: &Config,
+    shape: ImageShape,
+    images: u64,
+    part: impl Fn(usize) -> usize,
+) -> Vec<Held> {
     let held = |key, number: usize, bytes_per_pixel: u64| {
         Held::of_images(key, number as u64, shape, bytes_per_pixel)
     };
@@ -79,9 +88,9 @@ pub fn least_memory(config: &Config, shape: ImageShape, images: u64) -> Vec<Held
     };
     vec![
         Held::of_data(&config.data, shape, images),
-        held("buffer.capacity", capacity, 1),
+        held("buffer.capacity", part(capacity), 1),
         // The images and the chains.
-        held("batch_size", config.batch_size, 2 * F32),
+        held("batch_size", part(config.batch_size), 2 * F32),
         held("output.num_samples", output.num_samples, F32),
         held("output.evaluate_samples", judged, 1),
     ]
@@ -102,7 +111,7 @@ mod tests {
         config.buffer.capacity = 1_000;
         config.output.num_samples = 5;
         let of = |config: &Config, images| -> Vec<(&str, u64)> {
-            let held = least_memory(config, ImageShape::new(1, 4, 4), images);
+            let held = least_memory(config, ImageShape::new(1, 4, 4), images, |all| all);
             held.into_iter()
                 .map(|held| (held.key, held.bytes))
                 .collect()
@@ -118,6 +127,18 @@ mod tests {
         config.batch_size = usize::MAX;
         assert_eq!(of(&config, u64::MAX)[0].1, u64::MAX);
         assert_eq!(of(&config, 7)[2].1, u64::MAX);
+    }
+
+    #[test]
+    fn a_machine_holds_the_part_of_its_ranks_and_all_images() {
+        let config = Config::default();
+        let of = |part: fn(usize) -> usize| {
+            let held = least_memory(&config, ImageShape::new(1, 4, 4), 7, part);
+            held.iter().map(|held| held.bytes).collect::<Vec<_>>()
+        };
+        let (whole, half) = (of(|all| all), of(|all| all / 2));
+        assert_eq!((half[0], half[1]), (whole[0], whole[1] / 2));
+        assert_eq!((half[2], half[3]), (whole[2] / 2, whole[3]));
     }
 
     #[test]

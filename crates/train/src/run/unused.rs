@@ -6,9 +6,16 @@ use std::path::Path;
 use super::lock::LOCK;
 use crate::error::TrainError;
 
-/// Files of a run that ended before its configuration was written, and features by which its samples are to be
-/// judged.
-const OWN: [&str; 4] = [LOCK, "samples", "config.toml.tmp", "features.safetensors"];
+/// Files of a run that ended before its configuration was written, by which ranks tell whether they share the directory
+/// among them, and features by which its samples are to be judged.
+const OWN: [&str; 6] = [
+    LOCK,
+    ".shared",
+    ".shared.tmp",
+    "samples",
+    "config.toml.tmp",
+    "features.safetensors",
+];
 /// What systems and version control leave in folders of all kinds.
 const LITTER: [&str; 5] = [
     ".DS_Store",
@@ -82,6 +89,8 @@ mod tests {
             ".gitkeep",
             ".nfs000000000123",
             ".lock",
+            ".shared",
+            ".shared.tmp",
             "samples/",
             "features.safetensors",
         ];
