@@ -1,5 +1,7 @@
 //! Give every rank of a machine a GPU of its own.
 
+use std::collections::BTreeSet;
+
 use ebm_core::Adapter;
 use ebm_train::Team;
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,7 @@ const BY_UUID: &str = "GPU-";
 struct View {
     /// Its machine.
     machine: u32,
-    /// They, as nobody else on the machine is called.
+    /// Each by a name that no other GPU of the machine has.
     gpus: Vec<String>,
     /// One that it is told to take, and that is not there.
     missing: Option<String>,
@@ -36,14 +38,17 @@ pub(super) fn place(gpus: &[Adapter]) -> Result<Option<usize>, DeviceError> {
     let names = gpus.iter().map(AdapterName::of);
     let names: Vec<AdapterName> = names.collect();
     let uuids: Vec<Option<String>> = names.iter().map(uuid_of).collect();
-    let told = VISIBLE.iter().find_map(|name| std::env::var(name).ok());
-    let told = uuids_in(&told.unwrap_or_default());
+    let told = told(gpus.len());
     let visible = visible(&uuids, &told);
+    let is_only = visible.len() == 1;
     let own = View {
         machine: ranks::machine(),
         gpus: visible
             .iter()
-            .map(|&place| unmistakable(&names[place], uuids[place].as_deref()))
+            .map(|&place| match &uuids[place] {
+                Some(uuid) => uuid.clone(),
+                None => without_uuid(&names[place], is_only.then_some(team.rank())),
+            })
             .collect(),
         missing: told
             .first()
@@ -54,30 +59,75 @@ pub(super) fn place(gpus: &[Adapter]) -> Result<Option<usize>, DeviceError> {
     Ok(places[team.rank() as usize].map(|place| visible[place]))
 }
 
-fn unmistakable(name: &AdapterName, uuid: Option<&str>) -> String {
-    let AdapterName { name, twin } = name;
-    uuid.map_or_else(|| format!("{name} {twin}"), str::to_owned)
+/// The UUIDs, or beginnings of them, of the GPUs that this process is told to use. Where it is told numbers of some of so
+/// many GPUs, the first rank warns that they are ignored.
+fn told(gpus: usize) -> Vec<String> {
+    let find = |&name: &&'static str| Some((name, std::env::var(name).ok()?));
+    let Some((name, list)) = VISIBLE.iter().find_map(find) else {
+        return Vec::new();
+    };
+    if ranks::is_first() && leaves_out_by_number(&list, gpus) {
+        tracing::warn!(
+            "{name}={list} is ignored, as Vulkan numbers GPUs in an order of its own; name them by UUID, as nvidia-smi -L \
+             shows them"
+        );
+    }
+    uuids_in(&list)
 }
 
-/// The place in its own view of the GPU that each rank takes. Ranks that see the same GPUs take one after the other, as
-/// their numbers have it; those to which a scheduler shows different ones take the first.
+/// The name of a GPU without a UUID. The only one of a rank may be another than that of the next rank, which is called
+/// alike: a scheduler may show each its own. So it is named after its rank.
+fn without_uuid(name: &AdapterName, only_of: Option<u32>) -> String {
+    let AdapterName { name, twin } = name;
+    match only_of {
+        Some(rank) => format!("{name} of rank {rank}"),
+        None => format!("{name} {twin}"),
+    }
+}
+
+/// The place in its own view of the GPU that each rank takes: the first that no other rank of its machine has taken. Ranks
+/// choose in their order, but after those that see fewer GPUs.
 fn places(views: &[View]) -> Result<Vec<Option<usize>>, DeviceError> {
-    let of_rank = |(rank, view): (usize, &View)| {
-        if let Some(uuid) = &view.missing {
-            return Err(DeviceError::NotVisible {
-                rank,
-                uuid: uuid.clone(),
-            });
+    let missing = views
+        .iter()
+        .enumerate()
+        .find_map(|(rank, view)| Some((rank, view.missing.clone()?)));
+    if let Some((rank, uuid)) = missing {
+        return Err(DeviceError::NotVisible { rank, uuid });
+    }
+    let mut order: Vec<usize> = (0..views.len()).collect();
+    order.sort_by_key(|&rank| views[rank].gpus.len());
+    let mut taken = BTreeSet::new();
+    let mut places = vec![None; views.len()];
+    for rank in order {
+        let View { machine, gpus, .. } = &views[rank];
+        let place = gpus.iter().position(|gpu| taken.insert((machine, gpu)));
+        if place.is_none() && !gpus.is_empty() {
+            return Err(too_many(views, &views[rank]));
         }
-        let same = |other: &&View| *other == view;
-        let (ranks, gpus) = (views.iter().filter(same).count(), view.gpus.len());
-        match gpus {
-            0 => Ok(None),
-            gpus if ranks > gpus => Err(DeviceError::TooManyRanks { ranks, gpus }),
-            _ => Ok(Some(views[..rank].iter().filter(same).count())),
-        }
+        places[rank] = place;
+    }
+    Ok(places)
+}
+
+/// The refusal of the ranks that see GPUs of this view, together with those GPUs.
+fn too_many(views: &[View], view: &View) -> DeviceError {
+    let is_rival = |other: &&View| {
+        let is_shared = |gpu| view.gpus.contains(gpu);
+        other.machine == view.machine && other.gpus.iter().any(is_shared)
     };
-    views.iter().enumerate().map(of_rank).collect()
+    let rivals = views.iter().filter(is_rival);
+    let gpus: BTreeSet<&String> = rivals.clone().flat_map(|rival| &rival.gpus).collect();
+    DeviceError::TooManyRanks {
+        ranks: rivals.count(),
+        gpus: gpus.len(),
+    }
+}
+
+/// Whether a list such as `4,5` tells by number which of so many GPUs to use, and not all.
+fn leaves_out_by_number(list: &str, gpus: usize) -> bool {
+    let mut numbers = list.split(',').map(|it| it.trim().parse::<usize>());
+    numbers.clone().count() < gpus && numbers.all(|it| it.is_ok())
 }
 
 /// The places of the GPUs that these UUIDs, or beginnings of them, name, in their order; all, where nobody names any, or
@@ -126,6 +176,43 @@ mod tests {
     fn ranks_to_which_a_scheduler_shows_one_gpu_each_take_that() {
         let views = [view(0, &["a"]), view(0, &["b"]), view(2, &["a"])];
         assert_eq!(places(&views), Ok(vec![Some(0); 3]));
+    }
+
+    #[test]
+    fn ranks_that_see_some_of_the_same_gpus_take_different_ones() {
+        let views = [view(0, &["a", "b"]), view(0, &["a", "c"]), view(2, &["a"])];
+        assert_eq!(places(&views), Ok(vec![Some(0), Some(1), Some(0)]));
+        let narrow_last = [view(0, &["a", "b"]), view(0, &["a"])];
+        assert_eq!(places(&narrow_last), Ok(vec![Some(1), Some(0)]));
+        let three = [
+            view(0, &["a", "b"]),
+            view(0, &["a"]),
+            view(0, &["b"]),
+            view(0, &["c"]),
+        ];
+        let refused = Err(DeviceError::TooManyRanks { ranks: 3, gpus: 2 });
+        assert_eq!(places(&three), refused);
+    }
+
+    #[test]
+    fn an_only_gpu_without_a_uuid_is_taken_for_another_than_that_of_the_next_rank() {
+        let card = AdapterName {
+            name: "card".to_owned(),
+            twin: 0,
+        };
+        let only = [0, 1].map(|rank| without_uuid(&card, Some(rank)));
+        let views = only.each_ref().map(|gpu| view(0, &[gpu.as_str()]));
+        assert_eq!(places(&views), Ok(vec![Some(0); 2]));
+        assert_eq!(without_uuid(&card, None), "card 0");
+    }
+
+    #[test]
+    fn a_list_of_numbers_is_warned_of_where_the_machine_has_more_gpus() {
+        assert!(leaves_out_by_number("4, 5", 8));
+        assert!(!leaves_out_by_number("0,1", 2));
+        for other in ["", "all", "GPU-8932f937", "0,GPU-01"] {
+            assert!(!leaves_out_by_number(other, 8), "{other}");
+        }
     }
 
     #[test]
