@@ -296,6 +296,7 @@ fn regression_and_classes_are_learned_the_same_on_any_number_of_ranks() {
     }
     let recovery = [
         "objective.kind=recovery",
+        "langevin.grad_clip=none",
         "model.network=unet",
         "model.widths=[4, 6]",
     ];
