@@ -10,8 +10,15 @@ use std::time::Duration;
 
 use crate::common::{Finished, Scratch};
 
-/// What every run here is asked for.
-const SHARDED: [&str; 4] = ["--set", "shards=4", "--set", "output.checkpoint_every=5"];
+/// What every run here is asked for: a learning rate, too, with which one that goes on for minutes does not collapse.
+const SHARDED: [&str; 6] = [
+    "--set",
+    "shards=4",
+    "--set",
+    "output.checkpoint_every=5",
+    "--set",
+    "lr=1e-6",
+];
 /// Seconds that a job may take.
 const LIMIT: u64 = 120;
 /// Says in files what its process is, and what that of mpirun.
