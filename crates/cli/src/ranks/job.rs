@@ -2,6 +2,7 @@
 
 use std::panic;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use ebm_train::{Collective, Mpi, Solo};
@@ -10,6 +11,8 @@ use super::{Failure, programs, threads};
 
 /// How long a rank that has failed waits for the others: where all fail for the same reason, one says it.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the launcher takes at most to pass on what a rank has said: what it has not by then is lost.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// What a panic exits with.
 const PANICKED: u8 = 101;
 
@@ -49,10 +52,16 @@ pub(super) fn local_ranks() -> &'static [u32] {
     }
 }
 
+/// End all ranks, once the launcher has had the time to pass on what this one has said.
+fn abort(mpi: &Mpi, code: u8) -> ! {
+    thread::sleep(LAST_WORDS);
+    mpi.abort(code)
+}
+
 /// End all ranks, as this one has panicked: the others may wait for it for ever.
 pub(super) fn abort_others() {
     if let Some(mpi) = JOB.get() {
-        mpi.abort(PANICKED);
+        abort(mpi, PANICKED);
     }
 }
 
@@ -78,7 +87,7 @@ fn end_with_others(mpi: &Mpi, failure: Option<&Failure>) {
             message: None,
         });
         failure.say_as(own);
-        mpi.abort(failure.code.max(1)); // the others' work is not done, also where nobody reads what this one prints
+        abort(mpi, failure.code.max(1)); // the others' work is not done, also where nobody reads what this one prints
     };
     let first = said.iter().position(|said| said[..] == [1]);
     if let Some(failure) = failure.filter(|_| first == Some(own)) {
