@@ -16,7 +16,7 @@ use common::{Finished, Scratch, assert_same_end, last_logged, latest};
 use job::{Job, Mpi};
 
 /// Iterations after which a run is asked to end.
-const ENDLESS: [&str; 2] = ["--iterations", "1000000"];
+const ENDLESS: [&str; 3] = ["--iterations", "1000000", "--quiet"];
 /// Makes rank 1 panic, and nobody else: no stack of a thread is as large as it asks for.
 const PANIC: &str = "if [ $OMPI_COMM_WORLD_RANK = 1 ]; then \
     export RUST_MIN_STACK=1000000000000000 RAYON_NUM_THREADS=1; fi;";
