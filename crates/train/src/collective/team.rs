@@ -142,11 +142,6 @@ impl Team {
             .collect()
     }
 
-    /// Wait for all ranks.
-    pub fn barrier(&self) {
-        self.collective.gather(&[]);
-    }
-
     /// What the first rank finds; nobody else looks for it.
     pub fn first<T: Serialize + DeserializeOwned>(&self, find: impl FnOnce() -> T) -> T {
         let own: Vec<T> = self.is_first().then(find).into_iter().collect();

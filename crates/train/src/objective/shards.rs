@@ -6,7 +6,7 @@ use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
 use super::{Contrasted, Gradient, Objective, StepContext};
-use crate::collective::{Team, each_shard};
+use crate::collective::{Meeting, Team, each_shard};
 use crate::state::OfShard;
 
 /// The gradient of an objective on the batches of this rank's shards, and of all others.
@@ -23,18 +23,17 @@ pub(crate) fn gradient_of_shards<M: EnergyModel + Sync, O: Objective<M>>(
     if let ([of_shard], [batch], 1) = (&mut *states, batches, team.num_shards()) {
         return objective.gradient(&mut of_shard.state, model, batch, &step);
     }
-    let of_shard = |(of_shard, batch): (&mut OfShard<O::State>, &Batch), step: StepContext| {
+    let read = |(of_shard, batch): (&mut OfShard<O::State>, &Batch),
+                others: Option<&dyn Meeting>| {
+        let step = step.of_shard(of_shard.shard, others);
         Read::of(objective.gradient(&mut of_shard.state, model, batch, &step))
     };
-    let shards: Vec<_> = states.iter().map(|of_shard| of_shard.shard).collect();
-    let inputs = shards.into_iter().zip(states.iter_mut().zip(batches));
+    let inputs = states.iter_mut().zip(batches);
     let own = match objective.is_coupled() {
-        true => each_shard(team, inputs.collect(), |(shard, input), meeting| {
-            of_shard(input, step.of_shard(shard, Some(meeting)))
+        true => each_shard(team, inputs.collect(), |input, others| {
+            read(input, Some(others))
         }),
-        false => inputs
-            .map(|(shard, input)| of_shard(input, step.of_shard(shard, None)))
-            .collect(),
+        false => inputs.map(|input| read(input, None)).collect(),
     };
     mean(own, team, &batches[0].images.device())
 }

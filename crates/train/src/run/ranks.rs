@@ -54,29 +54,23 @@ pub(super) fn refuse_other_starts(
         None => "images without a checksum".to_owned(),
     };
     let own = [config.to_toml(), data, run_dir.display().to_string()];
+    let whats = [
+        "another configuration",
+        "other data",
+        "another run directory",
+    ];
     let starts = gather(collective, &own);
-    let others = (0..).zip(&starts).skip(1);
-    for (rank, start) in others {
-        for (what, (there, here)) in [
-            "another configuration",
-            "other data",
-            "another run directory",
-        ]
-        .into_iter()
-        .zip(start.iter().zip(&starts[0]))
-        {
-            if there != here {
-                let (there, here) = first_difference(there, here);
-                return Err(TrainError::RanksDiffer {
-                    rank,
-                    what,
-                    there,
-                    here,
-                });
-            }
-        }
-    }
-    Ok(())
+    let difference = (0..).zip(&starts).find_map(|(rank, start)| {
+        let at = (0..own.len()).find(|&at| start[at] != starts[0][at])?;
+        let (there, here) = first_difference(&start[at], &starts[0][at]);
+        Some(TrainError::RanksDiffer {
+            rank,
+            what: whats[at],
+            there,
+            here,
+        })
+    });
+    difference.map_or(Ok(()), Err)
 }
 
 /// The first lines in which two texts differ.
