@@ -3,7 +3,7 @@
 //!
 //! Reading order: `energy` (the trait that networks implement and samplers use) → `random` (every
 //! random number is a function of what it is for) → `schedule`, `shape`, `rows`, `pixels`, `device_kind`,
-//! `pieces`, `invalid`.
+//! `pieces`, `invalid`, `symmetric` (eigenvalues).
 //!
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
 
@@ -18,6 +18,7 @@ pub mod random;
 pub mod rows;
 mod schedule;
 mod shape;
+pub mod symmetric;
 
 pub use adapters::{Adapter, adapters_under_test, opengl_adapters, vulkan_adapters, wgpu_adapters};
 pub use device_kind::DeviceKind;

@@ -3,6 +3,8 @@
 use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor};
 
+use crate::experts::{Constant, Whitened};
+use crate::invalid_network::InvalidNetwork;
 use crate::layers::NormedWeight;
 use crate::ops::{Factors, assert_class_per_image, assert_level_per_image, assert_noise_per_image};
 
@@ -203,6 +205,29 @@ pub trait EnergyModel: Module {
     /// The network's weights under spectral norm, each with its singular vectors.
     fn spectral_norms(&mut self) -> Vec<NormedWeight<'_>> {
         Vec::new()
+    }
+
+    /// Measure on images of the data, before anything is learned, the [constants](Self::constants) of the network;
+    /// nothing of one without.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, channels, height, width]`, pixels in [0, 1]
+    ///
+    /// # Errors
+    /// Where the images do not determine them.
+    fn calibrate(&mut self, images: Tensor<4>) -> Result<(), InvalidNetwork> {
+        let _ = images;
+        Ok(())
+    }
+
+    /// What the network holds besides its weights that is measured and not learned.
+    fn constants(&mut self) -> Vec<Constant<'_>> {
+        Vec::new()
+    }
+
+    /// The same energy in whitened coordinates, where it is one of such.
+    fn whitened(&self) -> Option<&dyn Whitened> {
+        None
     }
 }
 

@@ -65,6 +65,27 @@ pub enum InvalidNetwork {
         /// Times that the network halves them.
         halvings: usize,
     },
+    /// Patches of more elements than experts take.
+    #[error(
+        "images of {shape} have {} elements, and experts take patches of at most {most}: use smaller images, or cut patches from them",
+        shape.pixels()
+    )]
+    TooLarge {
+        /// Shape of the images.
+        shape: ImageShape,
+        /// Elements of the largest patch.
+        most: usize,
+    },
+    /// Fewer directions in which the data vary than dimensions that experts are to see.
+    #[error(
+        "the data vary in {found} directions, and experts are to see {asked} dimensions: ask for fewer dimensions"
+    )]
+    FewDirections {
+        /// Dimensions that were asked for.
+        asked: usize,
+        /// Directions that there are.
+        found: usize,
+    },
 }
 
 impl InvalidNetwork {

@@ -16,14 +16,15 @@
 //! Reading order: `energy` (what every model does) → `frozen` (a network that no longer changes, the
 //! form in which samplers use it), `conditioned`, `sum` and `mixture` (energies made from others) → `conv_net`
 //! (strided convolutions), `res_net` (residual blocks), `unet` (a network from images to images, and heads
-//! that make an energy of it) and `pooled_net` (averages of several scales), among which `network`
-//! chooses → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
+//! that make an energy of it), `pooled_net` (averages of several scales) and `experts` (Student's t experts on
+//! whitened patches), among which `network` chooses → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
 //! GPU).
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
 
 mod conditioned;
 mod conv_net;
 mod energy;
+mod experts;
 mod frozen;
 mod invalid_network;
 mod layers;
@@ -45,6 +46,9 @@ pub use conditioned::Conditioned;
 pub use conv_net::{ConvLayer, ConvNet, ConvNetConfig, Padding};
 pub use ebm_core::ImageShape;
 pub use energy::{DropoutMask, EnergyContext, EnergyModel};
+pub use experts::{
+    Constant, Experts, ExpertsConfig, Filters, InCoordinates, Intensity, OverPatches, Whitened,
+};
 pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
 pub use layers::{Initialization, NormedWeight};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conv_net::{ConvNet, ConvNetConfig};
 use crate::energy::{EnergyContext, EnergyModel};
+use crate::experts::{Constant, Experts, ExpertsConfig, Whitened};
 use crate::invalid_network::InvalidNetwork;
 use crate::layers::NormedWeight;
 use crate::locality::Locality;
@@ -29,6 +30,8 @@ pub enum Network {
     UNet(UNet),
     /// Averages of several scales.
     Pooled(PooledNet),
+    /// Overcomplete experts on whitened patches.
+    Experts(Experts),
 }
 
 /// The table from which a [`Network`] is made.
@@ -44,6 +47,8 @@ pub enum NetworkConfig {
     UNet(UNetConfig),
     /// Averages of several scales.
     Pooled(PooledNetConfig),
+    /// Overcomplete experts on whitened patches.
+    Experts(ExpertsConfig),
 }
 
 impl NetworkConfig {
@@ -63,6 +68,7 @@ impl NetworkConfig {
             Self::Res(config) => config.init(shape, rng, device).map(Network::Res),
             Self::UNet(config) => config.init(shape, rng, device).map(Network::UNet),
             Self::Pooled(config) => config.init(shape, rng, device).map(Network::Pooled),
+            Self::Experts(config) => config.init(shape, rng, device).map(Network::Experts),
         }
     }
 }
@@ -75,6 +81,7 @@ impl Network {
             Self::Res(net) => net.work(shape),
             Self::UNet(net) => net.work(shape),
             Self::Pooled(net) => net.work(shape),
+            Self::Experts(net) => net.work(shape),
         }
     }
 
@@ -83,7 +90,15 @@ impl Network {
     pub fn locality(&self) -> Option<Locality> {
         match self {
             Self::UNet(net) => net.locality(),
-            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) => None,
+            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) | Self::Experts(_) => None,
+        }
+    }
+
+    /// The experts, of a network that is made of them.
+    pub fn experts(&self) -> Option<&Experts> {
+        match self {
+            Self::Experts(net) => Some(net),
+            Self::Conv(_) | Self::Res(_) | Self::UNet(_) | Self::Pooled(_) => None,
         }
     }
 
@@ -94,6 +109,7 @@ impl Network {
             Self::Res(net) => net.dtype(),
             Self::UNet(net) => net.dtype(),
             Self::Pooled(net) => net.dtype(),
+            Self::Experts(net) => net.dtype(),
         }
     }
 }
@@ -105,6 +121,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.num_classes(),
             Self::UNet(net) => net.num_classes(),
             Self::Pooled(net) => net.num_classes(),
+            Self::Experts(net) => net.num_classes(),
         }
     }
 
@@ -114,6 +131,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.num_levels(),
             Self::UNet(net) => net.num_levels(),
             Self::Pooled(net) => net.num_levels(),
+            Self::Experts(net) => net.num_levels(),
         }
     }
 
@@ -123,6 +141,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.sees_noise(),
             Self::UNet(net) => net.sees_noise(),
             Self::Pooled(net) => net.sees_noise(),
+            Self::Experts(net) => net.sees_noise(),
         }
     }
 
@@ -135,6 +154,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.energy_with(x, context),
             Self::UNet(net) => net.energy_with(x, context),
             Self::Pooled(net) => net.energy_with(x, context),
+            Self::Experts(net) => net.energy_with(x, context),
         };
         energies.cast(image_dtype)
     }
@@ -147,6 +167,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.energies_by_class(x),
             Self::UNet(net) => net.energies_by_class(x),
             Self::Pooled(net) => net.energies_by_class(x),
+            Self::Experts(net) => net.energies_by_class(x),
         };
         energies.cast(image_dtype)
     }
@@ -161,6 +182,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.fused_energy_and_gradient(x, y),
             Self::UNet(net) => net.fused_energy_and_gradient(x, y),
             Self::Pooled(net) => net.fused_energy_and_gradient(x, y),
+            Self::Experts(net) => net.fused_energy_and_gradient(x, y),
         }
     }
 
@@ -170,6 +192,7 @@ impl EnergyModel for Network {
             Self::Res(net) => Self::Res(net.fold(factors)),
             Self::UNet(net) => Self::UNet(net.fold(factors)),
             Self::Pooled(net) => Self::Pooled(net.fold(factors)),
+            Self::Experts(net) => Self::Experts(net.fold(factors)),
         }
     }
 
@@ -179,6 +202,37 @@ impl EnergyModel for Network {
             Self::Res(net) => net.spectral_norms(),
             Self::UNet(net) => net.spectral_norms(),
             Self::Pooled(net) => net.spectral_norms(),
+            Self::Experts(net) => net.spectral_norms(),
+        }
+    }
+
+    fn calibrate(&mut self, images: Tensor<4>) -> Result<(), InvalidNetwork> {
+        match self {
+            Self::Conv(net) => net.calibrate(images),
+            Self::Res(net) => net.calibrate(images),
+            Self::UNet(net) => net.calibrate(images),
+            Self::Pooled(net) => net.calibrate(images),
+            Self::Experts(net) => net.calibrate(images),
+        }
+    }
+
+    fn constants(&mut self) -> Vec<Constant<'_>> {
+        match self {
+            Self::Conv(net) => net.constants(),
+            Self::Res(net) => net.constants(),
+            Self::UNet(net) => net.constants(),
+            Self::Pooled(net) => net.constants(),
+            Self::Experts(net) => net.constants(),
+        }
+    }
+
+    fn whitened(&self) -> Option<&dyn Whitened> {
+        match self {
+            Self::Conv(net) => net.whitened(),
+            Self::Res(net) => net.whitened(),
+            Self::UNet(net) => net.whitened(),
+            Self::Pooled(net) => net.whitened(),
+            Self::Experts(net) => net.whitened(),
         }
     }
 }

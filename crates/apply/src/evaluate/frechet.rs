@@ -3,10 +3,10 @@
 //! The Fréchet distance between two Gaussians (Dowson & Landau 1982), as Heusel et al. (2017) use it on
 //! features of a network.
 
+use ebm_core::symmetric::Matrix;
 use rayon::prelude::*;
 use thiserror::Error;
 
-use super::symmetric::Matrix;
 use super::vectors::{Vectors, squared_distance};
 
 /// Features that have no Fréchet distance.

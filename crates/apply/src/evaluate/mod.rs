@@ -26,7 +26,6 @@ mod quality;
 mod recognition;
 mod report;
 mod robustness;
-mod symmetric;
 mod vectors;
 
 pub use annealing::{

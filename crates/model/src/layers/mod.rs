@@ -15,5 +15,6 @@ pub(crate) use conv::{Conv, ConvSpec};
 pub(crate) use dense::Dense;
 pub(crate) use embedding::Embedding;
 pub use initialization::Initialization;
+pub(crate) use initialization::standard_normal;
 pub(crate) use spectral_norm::Bound;
 pub use spectral_norm::NormedWeight;
