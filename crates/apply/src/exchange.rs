@@ -2,7 +2,8 @@
 //!
 //! Names are the paths of the parameters (`convs.0.weight`, `blocks.2.bypass.weight`, `out.bias`),
 //! which are also those of a PyTorch module with the same fields. Convolutions have PyTorch's layout
-//! already; the weight of a dense layer is `[inputs, outputs]` here and `[outputs, inputs]` there. What
+//! already; the weight of a dense layer is `[inputs, outputs]` here and `[outputs, inputs]` there. What a network has
+//! measured and not learned is among them, as experts' `whitening.matrix`. What
 //! names and shapes do not say stands in the file's metadata: a JSON object under the key `ebm` with the
 //! network, what it sees of a byte, and the names of its classes. [`hub`] adds what a model is sampled by.
 
@@ -19,7 +20,8 @@ use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Array, ArrayData, CheckpointError};
 use ebm_train::parameters::{self, ParameterSpec};
 use ebm_train::{
-    AnyState, Config, DataSummary, RunDir, TrainError, TrainState, named_arrays, new_state,
+    AnyState, Config, DataSummary, RunDir, TrainError, TrainState, constant_arrays, load_constants,
+    named_arrays, new_state,
 };
 
 use crate::trained::{Trained, Weights};
@@ -48,6 +50,7 @@ pub(crate) fn encode_with<M: EnergyModel>(model: &Frozen<M>, note: (&str, String
             }
         });
     }
+    arrays.extend(constant_arrays((**model).clone()));
     checkpoint::encode_with_note(&arrays, Some(note))
 }
 
@@ -132,6 +135,7 @@ fn with_weights(
     device: &Device,
 ) -> Result<TrainState<Network, AnyState>, ImportError> {
     let vector = take_parameters(&state.model, &mut arrays, device)?;
+    load_constants(&mut state.model, &mut arrays, device)?;
     if let Some(name) = arrays.into_keys().next() {
         let path = path.to_owned();
         return Err(ImportError::LeftOver { path, name });

@@ -57,17 +57,19 @@ pub use objective::contrastive::{
 };
 pub use objective::{
     AnyObjective, AnyState, Classification, Contrasted, Coupling, Denoising, DenoisingError, Flow,
-    FlowContrast, Gradient, Jem, NoiseSpacing, Objective, Recovery, StepContext,
+    FlowContrast, Gradient, Jem, NoiseSpacing, Objective, Recovery, ScoreMatching, StepContext,
+    TrajectoryState, WhitenedContrast,
 };
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{
     Estimate, FoundRuns, JudgeError, LastMetrics, LoggedMetrics, Metrics, MetricsFile, MetricsLine,
     Observer, ObserverError, Outcome, Pruned, Run, RunDir, RunOptions, RunState, RunSummary,
-    SampleJudge, Samples, Speed, StepReport, estimate, load_state, new_state, process_memory,
-    prunable, prune,
+    SampleJudge, Samples, Speed, StepReport, calibrate, estimate, load_state, new_state,
+    process_memory, prunable, prune,
 };
 pub use state::{
-    Best, DataSummary, Identity, OfShard, Persist, Rollback, TrainState, named_arrays,
+    Best, DataSummary, Identity, OfShard, Persist, Rollback, TrainState, constant_arrays,
+    load_constants, named_arrays,
 };
 pub use step::{StepConfig, StepInfo, step};
 pub use trainer::Trainer;

@@ -6,7 +6,7 @@ mod resolved;
 use std::path::Path;
 
 use ebm_core::ImageShape;
-use ebm_model::{Activation, Head};
+use ebm_model::{Activation, Head, Intensity};
 use ebm_train::checkpoint::{self, CheckpointError};
 use ebm_train::{ModelConfig, NetworkName};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,18 @@ pub(super) struct Note {
     /// Whether the first layer of a U-Net sees 2σ·`input_scale` of an image's noise σ as one more channel.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     noise_map: bool,
+    /// How many experts there are, as `model.experts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    experts: Option<usize>,
+    /// What they see, as `model.dimensions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dimensions: Option<usize>,
+    /// What they see of a pixel, as `model.intensity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intensity: Option<Intensity>,
+    /// Whether they see patches without their mean, as `model.remove_mean`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remove_mean: Option<bool>,
     /// Its nonlinearity, as `model.activation`.
     activation: Option<Activation>,
     /// Whether the first layer sees 2x − 1 instead of x.
@@ -121,7 +133,11 @@ impl Note {
             head: resolved.head,
             input_scale: resolved.input_scale,
             energy_scale: resolved.energy_scale,
-            activation: Some(resolved.activation),
+            experts: resolved.experts,
+            dimensions: resolved.dimensions,
+            intensity: resolved.intensity,
+            remove_mean: resolved.remove_mean,
+            activation: resolved.activation,
             centered_input: Some(resolved.centered_input),
             class_head: model.class_head,
             plain: Some(model.plain),

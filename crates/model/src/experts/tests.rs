@@ -28,7 +28,7 @@ fn measured(config: &ExpertsConfig, data: &Tensor<4>) -> Experts {
 
 /// Images no two of which are alike.
 fn data() -> Tensor<4> {
-    let noise = wave::<4>(SHAPE.batch(200), 3, &Device::flex()).powf_scalar(3.0);
+    let noise = wave::<4>(SHAPE.batch(200), 3, &Device::flex()).powi_scalar(3);
     noise * 0.3 + 0.5
 }
 

@@ -1,7 +1,7 @@
 //! Name what may be changed about a network, and refuse what it does not have.
 
 use ebm_core::Invalid;
-use ebm_model::{Activation, Head};
+use ebm_model::{Activation, Head, Intensity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,9 @@ use super::network_name::{Family, NetworkName, Owners};
 
 /// The most channels of a layer that is asked for: with many more, its weights fit no memory.
 const MOST_CHANNELS: usize = 4096;
+
+/// The most dimensions of a patch: it has no more elements.
+const MOST_DIMENSIONS: usize = 1024;
 
 /// Changes to the published architecture.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -72,6 +75,20 @@ pub struct ModelConfig {
     /// Whether the network sees 2x − 1 instead of x; absent for the published network's way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub centered_input: Option<bool>,
+    /// How many `experts` there are; absent for twice as many as `dimensions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub experts: Option<usize>,
+    /// Principal components of patches that `experts` see, those of the largest variance; absent for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub dimensions: Option<usize>,
+    /// What `experts` see of a pixel; absent for `linear`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<Intensity>,
+    /// Whether `experts` see a patch without the mean of its elements; absent for true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove_mean: Option<bool>,
 }
 
 impl Default for ModelConfig {
@@ -93,6 +110,10 @@ impl Default for ModelConfig {
             dropout: None,
             plain: false,
             centered_input: None,
+            experts: None,
+            dimensions: None,
+            intensity: None,
+            remove_mean: None,
         }
     }
 }
@@ -126,6 +147,8 @@ impl ModelConfig {
             ("filters", self.filters, MOST_CHANNELS),
             ("patch", self.patch, 64),
             ("blocks", self.blocks, 100),
+            ("experts", self.experts, MOST_CHANNELS),
+            ("dimensions", self.dimensions, MOST_DIMENSIONS),
         ] {
             if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
                 let problem = format!("must be at least 1 and at most {most}, got {value}");
@@ -171,6 +194,22 @@ impl ModelConfig {
                 Owners::RESIDUAL,
             ),
             ("plain", self.plain, Owners::PUBLISHED),
+            ("activation", self.activation.is_some(), Owners::LAYERED),
+            ("conditional", self.conditional, Owners::LAYERED),
+            (
+                "spectral_norm",
+                self.spectral_norm.is_some(),
+                Owners::LAYERED,
+            ),
+            (
+                "centered_input",
+                self.centered_input.is_some(),
+                Owners::LAYERED,
+            ),
+            ("experts", self.experts.is_some(), Owners::EXPERTS),
+            ("dimensions", self.dimensions.is_some(), Owners::EXPERTS),
+            ("intensity", self.intensity.is_some(), Owners::EXPERTS),
+            ("remove_mean", self.remove_mean.is_some(), Owners::EXPERTS),
         ];
         let family = self.network.family();
         let refused = |(_, asked, owners): &&(_, bool, Owners)| *asked && !owners.has(family);
@@ -244,6 +283,15 @@ mod tests {
                 "is not for residual networks",
             ),
             ("unet", "centered_input=false", "cannot be false for unet"),
+            ("unet", "experts=4", "is for experts; leave it out"),
+            ("uva", "intensity=log", "is for experts; leave it out"),
+            (
+                "experts",
+                "activation=swish",
+                "is for networks of layers, which experts are not; leave it out",
+            ),
+            ("experts", "conditional=true", "is for networks of layers"),
+            ("experts", "widths=[4]", "is for unet and pooled"),
         ] {
             let network = format!("network={network}");
             let message = refused(&[&network, assignment]);
@@ -266,6 +314,12 @@ mod tests {
             ),
             ("widths=16", "expected a list"),
             ("blocks=0", "must be at least 1 and at most 100, got 0"),
+            ("experts=0", "must be at least 1 and at most 4096, got 0"),
+            (
+                "dimensions=2000",
+                "must be at least 1 and at most 1024, got 2000",
+            ),
+            ("intensity=dark", "unknown value `dark`, expected one of"),
             (
                 "blocks=1000",
                 "must be at least 1 and at most 100, got 1000",

@@ -1,7 +1,8 @@
 //! Make the table of a network from what a configuration changes about it.
 
 use ebm_model::{
-    Activation, ConvNetConfig, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
+    Activation, ConvNetConfig, ExpertsConfig, NetworkConfig, PooledNetConfig, ResNetConfig,
+    UNetConfig,
 };
 
 use super::model::ModelConfig;
@@ -50,6 +51,7 @@ impl ModelConfig {
             }
             NetworkName::Unet => self.unet(UNetConfig::default(), classes, conditions),
             NetworkName::Pooled => self.pooled(PooledNetConfig::default(), classes),
+            NetworkName::Experts => self.of_experts(ExpertsConfig::default()),
         }
     }
 
@@ -105,6 +107,15 @@ impl ModelConfig {
         })
     }
 
+    fn of_experts(&self, net: ExpertsConfig) -> NetworkConfig {
+        NetworkConfig::Experts(ExpertsConfig {
+            experts: self.experts,
+            dimensions: self.dimensions,
+            intensity: self.intensity.unwrap_or(net.intensity),
+            remove_mean: self.remove_mean.unwrap_or(net.remove_mean),
+        })
+    }
+
     /// Whether weights are under spectral norm.
     pub fn has_spectral_norm(&self) -> bool {
         match self.network(Conditions::default()) {
@@ -112,6 +123,7 @@ impl ModelConfig {
             NetworkConfig::Res(net) => net.spectral_norm,
             NetworkConfig::UNet(net) => net.spectral_norm,
             NetworkConfig::Pooled(net) => net.spectral_norm,
+            NetworkConfig::Experts(_) => false,
         }
     }
 
@@ -127,7 +139,7 @@ impl ModelConfig {
 
 #[cfg(test)]
 mod tests {
-    use ebm_model::Head;
+    use ebm_model::{Head, Intensity};
 
     use super::*;
     use crate::config::Config;
@@ -206,5 +218,29 @@ mod tests {
             ..expected
         };
         assert_eq!(model.network(none), NetworkConfig::Pooled(expected));
+    }
+
+    #[test]
+    fn experts_are_made_of_their_keys_and_usual_values() {
+        let usual = model(&["network=experts"]);
+        let expected = ExpertsConfig::default();
+        let none = Conditions::default();
+        assert_eq!(usual.network(none), NetworkConfig::Experts(expected));
+        let set = [
+            "network=experts",
+            "experts=30",
+            "dimensions=20",
+            "intensity=log",
+            "remove_mean=false",
+        ];
+        let expected = ExpertsConfig {
+            experts: Some(30),
+            dimensions: Some(20),
+            intensity: Intensity::Log,
+            remove_mean: false,
+        };
+        let model = model(&set);
+        assert_eq!(model.network(none), NetworkConfig::Experts(expected));
+        assert!(!model.has_spectral_norm());
     }
 }

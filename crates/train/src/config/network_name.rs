@@ -29,6 +29,8 @@ pub enum NetworkName {
     Unet,
     /// Convolutions of several scales, each averaged over space.
     Pooled,
+    /// Experts on whitened patches, more of them than dimensions (Teh et al. 2003).
+    Experts,
 }
 
 /// Networks that have the same keys.
@@ -42,6 +44,8 @@ pub(super) enum Family {
     UNet,
     /// Averages of several scales.
     Pooled,
+    /// Experts on whitened patches.
+    Experts,
 }
 
 /// The networks that have a key.
@@ -65,6 +69,18 @@ impl Owners {
         "residual networks and unet",
     );
 
+    /// Those whose layers have a nonlinearity and may be given classes.
+    pub(super) const LAYERED: Self = Self::new(
+        &[
+            Family::Strided,
+            Family::Residual,
+            Family::UNet,
+            Family::Pooled,
+        ],
+        "networks of layers, which experts are not",
+    );
+    pub(super) const EXPERTS: Self = Self::new(&[Family::Experts], "experts");
+
     const fn new(families: &'static [Family], in_words: &'static str) -> Self {
         Self { families, in_words }
     }
@@ -83,7 +99,7 @@ impl NetworkName {
             Self::Mnist | Self::Dsprites | Self::ResNet128 => 64,
             Self::ResNet32 | Self::ResNet32Large => 128,
             Self::ResNet32Wider => 192,
-            Self::Unet | Self::Pooled => 0,
+            Self::Unet | Self::Pooled | Self::Experts => 0,
         }
     }
 
@@ -95,6 +111,7 @@ impl NetworkName {
             }
             Self::Unet => Family::UNet,
             Self::Pooled => Family::Pooled,
+            Self::Experts => Family::Experts,
         }
     }
 }

@@ -43,6 +43,7 @@ presets!(
     "pictures",
     "cifar10-flow",
     "photos",
+    "overcomplete-ica",
     "igebm-mnist-conditional",
     "igebm-cifar10",
     "igebm-cifar10-conditional",

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::ModelConfig;
+use super::network_name::NetworkName;
 use super::objective::{Generative, ObjectiveConfig, ObjectiveKind};
 use super::output::OutputConfig;
 use super::phases::Phase;
@@ -154,6 +155,12 @@ impl Config {
                 AnyObjective::Recovery(recovery)
             }
             ObjectiveKind::Classification => AnyObjective::Classification(classification),
+            ObjectiveKind::WhitenedCd => {
+                AnyObjective::WhitenedContrast(self.objective.whitened_contrast(self.micro_batch))
+            }
+            ObjectiveKind::ScoreMatching => {
+                AnyObjective::ScoreMatching(self.objective.score_matching(self.micro_batch))
+            }
             ObjectiveKind::Jem => AnyObjective::Jem(Box::new(Jem {
                 generative: match self.objective.generative {
                     Generative::Cd => contrastive(),
@@ -207,6 +214,10 @@ impl Config {
     /// Image-steps of an iteration: one forward pass and one input gradient of one image each, in chains. Of an
     /// objective without chains, its images.
     pub fn image_steps(&self) -> usize {
+        if self.objective.kind == ObjectiveKind::WhitenedCd {
+            let contrast = self.objective.whitened_contrast(self.micro_batch);
+            return self.batch_size * contrast.leapfrog_steps;
+        }
         match self.objective.has_chains() {
             true => self.batch_size * self.langevin.num_steps,
             false => self.batch_size,
@@ -284,6 +295,10 @@ impl Config {
         let is_plain_contrast = self.objective.has_buffer() && !self.objective.needs_classes();
         if self.objective.needs_classes() && !self.model.conditional {
             let needed = "of this kind needs model.conditional = true";
+            return problem("objective.kind", needed);
+        }
+        if self.objective.needs_whitened() && self.model.network != NetworkName::Experts {
+            let needed = "of this kind needs whitened coordinates; set model.network=experts";
             return problem("objective.kind", needed);
         }
         if self.objective.is_marginal() && self.objective.sharpness != 1.0 {

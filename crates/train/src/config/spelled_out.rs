@@ -109,6 +109,13 @@ impl ModelConfig {
                 energy_scale: Some(net.energy_scale),
                 ..with(net.activation, net.spectral_norm, net.centered_input)
             },
+            // How many experts and dimensions there are where nothing is said, the data decide.
+            NetworkConfig::Experts(net) => Self {
+                intensity: Some(net.intensity),
+                remove_mean: Some(net.remove_mean),
+                dropout: Some(self.dropout_prob()),
+                ..self.clone()
+            },
         }
     }
 }

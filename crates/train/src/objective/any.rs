@@ -6,7 +6,10 @@ use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
 use super::contrastive::{ChainState, Contrastive};
-use super::{Classification, Denoising, Flow, Gradient, Jem, Objective, Recovery, StepContext};
+use super::{
+    Classification, Denoising, Flow, Gradient, Jem, Objective, Recovery, ScoreMatching,
+    StepContext, TrajectoryState, WhitenedContrast,
+};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::state::{DataSummary, OfShard, Persist, TrainState};
 
@@ -25,6 +28,10 @@ pub enum AnyObjective {
     Classification(Classification),
     /// Classes, and one of the others.
     Jem(Box<Jem<AnyObjective>>),
+    /// Data against where trajectories lead from them, in whitened coordinates.
+    WhitenedContrast(WhitenedContrast),
+    /// The score of data, in whitened coordinates.
+    ScoreMatching(ScoreMatching),
 }
 
 /// What it remembers.
@@ -35,6 +42,8 @@ pub enum AnyState {
     Nothing,
     /// Chains.
     Chains(ChainState),
+    /// How long the steps of trajectories are.
+    Trajectories(TrajectoryState),
 }
 
 impl AnyObjective {
@@ -70,9 +79,12 @@ impl AnyObjective {
         match self {
             Self::Contrastive(contrastive) => Some(contrastive),
             Self::Jem(jem) => jem.generative.contrastive(),
-            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
-                None
-            }
+            Self::Flow(_)
+            | Self::Denoising(_)
+            | Self::Recovery(_)
+            | Self::Classification(_)
+            | Self::WhitenedContrast(_)
+            | Self::ScoreMatching(_) => None,
         }
     }
 }
@@ -80,19 +92,17 @@ impl AnyObjective {
 impl AnyState {
     /// The states of several shards as one: the chains of all, with the step size that they share.
     fn of_all(states: impl IntoIterator<Item = Self>) -> Self {
-        let chains = states.into_iter().filter_map(|state| match state {
-            Self::Nothing => None,
-            Self::Chains(chains) => Some(chains),
-        });
-        chains
-            .reduce(ChainState::with)
-            .map_or(Self::Nothing, Self::Chains)
+        let together = |all: Self, more: Self| match (all, more) {
+            (Self::Chains(all), Self::Chains(more)) => Self::Chains(all.with(more)),
+            (all, _) => all,
+        };
+        states.into_iter().reduce(together).unwrap_or(Self::Nothing)
     }
 
     /// Its chains, if it has any.
     pub fn chains(&self) -> Option<&ChainState> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Trajectories(_) => None,
             Self::Chains(chains) => Some(chains),
         }
     }
@@ -100,12 +110,12 @@ impl AnyState {
     /// Its chains, to change them.
     pub fn chains_mut(&mut self) -> Option<&mut ChainState> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Trajectories(_) => None,
             Self::Chains(chains) => Some(chains),
         }
     }
 
-    /// Multiplier of the sampler's step size: 1 unless it adapts.
+    /// Multiplier of the sampler's step size: 1 unless it adapts. Trajectories in whitened coordinates have their own.
     pub fn step_scale(&self) -> f64 {
         self.chains().map_or(1.0, |chains| chains.step_scale)
     }
@@ -126,7 +136,11 @@ impl<M: EnergyModel> TrainState<M, AnyState> {
 
 impl Persist for AnyState {
     fn to_files(&self) -> Vec<(&'static str, Vec<u8>)> {
-        self.chains().map_or_else(Vec::new, Persist::to_files)
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Chains(chains) => chains.to_files(),
+            Self::Trajectories(trajectories) => trajectories.to_files(),
+        }
     }
 }
 
@@ -140,9 +154,14 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
                 AnyState::Chains(chains)
             }
             Self::Jem(it) => Objective::<M>::init(&**it, data, seed, shard, device),
-            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
-                AnyState::Nothing
+            Self::WhitenedContrast(it) => {
+                AnyState::Trajectories(Objective::<M>::init(it, data, seed, shard, device))
             }
+            Self::Flow(_)
+            | Self::Denoising(_)
+            | Self::Recovery(_)
+            | Self::Classification(_)
+            | Self::ScoreMatching(_) => AnyState::Nothing,
         }
     }
 
@@ -157,9 +176,14 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
                 Objective::<M>::load(it, data, checkpoint, device).map(AnyState::Chains)
             }
             Self::Jem(it) => Objective::<M>::load(&**it, data, checkpoint, device),
-            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
-                Ok(AnyState::Nothing)
+            Self::WhitenedContrast(it) => {
+                Objective::<M>::load(it, data, checkpoint, device).map(AnyState::Trajectories)
             }
+            Self::Flow(_)
+            | Self::Denoising(_)
+            | Self::Recovery(_)
+            | Self::Classification(_)
+            | Self::ScoreMatching(_) => Ok(AnyState::Nothing),
         }
     }
 
@@ -168,12 +192,16 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
             Self::Contrastive(it) => Objective::<M>::is_coupled(it),
             Self::Flow(it) => Objective::<M>::is_coupled(it),
             Self::Jem(it) => Objective::<M>::is_coupled(&**it),
-            Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => false,
+            Self::WhitenedContrast(it) => Objective::<M>::is_coupled(it),
+            Self::Denoising(_)
+            | Self::Recovery(_)
+            | Self::Classification(_)
+            | Self::ScoreMatching(_) => false,
         }
     }
 
     /// # Panics
-    /// If the state is of another objective, which has no chains.
+    /// If the state is of another objective.
     fn gradient(
         &self,
         state: &mut AnyState,
@@ -191,6 +219,13 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
             Self::Recovery(it) => it.gradient(&mut (), model, batch, step),
             Self::Classification(it) => it.gradient(&mut (), model, batch, step),
             Self::Jem(it) => it.gradient(state, model, batch, step),
+            Self::WhitenedContrast(it) => {
+                let AnyState::Trajectories(trajectories) = state else {
+                    panic!("a state with trajectories");
+                };
+                it.gradient(trajectories, model, batch, step)
+            }
+            Self::ScoreMatching(it) => it.gradient(&mut (), model, batch, step),
         }
     }
 }

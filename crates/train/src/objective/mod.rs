@@ -14,6 +14,7 @@ mod regression;
 mod shards;
 #[cfg(test)]
 mod tests;
+mod whitened;
 
 use burn::tensor::{Device, Int, Tensor};
 use ebm_core::{DeviceKind, Distribution, MAX_CHAINS_OF_PIECE, Shard, StepKey, Stream};
@@ -33,6 +34,7 @@ pub use flow::{Flow, FlowContrast};
 pub use jem::Jem;
 pub use recovery::Recovery;
 pub(crate) use shards::gradient_of_shards;
+pub use whitened::{ScoreMatching, TrajectoryState, WhitenedContrast};
 
 /// What an objective gives.
 #[derive(Clone, Debug)]

@@ -43,6 +43,6 @@ pub use metrics::{Metrics, Speed};
 pub use metrics_file::MetricsFile;
 pub use metrics_line::{LoggedMetrics, MetricsLine};
 pub use observer::{Observer, ObserverError, Samples, StepReport};
-pub use open::{load_state, new_state};
+pub use open::{calibrate, load_state, new_state};
 pub use prune::{Pruned, prunable, prune};
 pub use training::{Outcome, Run, RunOptions};

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::pixels::pixel_of_byte;
 use ebm_core::{Invalid, Shard};
-use ebm_model::Network;
+use ebm_data::Images;
+use ebm_model::{EnergyModel, Network};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::collective::Team;
@@ -13,7 +15,31 @@ use crate::objective::{AnyState, Objective};
 use crate::state::{DataSummary, OfShard, TrainState};
 use crate::watch::Watch;
 
-/// The state before the first iteration. `device` without autodiff.
+/// The most images on which the constants of a network are measured.
+const CALIBRATED_ON: usize = 20_000;
+
+/// Measure what a network takes from the data before it learns ([`EnergyModel::calibrate`]), on images spread over them,
+/// always the same. `device` without autodiff.
+///
+/// # Errors
+/// Where the data do not determine it.
+pub fn calibrate(
+    model: &mut impl EnergyModel,
+    data: &Images,
+    device: &Device,
+) -> Result<(), Invalid> {
+    if model.constants().is_empty() {
+        return Ok(());
+    }
+    let some = data.spread(CALIBRATED_ON.min(data.len()));
+    let pixels: Vec<f32> = data.gather(&some).into_iter().map(pixel_of_byte).collect();
+    let pixels = TensorData::new(pixels, data.shape.batch(some.len()));
+    let measured = model.calibrate(Tensor::from_data(pixels, device));
+    measured.map_err(|error| Invalid::new("model", error.to_string()))
+}
+
+/// The state before the first iteration, of a network that has [measured](calibrate) nothing yet. `device` without
+/// autodiff.
 ///
 /// # Errors
 /// Where the network does not fit the data.

@@ -120,8 +120,15 @@ pub(super) fn refuse_other_weights<S>(
         return Ok(());
     }
     let weights = [parameters::flatten(&state.model), state.ema.clone()];
+    let mut model = state.model.clone();
+    let constants = model.constants();
+    let constants = constants.iter().map(|constant| constant.value.to_data());
     let mut hash = crc32fast::Hasher::new();
-    for values in weights.map(|vector| vector.into_data()) {
+    for values in weights
+        .map(|vector| vector.into_data())
+        .into_iter()
+        .chain(constants)
+    {
         hash.update(values.as_bytes());
     }
     let all = team.gather(&hash.finalize());

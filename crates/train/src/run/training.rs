@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::DeviceKind;
 use ebm_core::pixels::pixel_of_byte;
-use ebm_data::{Batches, Dataset};
+use ebm_data::{Batches, Dataset, Images};
 use ebm_model::{EnergyModel, Network};
 
 use super::dir::RunDir;
@@ -15,7 +15,7 @@ use super::evaluation::SampleJudge;
 use super::guard::{self, Divergence};
 use super::metrics::{Metrics, term};
 use super::observer::{Observer, Observers, Samples, StepReport};
-use super::open::{new_state_of, read_state};
+use super::open::{calibrate, new_state_of, read_state};
 use super::pace::Pace;
 use super::ranks;
 use super::samples::{Drawing, Drawn, SAMPLE_DISTANCE};
@@ -119,7 +119,15 @@ impl<'a> Run<'a> {
         let dir = opened.unwrap_or_else(|| RunDir::follow(path));
         ranks::refuse_unshared(&team, path)?;
         let latest = ranks::told_by_first(&team, || Ok(checkpoint::latest_with_warnings(path)?))?;
-        let state = open_state(config, data, (device, &team), latest.as_deref(), options);
+        let place = (device, &team);
+        let state = open_state(
+            config,
+            data,
+            &dataset.train,
+            place,
+            latest.as_deref(),
+            options,
+        );
         let state = ranks::agreed(&team, state)?;
         ranks::refuse_other_weights(&team, &state)?;
         let part = config.settings_of(state.iteration);
@@ -500,16 +508,19 @@ fn check_precision(config: &Config, device: &Device) -> Result<(), TrainError> {
 }
 
 /// The state of the latest checkpoint, or the first one. The data are those that it has learned from, or with `force`
-/// others of the same shape and classes.
+/// others of the same shape and classes; `images` are what it summarises.
 fn open_state(
     config: &Config,
     data: DataSummary,
+    images: &Images,
     (device, team): (&Device, &Team),
     latest: Option<&Path>,
     options: &RunOptions,
 ) -> Result<TrainState<Network, AnyState>, TrainError> {
     let Some(path) = latest else {
-        return Ok(new_state_of(config, data, device, team)?);
+        let mut state = new_state_of(config, data, device, team)?;
+        calibrate(&mut state.model, images, device)?;
+        return Ok(state);
     };
     let (run_dir, force) = (&options.dir, options.force);
     let mut state = read_state(config, path, device, team)?;

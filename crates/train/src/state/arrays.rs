@@ -22,6 +22,33 @@ pub(super) fn spectral_norm_arrays(mut model: impl EnergyModel) -> BTreeMap<Stri
     arrays
 }
 
+/// What a network holds that it does not learn, by name.
+pub fn constant_arrays(mut model: impl EnergyModel) -> BTreeMap<String, Array> {
+    let constants = model.constants().into_iter().map(|constant| {
+        let (shape, data) = (constant.value.dims(), constant.value.to_data());
+        let values: Vec<f32> = data.iter::<f32>().collect();
+        (constant.name.to_owned(), Array::new(shape, values))
+    });
+    constants.collect()
+}
+
+/// Put in what stands in `arrays` by name; takes it out.
+///
+/// # Errors
+/// Where an array is missing or of another shape.
+pub fn load_constants(
+    model: &mut impl EnergyModel,
+    arrays: &mut BTreeMap<String, Array>,
+    device: &Device,
+) -> Result<(), CheckpointError> {
+    for constant in model.constants() {
+        let shape = constant.value.dims();
+        let values = checkpoint::take_f32(arrays, constant.name, &shape)?;
+        *constant.value = Tensor::from_data(TensorData::new(values, shape), device);
+    }
+    Ok(())
+}
+
 pub(super) fn load_spectral_norms(
     model: &mut impl EnergyModel,
     arrays: &mut BTreeMap<String, Array>,

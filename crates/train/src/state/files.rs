@@ -7,7 +7,8 @@ use ebm_model::EnergyModel;
 use serde::{Deserialize, Serialize};
 
 use super::arrays::{
-    load_optimizer, load_spectral_norms, named_arrays, spectral_norm_arrays, take_vector,
+    constant_arrays, load_constants, load_optimizer, load_spectral_norms, named_arrays,
+    spectral_norm_arrays, take_vector,
 };
 use super::{Best, DataSummary, Identity, OfShard, Persist, Rollback, TrainState};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
@@ -126,6 +127,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
         let moments = moments.map(|(prefix, vector)| named_arrays(prefix, &specs, vector));
         let mut weights = named_arrays("", &specs, &parameters::flatten(&self.model));
         weights.extend(spectral_norm_arrays(self.model.clone()));
+        weights.extend(constant_arrays(self.model.clone()));
         let average = named_arrays("", &specs, &self.ema);
         let files = [
             (STATE, checkpoint::to_json(&scalars)),
@@ -167,6 +169,7 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
         let mut arrays = checkpoint.arrays(MODEL)?;
         let weights = take_vector(&mut arrays, "", &specs, device)?;
         load_spectral_norms(&mut model, &mut arrays, device)?;
+        load_constants(&mut model, &mut arrays, device)?;
         if let Some(name) = arrays.into_keys().next() {
             return Err(CheckpointError::ExtraArray { name });
         }

@@ -17,7 +17,7 @@ use crate::optimizer::Adam;
 use crate::parameters;
 use crate::watch::Watch;
 
-pub use arrays::named_arrays;
+pub use arrays::{constant_arrays, load_constants, named_arrays};
 pub use best::Best;
 pub use data::{DataSummary, Identity};
 pub(crate) use files::STATE;

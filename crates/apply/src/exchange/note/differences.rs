@@ -32,7 +32,11 @@ impl Note {
             compare_known("model.head", self.head, here.head),
             compare_known("model.input_scale", self.input_scale, here.input_scale),
             compare_known("model.energy_scale", self.energy_scale, here.energy_scale),
-            compare("model.activation", self.activation, here.activation),
+            compare_known("model.experts", self.experts, here.experts),
+            compare_known("model.dimensions", self.dimensions, here.dimensions),
+            compare_known("model.intensity", self.intensity, here.intensity),
+            compare_known("model.remove_mean", self.remove_mean, here.remove_mean),
+            compare_known("model.activation", self.activation, here.activation),
             compare(
                 "model.centered_input",
                 self.centered_input,

@@ -1,6 +1,6 @@
 //! Resolve what a configuration leaves open about its network.
 
-use ebm_model::{Activation, Head, NetworkConfig};
+use ebm_model::{Activation, Head, Intensity, NetworkConfig};
 use ebm_train::{Conditions, ModelConfig, NetworkName};
 
 /// What a configuration's model is, with the published or usual values of what it leaves open; `None` for
@@ -13,7 +13,11 @@ pub(super) struct Resolved {
     pub(super) head: Option<Head>,
     pub(super) input_scale: Option<f64>,
     pub(super) energy_scale: Option<f64>,
-    pub(super) activation: Activation,
+    pub(super) activation: Option<Activation>,
+    pub(super) experts: Option<usize>,
+    pub(super) dimensions: Option<usize>,
+    pub(super) intensity: Option<Intensity>,
+    pub(super) remove_mean: Option<bool>,
     pub(super) centered_input: bool,
     pub(super) is_residual: bool,
 }
@@ -49,6 +53,14 @@ impl Resolved {
                 centered_input: net.centered_input,
                 ..Self::with(net.activation)
             },
+            NetworkConfig::Experts(net) => Self {
+                experts: net.experts,
+                dimensions: net.dimensions,
+                intensity: Some(net.intensity),
+                remove_mean: Some(net.remove_mean),
+                activation: None,
+                ..Self::with(Activation::Swish)
+            },
         }
     }
 
@@ -62,7 +74,11 @@ impl Resolved {
             head: None,
             input_scale: None,
             energy_scale: None,
-            activation,
+            activation: Some(activation),
+            experts: None,
+            dimensions: None,
+            intensity: None,
+            remove_mean: None,
             centered_input: false,
             is_residual: false,
         }
