@@ -29,6 +29,19 @@ fn write_folder(scratch: &Scratch) {
     }
 }
 
+/// Pictures whose pixels have nothing to do with each other, so that patches vary in every direction.
+fn write_noise(scratch: &Scratch) {
+    for i in 0..3u32 {
+        let pixels = (0..20 * 18u32).map(|p| {
+            let value = (f64::from(p * p + 977 * i) * 12.9898).sin() * 43_758.545;
+            (value.fract().abs() * 255.0) as u8
+        });
+        let picture = image::GrayImage::from_raw(20, 18, pixels.collect()).expect("as many");
+        let path = scratch.write(&format!("data/{i}.png"), "");
+        picture.save(path).expect("a picture");
+    }
+}
+
 /// An MNIST of six images.
 fn write_mnist(scratch: &Scratch) {
     let pixels: Vec<u8> = (0..6 * 784usize).map(|i| (i * 13 % 256) as u8).collect();
@@ -55,6 +68,7 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
             name if name.contains("imagenet") || ["pictures", "photos"].contains(&name) => {
                 write_folder(&scratch)
             }
+            "overcomplete-ica" => write_noise(&scratch),
             name if name.contains("mnist") => write_mnist(&scratch),
             _ => {}
         }
@@ -71,6 +85,7 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         let config = Config::resolve(preset.name, None, &[]).expect("a preset is valid");
         let narrow = match config.model.network {
             NetworkName::Unet | NetworkName::Pooled => "model.widths=[4, 4, 4]",
+            NetworkName::Experts => "model.experts=110",
             _ => "model.filters=4",
         };
         let size = match preset.name {

@@ -49,6 +49,21 @@ fn assert_goes_on(keys: &[&str]) {
 }
 
 #[test]
+fn experts_go_on_with_what_was_measured_and_with_the_steps_of_their_trajectories() {
+    for kind in ["whitened-cd", "score-matching"] {
+        assert_goes_on(&[
+            "model.filters=none",
+            "model.spectral_norm=none",
+            "model.network=experts",
+            "model.dimensions=20",
+            &format!("objective.kind={kind}"),
+            "data.noise_std=0.01",
+            "lr=0.01",
+        ]);
+    }
+}
+
+#[test]
 fn chains_that_restart_from_data_go_on_as_well() {
     assert_goes_on(&[
         "buffer.restart=data",

@@ -11,8 +11,8 @@ use crate::checkpoint;
 use crate::config::Config;
 use crate::objective::{AnyObjective, AnyState};
 use crate::parameters;
-use crate::run::{load_state, new_state};
-use crate::state::TrainState;
+use crate::run::{calibrate, load_state, new_state};
+use crate::state::{TrainState, constant_arrays};
 use crate::trainer::Trainer;
 
 /// The largest singular value of a matrix, by one-sided Jacobi rotations of its rows.
@@ -154,6 +154,35 @@ fn a_state_comes_back_bit_for_bit() {
     let loaded = read_back(&state, &config);
     assert_eq!(loaded.to_files(), state.to_files());
     assert_eq!((loaded.attempt, loaded.iteration), (3, 4));
+}
+
+#[test]
+fn what_a_network_has_measured_comes_back_and_neither_decay_nor_average_touches_it() {
+    let overrides = [
+        "model.network=experts",
+        "model.spectral_norm=none",
+        "model.dimensions=12",
+        "objective.kind=whitened-cd",
+        "batch_size=8",
+        "lr=0.01",
+        "optimizer.weight_decay=1.0",
+        "data.train_images=48",
+        "data.image_size=16",
+    ];
+    let (config, data, mut trainer) = start("digits", &overrides);
+    calibrate(&mut trainer.state.model, &data, &Device::flex()).expect("data that vary");
+    let before = constant_arrays(trainer.state.model.clone());
+    assert_eq!(before.len(), 2);
+    let (state, moved) = train(trainer, &config, &data, 4);
+    assert!(moved > 0.0, "it has learned");
+    assert!(constant_arrays(state.model.clone()) == before);
+    let loaded = read_back(&state, &config);
+    assert_eq!(loaded.to_files(), state.to_files());
+    assert!(constant_arrays((*loaded.ema_model()).clone()) == before);
+    let AnyState::Trajectories(trajectories) = loaded.objective_state() else {
+        panic!("steps of trajectories");
+    };
+    assert_ne!(trajectories.step_scale, 1.0);
 }
 
 #[test]
