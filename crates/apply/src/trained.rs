@@ -7,7 +7,9 @@ use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
-use ebm_train::{AnyState, Best, Config, ConfigError, ObjectiveKind, TrainState, load_state};
+use ebm_train::{
+    AnyState, Best, Config, ConfigError, NetworkName, ObjectiveKind, TrainState, load_state,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -251,9 +253,11 @@ impl Trained {
         self.state.model.num_classes()
     }
 
-    /// Whether it has learned to denoise.
+    /// Whether it has learned to denoise pictures: experts, whatever they learn by, have one of patches alone.
     pub fn is_denoiser(&self) -> bool {
-        self.config().objective.kind == ObjectiveKind::Denoising
+        let config = self.config();
+        let is_of_patches = config.model.network == NetworkName::Experts;
+        config.objective.kind == ObjectiveKind::Denoising && !is_of_patches
     }
 
     /// Whether the energy is told σ of an image's noise.

@@ -36,6 +36,7 @@ mod exit;
 mod export;
 mod features;
 mod file_size;
+mod filters;
 mod hints;
 mod import;
 #[cfg(feature = "live")]
@@ -109,6 +110,7 @@ enum Command {
     Classify(classify::ClassifyArgs),
     Evaluate(evaluate::EvaluateArgs),
     Features(features::FeaturesArgs),
+    Filters(filters::FiltersArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Runs(runs::RunsArgs),
@@ -195,6 +197,7 @@ impl Cli {
             Command::Classify(args) => args.run(quiet),
             Command::Evaluate(args) => args.run(quiet),
             Command::Features(args) => args.run(quiet),
+            Command::Filters(args) => args.run(quiet),
             Command::Export(args) => args.run(quiet),
             Command::Import(args) => args.run(quiet),
             Command::Runs(args) => args.run(),
