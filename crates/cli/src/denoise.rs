@@ -34,7 +34,7 @@ pub(crate) struct DenoiseArgs {
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     output: PathBuf,
 
-    /// A run that has learned to denoise, one of its checkpoints, or a folder of `ebm export --format hf` [default: the
+    /// A run that has learned to denoise or of experts, one of its checkpoints, or a folder of `ebm export --format hf` [default: the
     /// program's own model]
     #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
@@ -45,7 +45,8 @@ pub(crate) struct DenoiseArgs {
     sigma: Sigma,
 
     /// Whether the mean of all clean pictures that fit is given, soft where they differ, or by descent a likely one, with
-    /// sharper edges and plainer areas, of a model that is told the noise, in 16 times as long
+    /// sharper edges and plainer areas: of a model that is told the noise, in 16 times as long, or of experts, which give
+    /// no mean
     #[arg(long, value_enum, value_name = "METHOD", default_value_t = Method::Mean)]
     method: Method,
 
