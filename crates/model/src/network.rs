@@ -11,6 +11,7 @@ use crate::energy::{EnergyContext, EnergyModel};
 use crate::invalid_network::InvalidNetwork;
 use crate::layers::NormedWeight;
 use crate::locality::Locality;
+use crate::mlp::{Mlp, MlpConfig};
 use crate::ops::Factors;
 use crate::pooled_net::{PooledNet, PooledNetConfig};
 use crate::res_net::{ResNet, ResNetConfig};
@@ -29,6 +30,8 @@ pub enum Network {
     UNet(UNet),
     /// Averages of several scales.
     Pooled(PooledNet),
+    /// Dense layers.
+    Mlp(Mlp),
 }
 
 /// The table from which a [`Network`] is made.
@@ -44,6 +47,8 @@ pub enum NetworkConfig {
     UNet(UNetConfig),
     /// Averages of several scales.
     Pooled(PooledNetConfig),
+    /// Dense layers.
+    Mlp(MlpConfig),
 }
 
 impl NetworkConfig {
@@ -63,6 +68,7 @@ impl NetworkConfig {
             Self::Res(config) => config.init(shape, rng, device).map(Network::Res),
             Self::UNet(config) => config.init(shape, rng, device).map(Network::UNet),
             Self::Pooled(config) => config.init(shape, rng, device).map(Network::Pooled),
+            Self::Mlp(config) => config.init(shape, rng, device).map(Network::Mlp),
         }
     }
 }
@@ -75,6 +81,7 @@ impl Network {
             Self::Res(net) => net.work(shape),
             Self::UNet(net) => net.work(shape),
             Self::Pooled(net) => net.work(shape),
+            Self::Mlp(net) => net.work(shape),
         }
     }
 
@@ -83,7 +90,7 @@ impl Network {
     pub fn locality(&self) -> Option<Locality> {
         match self {
             Self::UNet(net) => net.locality(),
-            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) => None,
+            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) | Self::Mlp(_) => None,
         }
     }
 
@@ -94,6 +101,7 @@ impl Network {
             Self::Res(net) => net.dtype(),
             Self::UNet(net) => net.dtype(),
             Self::Pooled(net) => net.dtype(),
+            Self::Mlp(net) => net.dtype(),
         }
     }
 }
@@ -105,6 +113,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.num_classes(),
             Self::UNet(net) => net.num_classes(),
             Self::Pooled(net) => net.num_classes(),
+            Self::Mlp(net) => net.num_classes(),
         }
     }
 
@@ -114,6 +123,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.num_levels(),
             Self::UNet(net) => net.num_levels(),
             Self::Pooled(net) => net.num_levels(),
+            Self::Mlp(net) => net.num_levels(),
         }
     }
 
@@ -123,6 +133,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.sees_noise(),
             Self::UNet(net) => net.sees_noise(),
             Self::Pooled(net) => net.sees_noise(),
+            Self::Mlp(net) => net.sees_noise(),
         }
     }
 
@@ -135,6 +146,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.energy_with(x, context),
             Self::UNet(net) => net.energy_with(x, context),
             Self::Pooled(net) => net.energy_with(x, context),
+            Self::Mlp(net) => net.energy_with(x, context),
         };
         energies.cast(image_dtype)
     }
@@ -147,6 +159,20 @@ impl EnergyModel for Network {
             Self::Res(net) => net.energies_by_class(x),
             Self::UNet(net) => net.energies_by_class(x),
             Self::Pooled(net) => net.energies_by_class(x),
+            Self::Mlp(net) => net.energies_by_class(x),
+        };
+        energies.cast(image_dtype)
+    }
+
+    fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
+        let image_dtype = x.dtype();
+        let x = x.cast(self.dtype());
+        let energies = match self {
+            Self::Conv(net) => net.energies_by_class_with(x, context),
+            Self::Res(net) => net.energies_by_class_with(x, context),
+            Self::UNet(net) => net.energies_by_class_with(x, context),
+            Self::Pooled(net) => net.energies_by_class_with(x, context),
+            Self::Mlp(net) => net.energies_by_class_with(x, context),
         };
         energies.cast(image_dtype)
     }
@@ -161,6 +187,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.fused_energy_and_gradient(x, y),
             Self::UNet(net) => net.fused_energy_and_gradient(x, y),
             Self::Pooled(net) => net.fused_energy_and_gradient(x, y),
+            Self::Mlp(net) => net.fused_energy_and_gradient(x, y),
         }
     }
 
@@ -170,6 +197,7 @@ impl EnergyModel for Network {
             Self::Res(net) => Self::Res(net.fold(factors)),
             Self::UNet(net) => Self::UNet(net.fold(factors)),
             Self::Pooled(net) => Self::Pooled(net.fold(factors)),
+            Self::Mlp(net) => Self::Mlp(net.fold(factors)),
         }
     }
 
@@ -179,6 +207,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.spectral_norms(),
             Self::UNet(net) => net.spectral_norms(),
             Self::Pooled(net) => net.spectral_norms(),
+            Self::Mlp(net) => net.spectral_norms(),
         }
     }
 }
