@@ -49,6 +49,11 @@ impl Resolved {
                 centered_input: net.centered_input,
                 ..Self::with(net.activation)
             },
+            NetworkConfig::Mlp(net) => Self {
+                widths: Some(net.widths),
+                centered_input: net.centered_input,
+                ..Self::with(net.activation)
+            },
         }
     }
 
