@@ -236,6 +236,7 @@ fn weights_of_a_logistic_regression_are_those_of_long_hamiltonian_dynamics() {
     let ids: Vec<u32> = (0..CHAINS as u32).collect();
     let start = Tensor::<2>::zeros([CHAINS, 2], &Device::flex());
     let sampler = Sampler::new(config, NoiseKey::new(2011, Stream::Sample, 0));
+    let sampler = sampler.with_piece_size(CHAINS.div_ceil(2));
     let exact = sampler.run(start, &ids, &potential).x;
     sampled.assert_is(Moments::of(&pairs(exact.into_data())).0);
 }
