@@ -183,7 +183,11 @@ impl<'a> Ensemble<'a> {
 
     fn member(&self, number: usize) -> Result<Member<'_>, EnsembleError> {
         let (model, dropout, name) = match &self.members {
-            Members::One(weights) => (self.trained.energy(*weights), None, weights.name().into()),
+            Members::One(weights) => (
+                self.trained.energy(*weights),
+                None,
+                weights.name().to_owned(),
+            ),
             Members::Kept(kept) => {
                 let kept = &kept[number];
                 let name = kept.path.display().to_string();

@@ -83,7 +83,7 @@ fn likeliest(probabilities: &[f64]) -> (usize, f64) {
 /// −Σ p·log p, in nats.
 pub(super) fn entropy_of(probabilities: &[f64]) -> f64 {
     let positive = probabilities.iter().filter(|&&p| p > 0.0);
-    -positive.map(|p| p * p.ln()).sum::<f64>()
+    0.0 - positive.map(|p| p * p.ln()).sum::<f64>() // never −0
 }
 
 #[cfg(test)]
