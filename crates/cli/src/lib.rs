@@ -15,6 +15,7 @@ macro_rules! tell {
 
 mod allocator;
 mod args;
+mod bayes;
 mod bench;
 mod charts;
 mod choices;
@@ -108,6 +109,7 @@ enum Command {
     Score(score::ScoreArgs),
     Classify(classify::ClassifyArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Bayes(bayes::BayesArgs),
     Features(features::FeaturesArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
@@ -194,6 +196,7 @@ impl Cli {
             Command::Score(args) => args.run(quiet),
             Command::Classify(args) => args.run(quiet),
             Command::Evaluate(args) => args.run(quiet),
+            Command::Bayes(args) => args.run(quiet),
             Command::Features(args) => args.run(quiet),
             Command::Export(args) => args.run(quiet),
             Command::Import(args) => args.run(quiet),

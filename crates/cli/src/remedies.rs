@@ -15,7 +15,7 @@ use ebm_apply::evaluate::{
 };
 use ebm_apply::exchange::hub::HubError;
 use ebm_apply::restore::RestoreError;
-use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
+use ebm_apply::{EnsembleError, ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
 use ebm_model::UnsupportedPrecision;
 use ebm_train::checkpoint::CheckpointError;
@@ -82,6 +82,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(QualityError::Frechet(FrechetError::TooFew { .. })) = cause.downcast_ref() {
         let remedy = "set output.evaluate_samples higher, with data that have as many test images";
         return Some(remedy.to_owned());
+    }
+    if let Some(error) = cause.downcast_ref::<EnsembleError>() {
+        return apply::of_ensemble(error);
     }
     if let Some(error) = cause.downcast_ref::<UnknownClass>() {
         return apply::of_class(error);

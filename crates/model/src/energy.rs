@@ -193,6 +193,15 @@ pub trait EnergyModel: Module {
         one_class_at_a_time(self, x, EnergyContext::default())
     }
 
+    /// E(x, y) of every image under every class in a context, whose classes do not matter.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`
+    /// - returns: `[batch, classes]`
+    fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
+        one_class_at_a_time(self, x, context)
+    }
+
     /// The same energy with everything that depends on the weights alone computed once: spectral norm
     /// becomes part of plain weights, weights are laid out for their kernels, and on a CPU the layers
     /// multiply in `factors`. Weights stay on the tape. Called by [`Frozen`](crate::Frozen), as the

@@ -4,8 +4,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, energy_and_gradient, index_tensor, pieces_of};
 use ebm_model::{
-    Activation, ConvNetConfig, EnergyContext, EnergyModel, Frozen, Head, ImageShape, Network,
-    NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
+    Activation, ConvNetConfig, EnergyContext, EnergyModel, Frozen, Head, ImageShape, MlpConfig,
+    Network, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 const MNIST: ImageShape = ImageShape::new(1, 28, 28);
@@ -61,6 +61,13 @@ fn networks() -> Vec<(&'static str, NetworkConfig)> {
             }),
         ),
         ("pooled", NetworkConfig::Pooled(pooled())),
+        (
+            "mlp",
+            NetworkConfig::Mlp(MlpConfig {
+                widths: vec![16, 8],
+                ..MlpConfig::default()
+            }),
+        ),
     ]
 }
 
@@ -397,6 +404,11 @@ fn a_class_changes_the_energy_and_the_free_energy_sums_over_all() {
         NetworkConfig::Pooled(PooledNetConfig {
             num_classes: classes,
             ..pooled()
+        }),
+        NetworkConfig::Mlp(MlpConfig {
+            widths: vec![6],
+            num_classes: classes,
+            ..MlpConfig::default()
         }),
     ] {
         let net = build(&config, MNIST);

@@ -6,7 +6,7 @@ use ebm_apply::evaluate::{AnnealingError, CompletionError, LikelihoodError, Mixi
 use ebm_apply::exchange::Difference;
 use ebm_apply::exchange::hub::HubError;
 use ebm_apply::restore::RestoreError;
-use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
+use ebm_apply::{EnsembleError, ImportError, OpenError, SampleError, UnknownClass};
 use ebm_train::checkpoint::CheckpointError;
 use ebm_train::{ConfigError, TrainError};
 
@@ -59,6 +59,22 @@ pub(super) fn of_class(error: &UnknownClass) -> Option<String> {
         UnknownClass::NoClasses => Some("train one with --set model.conditional=true".to_owned()),
         // It lists the classes.
         UnknownClass::NotThere { .. } => None,
+    }
+}
+
+/// The remedy where networks cannot predict together.
+pub(super) fn of_ensemble(error: &EnsembleError) -> Option<String> {
+    match error {
+        EnsembleError::Class(error) => of_class(error),
+        EnsembleError::Checkpoint(error) => train::of_checkpoint(error),
+        EnsembleError::NoneKept { .. } => Some(
+            "train with --preset mnist-sgld, or a classifier with --set optimizer.method=sgld --set posterior.every=N"
+                .to_owned(),
+        ),
+        EnsembleError::NoDropout { .. } => Some("train with --set model.dropout=0.5".to_owned()),
+        EnsembleError::NotFinite { .. } => {
+            Some("train with a smaller --set lr=…, or with --set optimizer.grad_norm_clip=1".to_owned())
+        }
     }
 }
 

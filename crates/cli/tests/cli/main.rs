@@ -6,6 +6,7 @@ mod bad_checkpoint;
 mod bad_config;
 mod bad_data;
 mod bad_run;
+mod bayes;
 mod bench;
 mod classes;
 mod classify;

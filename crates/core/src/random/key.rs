@@ -46,6 +46,8 @@ pub enum Stream {
     DataTurn = 18,
     /// Where squares are cut from pictures.
     DataCrop = 19,
+    /// ξ of a Langevin step of the weights.
+    WeightNoise = 20,
 }
 
 /// Seeds of the attempts after the first are drawn from a counter that no stream uses.

@@ -19,13 +19,13 @@ const MOST_DIMENSIONS: usize = 1024;
 pub struct ModelConfig {
     /// The architecture.
     pub network: NetworkName,
-    /// Filters of the first layer, the others in proportion; absent for the published ones. `unet` and
-    /// `pooled` have `widths` instead.
+    /// Filters of the first layer, the others in proportion; absent for the published ones. `unet`, `pooled` and
+    /// `mlp` have `widths` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4096))]
     pub filters: Option<usize>,
     /// Channels of each stage of `unet` and `pooled`, the first at the images' size (over `patch`), each next one
-    /// at half of it; absent for 32, 64 and 64.
+    /// at half of it; absent for 32, 64 and 64. Of `mlp`, units of each hidden layer; absent for 1200 and 1200.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 1, max = 4096)))]
     pub widths: Option<Vec<usize>>,
@@ -54,8 +54,8 @@ pub struct ModelConfig {
     pub activation: Option<Activation>,
     /// Whether the energy is given the class, E(x, y).
     pub conditional: bool,
-    /// Whether the class chooses an output of the last layer of `uva`, `mnist` or `dsprites`, so that all classes
-    /// cost as much as one, instead of acting on the layers before it.
+    /// Whether the class chooses an output of the last layer of `uva`, `mnist`, `dsprites` or `features`, so that all
+    /// classes cost as much as one, instead of acting on the layers before it.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub class_head: bool,
     /// Whether weights are under spectral norm; absent for the published network's way, and none
@@ -64,8 +64,8 @@ pub struct ModelConfig {
     pub spectral_norm: Option<bool>,
     /// Whether residual networks and `unet` have self-attention.
     pub attention: bool,
-    /// Probability with which the elements between a residual block's convolutions are dropped while
-    /// training; absent for the published one.
+    /// Probability with which the elements between a residual block's convolutions, or the units of `mlp`, are dropped
+    /// while training; absent for the published one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: Option<f64>,
@@ -180,7 +180,7 @@ impl ModelConfig {
     fn validate_keys(&self) -> Result<(), Invalid> {
         let keys = [
             ("filters", self.filters.is_some(), Owners::PUBLISHED),
-            ("widths", self.widths.is_some(), Owners::STAGED),
+            ("widths", self.widths.is_some(), Owners::WIDE),
             ("patch", self.patch.is_some(), Owners::UNET),
             ("blocks", self.blocks.is_some(), Owners::UNET),
             ("head", self.head.is_some(), Owners::UNET),
@@ -191,7 +191,7 @@ impl ModelConfig {
             (
                 "dropout",
                 self.dropout.is_some_and(|p| p > 0.0),
-                Owners::RESIDUAL,
+                Owners::DROPPING,
             ),
             ("plain", self.plain, Owners::PUBLISHED),
             ("activation", self.activation.is_some(), Owners::LAYERED),
@@ -243,19 +243,19 @@ mod tests {
             (
                 "unet",
                 "filters=4",
-                "is for uva, mnist, dsprites and residual networks",
+                "is for uva, mnist, dsprites, features and residual networks",
             ),
             (
                 "pooled",
                 "filters=4",
-                "is for uva, mnist, dsprites and residual networks",
+                "is for uva, mnist, dsprites, features and residual networks",
             ),
-            ("uva", "widths=[4]", "is for unet and pooled"),
+            ("uva", "widths=[4]", "is for unet, pooled and mlp"),
             ("uva", "class_head=true", "needs model.conditional = true"),
             (
                 "resnet32",
                 "class_head=true",
-                "is for uva, mnist and dsprites",
+                "is for uva, mnist, dsprites and features",
             ),
             ("resnet32", "energy_scale=2.0", "is for unet and pooled"),
             ("pooled", "blocks=2", "is for unet; leave it out"),
@@ -270,12 +270,12 @@ mod tests {
             (
                 "unet",
                 "dropout=0.5",
-                "is for residual networks; leave it out",
+                "is for residual networks and mlp; leave it out",
             ),
             (
                 "unet",
                 "plain=true",
-                "is for uva, mnist, dsprites and residual networks",
+                "is for uva, mnist, dsprites, features and residual networks",
             ),
             (
                 "resnet32",

@@ -18,6 +18,7 @@ use super::seed;
 use crate::objective::contrastive::{Contrastive, EnergyL2, KlConfig};
 use crate::objective::{AnyObjective, Classification, Jem};
 use crate::optimizer::OptimizerConfig;
+use crate::posterior::PosteriorConfig;
 use crate::step::StepConfig;
 
 /// Everything that determines a run.
@@ -78,6 +79,9 @@ pub struct Config {
     pub data: DataConfig,
     /// How gradients become updates.
     pub optimizer: OptimizerConfig,
+    /// Which posterior over weights is sampled, and which weights are kept.
+    #[serde(skip_serializing_if = "PosteriorConfig::is_default")]
+    pub posterior: PosteriorConfig,
     /// How a run goes back where `on_divergence` says so.
     pub rollback: RollbackConfig,
     /// What is written, and how often.
@@ -109,6 +113,7 @@ impl Default for Config {
             buffer: BufferConfig::default(),
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
+            posterior: PosteriorConfig::default(),
             rollback: RollbackConfig::default(),
             output: OutputConfig::default(),
             phases: Vec::new(),
@@ -131,6 +136,7 @@ impl Config {
             lr_factor: self.rollback.lr_factor,
             ema_decay: self.ema_decay,
             optimizer: self.optimizer.clone(),
+            posterior: self.posterior.clone(),
         }
     }
 
@@ -138,6 +144,7 @@ impl Config {
     pub fn objective(&self) -> AnyObjective {
         let classification = Classification {
             sharpness: self.objective.class_sharpness(),
+            dropout_prob: self.model.dropout_prob(),
             micro_batch: self.micro_batch,
         };
         let flow = || AnyObjective::Flow(self.objective.flow(&self.langevin, self.micro_batch));
@@ -305,8 +312,14 @@ impl Config {
             let needed = "other than 1 needs objective.given_class = true: E(x) = −log Σ exp(−E(x, y)) has no T";
             return problem("objective.sharpness", needed);
         }
-        if !is_plain_contrast && self.model.dropout_prob() > 0.0 {
-            let needed = "above 0 is for contrastive divergence alone; set model.dropout = 0";
+        let is_classification = self.objective.kind == ObjectiveKind::Classification;
+        if self.optimizer.method.is_sampling() && !is_classification {
+            let needed = "other than adam samples the posterior of a classifier, and needs objective.kind = \"classification\"";
+            return problem("optimizer.method", needed);
+        }
+        let drops = is_plain_contrast || is_classification;
+        if !drops && self.model.dropout_prob() > 0.0 {
+            let needed = "above 0 is for contrastive divergence and classification alone; set model.dropout = 0";
             return problem("model.dropout", needed);
         }
         if !is_plain_contrast && self.kl.weight > 0.0 {

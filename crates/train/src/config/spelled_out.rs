@@ -116,6 +116,10 @@ impl ModelConfig {
                 dropout: Some(self.dropout_prob()),
                 ..self.clone()
             },
+            NetworkConfig::Mlp(net) => Self {
+                widths: Some(net.widths),
+                ..with(net.activation, net.spectral_norm, net.centered_input)
+            },
         }
     }
 }
@@ -208,15 +212,24 @@ mod tests {
         "centered_input=true",
     ];
 
+    const OF_MLP: [&str; 5] = [
+        "widths=[1200, 1200]",
+        "activation=relu",
+        "spectral_norm=false",
+        "centered_input=false",
+        "dropout=0.0",
+    ];
+
     #[test]
     fn a_key_of_a_network_that_is_left_open_is_the_value_that_it_stands_for() {
-        let networks: [(&str, &[&str]); 6] = [
+        let networks: [(&str, &[&str]); 7] = [
             ("uva", &OF_UVA),
             ("mnist", &OF_MNIST),
             ("resnet32", &OF_RESNET),
             ("resnet32-large", &["dropout=0.5"]),
             ("unet", &OF_UNET),
             ("pooled", &OF_POOLED),
+            ("mlp", &OF_MLP),
         ];
         for (network, keys) in networks {
             let network = format!("model.network={network}");
@@ -329,13 +342,19 @@ mod tests {
         "optimizer.grad_norm_clip",
         "sample_energy_l2",
     ];
-    const ABSENT: [&str; 6] = [
+    const ABSENT: [&str; 12] = [
         "langevin.final_denoise_std",
         "langevin.target_acceptance",
         "micro_batch", // not compared
         "model.class_head",
         "objective.noise_reference",
+        "optimizer.method",
         "phases",
+        "posterior.burn_in",
+        "posterior.every",
+        "posterior.exploration",
+        "posterior.prior_precision",
+        "posterior.temperature",
     ];
 
     #[test]

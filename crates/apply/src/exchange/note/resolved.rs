@@ -61,6 +61,11 @@ impl Resolved {
                 activation: None,
                 ..Self::with(Activation::Swish)
             },
+            NetworkConfig::Mlp(net) => Self {
+                widths: Some(net.widths),
+                centered_input: net.centered_input,
+                ..Self::with(net.activation)
+            },
         }
     }
 
