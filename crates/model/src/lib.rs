@@ -16,7 +16,7 @@
 //! Reading order: `energy` (what every model does) → `frozen` (a network that no longer changes, the
 //! form in which samplers use it), `conditioned`, `sum` and `mixture` (energies made from others) → `conv_net`
 //! (strided convolutions), `res_net` (residual blocks), `unet` (a network from images to images, and heads
-//! that make an energy of it) and `pooled_net` (averages of several scales), among which `network`
+//! that make an energy of it) and `pooled_net` (averages of several scales), `latent` (images and latent vectors), among which `network`
 //! chooses → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
 //! GPU).
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
@@ -26,6 +26,7 @@ mod conv_net;
 mod energy;
 mod frozen;
 mod invalid_network;
+mod latent;
 mod layers;
 mod locality;
 mod mixture;
@@ -47,6 +48,10 @@ pub use ebm_core::ImageShape;
 pub use energy::{DropoutMask, EnergyContext, EnergyModel};
 pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
+pub use latent::{
+    DrawnLatents, Generative, GivenLatent, Inference, LatentConfig, LatentDrawing, LatentEnergy,
+    LatentNet, LatentPrior, Posterior, alternate, explained_energy, least_latents,
+};
 pub use layers::{Initialization, NormedWeight};
 pub use locality::Locality;
 pub use mixture::Mixture;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::conv_net::{ConvNet, ConvNetConfig};
 use crate::energy::{EnergyContext, EnergyModel};
 use crate::invalid_network::InvalidNetwork;
+use crate::latent::{LatentConfig, LatentEnergy, LatentNet};
 use crate::layers::NormedWeight;
 use crate::locality::Locality;
 use crate::ops::Factors;
@@ -29,6 +30,8 @@ pub enum Network {
     UNet(UNet),
     /// Averages of several scales.
     Pooled(PooledNet),
+    /// Images and latent vectors.
+    Latent(LatentNet),
 }
 
 /// The table from which a [`Network`] is made.
@@ -44,6 +47,8 @@ pub enum NetworkConfig {
     UNet(UNetConfig),
     /// Averages of several scales.
     Pooled(PooledNetConfig),
+    /// Images and latent vectors.
+    Latent(LatentConfig),
 }
 
 impl NetworkConfig {
@@ -63,6 +68,7 @@ impl NetworkConfig {
             Self::Res(config) => config.init(shape, rng, device).map(Network::Res),
             Self::UNet(config) => config.init(shape, rng, device).map(Network::UNet),
             Self::Pooled(config) => config.init(shape, rng, device).map(Network::Pooled),
+            Self::Latent(config) => config.init(shape, rng, device).map(Network::Latent),
         }
     }
 }
@@ -75,6 +81,7 @@ impl Network {
             Self::Res(net) => net.work(shape),
             Self::UNet(net) => net.work(shape),
             Self::Pooled(net) => net.work(shape),
+            Self::Latent(net) => net.work(shape),
         }
     }
 
@@ -83,7 +90,7 @@ impl Network {
     pub fn locality(&self) -> Option<Locality> {
         match self {
             Self::UNet(net) => net.locality(),
-            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) => None,
+            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) | Self::Latent(_) => None,
         }
     }
 
@@ -94,6 +101,7 @@ impl Network {
             Self::Res(net) => net.dtype(),
             Self::UNet(net) => net.dtype(),
             Self::Pooled(net) => net.dtype(),
+            Self::Latent(net) => net.dtype(),
         }
     }
 }
@@ -105,6 +113,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.num_classes(),
             Self::UNet(net) => net.num_classes(),
             Self::Pooled(net) => net.num_classes(),
+            Self::Latent(net) => net.num_classes(),
         }
     }
 
@@ -114,6 +123,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.num_levels(),
             Self::UNet(net) => net.num_levels(),
             Self::Pooled(net) => net.num_levels(),
+            Self::Latent(net) => net.num_levels(),
         }
     }
 
@@ -123,6 +133,14 @@ impl EnergyModel for Network {
             Self::Res(net) => net.sees_noise(),
             Self::UNet(net) => net.sees_noise(),
             Self::Pooled(net) => net.sees_noise(),
+            Self::Latent(net) => net.sees_noise(),
+        }
+    }
+
+    fn latent(&self) -> Option<&dyn LatentEnergy> {
+        match self {
+            Self::Latent(net) => net.latent(),
+            Self::Conv(_) | Self::Res(_) | Self::UNet(_) | Self::Pooled(_) => None,
         }
     }
 
@@ -135,6 +153,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.energy_with(x, context),
             Self::UNet(net) => net.energy_with(x, context),
             Self::Pooled(net) => net.energy_with(x, context),
+            Self::Latent(net) => net.energy_with(x, context),
         };
         energies.cast(image_dtype)
     }
@@ -147,6 +166,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.energies_by_class(x),
             Self::UNet(net) => net.energies_by_class(x),
             Self::Pooled(net) => net.energies_by_class(x),
+            Self::Latent(net) => net.energies_by_class(x),
         };
         energies.cast(image_dtype)
     }
@@ -161,6 +181,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.fused_energy_and_gradient(x, y),
             Self::UNet(net) => net.fused_energy_and_gradient(x, y),
             Self::Pooled(net) => net.fused_energy_and_gradient(x, y),
+            Self::Latent(net) => net.fused_energy_and_gradient(x, y),
         }
     }
 
@@ -170,6 +191,7 @@ impl EnergyModel for Network {
             Self::Res(net) => Self::Res(net.fold(factors)),
             Self::UNet(net) => Self::UNet(net.fold(factors)),
             Self::Pooled(net) => Self::Pooled(net.fold(factors)),
+            Self::Latent(net) => Self::Latent(net.fold(factors)),
         }
     }
 
@@ -179,6 +201,7 @@ impl EnergyModel for Network {
             Self::Res(net) => net.spectral_norms(),
             Self::UNet(net) => net.spectral_norms(),
             Self::Pooled(net) => net.spectral_norms(),
+            Self::Latent(net) => net.spectral_norms(),
         }
     }
 }
