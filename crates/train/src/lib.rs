@@ -57,7 +57,7 @@ pub use objective::contrastive::{
 };
 pub use objective::{
     AnyObjective, AnyState, Classification, Contrasted, Coupling, Denoising, DenoisingError, Flow,
-    FlowContrast, Gradient, Jem, NoiseSpacing, Objective, Recovery, StepContext,
+    FlowContrast, Gradient, Jem, Latent, NoiseSpacing, Objective, Recovery, StepContext,
 };
 pub use optimizer::{Adam, OptimizerConfig, Update};
 pub use run::{

@@ -86,7 +86,7 @@ pub(super) fn of_sampling(error: &SampleError) -> Option<String> {
 pub(super) fn of_composing(error: &ComposeError) -> Option<String> {
     let remedy = match error {
         ComposeError::OtherShape { .. } => "train them with the same --image-size and --channels",
-        ComposeError::Levels { .. } => "name runs of another objective.kind",
+        ComposeError::Levels { .. } | ComposeError::Latents { .. } => "name runs of another objective.kind",
         // Refused as mistyped before.
         ComposeError::Weights(_) => return None,
     };

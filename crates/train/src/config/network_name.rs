@@ -29,6 +29,10 @@ pub enum NetworkName {
     Unet,
     /// Convolutions of several scales, each averaged over space.
     Pooled,
+    /// E(x, z) of images x and latent vectors z: a generator of images, and a prior of z; for `objective.kind` `latent`.
+    Latent,
+    /// E(x, z) as one network of both; for `objective.kind` `latent`.
+    LatentFree,
 }
 
 /// Networks that have the same keys.
@@ -42,6 +46,10 @@ pub(super) enum Family {
     UNet,
     /// Averages of several scales.
     Pooled,
+    /// A generator and a prior.
+    Latent,
+    /// One network of images and latent vectors.
+    LatentFree,
 }
 
 /// The networks that have a key.
@@ -60,6 +68,20 @@ impl Owners {
     pub(super) const RESIDUAL: Self = Self::new(&[Family::Residual], "residual networks");
     pub(super) const UNET: Self = Self::new(&[Family::UNet], "unet");
     pub(super) const STAGED: Self = Self::new(&[Family::UNet, Family::Pooled], "unet and pooled");
+    pub(super) const WIDE: Self = Self::new(
+        &[
+            Family::UNet,
+            Family::Pooled,
+            Family::Latent,
+            Family::LatentFree,
+        ],
+        "unet and pooled, latent and latent-free",
+    );
+    pub(super) const LATENT: Self = Self::new(
+        &[Family::Latent, Family::LatentFree],
+        "latent and latent-free",
+    );
+    pub(super) const GENERATED: Self = Self::new(&[Family::Latent], "latent");
     pub(super) const ATTENTIVE: Self = Self::new(
         &[Family::Residual, Family::UNet],
         "residual networks and unet",
@@ -84,6 +106,7 @@ impl NetworkName {
             Self::ResNet32 | Self::ResNet32Large => 128,
             Self::ResNet32Wider => 192,
             Self::Unet | Self::Pooled => 0,
+            Self::Latent | Self::LatentFree => 0,
         }
     }
 
@@ -95,6 +118,8 @@ impl NetworkName {
             }
             Self::Unet => Family::UNet,
             Self::Pooled => Family::Pooled,
+            Self::Latent => Family::Latent,
+            Self::LatentFree => Family::LatentFree,
         }
     }
 }

@@ -40,6 +40,7 @@ presets!(
     "mnist-jem",
     "mnist-flow",
     "mnist-recovery",
+    "mnist-latent",
     "pictures",
     "cifar10-flow",
     "photos",

@@ -6,7 +6,9 @@ use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
 use super::contrastive::{ChainState, Contrastive};
-use super::{Classification, Denoising, Flow, Gradient, Jem, Objective, Recovery, StepContext};
+use super::{
+    Classification, Denoising, Flow, Gradient, Jem, Latent, Objective, Recovery, StepContext,
+};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::state::{DataSummary, OfShard, Persist, TrainState};
 
@@ -25,6 +27,8 @@ pub enum AnyObjective {
     Classification(Classification),
     /// Classes, and one of the others.
     Jem(Box<Jem<AnyObjective>>),
+    /// Energies of data with latent vectors against those of chains.
+    Latent(Latent),
 }
 
 /// What it remembers.
@@ -70,9 +74,11 @@ impl AnyObjective {
         match self {
             Self::Contrastive(contrastive) => Some(contrastive),
             Self::Jem(jem) => jem.generative.contrastive(),
-            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
-                None
-            }
+            Self::Flow(_)
+            | Self::Denoising(_)
+            | Self::Recovery(_)
+            | Self::Classification(_)
+            | Self::Latent(_) => None,
         }
     }
 }
@@ -140,9 +146,11 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
                 AnyState::Chains(chains)
             }
             Self::Jem(it) => Objective::<M>::init(&**it, data, seed, shard, device),
-            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
-                AnyState::Nothing
-            }
+            Self::Flow(_)
+            | Self::Denoising(_)
+            | Self::Recovery(_)
+            | Self::Classification(_)
+            | Self::Latent(_) => AnyState::Nothing,
         }
     }
 
@@ -157,9 +165,11 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
                 Objective::<M>::load(it, data, checkpoint, device).map(AnyState::Chains)
             }
             Self::Jem(it) => Objective::<M>::load(&**it, data, checkpoint, device),
-            Self::Flow(_) | Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => {
-                Ok(AnyState::Nothing)
-            }
+            Self::Flow(_)
+            | Self::Denoising(_)
+            | Self::Recovery(_)
+            | Self::Classification(_)
+            | Self::Latent(_) => Ok(AnyState::Nothing),
         }
     }
 
@@ -168,7 +178,9 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
             Self::Contrastive(it) => Objective::<M>::is_coupled(it),
             Self::Flow(it) => Objective::<M>::is_coupled(it),
             Self::Jem(it) => Objective::<M>::is_coupled(&**it),
-            Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) => false,
+            Self::Denoising(_) | Self::Recovery(_) | Self::Classification(_) | Self::Latent(_) => {
+                false
+            }
         }
     }
 
@@ -191,6 +203,7 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
             Self::Recovery(it) => it.gradient(&mut (), model, batch, step),
             Self::Classification(it) => it.gradient(&mut (), model, batch, step),
             Self::Jem(it) => it.gradient(state, model, batch, step),
+            Self::Latent(it) => it.gradient(&mut (), model, batch, step),
         }
     }
 }
