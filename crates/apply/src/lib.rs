@@ -14,7 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore`, `playground` (use it) →
+//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore`, `infer`, `playground` (use it) →
 //! `evaluate` (how good is it?) → `exchange` (weights, to PyTorch and back; `exchange::hub`: models, to the Hugging Face Hub and back).
 
 mod checksum;
@@ -23,6 +23,7 @@ pub mod compose;
 pub mod denoise;
 pub mod evaluate;
 pub mod exchange;
+pub mod infer;
 mod playground;
 pub mod restore;
 mod sample;
