@@ -14,7 +14,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore`, `playground` (use it), `posterior` (average several of them) →
+//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore`, `infer`,
+//! `playground` (use it) → `posterior` (average several of them) →
 //! `evaluate` (how good is it?) → `exchange` (weights, to PyTorch and back; `exchange::hub`: models, to the Hugging Face Hub and back).
 
 mod checksum;
@@ -23,6 +24,7 @@ pub mod compose;
 pub mod denoise;
 pub mod evaluate;
 pub mod exchange;
+pub mod infer;
 mod playground;
 mod posterior;
 pub mod restore;

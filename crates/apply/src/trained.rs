@@ -259,6 +259,11 @@ impl Trained {
         self.config().objective.kind == ObjectiveKind::Denoising
     }
 
+    /// Whether the energy is one of images and latent vectors, so that it is asked which of these explain an image.
+    pub fn has_latents(&self) -> bool {
+        self.state.model.latent().is_some()
+    }
+
     /// Whether the energy is told σ of an image's noise.
     pub fn sees_noise(&self) -> bool {
         self.state.model.sees_noise()

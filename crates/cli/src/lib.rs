@@ -39,6 +39,7 @@ mod features;
 mod file_size;
 mod hints;
 mod import;
+mod infer;
 #[cfg(feature = "live")]
 mod live;
 mod memory;
@@ -123,6 +124,7 @@ enum Command {
     Presets(presets::PresetsArgs),
     Config(config::ConfigCommandArgs),
     Completions(completions::CompletionsArgs),
+    Infer(infer::InferArgs),
 }
 
 /// What is logged without `-v`. A GPU's libraries warn about every shader that they try, hundreds of
@@ -210,6 +212,7 @@ impl Cli {
             Command::Presets(args) => args.run(),
             Command::Config(args) => args.run(),
             Command::Completions(args) => args.run(),
+            Command::Infer(args) => args.run(quiet),
         }
     }
 }

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Int, Tensor};
 
 use crate::experts::{Constant, Whitened};
 use crate::invalid_network::InvalidNetwork;
+use crate::latent::LatentEnergy;
 use crate::layers::NormedWeight;
 use crate::ops::{Factors, assert_class_per_image, assert_level_per_image, assert_noise_per_image};
 
@@ -89,6 +90,11 @@ pub trait EnergyModel: Module {
     /// most have learned.
     fn sees_noise(&self) -> bool {
         false
+    }
+
+    /// The energy E(x, z) of which E(x) is the least over z, where there are latent vectors.
+    fn latent(&self) -> Option<&dyn LatentEnergy> {
+        None
     }
 
     /// E(x), or E(x, y), of every image, each a function of its own image alone.

@@ -17,8 +17,8 @@
 //! form in which samplers use it), `conditioned`, `sum` and `mixture` (energies made from others) → `conv_net`
 //! (strided convolutions), `res_net` (residual blocks), `unet` (a network from images to images, and heads
 //! that make an energy of it), `pooled_net` (averages of several scales), `experts` (Student's t experts on
-//! whitened patches) and `mlp` (dense layers), among which `network` chooses → `layers` (what the networks are
-//! made of) → `ops` (their operations, with kernels for CPU and
+//! whitened patches), `mlp` (dense layers) and `latent` (images and latent vectors), among which `network` chooses
+//! → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
 //! GPU).
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
 
@@ -28,6 +28,7 @@ mod energy;
 mod experts;
 mod frozen;
 mod invalid_network;
+mod latent;
 mod layers;
 mod locality;
 mod mixture;
@@ -53,6 +54,10 @@ pub use experts::{
 };
 pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
+pub use latent::{
+    DrawnLatents, Generative, GivenLatent, Inference, LatentConfig, LatentDrawing, LatentEnergy,
+    LatentNet, LatentPrior, Posterior, alternate, explained_energy, least_latents,
+};
 pub use layers::{Initialization, NormedWeight};
 pub use locality::Locality;
 pub use mixture::Mixture;

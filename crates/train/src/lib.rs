@@ -59,8 +59,8 @@ pub use objective::contrastive::{
 };
 pub use objective::{
     AnyObjective, AnyState, Classification, Contrasted, Coupling, Denoising, DenoisingError, Flow,
-    FlowContrast, Gradient, Jem, NoiseSpacing, Objective, Recovery, ScoreMatching, StepContext,
-    TrajectoryState, WhitenedContrast,
+    FlowContrast, Gradient, Jem, Latent, NoiseSpacing, Objective, Recovery, ScoreMatching,
+    StepContext, TrajectoryState, WhitenedContrast,
 };
 pub use optimizer::{Adam, OptimizerConfig, OptimizerMethod, Update};
 pub use posterior::{KeptWeights, PosteriorConfig, WeightStep, kept_weights};

@@ -27,6 +27,7 @@ mod gpu;
 mod hub;
 #[cfg(unix)]
 mod kill;
+mod latent;
 #[cfg(feature = "live")]
 mod live;
 mod lost_config;

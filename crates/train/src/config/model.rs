@@ -89,6 +89,23 @@ pub struct ModelConfig {
     /// Whether `experts` see a patch without the mean of its elements; absent for true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remove_mean: Option<bool>,
+    /// d: elements of the latent vector z of `latent` and `latent-free`; absent for 32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub latents: Option<usize>,
+    /// σ of images around what `latent` generates, for pixels in [0, 1]; absent for 0.15.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub observation_std: Option<f64>,
+    /// Steps of the descent to the z that explains an image, of `latent` and `latent-free`: E(x) is the energy where it
+    /// ends. Absent for 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16777215))]
+    pub inference_steps: Option<usize>,
+    /// η of that descent, and of chains of z given an image, whose noise is √(2η); absent for 0.005.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub inference_step_size: Option<f64>,
 }
 
 impl Default for ModelConfig {
@@ -114,6 +131,10 @@ impl Default for ModelConfig {
             dimensions: None,
             intensity: None,
             remove_mean: None,
+            latents: None,
+            observation_std: None,
+            inference_steps: None,
+            inference_step_size: None,
         }
     }
 }
@@ -126,6 +147,7 @@ impl ModelConfig {
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         self.validate_values()?;
         self.validate_keys()?;
+        self.validate_latent_keys()?;
         if self.class_head && !self.conditional {
             return Err(Invalid::new("class_head", "needs model.conditional = true"));
         }
@@ -149,6 +171,8 @@ impl ModelConfig {
             ("blocks", self.blocks, 100),
             ("experts", self.experts, MOST_CHANNELS),
             ("dimensions", self.dimensions, MOST_DIMENSIONS),
+            ("latents", self.latents, MOST_CHANNELS),
+            ("inference_steps", self.inference_steps, (1 << 24) - 1),
         ] {
             if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
                 let problem = format!("must be at least 1 and at most {most}, got {value}");
@@ -167,11 +191,27 @@ impl ModelConfig {
         for (key, scale) in [
             ("input_scale", self.input_scale),
             ("energy_scale", self.energy_scale),
+            ("observation_std", self.observation_std),
+            ("inference_step_size", self.inference_step_size),
         ] {
             if let Some(scale) = scale.filter(is_unusable) {
                 let problem = format!("must be above 0, got {scale}");
                 return Err(Invalid::new(key, problem));
             }
+        }
+        Ok(())
+    }
+
+    /// Refuse classes of latent vectors, and spectral norm of a generator, whose slopes nothing has to bound.
+    fn validate_latent_keys(&self) -> Result<(), Invalid> {
+        let family = self.network.family();
+        if self.conditional && matches!(family, Family::Latent | Family::LatentFree) {
+            let problem = "is not for latent and latent-free; set model.conditional = false";
+            return Err(Invalid::new("conditional", problem));
+        }
+        if self.spectral_norm == Some(true) && family == Family::Latent {
+            let problem = "is not for latent; leave it out";
+            return Err(Invalid::new("spectral_norm", problem));
         }
         Ok(())
     }
@@ -210,6 +250,22 @@ impl ModelConfig {
             ("dimensions", self.dimensions.is_some(), Owners::EXPERTS),
             ("intensity", self.intensity.is_some(), Owners::EXPERTS),
             ("remove_mean", self.remove_mean.is_some(), Owners::EXPERTS),
+            ("latents", self.latents.is_some(), Owners::LATENT),
+            (
+                "observation_std",
+                self.observation_std.is_some(),
+                Owners::GENERATED,
+            ),
+            (
+                "inference_steps",
+                self.inference_steps.is_some(),
+                Owners::LATENT,
+            ),
+            (
+                "inference_step_size",
+                self.inference_step_size.is_some(),
+                Owners::LATENT,
+            ),
         ];
         let family = self.network.family();
         let refused = |(_, asked, owners): &&(_, bool, Owners)| *asked && !owners.has(family);
@@ -220,6 +276,9 @@ impl ModelConfig {
         let problem = match (family, self.centered_input) {
             (Family::Residual, Some(true)) => "is not for residual networks; leave it out",
             (Family::UNet, Some(false)) => "cannot be false for unet; leave it out",
+            (Family::Latent | Family::LatentFree, Some(_)) => {
+                "is not for latent and latent-free; leave it out"
+            }
             _ => return Ok(()),
         };
         Err(Invalid::new("centered_input", problem))
@@ -292,6 +351,21 @@ mod tests {
             ),
             ("experts", "conditional=true", "is for networks of layers"),
             ("experts", "widths=[4]", "is for unet and pooled"),
+            ("pooled", "latents=4", "is for latent and latent-free"),
+            ("latent-free", "observation_std=0.1", "is for latent; leave"),
+            ("latent", "filters=4", "is for uva, mnist, dsprites"),
+            ("latent", "energy_scale=2.0", "is for unet and pooled"),
+            ("latent", "spectral_norm=true", "is not for latent; leave"),
+            (
+                "latent",
+                "conditional=true",
+                "is not for latent and latent-free",
+            ),
+            (
+                "latent",
+                "centered_input=true",
+                "is not for latent and latent-free",
+            ),
         ] {
             let network = format!("network={network}");
             let message = refused(&[&network, assignment]);

@@ -1,8 +1,8 @@
 //! Make the table of a network from what a configuration changes about it.
 
 use ebm_model::{
-    Activation, ConvNetConfig, ExpertsConfig, MlpConfig, NetworkConfig, PooledNetConfig, ResNetConfig,
-    UNetConfig,
+    Activation, ConvNetConfig, ExpertsConfig, LatentConfig, MlpConfig, NetworkConfig,
+    PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 use super::model::ModelConfig;
@@ -56,6 +56,11 @@ impl ModelConfig {
             NetworkName::Features => {
                 self.conv(ConvNetConfig::features_with_filters(filters()), classes)
             }
+            NetworkName::Latent => self.latent(LatentConfig::default()),
+            NetworkName::LatentFree => self.latent(LatentConfig {
+                free: true,
+                ..LatentConfig::default()
+            }),
         }
     }
 
@@ -130,6 +135,19 @@ impl ModelConfig {
         })
     }
 
+    fn latent(&self, net: LatentConfig) -> NetworkConfig {
+        NetworkConfig::Latent(LatentConfig {
+            latents: self.latents.unwrap_or(net.latents),
+            widths: self.widths.clone().unwrap_or(net.widths),
+            activation: self.activation.unwrap_or(net.activation),
+            observation_std: self.observation_std.unwrap_or(net.observation_std),
+            inference_steps: self.inference_steps.unwrap_or(net.inference_steps),
+            inference_step_size: self.inference_step_size.unwrap_or(net.inference_step_size),
+            spectral_norm: self.spectral_norm.unwrap_or(net.spectral_norm),
+            ..net
+        })
+    }
+
     /// Whether weights are under spectral norm.
     pub fn has_spectral_norm(&self) -> bool {
         match self.network(Conditions::default()) {
@@ -139,6 +157,7 @@ impl ModelConfig {
             NetworkConfig::Pooled(net) => net.spectral_norm,
             NetworkConfig::Experts(_) => false,
             NetworkConfig::Mlp(net) => net.spectral_norm,
+            NetworkConfig::Latent(net) => net.spectral_norm,
         }
     }
 

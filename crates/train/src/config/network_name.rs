@@ -35,6 +35,10 @@ pub enum NetworkName {
     Mlp,
     /// The network of the classifiers by which samples are compared with data.
     Features,
+    /// E(x, z) of images x and latent vectors z: a generator of images, and a prior of z; for `objective.kind` `latent`.
+    Latent,
+    /// E(x, z) as one network of both; for `objective.kind` `latent`.
+    LatentFree,
 }
 
 /// Networks that have the same keys.
@@ -52,6 +56,10 @@ pub(super) enum Family {
     Experts,
     /// Dense layers.
     Mlp,
+    /// A generator and a prior.
+    Latent,
+    /// One network of images and latent vectors.
+    LatentFree,
 }
 
 /// The networks that have a key.
@@ -71,13 +79,24 @@ impl Owners {
     pub(super) const UNET: Self = Self::new(&[Family::UNet], "unet");
     pub(super) const STAGED: Self = Self::new(&[Family::UNet, Family::Pooled], "unet and pooled");
     pub(super) const WIDE: Self = Self::new(
-        &[Family::UNet, Family::Pooled, Family::Mlp],
-        "unet, pooled and mlp",
+        &[
+            Family::UNet,
+            Family::Pooled,
+            Family::Mlp,
+            Family::Latent,
+            Family::LatentFree,
+        ],
+        "unet, pooled, mlp, latent and latent-free",
     );
     pub(super) const DROPPING: Self = Self::new(
         &[Family::Residual, Family::Mlp],
         "residual networks and mlp",
     );
+    pub(super) const LATENT: Self = Self::new(
+        &[Family::Latent, Family::LatentFree],
+        "latent and latent-free",
+    );
+    pub(super) const GENERATED: Self = Self::new(&[Family::Latent], "latent");
     pub(super) const ATTENTIVE: Self = Self::new(
         &[Family::Residual, Family::UNet],
         "residual networks and unet",
@@ -90,6 +109,9 @@ impl Owners {
             Family::Residual,
             Family::UNet,
             Family::Pooled,
+            Family::Mlp,
+            Family::Latent,
+            Family::LatentFree,
         ],
         "networks of layers, which experts are not",
     );
@@ -115,6 +137,7 @@ impl NetworkName {
             Self::ResNet32 | Self::ResNet32Large => 128,
             Self::ResNet32Wider => 192,
             Self::Unet | Self::Pooled | Self::Experts | Self::Mlp => 0,
+            Self::Latent | Self::LatentFree => 0,
         }
     }
 
@@ -128,6 +151,8 @@ impl NetworkName {
             Self::Pooled => Family::Pooled,
             Self::Experts => Family::Experts,
             Self::Mlp => Family::Mlp,
+            Self::Latent => Family::Latent,
+            Self::LatentFree => Family::LatentFree,
         }
     }
 }

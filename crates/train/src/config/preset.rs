@@ -43,6 +43,7 @@ presets!(
     "mnist-mlp",
     "mnist-sgld",
     "mnist-psgld",
+    "mnist-latent",
     "pictures",
     "cifar10-flow",
     "photos",

@@ -16,7 +16,7 @@ use super::phases::Phase;
 use super::rollback::{OnDivergence, RollbackConfig};
 use super::seed;
 use crate::objective::contrastive::{Contrastive, EnergyL2, KlConfig};
-use crate::objective::{AnyObjective, Classification, Jem};
+use crate::objective::{AnyObjective, Classification, Jem, Latent};
 use crate::optimizer::OptimizerConfig;
 use crate::posterior::PosteriorConfig;
 use crate::step::StepConfig;
@@ -177,17 +177,29 @@ impl Config {
                 classification,
                 weight: self.objective.classification_weight,
             })),
+            ObjectiveKind::Latent => AnyObjective::Latent(self.latent()),
         }
+    }
+
+    fn both_energy_l2(&self) -> EnergyL2 {
+        EnergyL2 {
+            data: self.energy_l2,
+            samples: self.sample_energy_l2.unwrap_or(self.energy_l2),
+        }
+    }
+
+    fn latent(&self) -> Latent {
+        let (langevin, micro_batch) = (&self.langevin, self.micro_batch);
+        let energy_l2 = self.both_energy_l2();
+        self.objective
+            .latent(langevin, energy_l2, self.precision, micro_batch)
     }
 
     fn contrastive(&self) -> Contrastive {
         Contrastive {
             loss: self.objective.loss(),
             marginal: self.objective.is_marginal(),
-            energy_l2: EnergyL2 {
-                data: self.energy_l2,
-                samples: self.sample_energy_l2.unwrap_or(self.energy_l2),
-            },
+            energy_l2: self.both_energy_l2(),
             kl: KlConfig {
                 samples: self.kl.samples.div_ceil(self.shards as usize),
                 ..self.kl.clone()
@@ -226,6 +238,10 @@ impl Config {
             return self.batch_size * contrast.leapfrog_steps;
         }
         match self.objective.has_chains() {
+            // Those of the prior see no image.
+            true if self.objective.kind == ObjectiveKind::Latent => {
+                self.batch_size * self.objective.posterior_steps
+            }
             true => self.batch_size * self.langevin.num_steps,
             false => self.batch_size,
         }
@@ -330,7 +346,8 @@ impl Config {
             return problem("objective.contrast_weight", needed);
         }
         self.validate_told_noise()?;
-        self.validate_recovery()
+        self.validate_recovery()?;
+        self.validate_latent()
     }
 
     fn validate_kl(&self) -> Result<(), Invalid> {

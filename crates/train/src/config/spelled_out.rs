@@ -120,6 +120,17 @@ impl ModelConfig {
                 widths: Some(net.widths),
                 ..with(net.activation, net.spectral_norm, net.centered_input)
             },
+            NetworkConfig::Latent(net) => Self {
+                widths: Some(net.widths),
+                latents: Some(net.latents),
+                observation_std: Some(net.observation_std),
+                inference_steps: Some(net.inference_steps),
+                inference_step_size: Some(net.inference_step_size),
+                activation: Some(net.activation),
+                spectral_norm: Some(net.spectral_norm),
+                dropout: Some(self.dropout_prob()),
+                ..self.clone()
+            },
         }
     }
 }
@@ -219,6 +230,25 @@ mod tests {
         "centered_input=false",
         "dropout=0.0",
     ];
+
+    const OF_LATENT: [&str; 5] = [
+        "widths=[16, 32, 64]",
+        "latents=32",
+        "observation_std=0.15",
+        "inference_steps=60",
+        "inference_step_size=0.005",
+    ];
+
+    #[test]
+    fn latents_that_are_left_open_are_those_that_they_stand_for() {
+        let keys = OF_LATENT.map(|key| format!("model.{key}"));
+        let base = ["model.network=latent", "objective.kind=latent"];
+        let all: Vec<&str> = base
+            .into_iter()
+            .chain(keys.iter().map(String::as_str))
+            .collect();
+        assert_same(&[&base[..], &all[..]]);
+    }
 
     #[test]
     fn a_key_of_a_network_that_is_left_open_is_the_value_that_it_stands_for() {
