@@ -192,7 +192,11 @@ fn a_line_between_two_latent_vectors_begins_and_ends_with_theirs() {
 
 #[test]
 fn what_has_no_latents_and_what_generates_nothing_are_refused() {
-    let plain = untrained_of(&["model.network=pooled", "model.widths=[4]"], SHAPE, &["one"]);
+    let plain = untrained_of(
+        &["model.network=pooled", "model.widths=[4]"],
+        SHAPE,
+        &["one"],
+    );
     let refused = Explainer::of(&plain, Weights::Average).expect_err("no latents");
     assert!(matches!(refused, InferError::NoLatents { .. }));
     let free = explainer("latent-free");
