@@ -91,7 +91,7 @@ pub fn free_energy_of(
         ..AnnealingOptions::default()
     };
     let state = [1, model.num_latents()];
-    let annealing = Annealing::of_states(&posterior, state, device, annealing, counter);
+    let annealing = Annealing::<2>::of_states(&posterior, state, device, annealing, counter);
     let path = annealing.path()?;
     let Bound {
         log_z,

@@ -84,7 +84,7 @@ fn least_squares((z, values): (&[f32], &[f64]), latents: usize) -> Vec<f64> {
     }
     let largest = (0..size).map(|i| rows[i][i]).fold(0.0, f64::max);
     let mut solved = vec![false; size];
-    for column in 0..size {
+    for (column, is_solved) in solved.iter_mut().enumerate() {
         let pivot = (column..size).max_by(|&one, &other| {
             let size_of = |row: usize| rows[row][column].abs();
             size_of(one).total_cmp(&size_of(other))
@@ -94,7 +94,7 @@ fn least_squares((z, values): (&[f32], &[f64]), latents: usize) -> Vec<f64> {
         if rows[column][column].abs() <= SMALLEST_PIVOT * largest {
             continue;
         }
-        solved[column] = true;
+        *is_solved = true;
         let by = rows[column].clone();
         for (number, row) in rows.iter_mut().enumerate() {
             let factor = row[column] / by[column];

@@ -39,7 +39,7 @@ pub(super) fn say_all(
         let test = test.context("--read-out needs test images: data.test_images is 0")?;
         let (train, test) = (set.train.some(num), test.some(num));
         if latents.is_none() {
-            let of = |images| latents_of(trained, explainer, images);
+            let of = |images: &Images| latents_of(trained, explainer, images);
             latents = Some((of(&train)?, of(&test)?));
         }
         let (of_train, of_test) = latents.as_ref().expect("those of the first factor");

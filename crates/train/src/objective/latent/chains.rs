@@ -21,6 +21,7 @@ pub(super) struct Pairs {
 }
 
 /// As many samples as there are images.
+#[allow(clippy::large_enum_variant)] // one a step
 pub(super) enum Negatives {
     /// z₋ of the prior, `[batch, latents]`.
     Latents(Tensor<2>),
