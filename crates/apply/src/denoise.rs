@@ -3,9 +3,11 @@
 //! One step: x̂ = y − s·∇E(y), the mean of the clean pictures that y may come from (Miyasawa 1961; Raphan &
 //! Simoncelli, *Least squares estimation without priors or supervision*, 2011, eq. 2.6), with the s for which the
 //! energy was trained, and the σ of the noise told to one that takes it: [`Denoising`](ebm_train::Denoising). Or a
-//! descent towards a likely picture: on the energy of x and ‖x − y‖²/2σ² ([`DenoiseMethod::Descent`]).
+//! descent towards a likely picture: on the energy of x and ‖x − y‖²/2σ² ([`DenoiseMethod::Descent`]). Experts, whose
+//! energy is of clean patches, descend on that of all patches of a picture.
 
 mod noise;
+mod prior;
 mod tiles;
 
 use std::path::Path;
@@ -13,7 +15,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::ImageShape;
 use ebm_data::Planes;
-use ebm_model::{Frozen, Locality, Network};
+use ebm_model::{Experts, Frozen, Locality, Network, OverPatches};
 use ebm_train::Config;
 use thiserror::Error;
 
@@ -85,6 +87,14 @@ pub enum DenoiseError {
         "a descent is for a model that is told the noise, which this one is not (`objective.noise_conditional`)"
     )]
     NotTold,
+    /// The model has the energy of clean pictures alone, and a mean takes energies at many σ.
+    #[error("this model gives a likely clean picture, and no mean of those that it may be")]
+    NoMean,
+    /// Noise is added to pixels, and the model sees their logarithms.
+    #[error(
+        "this model sees logarithms of pixels (`model.intensity`), and pictures that it would clean have noise in the pixels themselves"
+    )]
+    NotLinear,
     /// Values are so large that the energy's slopes are not finite.
     #[error(
         "the slopes of the energy are not finite: values of the picture are too far from 0 and 1"
@@ -99,7 +109,8 @@ pub enum DenoiseMethod {
     #[default]
     Mean,
     /// A likely one, by descent: on −log p(x) + ‖x − y‖²/2σ², p the law of pictures with less and less noise σ′, whose
-    /// slope is s∇E(x, σ′)/σ′². Sharper edges, and plainer areas; for an energy that is told the noise.
+    /// slope is s∇E(x, σ′)/σ′². Sharper edges, and plainer areas; for an energy that is told the noise. Of experts, p is
+    /// the law of clean patches from the first step on.
     Descent,
 }
 
@@ -143,6 +154,8 @@ pub struct Denoiser {
     energy: Frozen<Network>,
     shape: ImageShape,
     locality: Option<Locality>,
+    /// The energy of pictures, where the network is one of patches.
+    prior: Option<OverPatches>,
     /// σ₀ where the step of all noise is σ₀²∇E.
     reference: Option<f64>,
     /// The least and the greatest σ that the energy has learned to be told; `None` where it is not told.
@@ -166,24 +179,32 @@ impl Denoiser {
     /// The denoiser of a run.
     ///
     /// # Errors
-    /// Where it was not trained with the objective `denoising`.
+    /// Where it is neither of experts nor was trained with the objective `denoising`, or of experts on logarithms.
     pub fn of(trained: &Trained, weights: Weights) -> Result<Self, DenoiseError> {
         let config = trained.config();
-        if !trained.is_denoiser() {
+        let (energy, shape) = (trained.energy(weights), trained.shape());
+        let is_of_patches = energy.experts().is_some();
+        if !is_of_patches && !trained.is_denoiser() {
             let kind = config.objective.kind.to_string();
             return Err(DenoiseError::NotADenoiser { kind });
         }
-        let (energy, shape) = (trained.energy(weights), trained.shape());
-        Ok(Self::new(config, energy, shape, trained.device()))
+        let denoiser = Self::new(config, energy, shape, trained.device());
+        match is_of_patches && denoiser.prior.is_none() {
+            true => Err(DenoiseError::NotLinear),
+            false => Ok(denoiser),
+        }
     }
 
     fn new(config: &Config, energy: Frozen<Network>, shape: ImageShape, device: &Device) -> Self {
+        let prior = energy.experts().and_then(Experts::over_patches);
+        let of_patches = prior.as_ref().map(OverPatches::locality);
         Self {
-            locality: energy.locality(),
+            locality: of_patches.or(energy.locality()),
             tile: largest_tile(&energy, shape),
             energy,
             shape,
-            reference: config.objective.noise_reference,
+            reference: config.objective.noise_reference.filter(|_| prior.is_none()),
+            prior,
             sigma_range: (config.objective.tells_noise())
                 .then_some([config.objective.noise_min, config.objective.noise_max]),
             device: device.clone(),
@@ -233,11 +254,17 @@ impl Denoiser {
             None if self.is_blind() => None,
             None => Some(self.measured(picture)),
         };
-        let taken = match options.method {
-            DenoiseMethod::Mean => self.taken_by_step(picture, sigmas.as_deref(), report)?,
-            DenoiseMethod::Descent => {
+        let taken = match (options.method, &self.prior) {
+            (DenoiseMethod::Mean, None) => {
+                self.taken_by_step(picture, sigmas.as_deref(), report)?
+            }
+            (DenoiseMethod::Mean, Some(_)) => return Err(DenoiseError::NoMean),
+            (DenoiseMethod::Descent, prior) => {
                 let sigmas = sigmas.as_deref().ok_or(DenoiseError::NotTold)?;
-                self.taken_by_descent(picture, sigmas, report)?
+                match prior {
+                    Some(prior) => self.taken_by_prior(prior, picture, sigmas, report)?,
+                    None => self.taken_by_descent(picture, sigmas, report)?,
+                }
             }
         };
         let strength = options.strength as f32;
@@ -465,7 +492,10 @@ impl Denoiser {
                         let noise = Tensor::from_floats(sigmas.as_slice(), &self.device);
                         score::energies_and_gradients(&self.energy.with_noise(noise), x)
                     }
-                    None => score::energies_and_gradients(&self.energy, x),
+                    None => match &self.prior {
+                        Some(prior) => score::energies_and_gradients(prior, x),
+                        None => score::energies_and_gradients(&self.energy, x),
+                    },
                 };
                 for (tile, slopes) in some.iter().zip(slopes.chunks(num_planes * height * width)) {
                     let planes = slopes.chunks(height * width);
@@ -484,7 +514,11 @@ impl Denoiser {
 
 /// Side of the largest tile for whose layers there is room.
 fn largest_tile(network: &Network, shape: ImageShape) -> usize {
-    let per_pixel = network.work(shape).outputs / (shape.height * shape.width);
+    let per_pixel = match network.experts() {
+        // Tapes of several tiles are held at a time, each with a few responses of every expert to every pixel.
+        Some(experts) => 8 * experts.work_of_pixel().outputs,
+        None => network.work(shape).outputs / (shape.height * shape.width),
+    };
     let [least, most] = TILES;
     (ELEMENTS_OF_TILE / per_pixel.max(1))
         .isqrt()

@@ -8,8 +8,8 @@ use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
 use ebm_train::{
-    AnyState, Best, Config, ConfigError, KeptWeights, ObjectiveKind, TrainState, kept_weights,
-    load_state,
+    AnyState, Best, Config, ConfigError, KeptWeights, NetworkName, ObjectiveKind, TrainState,
+    kept_weights, load_state,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -254,9 +254,11 @@ impl Trained {
         self.state.model.num_classes()
     }
 
-    /// Whether it has learned to denoise.
+    /// Whether it has learned to denoise pictures: experts, whatever they learn by, have one of patches alone.
     pub fn is_denoiser(&self) -> bool {
-        self.config().objective.kind == ObjectiveKind::Denoising
+        let config = self.config();
+        let is_of_patches = config.model.network == NetworkName::Experts;
+        config.objective.kind == ObjectiveKind::Denoising && !is_of_patches
     }
 
     /// Whether the energy is one of images and latent vectors, so that it is asked which of these explain an image.

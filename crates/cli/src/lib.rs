@@ -37,6 +37,7 @@ mod exit;
 mod export;
 mod features;
 mod file_size;
+mod filters;
 mod hints;
 mod import;
 mod infer;
@@ -112,6 +113,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Bayes(bayes::BayesArgs),
     Features(features::FeaturesArgs),
+    Filters(filters::FiltersArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Runs(runs::RunsArgs),
@@ -200,6 +202,7 @@ impl Cli {
             Command::Evaluate(args) => args.run(quiet),
             Command::Bayes(args) => args.run(quiet),
             Command::Features(args) => args.run(quiet),
+            Command::Filters(args) => args.run(quiet),
             Command::Export(args) => args.run(quiet),
             Command::Import(args) => args.run(quiet),
             Command::Runs(args) => args.run(),

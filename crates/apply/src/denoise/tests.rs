@@ -2,6 +2,7 @@
 
 use ebm_core::{Distribution, NoiseKey, Stream};
 use ebm_langevin::Noise;
+use ebm_model::EnergyModel;
 use ebm_train::initial_model;
 
 use super::*;
@@ -251,4 +252,68 @@ fn what_cannot_be_denoised_is_refused() {
     picture.pixels[7] = 3e38;
     let message = refused(&of_any_size, &picture);
     assert!(message.contains("too far from 0 and 1"), "{message}");
+}
+
+/// Experts on patches of 5×4 that have learned nothing but how patches vary.
+fn of_patches(keys: &[&str]) -> Denoiser {
+    let mut keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    keys.extend(["model.experts=30", "model.dimensions=15"].map(String::from));
+    let config = Config::resolve("overcomplete-ica", None, &keys).expect("resolves");
+    let (shape, device) = (ImageShape::new(1, 5, 4), Device::flex());
+    let mut model = initial_model(&config, shape, 0, &device).expect("fits");
+    let texture = noisy(&clean(ImageShape::new(1, 200, 100)), 0.05);
+    let patches = TensorData::new(texture.pixels, shape.batch(1000));
+    let patches = Tensor::from_data(patches, &device);
+    model.calibrate(patches).expect("patches that vary");
+    Denoiser::new(&config, Frozen::new(&model), shape, &device)
+}
+
+fn descended(denoiser: &Denoiser, picture: &Planes, sigma: f64) -> Denoised {
+    let options = DenoiseOptions {
+        method: DenoiseMethod::Descent,
+        sigma: Some(sigma),
+        strength: 1.0,
+    };
+    denoised(denoiser, picture, options)
+}
+
+#[test]
+fn a_descent_of_experts_ends_where_the_slopes_of_the_patches_and_of_the_tie_cancel() {
+    let denoiser = of_patches(&[]);
+    for sigma in [0.02, 0.1] {
+        let observed = noisy(&clean(ImageShape::new(1, 21, 30)), sigma as f32);
+        let got = descended(&denoiser, &observed, sigma);
+        let slopes = |x: &Planes| -> f64 {
+            let slopes = denoiser.gradient(x, &[], &mut |_, _| {}).expect("finite");
+            let tied = x.pixels.iter().zip(&observed.pixels);
+            let tied = tied.map(|(x, observed)| (x - observed) / (sigma * sigma) as f32);
+            let sums: Vec<f32> = slopes.iter().zip(tied).map(|(a, b)| a + b).collect();
+            root_mean_square(&sums)
+        };
+        let left = slopes(&got.planes) / slopes(&observed);
+        assert!(left < 0.05, "{left} of the slope is left at σ = {sigma}");
+        assert!(got.taken > 0.05 * sigma, "{}", got.taken);
+    }
+}
+
+#[test]
+fn a_picture_in_tiles_of_experts_is_the_whole_picture() {
+    let observed = noisy(&clean(ImageShape::new(1, 40, 61)), 0.05);
+    let whole = descended(&of_patches(&[]), &observed, 0.05);
+    let tiled = descended(&of_patches(&[]).with_tile(20), &observed, 0.05);
+    let pairs = whole.planes.pixels.iter().zip(&tiled.planes.pixels);
+    let largest = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest < 1e-4, "{largest}");
+}
+
+#[test]
+fn experts_give_no_mean_and_leave_a_picture_without_noise() {
+    let denoiser = of_patches(&[]);
+    let picture = clean(ImageShape::new(1, 9, 8));
+    let options = DenoiseOptions::default();
+    let refused = denoiser.denoise(&picture, options, &mut |_, _| {});
+    assert!(matches!(refused, Err(DenoiseError::NoMean)), "{refused:?}");
+    let got = descended(&denoiser, &picture, 1e-9);
+    assert!(got.taken < 1e-6, "{}", got.taken);
+    assert!(of_patches(&["model.intensity=log"]).prior.is_none());
 }

@@ -124,6 +124,10 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
         DenoiseError::NotTold => {
             "leave out --method, or --model: the program's own is told the noise"
         }
+        DenoiseError::NoMean => "pass --method descent",
+        DenoiseError::NotLinear => {
+            "train one with --set model.intensity=linear, or leave out --model"
+        }
         DenoiseError::NotFinite { .. } | DenoiseError::TooLarge => return None,
     };
     Some(remedy.to_owned())

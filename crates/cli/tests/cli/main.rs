@@ -21,6 +21,7 @@ mod energies;
 mod evaluate_every;
 mod evaluation;
 mod events;
+mod experts;
 mod flow;
 mod folders;
 mod gpu;
