@@ -1,7 +1,7 @@
 //! Describe overcomplete experts by their numbers, and build them.
 
 use burn::module::Param;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, TensorData};
 use ebm_core::ImageShape;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
