@@ -1,6 +1,9 @@
 //! Tell the class of images with an energy that is given the class: of the classes, the one of least energy.
 
-use ebm_core::{each_piece, pieces_of};
+use core::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+use ebm_core::{ImageShape, each_piece, pieces_of};
 use ebm_model::{EnergyModel, Frozen, Network};
 use thiserror::Error;
 
@@ -80,20 +83,35 @@ impl<'a> Classifier<'a> {
     /// T·E(x, y) of every image under every class, `[images, classes]`.
     fn sharpened_energies(&self, bytes: &[u8]) -> Vec<f64> {
         let (device, shape) = (self.trained.device(), self.trained.shape());
-        let stride = shape.pixels();
-        // The last piece has a part of an image, if there is one, and is refused.
-        let pieces = pieces_of(bytes.len().div_ceil(stride), BATCH);
-        let energies = each_piece(device, pieces, |some| {
-            let end = (some.end * stride).min(bytes.len());
-            let x = score::images(&bytes[some.start * stride..end], shape, device);
-            let by_class = self.model.energies_by_class(x).into_data();
-            by_class
-                .iter::<f64>()
-                .map(|energy| energy * self.sharpness)
-                .collect::<Vec<_>>()
-        });
-        energies.concat()
+        let by_class = |x, _: Range<usize>| self.model.energies_by_class(x);
+        let mut energies = energies_by_class(bytes, shape, device, by_class);
+        energies
+            .iter_mut()
+            .for_each(|energy| *energy *= self.sharpness);
+        energies
     }
+}
+
+/// E(x, y) of every image under every class, `[images, classes]`, as `by_class` gives them of the images at some places.
+///
+/// # Panics
+/// If `bytes` are no whole number of images.
+pub(crate) fn energies_by_class(
+    bytes: &[u8],
+    shape: ImageShape,
+    device: &Device,
+    by_class: impl Fn(Tensor<4>, Range<usize>) -> Tensor<2> + Sync,
+) -> Vec<f64> {
+    let stride = shape.pixels();
+    // The last piece has a part of an image, if there is one, and is refused.
+    let pieces = pieces_of(bytes.len().div_ceil(stride), BATCH);
+    let energies = each_piece(device, pieces, |some| {
+        let end = (some.end * stride).min(bytes.len());
+        let x = score::images(&bytes[some.start * stride..end], shape, device);
+        let by_class = by_class(x, some).into_data();
+        by_class.iter::<f64>().collect::<Vec<_>>()
+    });
+    energies.concat()
 }
 
 /// What energies `[images, classes]`, times T, say of each image.

@@ -64,6 +64,15 @@ pub enum ComposeError {
         /// Its checkpoint.
         checkpoint: PathBuf,
     },
+    /// An energy whose chains are of latent vectors.
+    #[error(
+        "{} draws images by chains of latent vectors, which no other energy shares",
+        checkpoint.display()
+    )]
+    Latents {
+        /// Its checkpoint.
+        checkpoint: PathBuf,
+    },
 }
 
 /// Several energies as one.
@@ -215,6 +224,10 @@ fn check(part: &Part<'_>, first: &Trained) -> Result<(), ComposeError> {
     if trained.config().objective.ladder().is_some() {
         let checkpoint = trained.checkpoint().to_owned();
         return Err(ComposeError::Levels { checkpoint });
+    }
+    if trained.has_latents() {
+        let checkpoint = trained.checkpoint().to_owned();
+        return Err(ComposeError::Latents { checkpoint });
     }
     let (found, expected) = (trained.device(), first.device());
     assert!(

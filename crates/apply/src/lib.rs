@@ -14,7 +14,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore`, `playground` (use it) →
+//! Reading order: `trained` (open a run) → `sample`, `compose`, `score`, `classify`, `denoise`, `restore`, `infer`,
+//! `playground` (use it) → `posterior` (average several of them) →
 //! `evaluate` (how good is it?) → `exchange` (weights, to PyTorch and back; `exchange::hub`: models, to the Hugging Face Hub and back).
 
 mod checksum;
@@ -23,7 +24,9 @@ pub mod compose;
 pub mod denoise;
 pub mod evaluate;
 pub mod exchange;
+pub mod infer;
 mod playground;
+mod posterior;
 pub mod restore;
 mod sample;
 pub mod score;
@@ -35,6 +38,7 @@ pub use classify::{Classified, Classifier, ClassifyError};
 pub use ebm_langevin::{StepCounter, labels_in_shares, labels_in_turn, to_bytes};
 pub use exchange::ImportError;
 pub use playground::{PlayError, PlaySettings, PlaySteps, Played, Playground, SliceGrid};
+pub use posterior::{Ensemble, EnsembleError, Prediction, PredictionMeasures, measure};
 pub use sample::{
     BurnIn, Init, PartSampler, SampleError, SampleOptions, SamplePart, Samples, sample,
     sample_counted,

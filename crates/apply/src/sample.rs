@@ -2,6 +2,7 @@
 
 mod chains;
 mod ladder;
+mod latent;
 mod options;
 mod part_sampler;
 
@@ -129,6 +130,9 @@ pub fn sample_counted(
 ) -> Result<Samples, SampleError> {
     let device = trained.device();
     options.precision.check(device)?;
+    if trained.has_latents() {
+        return latent::samples(trained, options, counter);
+    }
     if let Some(levels) = &options.ladder {
         return ladder::samples(trained, options, levels, counter);
     }

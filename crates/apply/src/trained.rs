@@ -8,7 +8,8 @@ use ebm_core::ImageShape;
 use ebm_model::{EnergyModel, Frozen, Network};
 use ebm_train::checkpoint::{self, Checkpoint, CheckpointError};
 use ebm_train::{
-    AnyState, Best, Config, ConfigError, NetworkName, ObjectiveKind, TrainState, load_state,
+    AnyState, Best, Config, ConfigError, KeptWeights, NetworkName, ObjectiveKind, TrainState,
+    kept_weights, load_state,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -260,6 +261,11 @@ impl Trained {
         config.objective.kind == ObjectiveKind::Denoising && !is_of_patches
     }
 
+    /// Whether the energy is one of images and latent vectors, so that it is asked which of these explain an image.
+    pub fn has_latents(&self) -> bool {
+        self.state.model.latent().is_some()
+    }
+
     /// Whether the energy is told σ of an image's noise.
     pub fn sees_noise(&self) -> bool {
         self.state.model.sees_noise()
@@ -285,6 +291,32 @@ impl Trained {
             num_classes,
             names: names.to_vec(),
         })
+    }
+
+    /// The weights that its run has kept up to its iteration, in order, as samples of their posterior; none of an
+    /// exported model.
+    ///
+    /// # Errors
+    /// Where they are there and cannot be listed.
+    pub fn kept_weights(&self) -> Result<Vec<KeptWeights>, CheckpointError> {
+        if self.only_weights.is_some() {
+            return Ok(Vec::new());
+        }
+        let checkpoint = self.checkpoint.canonicalize();
+        let checkpoint = checkpoint.unwrap_or_else(|_| self.checkpoint.clone());
+        match checkpoint.parent().and_then(Path::parent) {
+            Some(run_dir) => kept_weights(run_dir, self.state.iteration),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The energy with weights that the run has kept.
+    ///
+    /// # Errors
+    /// Where they cannot be read, or are of another network.
+    pub fn energy_of(&self, kept: &KeptWeights) -> Result<Frozen<Network>, CheckpointError> {
+        let model = kept.load(self.state.model.clone(), &self.device)?;
+        Ok(Frozen::new(&model).sharpened(self.config.objective.class_sharpness()))
     }
 
     /// The energy E(x), whose classes, if it has any, are summed out, as sharp as they were learned;

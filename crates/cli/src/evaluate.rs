@@ -32,9 +32,10 @@ use crate::ranks::{self, RanksArgs};
 use crate::sample::{Start, step_count};
 use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
-use anomalies::Against;
-use data::{Prepared, PreparedData};
 use evaluation::Evaluation;
+
+pub(crate) use anomalies::{Against, sets as other_sets};
+pub(crate) use data::{Prepared, PreparedData};
 pub(crate) use written::REPORT;
 
 /// Measure how good runs are

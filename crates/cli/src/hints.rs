@@ -7,14 +7,14 @@ use ebm_train::{Config, Key};
 /// Commands that take `--set` for every key of a configuration.
 const CONFIGURABLE: [&str; 3] = ["train", "import", "data"];
 /// Commands that choose one device with `--device`.
-const ON_A_DEVICE: [&str; 11] = [
-    "train", "sample", "compose", "evaluate", "energy", "score", "classify", "denoise", "restore",
-    "export", "live",
+const ON_A_DEVICE: [&str; 12] = [
+    "train", "sample", "compose", "evaluate", "bayes", "energy", "score", "classify", "denoise",
+    "restore", "export", "live",
 ];
 /// Commands that open a trained model.
-const OF_A_MODEL: [&str; 10] = [
-    "sample", "compose", "evaluate", "energy", "score", "classify", "denoise", "restore", "export",
-    "live",
+const OF_A_MODEL: [&str; 11] = [
+    "sample", "compose", "evaluate", "bayes", "energy", "score", "classify", "denoise", "restore",
+    "export", "live",
 ];
 /// Commands that write a file to `--output`.
 const WITH_OUTPUT: [&str; 9] = [

@@ -15,6 +15,7 @@ macro_rules! tell {
 
 mod allocator;
 mod args;
+mod bayes;
 mod bench;
 mod charts;
 mod choices;
@@ -39,6 +40,7 @@ mod file_size;
 mod filters;
 mod hints;
 mod import;
+mod infer;
 #[cfg(feature = "live")]
 mod live;
 mod memory;
@@ -109,6 +111,7 @@ enum Command {
     Score(score::ScoreArgs),
     Classify(classify::ClassifyArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Bayes(bayes::BayesArgs),
     Features(features::FeaturesArgs),
     Filters(filters::FiltersArgs),
     Export(export::ExportArgs),
@@ -123,6 +126,7 @@ enum Command {
     Presets(presets::PresetsArgs),
     Config(config::ConfigCommandArgs),
     Completions(completions::CompletionsArgs),
+    Infer(infer::InferArgs),
 }
 
 /// What is logged without `-v`. A GPU's libraries warn about every shader that they try, hundreds of
@@ -196,6 +200,7 @@ impl Cli {
             Command::Score(args) => args.run(quiet),
             Command::Classify(args) => args.run(quiet),
             Command::Evaluate(args) => args.run(quiet),
+            Command::Bayes(args) => args.run(quiet),
             Command::Features(args) => args.run(quiet),
             Command::Filters(args) => args.run(quiet),
             Command::Export(args) => args.run(quiet),
@@ -210,6 +215,7 @@ impl Cli {
             Command::Presets(args) => args.run(),
             Command::Config(args) => args.run(),
             Command::Completions(args) => args.run(),
+            Command::Infer(args) => args.run(quiet),
         }
     }
 }

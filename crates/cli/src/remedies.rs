@@ -14,8 +14,9 @@ use ebm_apply::evaluate::{
     CompletionError, FrechetError, KeepError, LikelihoodError, MixingError, QualityError,
 };
 use ebm_apply::exchange::hub::HubError;
+use ebm_apply::infer::InferError;
 use ebm_apply::restore::RestoreError;
-use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
+use ebm_apply::{EnsembleError, ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
 use ebm_model::UnsupportedPrecision;
 use ebm_train::checkpoint::CheckpointError;
@@ -70,6 +71,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<RestoreError>() {
         return apply::of_restoring(error);
     }
+    if let Some(error) = cause.downcast_ref::<InferError>() {
+        return Some(apply::of_inference(error));
+    }
     if let Some(FrechetError::TooFew { .. }) = cause.downcast_ref() {
         return Some("ask for more with --num, of data that have as many".to_owned());
     }
@@ -82,6 +86,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(QualityError::Frechet(FrechetError::TooFew { .. })) = cause.downcast_ref() {
         let remedy = "set output.evaluate_samples higher, with data that have as many test images";
         return Some(remedy.to_owned());
+    }
+    if let Some(error) = cause.downcast_ref::<EnsembleError>() {
+        return apply::of_ensemble(error);
     }
     if let Some(error) = cause.downcast_ref::<UnknownClass>() {
         return apply::of_class(error);

@@ -22,6 +22,7 @@ use crate::output::{
 use crate::progress::with_progress;
 use crate::trained::{UsageArgs, class};
 use crate::typed::Mistyped;
+pub(crate) use damage::rectangle;
 use damage::{DamageArgs, heat_map, mask_picture};
 
 /// Put in what is missing of a picture
@@ -70,8 +71,8 @@ pub(crate) struct RestoreArgs {
     usage: UsageArgs,
 }
 
-/// Read a number of restorations, all of which are held in memory.
-fn few(text: &str) -> Result<usize, String> {
+/// Read a number of restorations, or of samples, all of which are held in memory.
+pub(crate) fn few(text: &str) -> Result<usize, String> {
     const MOST: usize = 1000;
     match positive(text)? {
         number if number > MOST => Err(format!("must be at most {MOST}")),

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use core::ops::Range;
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -67,6 +68,16 @@ pub enum Varying {
         /// Share of the steps from `start` to `end`, at least 0; both shares together are at most 1.
         decay: f64,
     },
+    /// `start`·(1 + t/`offset`)^−`power` at step t: a(b + t)^−γ with b = `offset`, γ = `power` and a = `start`·b^γ
+    /// (Welling & Teh, *Bayesian learning via stochastic gradient Langevin dynamics*, 2011, §5).
+    Polynomial {
+        /// Value at the first step.
+        start: f64,
+        /// b: steps after which the fall sets in, > 0.
+        offset: f64,
+        /// γ: at least 0; above ½ and at most 1 for steps that sample a posterior in the limit.
+        power: f64,
+    },
 }
 
 /// Read a number or a table, so that a misspelt table names what is wrong with it.
@@ -77,7 +88,7 @@ impl<'de> Deserialize<'de> for Schedule {
             type Value = Schedule;
 
             fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a number or a table { kind = \"linear\" | \"geometric\" | \"cosine\" | \"cyclic\" | \"annealed\", … }")
+                f.write_str("a number or a table { kind = \"linear\" | \"geometric\" | \"cosine\" | \"cyclic\" | \"annealed\" | \"polynomial\", … }")
             }
             fn visit_f64<E>(self, value: f64) -> Result<Schedule, E> {
                 Ok(Schedule::Constant(value))
@@ -131,7 +142,7 @@ impl Schedule {
             Varying::Geometric { start, end } => start * (end / start).powf(progress),
             Varying::Cosine { start, end } => end + (start - end) * half_cosine(progress),
             Varying::Cyclic { start, cycles } => {
-                let period = num_steps.div_ceil(cycles.max(1) as usize).max(1);
+                let period = period(cycles, num_steps);
                 start * half_cosine((step % period) as f64 / period as f64)
             }
             Varying::Annealed {
@@ -140,7 +151,25 @@ impl Schedule {
                 hold,
                 decay,
             } => annealed(progress, [start, end], hold, decay),
+            Varying::Polynomial {
+                start,
+                offset,
+                power,
+            } => start * (1.0 + step as f64 / offset).powf(-power),
         }
+    }
+
+    /// The steps of the cycle that `step` is in, of a schedule that begins again and again; `None` for any other.
+    pub fn cycle_of(&self, step: usize, num_steps: usize) -> Option<Range<usize>> {
+        let Self::Varying(Varying::Cyclic { cycles, .. }) = *self else {
+            return None;
+        };
+        let (step, period) = (
+            step.min(num_steps.saturating_sub(1)),
+            period(cycles, num_steps),
+        );
+        let first = step - step % period;
+        Some(first..first + period)
     }
 
     /// The largest and smallest values over a run, for checks of a configuration.
@@ -173,6 +202,12 @@ impl Schedule {
                 let last = annealed(1.0, [start, end], hold, decay);
                 (start.max(end), start.min(end).min(last))
             }
+            Self::Varying(Varying::Polynomial { offset, power, .. })
+                if !(offset > 0.0 && offset.is_finite() && power >= 0.0 && power.is_finite()) =>
+            {
+                return Err("needs an offset above 0 and a power of at least 0");
+            }
+            Self::Varying(Varying::Polynomial { start, .. }) => (start, 0.0),
             Self::Varying(
                 Varying::Linear { start, end }
                 | Varying::Geometric { start, end }
@@ -217,9 +252,23 @@ impl Schedule {
                     hold,
                     decay,
                 },
+                Varying::Polynomial {
+                    start,
+                    offset,
+                    power,
+                } => Varying::Polynomial {
+                    start: start * factor,
+                    offset,
+                    power,
+                },
             }),
         }
     }
+}
+
+/// Steps of each of so many cycles but the last, which may have fewer.
+fn period(cycles: u32, num_steps: usize) -> usize {
+    num_steps.div_ceil(cycles.max(1) as usize).max(1)
 }
 
 /// A share of the steps that is rounding and nothing else.

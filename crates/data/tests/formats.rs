@@ -2,6 +2,7 @@
 //!
 //! `scripts/data-fixtures` makes the files in `fixtures`, and says by which tool. The class of image `i` is `i % 3`.
 
+use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,8 @@ struct Fixture {
 impl Fixture {
     /// A fixture whose classes have no names but their numbers.
     fn new(dataset: DatasetKind, name: &str, shape: ImageShape) -> Self {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let package = env::var_os("CARGO_MANIFEST_DIR").expect("set by Cargo");
+        let fixtures = Path::new(&package).join("tests/fixtures");
         Self {
             dataset,
             path: fixtures.join(name),

@@ -90,7 +90,7 @@ pub use sampler::{
 };
 pub use start::{
     Stage, labels_in_shares, labels_in_turn, noise_images, noise_images_of, normal_images_of,
-    sampler_outside_training, starts_of, to_bytes, warm_up, warm_up_gradients,
+    normal_latents_of, sampler_outside_training, starts_of, to_bytes, warm_up, warm_up_gradients,
 };
 pub use stats::{ChainStats, StepStats};
 pub use step::{Descent, Noise};

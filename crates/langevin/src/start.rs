@@ -20,6 +20,9 @@ const CHAINS: u32 = 1;
 const BURN_IN: u32 = 3;
 const SECOND: u32 = 4;
 const PLAYGROUND: u32 = 5;
+const LATENT_START: u32 = 6;
+const LATENTS: u32 = 7;
+const POSTERIOR: u32 = 8;
 const WARM_UP: u32 = 1000;
 
 /// Which of several runs of the same chains, each with random numbers of its own.
@@ -33,6 +36,10 @@ pub enum Stage {
     Second,
     /// Steps of chains that somebody plays with: as many as they like, without an end.
     Playground,
+    /// Steps of latent vectors beside those of the images that they belong to.
+    Latents,
+    /// Steps of latent vectors whose images are given.
+    Posterior,
 }
 
 /// Runs, and steps of each, in which a step size adapts.
@@ -83,6 +90,23 @@ pub fn normal_images_of(
     perturb(means, &index_tensor(&ids, device), noise)
 }
 
+/// N(0, I), where chains of latent vectors start, `[chains, latents]`.
+pub fn normal_latents_of(
+    chains: Range<u32>,
+    latents: usize,
+    seed: u64,
+    device: &Device,
+) -> Tensor<2> {
+    let noise = Noise {
+        key: NoiseKey::new(seed, Stream::Sample, LATENT_START),
+        distribution: Distribution::Normal,
+        scale: 1.0,
+    };
+    let ids: Vec<u32> = chains.collect();
+    let zeros = Tensor::zeros([ids.len(), latents], device);
+    perturb(zeros, &index_tensor(&ids, device), noise)
+}
+
 /// Uniform noise, `[num, channels, height, width]`: a function of the seed.
 pub fn noise_images(num: usize, shape: ImageShape, seed: u64, device: &Device) -> Tensor<4> {
     noise_images_of(0..num as u32, shape, seed, device)
@@ -119,6 +143,8 @@ pub fn sampler_outside_training(
         Stage::Chains => CHAINS,
         Stage::Second => SECOND,
         Stage::Playground => PLAYGROUND,
+        Stage::Latents => LATENTS,
+        Stage::Posterior => POSTERIOR,
     };
     let config = LangevinConfig {
         num_steps: steps,

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Int, Tensor};
 
 use crate::experts::{Constant, Whitened};
 use crate::invalid_network::InvalidNetwork;
+use crate::latent::LatentEnergy;
 use crate::layers::NormedWeight;
 use crate::ops::{Factors, assert_class_per_image, assert_level_per_image, assert_noise_per_image};
 
@@ -89,6 +90,11 @@ pub trait EnergyModel: Module {
     /// most have learned.
     fn sees_noise(&self) -> bool {
         false
+    }
+
+    /// The energy E(x, z) of which E(x) is the least over z, where there are latent vectors.
+    fn latent(&self) -> Option<&dyn LatentEnergy> {
+        None
     }
 
     /// E(x), or E(x, y), of every image, each a function of its own image alone.
@@ -191,6 +197,15 @@ pub trait EnergyModel: Module {
     /// - returns: `[batch, classes]`
     fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
         one_class_at_a_time(self, x, EnergyContext::default())
+    }
+
+    /// E(x, y) of every image under every class in a context, whose classes do not matter.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`
+    /// - returns: `[batch, classes]`
+    fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
+        one_class_at_a_time(self, x, context)
     }
 
     /// The same energy with everything that depends on the weights alone computed once: spectral norm

@@ -16,8 +16,9 @@
 //! Reading order: `energy` (what every model does) → `frozen` (a network that no longer changes, the
 //! form in which samplers use it), `conditioned`, `sum` and `mixture` (energies made from others) → `conv_net`
 //! (strided convolutions), `res_net` (residual blocks), `unet` (a network from images to images, and heads
-//! that make an energy of it), `pooled_net` (averages of several scales) and `experts` (Student's t experts on
-//! whitened patches), among which `network` chooses → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
+//! that make an energy of it), `pooled_net` (averages of several scales), `experts` (Student's t experts on
+//! whitened patches), `mlp` (dense layers) and `latent` (images and latent vectors), among which `network` chooses
+//! → `layers` (what the networks are made of) → `ops` (their operations, with kernels for CPU and
 //! GPU).
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
 
@@ -27,9 +28,11 @@ mod energy;
 mod experts;
 mod frozen;
 mod invalid_network;
+mod latent;
 mod layers;
 mod locality;
 mod mixture;
+mod mlp;
 mod network;
 mod ops;
 mod pooled_net;
@@ -51,9 +54,14 @@ pub use experts::{
 };
 pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
+pub use latent::{
+    DrawnLatents, Generative, GivenLatent, Inference, LatentConfig, LatentDrawing, LatentEnergy,
+    LatentNet, LatentPrior, Posterior, alternate, explained_energy, least_latents,
+};
 pub use layers::{Initialization, NormedWeight};
 pub use locality::Locality;
 pub use mixture::Mixture;
+pub use mlp::{Mlp, MlpConfig};
 pub use network::{Network, NetworkConfig};
 pub use ops::{Activation, Factors};
 pub use pooled_net::{PooledNet, PooledNetConfig};

@@ -10,8 +10,10 @@ use crate::conv_net::{ConvNet, ConvNetConfig};
 use crate::energy::{EnergyContext, EnergyModel};
 use crate::experts::{Constant, Experts, ExpertsConfig, Whitened};
 use crate::invalid_network::InvalidNetwork;
+use crate::latent::{LatentConfig, LatentEnergy, LatentNet};
 use crate::layers::NormedWeight;
 use crate::locality::Locality;
+use crate::mlp::{Mlp, MlpConfig};
 use crate::ops::Factors;
 use crate::pooled_net::{PooledNet, PooledNetConfig};
 use crate::res_net::{ResNet, ResNetConfig};
@@ -32,6 +34,10 @@ pub enum Network {
     Pooled(PooledNet),
     /// Overcomplete experts on whitened patches.
     Experts(Experts),
+    /// Dense layers.
+    Mlp(Mlp),
+    /// Images and latent vectors.
+    Latent(LatentNet),
 }
 
 /// The table from which a [`Network`] is made.
@@ -49,6 +55,10 @@ pub enum NetworkConfig {
     Pooled(PooledNetConfig),
     /// Overcomplete experts on whitened patches.
     Experts(ExpertsConfig),
+    /// Dense layers.
+    Mlp(MlpConfig),
+    /// Images and latent vectors.
+    Latent(LatentConfig),
 }
 
 impl NetworkConfig {
@@ -69,20 +79,31 @@ impl NetworkConfig {
             Self::UNet(config) => config.init(shape, rng, device).map(Network::UNet),
             Self::Pooled(config) => config.init(shape, rng, device).map(Network::Pooled),
             Self::Experts(config) => config.init(shape, rng, device).map(Network::Experts),
+            Self::Mlp(config) => config.init(shape, rng, device).map(Network::Mlp),
+            Self::Latent(config) => config.init(shape, rng, device).map(Network::Latent),
         }
     }
+}
+
+/// The same of whatever network it is.
+macro_rules! whichever {
+    ($network:expr, $net:ident => $found:expr) => {
+        match $network {
+            Self::Conv($net) => $found,
+            Self::Res($net) => $found,
+            Self::UNet($net) => $found,
+            Self::Pooled($net) => $found,
+            Self::Experts($net) => $found,
+            Self::Mlp($net) => $found,
+            Self::Latent($net) => $found,
+        }
+    };
 }
 
 impl Network {
     /// What convolutions and dense layers compute for the energy of one image of `shape`.
     pub fn work(&self, shape: ImageShape) -> Work {
-        match self {
-            Self::Conv(net) => net.work(shape),
-            Self::Res(net) => net.work(shape),
-            Self::UNet(net) => net.work(shape),
-            Self::Pooled(net) => net.work(shape),
-            Self::Experts(net) => net.work(shape),
-        }
+        whichever!(self, net => net.work(shape))
     }
 
     /// How far ∇E sees, of an energy that is a sum over space; `None` for one of images of one size, or in which
@@ -90,7 +111,7 @@ impl Network {
     pub fn locality(&self) -> Option<Locality> {
         match self {
             Self::UNet(net) => net.locality(),
-            Self::Conv(_) | Self::Res(_) | Self::Pooled(_) | Self::Experts(_) => None,
+            _ => None,
         }
     }
 
@@ -98,77 +119,48 @@ impl Network {
     pub fn experts(&self) -> Option<&Experts> {
         match self {
             Self::Experts(net) => Some(net),
-            Self::Conv(_) | Self::Res(_) | Self::UNet(_) | Self::Pooled(_) => None,
+            _ => None,
         }
     }
 
     /// The dtype of its weights.
     fn dtype(&self) -> DType {
-        match self {
-            Self::Conv(net) => net.dtype(),
-            Self::Res(net) => net.dtype(),
-            Self::UNet(net) => net.dtype(),
-            Self::Pooled(net) => net.dtype(),
-            Self::Experts(net) => net.dtype(),
-        }
+        whichever!(self, net => net.dtype())
     }
 }
 
 impl EnergyModel for Network {
     fn num_classes(&self) -> usize {
-        match self {
-            Self::Conv(net) => net.num_classes(),
-            Self::Res(net) => net.num_classes(),
-            Self::UNet(net) => net.num_classes(),
-            Self::Pooled(net) => net.num_classes(),
-            Self::Experts(net) => net.num_classes(),
-        }
+        whichever!(self, net => net.num_classes())
     }
 
     fn num_levels(&self) -> usize {
-        match self {
-            Self::Conv(net) => net.num_levels(),
-            Self::Res(net) => net.num_levels(),
-            Self::UNet(net) => net.num_levels(),
-            Self::Pooled(net) => net.num_levels(),
-            Self::Experts(net) => net.num_levels(),
-        }
+        whichever!(self, net => net.num_levels())
     }
 
     fn sees_noise(&self) -> bool {
-        match self {
-            Self::Conv(net) => net.sees_noise(),
-            Self::Res(net) => net.sees_noise(),
-            Self::UNet(net) => net.sees_noise(),
-            Self::Pooled(net) => net.sees_noise(),
-            Self::Experts(net) => net.sees_noise(),
-        }
+        whichever!(self, net => net.sees_noise())
     }
 
     /// Computed in the dtype of the weights, returned in that of the images.
     fn energy_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<1> {
         let image_dtype = x.dtype();
         let x = x.cast(self.dtype());
-        let energies = match self {
-            Self::Conv(net) => net.energy_with(x, context),
-            Self::Res(net) => net.energy_with(x, context),
-            Self::UNet(net) => net.energy_with(x, context),
-            Self::Pooled(net) => net.energy_with(x, context),
-            Self::Experts(net) => net.energy_with(x, context),
-        };
+        let energies = whichever!(self, net => net.energy_with(x, context));
         energies.cast(image_dtype)
     }
 
     fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
         let image_dtype = x.dtype();
         let x = x.cast(self.dtype());
-        let energies = match self {
-            Self::Conv(net) => net.energies_by_class(x),
-            Self::Res(net) => net.energies_by_class(x),
-            Self::UNet(net) => net.energies_by_class(x),
-            Self::Pooled(net) => net.energies_by_class(x),
-            Self::Experts(net) => net.energies_by_class(x),
-        };
+        let energies = whichever!(self, net => net.energies_by_class(x));
+        energies.cast(image_dtype)
+    }
+
+    fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
+        let image_dtype = x.dtype();
+        let x = x.cast(self.dtype());
+        let energies = whichever!(self, net => net.energies_by_class_with(x, context));
         energies.cast(image_dtype)
     }
 
@@ -177,13 +169,7 @@ impl EnergyModel for Network {
         x: &Tensor<4>,
         y: Option<&Tensor<1, Int>>,
     ) -> Option<(Tensor<1>, Tensor<4>)> {
-        match self {
-            Self::Conv(net) => net.fused_energy_and_gradient(x, y),
-            Self::Res(net) => net.fused_energy_and_gradient(x, y),
-            Self::UNet(net) => net.fused_energy_and_gradient(x, y),
-            Self::Pooled(net) => net.fused_energy_and_gradient(x, y),
-            Self::Experts(net) => net.fused_energy_and_gradient(x, y),
-        }
+        whichever!(self, net => net.fused_energy_and_gradient(x, y))
     }
 
     fn fold(&self, factors: Factors) -> Self {
@@ -193,47 +179,29 @@ impl EnergyModel for Network {
             Self::UNet(net) => Self::UNet(net.fold(factors)),
             Self::Pooled(net) => Self::Pooled(net.fold(factors)),
             Self::Experts(net) => Self::Experts(net.fold(factors)),
+            Self::Mlp(net) => Self::Mlp(net.fold(factors)),
+            Self::Latent(net) => Self::Latent(net.fold(factors)),
         }
     }
 
     fn spectral_norms(&mut self) -> Vec<NormedWeight<'_>> {
-        match self {
-            Self::Conv(net) => net.spectral_norms(),
-            Self::Res(net) => net.spectral_norms(),
-            Self::UNet(net) => net.spectral_norms(),
-            Self::Pooled(net) => net.spectral_norms(),
-            Self::Experts(net) => net.spectral_norms(),
-        }
+        whichever!(self, net => net.spectral_norms())
     }
 
     fn calibrate(&mut self, images: Tensor<4>) -> Result<(), InvalidNetwork> {
-        match self {
-            Self::Conv(net) => net.calibrate(images),
-            Self::Res(net) => net.calibrate(images),
-            Self::UNet(net) => net.calibrate(images),
-            Self::Pooled(net) => net.calibrate(images),
-            Self::Experts(net) => net.calibrate(images),
-        }
+        whichever!(self, net => net.calibrate(images))
     }
 
     fn constants(&mut self) -> Vec<Constant<'_>> {
-        match self {
-            Self::Conv(net) => net.constants(),
-            Self::Res(net) => net.constants(),
-            Self::UNet(net) => net.constants(),
-            Self::Pooled(net) => net.constants(),
-            Self::Experts(net) => net.constants(),
-        }
+        whichever!(self, net => net.constants())
     }
 
     fn whitened(&self) -> Option<&dyn Whitened> {
-        match self {
-            Self::Conv(net) => net.whitened(),
-            Self::Res(net) => net.whitened(),
-            Self::UNet(net) => net.whitened(),
-            Self::Pooled(net) => net.whitened(),
-            Self::Experts(net) => net.whitened(),
-        }
+        whichever!(self, net => net.whitened())
+    }
+
+    fn latent(&self) -> Option<&dyn LatentEnergy> {
+        whichever!(self, net => net.latent())
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, energy_and_gradient, index_tensor, pieces_of};
 use ebm_model::{
     Activation, ConvNetConfig, EnergyContext, EnergyModel, ExpertsConfig, Frozen, Head, ImageShape,
-    Network, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
+    MlpConfig, Network, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 const MNIST: ImageShape = ImageShape::new(1, 28, 28);
@@ -67,6 +67,13 @@ fn networks() -> Vec<(&'static str, NetworkConfig)> {
                 experts: Some(24),
                 dimensions: Some(16),
                 ..ExpertsConfig::default()
+            }),
+        ),
+        (
+            "mlp",
+            NetworkConfig::Mlp(MlpConfig {
+                widths: vec![16, 8],
+                ..MlpConfig::default()
             }),
         ),
     ]
@@ -405,6 +412,11 @@ fn a_class_changes_the_energy_and_the_free_energy_sums_over_all() {
         NetworkConfig::Pooled(PooledNetConfig {
             num_classes: classes,
             ..pooled()
+        }),
+        NetworkConfig::Mlp(MlpConfig {
+            widths: vec![6],
+            num_classes: classes,
+            ..MlpConfig::default()
         }),
     ] {
         let net = build(&config, MNIST);

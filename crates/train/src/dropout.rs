@@ -1,19 +1,20 @@
 //! Drop elements at random while training, each a function of seed, iteration, layer and image.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use ebm_core::{Distribution, NoiseKey, index_tensor};
 use ebm_langevin::{Noise, perturb};
 use ebm_model::{EnergyContext, EnergyModel};
 
 /// The elements that an iteration drops (Srivastava et al. 2014, scaled while training).
-pub(crate) struct Dropout {
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
     prob: f64,
     key: NoiseKey,
 }
 
 impl Dropout {
     /// Drop with probability `prob`, in [0, 1), by the random numbers of `key`.
-    pub(crate) fn new(prob: f64, key: NoiseKey) -> Self {
+    pub fn new(prob: f64, key: NoiseKey) -> Self {
         Self { prob, key }
     }
 
@@ -29,17 +30,7 @@ impl Dropout {
         y: &Tensor<1, Int>,
         places: &[u32],
     ) -> Tensor<1> {
-        let device = x.device();
-        let images = index_tensor(places, &device);
-        let mask = |layer: u32, shape: [usize; 4]| -> Tensor<4> {
-            let uniform = Noise {
-                key: self.key.at_step(layer),
-                distribution: Distribution::Uniform,
-                scale: 1.0,
-            };
-            let uniform = perturb(Tensor::zeros(shape, &device), &images, uniform);
-            uniform.greater_equal_elem(self.prob).float() / (1.0 - self.prob)
-        };
+        let mask = self.mask(&x.device(), places);
         let context = EnergyContext {
             classes: (model.num_classes() > 0).then_some(y),
             dropout: if self.prob > 0.0 { Some(&mask) } else { None },
@@ -47,12 +38,52 @@ impl Dropout {
         };
         model.energy_with(x, context)
     }
+
+    /// Energies of images under every class with elements dropped, the same for all classes of an image. The mask of
+    /// an image is keyed by its place.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, returns `[batch, classes]`
+    pub fn energies_by_class<M: EnergyModel>(
+        &self,
+        model: &M,
+        x: Tensor<4>,
+        places: &[u32],
+    ) -> Tensor<2> {
+        if self.prob == 0.0 {
+            return model.energies_by_class(x);
+        }
+        let mask = self.mask(&x.device(), places);
+        let context = EnergyContext {
+            dropout: Some(&mask),
+            ..EnergyContext::default()
+        };
+        model.energies_by_class_with(x, context)
+    }
+
+    /// The mask of a layer's output for images at these places.
+    fn mask(
+        &self,
+        device: &Device,
+        places: &[u32],
+    ) -> impl Fn(u32, [usize; 4]) -> Tensor<4> + use<> {
+        let (Self { prob, key }, device) = (*self, device.clone());
+        let images = index_tensor(places, &device);
+        move |layer: u32, shape: [usize; 4]| -> Tensor<4> {
+            let uniform = Noise {
+                key: key.at_step(layer),
+                distribution: Distribution::Uniform,
+                scale: 1.0,
+            };
+            let uniform = perturb(Tensor::zeros(shape, &device), &images, uniform);
+            uniform.greater_equal_elem(prob).float() / (1.0 - prob)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::module::{Module, Param};
-    use burn::tensor::Device;
     use ebm_core::Stream;
 
     use super::*;

@@ -21,7 +21,7 @@
 //! A network or an objective of one's own needs no preset: see [`Trainer`] and [`Objective`].
 //!
 //! Reading order: `step` (one training step) → `objective` (what gives its gradient; `contrastive` is
-//! the first) → `gradient`, `directional`, `optimizer`, `ema`, `parameters` (its parts) → `state`
+//! the first) → `gradient`, `directional`, `optimizer`, `ema`, `parameters` (its parts), `posterior` (weights that are sampled) → `state`
 //! (what is remembered) → `run` (the loop) → `checkpoint` → `config` and its presets. The convention
 //! for energies, images and steps stands in `ebm_langevin`'s documentation.
 
@@ -36,6 +36,7 @@ mod gradient;
 mod objective;
 mod optimizer;
 pub mod parameters;
+mod posterior;
 mod run;
 mod state;
 mod step;
@@ -51,16 +52,18 @@ pub use config::{
     absolute_dir, initial_model, least_memory, preset,
 };
 pub use directional::directional_derivative;
+pub use dropout::Dropout;
 pub use error::TrainError;
 pub use objective::contrastive::{
     ChainState, Contrastive, EnergyL2, KlConfig, LastStepTerm, Loss, LossConfig, LossKind, loss,
 };
 pub use objective::{
     AnyObjective, AnyState, Classification, Contrasted, Coupling, Denoising, DenoisingError, Flow,
-    FlowContrast, Gradient, Jem, NoiseSpacing, Objective, Recovery, ScoreMatching, StepContext,
-    TrajectoryState, WhitenedContrast,
+    FlowContrast, Gradient, Jem, Latent, NoiseSpacing, Objective, Recovery, ScoreMatching,
+    StepContext, TrajectoryState, WhitenedContrast,
 };
-pub use optimizer::{Adam, OptimizerConfig, Update};
+pub use optimizer::{Adam, OptimizerConfig, OptimizerMethod, Update};
+pub use posterior::{KeptWeights, PosteriorConfig, WeightStep, kept_weights};
 pub use run::{
     Estimate, FoundRuns, JudgeError, LastMetrics, LoggedMetrics, Metrics, MetricsFile, MetricsLine,
     Observer, ObserverError, Outcome, Pruned, Run, RunDir, RunOptions, RunState, RunSummary,

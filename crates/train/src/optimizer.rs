@@ -1,4 +1,4 @@
-//! Turn gradients into weight updates: Adam with the options of the 2019 release.
+//! Turn gradients into weight updates: Adam with the options of the 2019 release, or a step that samples weights.
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::Invalid;
@@ -6,18 +6,43 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::parameters::each_element;
+use crate::posterior::WeightStep;
 
-/// Adam and what bounds its gradients.
+/// What makes updates of gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerMethod {
+    /// Adam (Kingma & Ba 2015): weights that minimise the loss.
+    #[default]
+    Adam,
+    /// Stochastic gradient Langevin dynamics (Welling & Teh 2011): samples of the posterior over weights; `lr` is the
+    /// step size η, half of the published ε.
+    Sgld,
+    /// The same with the preconditioner of RMSprop (Li et al. 2016), with `beta2` and `epsilon`.
+    Psgld,
+}
+
+impl OptimizerMethod {
+    /// Whether it samples weights.
+    pub fn is_sampling(self) -> bool {
+        self != Self::Adam
+    }
+}
+
+/// Adam and what bounds its gradients, or what takes its place.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerConfig {
+    /// What makes updates of gradients; absent for `adam`.
+    #[serde(skip_serializing_if = "is_adam")]
+    pub method: OptimizerMethod,
     /// Adam's β₁: decay of the mean of gradients.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta1: f64,
-    /// Adam's β₂: decay of the mean of squared gradients.
+    /// Adam's β₂: decay of the mean of squared gradients; α of `psgld`.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta2: f64,
-    /// Adam's ε: added to the root of the mean square.
+    /// Adam's ε: added to the root of the mean square; λ of `psgld`.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f64,
     /// Iterations over which the learning rate grows linearly from zero.
@@ -35,9 +60,15 @@ pub struct OptimizerConfig {
     pub weight_decay: f64,
 }
 
+/// Whether a configuration of before there were other methods says all.
+fn is_adam(method: &OptimizerMethod) -> bool {
+    *method == OptimizerMethod::Adam
+}
+
 impl Default for OptimizerConfig {
     fn default() -> Self {
         Self {
+            method: OptimizerMethod::default(),
             beta1: 0.0,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -72,12 +103,28 @@ impl OptimizerConfig {
                 format!("must be at least 0, got {}", self.weight_decay),
             ));
         }
+        if self.method.is_sampling() && self.weight_decay > 0.0 {
+            let problem =
+                "above 0 is for adam; the prior of sgld and psgld is posterior.prior_precision";
+            return Err(Invalid::new("weight_decay", problem));
+        }
+        if self.method.is_sampling() && self.clamp_elements {
+            return Err(Invalid::new("clamp_elements", "is for adam alone"));
+        }
         match self.grad_norm_clip {
             Some(clip) if clip.is_nan() || clip <= 0.0 => Err(Invalid::new(
                 "grad_norm_clip",
                 format!("must be > 0, got {clip}; leave it out for no clipping"),
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// The gradient g·min(1, c/‖g‖), c the largest norm.
+    fn clipped(&self, gradient: Tensor<1>, norm: &Tensor<1>) -> Tensor<1> {
+        match self.grad_norm_clip {
+            Some(clip) => gradient * norm.clone().recip().mul_scalar(clip).clamp_max(1.0),
+            None => gradient,
         }
     }
 
@@ -142,14 +189,7 @@ impl Adam {
         gradient: Tensor<1>,
         grad_norm: Tensor<1>,
     ) -> Update {
-        let gradient = match config.grad_norm_clip {
-            // g·min(1, c/‖g‖)
-            Some(clip) => {
-                let shrink = grad_norm.clone().recip().mul_scalar(clip).clamp_max(1.0);
-                gradient * shrink
-            }
-            None => gradient,
-        };
+        let gradient = config.clipped(gradient, &grad_norm);
         let taken = self.steps;
         self.steps += 1;
         let old = [
@@ -180,6 +220,33 @@ impl Adam {
             [parameters - step * lr, mean, mean_square]
         });
         (self.mean, self.mean_square) = (mean, mean_square);
+        Update {
+            parameters,
+            grad_norm,
+        }
+    }
+
+    /// A Langevin step of the weights in place of Adam's: of `psgld` with its preconditioner, whose V is the mean of
+    /// squared gradients, else of `sgld`.
+    pub(crate) fn langevin_step(
+        &mut self,
+        config: &OptimizerConfig,
+        step: &WeightStep,
+        parameters: Tensor<1>,
+        gradient: Tensor<1>,
+        grad_norm: Tensor<1>,
+    ) -> Update {
+        let gradient = config.clipped(gradient, &grad_norm);
+        self.steps += 1;
+        let parameters = match config.method {
+            OptimizerMethod::Psgld => {
+                let (before, keys) = (self.mean_square.clone(), (config.beta2, config.epsilon));
+                let [moved, mean_square] = step.psgld(parameters, gradient, before, keys);
+                self.mean_square = mean_square;
+                moved
+            }
+            OptimizerMethod::Adam | OptimizerMethod::Sgld => step.sgld(parameters, gradient),
+        };
         Update {
             parameters,
             grad_norm,

@@ -1,7 +1,7 @@
-//! Take one training step: objective → mean over shards → clip → Adam → EMA.
+//! Take one training step: objective → mean over shards → clip → Adam, or a step that samples weights → EMA.
 
 use burn::tensor::Tensor;
-use ebm_core::{Invalid, Schedule, StepKey};
+use ebm_core::{Invalid, Schedule, StepKey, Stream};
 use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
@@ -9,8 +9,9 @@ use crate::collective::Team;
 use crate::config::RollbackConfig;
 use crate::ema;
 use crate::objective::{Contrasted, Gradient, Objective, gradient_of_shards};
-use crate::optimizer::OptimizerConfig;
+use crate::optimizer::{OptimizerConfig, OptimizerMethod};
 use crate::parameters;
+use crate::posterior::{PosteriorConfig, WeightStep};
 use crate::state::TrainState;
 
 /// How gradients become weights.
@@ -26,8 +27,10 @@ pub struct StepConfig {
     pub lr_factor: f64,
     /// Decay of the moving average of the weights, in [0, 1).
     pub ema_decay: f64,
-    /// Adam, and what bounds its gradients.
+    /// What makes updates of gradients.
     pub optimizer: OptimizerConfig,
+    /// Which posterior weights are sampled from, where the optimizer samples.
+    pub posterior: PosteriorConfig,
 }
 
 impl Default for StepConfig {
@@ -39,6 +42,7 @@ impl Default for StepConfig {
             lr_factor: RollbackConfig::default().lr_factor,
             ema_decay: 0.99,
             optimizer: OptimizerConfig::default(),
+            posterior: PosteriorConfig::default(),
         }
     }
 }
@@ -47,13 +51,40 @@ impl StepConfig {
     /// Learning rate of an iteration of an attempt, warm-up included.
     pub fn lr_at(&self, iteration: u64, attempt: u32) -> f64 {
         let warmup = self.optimizer.warmup as f64;
-        let since = (iteration as usize).saturating_sub(self.start);
+        let (since, num_steps) = self.place_of(iteration);
         let warmed = ((since + 1) as f64 / warmup.max(1.0)).min(1.0);
-        let lr = warmed
-            * self
-                .lr
-                .at(since, self.iterations.saturating_sub(self.start));
+        let lr = warmed * self.lr.at(since, num_steps);
         (0..attempt).fold(lr, |lr, _| lr * self.lr_factor)
+    }
+
+    /// Steps of the schedule before an iteration, and of all of it.
+    fn place_of(&self, iteration: u64) -> (usize, usize) {
+        let since = (iteration as usize).saturating_sub(self.start);
+        (since, self.iterations.saturating_sub(self.start))
+    }
+
+    /// Whether the weights are kept after the iteration with this number, counted from 0.
+    pub fn keeps_weights(&self, iteration: u64) -> bool {
+        let (since, num_steps) = self.place_of(iteration);
+        self.optimizer.method.is_sampling() && self.posterior.keeps(&self.lr, since, num_steps)
+    }
+
+    /// How the weights move in an iteration that samples them, at a learning rate, where the loss is a mean over so many
+    /// images.
+    fn weight_step(&self, key: StepKey, lr: f64, images: u64) -> WeightStep {
+        let (since, num_steps) = self.place_of(u64::from(key.iteration));
+        let is_sampling = self.posterior.is_sampling(&self.lr, since, num_steps);
+        WeightStep {
+            step_size: lr,
+            images,
+            prior_precision: self.posterior.prior_precision,
+            temperature: if is_sampling {
+                self.posterior.temperature
+            } else {
+                0.0
+            },
+            key: key.stream(Stream::WeightNoise),
+        }
     }
 
     /// Check that steps can be taken.
@@ -79,7 +110,24 @@ impl StepConfig {
             return Err(Invalid::new("ema_decay", problem));
         }
         let optimizer = self.optimizer.validate();
-        optimizer.map_err(|invalid| invalid.within("optimizer"))
+        optimizer.map_err(|invalid| invalid.within("optimizer"))?;
+        let posterior = self.posterior.validate();
+        posterior.map_err(|invalid| invalid.within("posterior"))?;
+        self.validate_posterior()
+    }
+
+    /// Refuse keys of a posterior that would do nothing.
+    fn validate_posterior(&self) -> Result<(), Invalid> {
+        let problem = |key, problem: &str| Err(Invalid::new(key, problem).within("posterior"));
+        if self.posterior.every > 0 && !self.optimizer.method.is_sampling() {
+            let needed = "above 0 needs optimizer.method = \"sgld\" or \"psgld\"";
+            return problem("every", needed);
+        }
+        let is_cyclic = self.lr.cycle_of(0, self.iterations).is_some();
+        if self.posterior.exploration > 0.0 && !is_cyclic {
+            return problem("exploration", "above 0 needs a cyclic lr");
+        }
+        Ok(())
     }
 }
 
@@ -102,6 +150,9 @@ pub struct StepInfo {
 ///
 /// Spectral norm takes one power iteration first. `batches` are those of this rank's shards, in order; `record` is
 /// whether somebody will read the terms.
+///
+/// # Panics
+/// If the optimizer samples weights, and the state does not know of how many images.
 pub fn step<M: EnergyModel + Sync, O: Objective<M>>(
     config: &StepConfig,
     objective: &O,
@@ -130,7 +181,17 @@ pub fn step<M: EnergyModel + Sync, O: Objective<M>>(
     let weights = parameters::flatten(&state.model); // [parameters]
     let grad_norm = norm(&flat, team);
     let optimizer = &mut state.optimizer;
-    let update = optimizer.step_of_norm(&config.optimizer, lr, weights, flat, grad_norm);
+    let update = match config.optimizer.method {
+        OptimizerMethod::Adam => {
+            optimizer.step_of_norm(&config.optimizer, lr, weights, flat, grad_norm)
+        }
+        OptimizerMethod::Sgld | OptimizerMethod::Psgld => {
+            let images = state.data.identity.map(|identity| identity.num);
+            let images = images.expect("a posterior is of a known number of images");
+            let step = config.weight_step(key, lr, images);
+            optimizer.langevin_step(&config.optimizer, &step, weights, flat, grad_norm)
+        }
+    };
     let average = state.ema.clone();
     state.ema = ema::update(
         average,

@@ -179,7 +179,7 @@ pub fn mixing_gradients_of(trained: &Trained, chains: usize, options: MixingOpti
 /// # Errors
 /// As there; also of an energy with noise levels.
 pub fn check_mixing_of(trained: &Trained, options: MixingOptions) -> Result<(), MixingError> {
-    if trained.config().objective.ladder().is_some() {
+    if trained.config().objective.ladder().is_some() || trained.has_latents() {
         return Err(MixingError::NoDensity);
     }
     check_mixing(&trained.config().langevin, options)

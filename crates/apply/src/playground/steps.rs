@@ -86,6 +86,7 @@ fn refusal(objective: &ObjectiveConfig) -> Option<String> {
         ObjectiveKind::Recovery => {
             "images come down noise levels, each tied to the one above, and no step goes on from a picture"
         }
+        ObjectiveKind::Latent => "chains move latent vectors, and no step goes on from a picture",
         ObjectiveKind::Classification => {
             "an energy learns to tell classes apart and nothing of what images look like, so that its chains lead nowhere"
         }

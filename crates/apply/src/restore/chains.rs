@@ -33,7 +33,7 @@ impl MissingPixels<'_> {
     /// Refuse a run whose steps cannot keep known pixels.
     pub(crate) fn check(trained: &Trained) -> Result<(), RestoreError> {
         let config = trained.config();
-        let key = if config.objective.ladder().is_some() {
+        let key = if config.objective.ladder().is_some() || trained.has_latents() {
             format!("objective.kind={}", config.objective.kind)
         } else if config.langevin.method.is_flow() {
             format!("langevin.method={}", config.langevin.method)

@@ -19,7 +19,7 @@ const LEFT_OUT: &str = "left-out";
 
 /// What a user asks to tell from the data.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Against {
+pub(crate) enum Against {
     /// Made by the program.
     Made(Anomaly),
     /// The classes of the run's own data set that were left out of its training.
@@ -72,7 +72,7 @@ impl FromStr for Against {
 
 /// The sets that are asked for, each with a name, at most `num` images of each, in the shape of the data of a run with
 /// this seed.
-pub(super) fn sets(
+pub(crate) fn sets(
     asked: &[Against],
     data: &PreparedData,
     seed: u64,

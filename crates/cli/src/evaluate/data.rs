@@ -12,7 +12,7 @@ use crate::dataset;
 
 /// The data of runs that were evaluated so far.
 #[derive(Default)]
-pub(super) struct Prepared(Vec<(Source, Rc<PreparedData>)>);
+pub(crate) struct Prepared(Vec<(Source, Rc<PreparedData>)>);
 
 /// What data depend on.
 #[derive(PartialEq)]
@@ -23,7 +23,7 @@ struct Source {
 
 /// The data of a run.
 #[derive(Debug)]
-pub(super) struct PreparedData {
+pub(crate) struct PreparedData {
     /// Their classes.
     pub(super) class_names: Vec<String>,
     /// What they were loaded by.
@@ -35,7 +35,7 @@ pub(super) struct PreparedData {
 
 impl Prepared {
     /// The run's data; of data that are drawn, `num` test images at least.
-    pub(super) fn of_run(
+    pub(crate) fn of_run(
         &mut self,
         trained: &Trained,
         num: usize,
@@ -79,12 +79,12 @@ impl PreparedData {
     }
 
     /// Test images, where there are any.
-    pub(super) fn tests(&self) -> Option<&Images> {
+    pub(crate) fn tests(&self) -> Option<&Images> {
         self.data.test.as_ref().filter(|test| !test.is_empty())
     }
 
     /// Test images, or training images where there are no others.
-    pub(super) fn labelled(&self) -> &Images {
+    pub(crate) fn labelled(&self) -> &Images {
         self.tests().unwrap_or(&self.data.train)
     }
 

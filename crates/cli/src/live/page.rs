@@ -54,14 +54,15 @@ pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::Path;
+    use std::{env, fs};
 
     use super::*;
 
     #[test]
     fn every_file_of_the_page_is_served() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/live/page");
+        let package = env::var_os("CARGO_MANIFEST_DIR").expect("set by Cargo");
+        let folder = Path::new(&package).join("src/live/page");
         for entry in fs::read_dir(folder).expect("the folder of the page") {
             let path = entry.expect("a file").path();
             let content = fs::read_to_string(&path).expect("text");

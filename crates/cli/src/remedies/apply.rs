@@ -5,8 +5,9 @@ use ebm_apply::denoise::DenoiseError;
 use ebm_apply::evaluate::{AnnealingError, CompletionError, LikelihoodError, MixingError};
 use ebm_apply::exchange::Difference;
 use ebm_apply::exchange::hub::HubError;
+use ebm_apply::infer::InferError;
 use ebm_apply::restore::RestoreError;
-use ebm_apply::{ImportError, OpenError, SampleError, UnknownClass};
+use ebm_apply::{EnsembleError, ImportError, OpenError, SampleError, UnknownClass};
 use ebm_train::checkpoint::CheckpointError;
 use ebm_train::{ConfigError, TrainError};
 
@@ -62,6 +63,22 @@ pub(super) fn of_class(error: &UnknownClass) -> Option<String> {
     }
 }
 
+/// The remedy where networks cannot predict together.
+pub(super) fn of_ensemble(error: &EnsembleError) -> Option<String> {
+    match error {
+        EnsembleError::Class(error) => of_class(error),
+        EnsembleError::Checkpoint(error) => train::of_checkpoint(error),
+        EnsembleError::NoneKept { .. } => Some(
+            "train with --preset mnist-sgld, or a classifier with --set optimizer.method=sgld --set posterior.every=N"
+                .to_owned(),
+        ),
+        EnsembleError::NoDropout { .. } => Some("train with --set model.dropout=0.5".to_owned()),
+        EnsembleError::NotFinite { .. } => {
+            Some("train with a smaller --set lr=…, or with --set optimizer.grad_norm_clip=1".to_owned())
+        }
+    }
+}
+
 /// The remedy where no samples can be drawn.
 pub(super) fn of_sampling(error: &SampleError) -> Option<String> {
     let remedy = match error {
@@ -86,7 +103,9 @@ pub(super) fn of_sampling(error: &SampleError) -> Option<String> {
 pub(super) fn of_composing(error: &ComposeError) -> Option<String> {
     let remedy = match error {
         ComposeError::OtherShape { .. } => "train them with the same --image-size and --channels",
-        ComposeError::Levels { .. } => "name runs of another objective.kind",
+        ComposeError::Levels { .. } | ComposeError::Latents { .. } => {
+            "name runs of another objective.kind"
+        }
         // Refused as mistyped before.
         ComposeError::Weights(_) => return None,
     };
@@ -126,6 +145,20 @@ pub(super) fn of_restoring(error: &RestoreError) -> Option<String> {
         | RestoreError::NothingKnown
         | RestoreError::Diverged { .. } => None,
     }
+}
+
+/// The remedy where a model cannot say what explains an image.
+pub(super) fn of_inference(error: &InferError) -> String {
+    let remedy = match error {
+        InferError::NoLatents { .. } => {
+            "train one that has: ebm train --preset mnist-latent --data-dir DIR"
+        }
+        InferError::NoGenerator { .. } => {
+            "leave out --output, --between, --mask and --box, or name a run of model.network=latent"
+        }
+        InferError::NotFinite { .. } => "train with a smaller model.inference_step_size",
+    };
+    remedy.to_owned()
 }
 
 /// The remedy where images cannot be completed and read.

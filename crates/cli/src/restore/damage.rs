@@ -49,7 +49,8 @@ fn colour(text: &str) -> Result<[u8; 3], String> {
     }
 }
 
-fn rectangle(text: &str) -> Result<[usize; 4], String> {
+/// Read a box: its left and top edge, width and height.
+pub(crate) fn rectangle(text: &str) -> Result<[usize; 4], String> {
     let numbers: Result<Vec<usize>, _> = text.split(',').map(|it| it.trim().parse()).collect();
     match numbers.as_deref() {
         Ok(&[x, y, width, height]) if width > 0 && height > 0 => Ok([x, y, width, height]),

@@ -10,6 +10,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
             "kl",
             "cross_entropy",
             "unexplained",
+            "reconstruction",
         ],
     ),
     (

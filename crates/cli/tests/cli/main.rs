@@ -6,6 +6,7 @@ mod bad_checkpoint;
 mod bad_config;
 mod bad_data;
 mod bad_run;
+mod bayes;
 mod bench;
 mod classes;
 mod classify;
@@ -27,6 +28,7 @@ mod gpu;
 mod hub;
 #[cfg(unix)]
 mod kill;
+mod latent;
 #[cfg(feature = "live")]
 mod live;
 mod lost_config;

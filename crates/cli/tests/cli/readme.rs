@@ -1,5 +1,6 @@
 //! Hold the documentation to the program: every command line in it must be one that the program takes.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use ebm_cli::Cli;
 
 /// The root of the workspace.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("set by Cargo")).join("../..")
 }
 
 fn readme() -> String {

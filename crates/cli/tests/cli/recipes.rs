@@ -84,7 +84,11 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         ];
         let config = Config::resolve(preset.name, None, &[]).expect("a preset is valid");
         let narrow = match config.model.network {
-            NetworkName::Unet | NetworkName::Pooled => "model.widths=[4, 4, 4]",
+            NetworkName::Unet
+            | NetworkName::Pooled
+            | NetworkName::Mlp
+            | NetworkName::Latent
+            | NetworkName::LatentFree => "model.widths=[4, 4, 4]",
             NetworkName::Experts => "model.experts=110",
             _ => "model.filters=4",
         };

@@ -46,6 +46,14 @@ pub enum Stream {
     DataTurn = 18,
     /// Where squares are cut from pictures.
     DataCrop = 19,
+    /// ξ of a Langevin step of the weights.
+    WeightNoise = 20,
+    /// ξ of a Langevin step of a latent vector, given an image.
+    Posterior = 30,
+    /// Where chains of latent vectors start while training, those of images first, then those of samples.
+    LatentStart = 31,
+    /// ξ of a Langevin step of a latent vector whose image moves with it.
+    JointLatent = 32,
 }
 
 /// Seeds of the attempts after the first are drawn from a counter that no stream uses.

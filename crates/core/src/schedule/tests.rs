@@ -60,6 +60,44 @@ fn every_cycle_starts_again_and_falls() {
 }
 
 #[test]
+fn a_cycle_knows_its_steps_and_other_schedules_have_none() {
+    let cyclic = Schedule::Varying(Varying::Cyclic {
+        start: 4.0,
+        cycles: 3,
+    });
+    assert_eq!(cyclic.cycle_of(0, 31), Some(0..11));
+    assert_eq!(cyclic.cycle_of(10, 31), Some(0..11));
+    assert_eq!(cyclic.cycle_of(22, 31), Some(22..33));
+    assert_eq!(Schedule::Constant(4.0).cycle_of(3, 31), None);
+}
+
+#[test]
+fn a_polynomial_is_the_step_size_of_welling_and_teh() {
+    // a = 0.01, b = 100, γ = 0.55: a(b + t)^−γ.
+    let (a, offset, power) = (0.01_f64, 100.0_f64, 0.55);
+    let polynomial = Schedule::Varying(Varying::Polynomial {
+        start: a * offset.powf(-power),
+        offset,
+        power,
+    });
+    for step in [0_usize, 1, 50, 9_999] {
+        let expected = a * (offset + step as f64).powf(-power);
+        close(polynomial.at(step, 10_000), expected);
+        close(polynomial.scaled(4.0).at(step, 10_000), 4.0 * expected);
+    }
+    assert_eq!(polynomial.at(20_000, 10_000), polynomial.at(9_999, 10_000));
+    assert_eq!(polynomial.range(), Ok((0.0, a * offset.powf(-power))));
+    for (offset, power) in [(0.0, 1.0), (f64::NAN, 1.0), (1.0, -0.1), (1.0, f64::NAN)] {
+        let refused = Varying::Polynomial {
+            start: 1.0,
+            offset,
+            power,
+        };
+        assert!(Schedule::Varying(refused).range().is_err(), "{refused:?}");
+    }
+}
+
+#[test]
 fn annealing_holds_falls_by_a_constant_ratio_and_ends_at_zero() {
     // Li et al. (2019): T = 100 for 500 steps, by a constant ratio to 1 in 2000, along a line to 0 in 200.
     let (start, end) = (100.0, 1.0);

@@ -173,6 +173,21 @@ impl ConvNetConfig {
         }
     }
 
+    /// The network of the classifiers by which samples are compared with data (`assets/features`), with `filters`
+    /// there: 32) in its first layer: 4×4 kernels with stride 2, swish.
+    pub fn features_with_filters(filters: usize) -> Self {
+        let published = Self::mnist_with_filters(filters);
+        let mut layers = published.layers;
+        layers[1].filters = filters;
+        layers[3].filters = 2 * filters;
+        Self {
+            layers,
+            activation: Activation::Swish,
+            spectral_norm: false,
+            ..published
+        }
+    }
+
     /// The network with this activation.
     pub fn with_activation(mut self, activation: Activation) -> Self {
         self.activation = activation;

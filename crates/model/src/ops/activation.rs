@@ -1,6 +1,6 @@
 //! Name the nonlinearities of the field.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ pub enum Activation {
     Swish,
     /// x where positive, 0.2·x elsewhere (the slope of the 2019 release).
     LeakyRelu,
+    /// x where positive, 0 elsewhere.
+    Relu,
 }
 
 impl Activation {
@@ -25,6 +27,7 @@ impl Activation {
         match self {
             Self::Swish => swish(x),
             Self::LeakyRelu => leaky_relu(x),
+            Self::Relu => activation::relu(x),
         }
     }
 }

@@ -60,7 +60,7 @@ impl EnergyModel for ResNet {
             }
         }
         let h = match self.activation {
-            Activation::LeakyRelu => activation::relu(h),
+            Activation::LeakyRelu | Activation::Relu => activation::relu(h),
             Activation::Swish => self.activation.forward(h),
         };
         let summed = h.flatten::<3>(2, 3).sum_dim(2).squeeze_dim(2); // [batch, filters]

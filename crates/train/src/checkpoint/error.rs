@@ -182,14 +182,14 @@ pub enum Damage {
 }
 
 impl CheckpointError {
-    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Write {
             path: path.to_owned(),
             cause,
         }
     }
 
-    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Read {
             path: path.to_owned(),
             cause,

@@ -136,12 +136,12 @@ pub fn is_whole(checkpoint: &Path) -> bool {
 }
 
 /// `step_000120` for 120.
-pub(super) fn step_name(step: u64) -> String {
+pub(crate) fn step_name(step: u64) -> String {
     format!("step_{step:06}")
 }
 
 /// 120 for `step_000120`; nothing for any other way to write it.
-pub(super) fn step_of(name: &str) -> Option<u64> {
+pub(crate) fn step_of(name: &str) -> Option<u64> {
     let step = name.strip_prefix("step_")?.parse().ok()?;
     (step_name(step) == name).then_some(step)
 }

@@ -31,7 +31,7 @@ mod write;
 
 pub use arrays::{Array, ArrayData, decode, encode, encode_with_note, note};
 pub use error::{CheckpointError, Damage};
-pub(crate) use layout::CHECKPOINTS;
+pub(crate) use layout::{CHECKPOINTS, step_name, step_of};
 pub use layout::{MANIFEST, beside, is_whole, latest, latest_scheduled, step_at};
 pub use manifest::to_json;
 pub use read::{Checkpoint, read};

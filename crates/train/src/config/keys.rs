@@ -44,8 +44,11 @@ impl Config {
             key.is_optional |= !written.contains(&key.name);
         }
         keys.sort_by_cached_key(|key| {
-            let place = |name: &str| written.iter().position(|written| written == name);
-            (place(key.section()), place(&key.name).unwrap_or(usize::MAX))
+            let place = |name: &str| {
+                let place = written.iter().position(|written| written == name);
+                place.unwrap_or(usize::MAX)
+            };
+            (place(key.section()), place(&key.name))
         });
         keys
     }
@@ -220,7 +223,7 @@ mod tests {
             ("langevin.grad_clip", "number above 0"),
             ("rollback.lr_factor", "number above 0, at most 1"),
             ("model.plain", "true or false"),
-            ("model.activation", "swish or leaky-relu"),
+            ("model.activation", "swish, leaky-relu or relu"),
             ("model.head", "dot, half-squared or pooled"),
             ("model.widths", "list of whole numbers, each from 1 to 4096"),
             ("buffer.augment", "list of crop, flip, color and grey"),

@@ -5,6 +5,7 @@ mod changes;
 mod data_dir;
 mod error;
 mod keys;
+mod latent;
 mod levels;
 mod memory;
 mod model;

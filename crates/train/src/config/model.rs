@@ -19,13 +19,13 @@ const MOST_DIMENSIONS: usize = 1024;
 pub struct ModelConfig {
     /// The architecture.
     pub network: NetworkName,
-    /// Filters of the first layer, the others in proportion; absent for the published ones. `unet` and
-    /// `pooled` have `widths` instead.
+    /// Filters of the first layer, the others in proportion; absent for the published ones. `unet`, `pooled` and
+    /// `mlp` have `widths` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4096))]
     pub filters: Option<usize>,
     /// Channels of each stage of `unet` and `pooled`, the first at the images' size (over `patch`), each next one
-    /// at half of it; absent for 32, 64 and 64.
+    /// at half of it; absent for 32, 64 and 64. Of `mlp`, units of each hidden layer; absent for 1200 and 1200.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 1, max = 4096)))]
     pub widths: Option<Vec<usize>>,
@@ -54,8 +54,8 @@ pub struct ModelConfig {
     pub activation: Option<Activation>,
     /// Whether the energy is given the class, E(x, y).
     pub conditional: bool,
-    /// Whether the class chooses an output of the last layer of `uva`, `mnist` or `dsprites`, so that all classes
-    /// cost as much as one, instead of acting on the layers before it.
+    /// Whether the class chooses an output of the last layer of `uva`, `mnist`, `dsprites` or `features`, so that all
+    /// classes cost as much as one, instead of acting on the layers before it.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub class_head: bool,
     /// Whether weights are under spectral norm; absent for the published network's way, and none
@@ -64,8 +64,8 @@ pub struct ModelConfig {
     pub spectral_norm: Option<bool>,
     /// Whether residual networks and `unet` have self-attention.
     pub attention: bool,
-    /// Probability with which the elements between a residual block's convolutions are dropped while
-    /// training; absent for the published one.
+    /// Probability with which the elements between a residual block's convolutions, or the units of `mlp`, are dropped
+    /// while training; absent for the published one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: Option<f64>,
@@ -89,6 +89,23 @@ pub struct ModelConfig {
     /// Whether `experts` see a patch without the mean of its elements; absent for true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remove_mean: Option<bool>,
+    /// d: elements of the latent vector z of `latent` and `latent-free`; absent for 32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub latents: Option<usize>,
+    /// σ of images around what `latent` generates, for pixels in [0, 1]; absent for 0.15.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub observation_std: Option<f64>,
+    /// Steps of the descent to the z that explains an image, of `latent` and `latent-free`: E(x) is the energy where it
+    /// ends. Absent for 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16777215))]
+    pub inference_steps: Option<usize>,
+    /// η of that descent, and of chains of z given an image, whose noise is √(2η); absent for 0.005.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub inference_step_size: Option<f64>,
 }
 
 impl Default for ModelConfig {
@@ -114,6 +131,10 @@ impl Default for ModelConfig {
             dimensions: None,
             intensity: None,
             remove_mean: None,
+            latents: None,
+            observation_std: None,
+            inference_steps: None,
+            inference_step_size: None,
         }
     }
 }
@@ -126,6 +147,7 @@ impl ModelConfig {
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         self.validate_values()?;
         self.validate_keys()?;
+        self.validate_latent_keys()?;
         if self.class_head && !self.conditional {
             return Err(Invalid::new("class_head", "needs model.conditional = true"));
         }
@@ -149,6 +171,8 @@ impl ModelConfig {
             ("blocks", self.blocks, 100),
             ("experts", self.experts, MOST_CHANNELS),
             ("dimensions", self.dimensions, MOST_DIMENSIONS),
+            ("latents", self.latents, MOST_CHANNELS),
+            ("inference_steps", self.inference_steps, (1 << 24) - 1),
         ] {
             if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
                 let problem = format!("must be at least 1 and at most {most}, got {value}");
@@ -167,6 +191,8 @@ impl ModelConfig {
         for (key, scale) in [
             ("input_scale", self.input_scale),
             ("energy_scale", self.energy_scale),
+            ("observation_std", self.observation_std),
+            ("inference_step_size", self.inference_step_size),
         ] {
             if let Some(scale) = scale.filter(is_unusable) {
                 let problem = format!("must be above 0, got {scale}");
@@ -176,11 +202,25 @@ impl ModelConfig {
         Ok(())
     }
 
+    /// Refuse classes of latent vectors, and spectral norm of a generator, whose slopes nothing has to bound.
+    fn validate_latent_keys(&self) -> Result<(), Invalid> {
+        let family = self.network.family();
+        if self.conditional && matches!(family, Family::Latent | Family::LatentFree) {
+            let problem = "is not for latent and latent-free; set model.conditional = false";
+            return Err(Invalid::new("conditional", problem));
+        }
+        if self.spectral_norm == Some(true) && family == Family::Latent {
+            let problem = "is not for latent; leave it out";
+            return Err(Invalid::new("spectral_norm", problem));
+        }
+        Ok(())
+    }
+
     /// Refuse what the network does not have.
     fn validate_keys(&self) -> Result<(), Invalid> {
         let keys = [
             ("filters", self.filters.is_some(), Owners::PUBLISHED),
-            ("widths", self.widths.is_some(), Owners::STAGED),
+            ("widths", self.widths.is_some(), Owners::WIDE),
             ("patch", self.patch.is_some(), Owners::UNET),
             ("blocks", self.blocks.is_some(), Owners::UNET),
             ("head", self.head.is_some(), Owners::UNET),
@@ -191,7 +231,7 @@ impl ModelConfig {
             (
                 "dropout",
                 self.dropout.is_some_and(|p| p > 0.0),
-                Owners::RESIDUAL,
+                Owners::DROPPING,
             ),
             ("plain", self.plain, Owners::PUBLISHED),
             ("activation", self.activation.is_some(), Owners::LAYERED),
@@ -210,6 +250,22 @@ impl ModelConfig {
             ("dimensions", self.dimensions.is_some(), Owners::EXPERTS),
             ("intensity", self.intensity.is_some(), Owners::EXPERTS),
             ("remove_mean", self.remove_mean.is_some(), Owners::EXPERTS),
+            ("latents", self.latents.is_some(), Owners::LATENT),
+            (
+                "observation_std",
+                self.observation_std.is_some(),
+                Owners::GENERATED,
+            ),
+            (
+                "inference_steps",
+                self.inference_steps.is_some(),
+                Owners::LATENT,
+            ),
+            (
+                "inference_step_size",
+                self.inference_step_size.is_some(),
+                Owners::LATENT,
+            ),
         ];
         let family = self.network.family();
         let refused = |(_, asked, owners): &&(_, bool, Owners)| *asked && !owners.has(family);
@@ -220,6 +276,9 @@ impl ModelConfig {
         let problem = match (family, self.centered_input) {
             (Family::Residual, Some(true)) => "is not for residual networks; leave it out",
             (Family::UNet, Some(false)) => "cannot be false for unet; leave it out",
+            (Family::Latent | Family::LatentFree, Some(_)) => {
+                "is not for latent and latent-free; leave it out"
+            }
             _ => return Ok(()),
         };
         Err(Invalid::new("centered_input", problem))
@@ -243,19 +302,19 @@ mod tests {
             (
                 "unet",
                 "filters=4",
-                "is for uva, mnist, dsprites and residual networks",
+                "is for uva, mnist, dsprites, features and residual networks",
             ),
             (
                 "pooled",
                 "filters=4",
-                "is for uva, mnist, dsprites and residual networks",
+                "is for uva, mnist, dsprites, features and residual networks",
             ),
-            ("uva", "widths=[4]", "is for unet and pooled"),
+            ("uva", "widths=[4]", "is for unet, pooled and mlp"),
             ("uva", "class_head=true", "needs model.conditional = true"),
             (
                 "resnet32",
                 "class_head=true",
-                "is for uva, mnist and dsprites",
+                "is for uva, mnist, dsprites and features",
             ),
             ("resnet32", "energy_scale=2.0", "is for unet and pooled"),
             ("pooled", "blocks=2", "is for unet; leave it out"),
@@ -270,12 +329,12 @@ mod tests {
             (
                 "unet",
                 "dropout=0.5",
-                "is for residual networks; leave it out",
+                "is for residual networks and mlp; leave it out",
             ),
             (
                 "unet",
                 "plain=true",
-                "is for uva, mnist, dsprites and residual networks",
+                "is for uva, mnist, dsprites, features and residual networks",
             ),
             (
                 "resnet32",
@@ -292,6 +351,21 @@ mod tests {
             ),
             ("experts", "conditional=true", "is for networks of layers"),
             ("experts", "widths=[4]", "is for unet and pooled"),
+            ("pooled", "latents=4", "is for latent and latent-free"),
+            ("latent-free", "observation_std=0.1", "is for latent; leave"),
+            ("latent", "filters=4", "is for uva, mnist, dsprites"),
+            ("latent", "energy_scale=2.0", "is for unet and pooled"),
+            ("latent", "spectral_norm=true", "is not for latent; leave"),
+            (
+                "latent",
+                "conditional=true",
+                "is not for latent and latent-free",
+            ),
+            (
+                "latent",
+                "centered_input=true",
+                "is not for latent and latent-free",
+            ),
         ] {
             let network = format!("network={network}");
             let message = refused(&[&network, assignment]);

@@ -1,8 +1,8 @@
 //! Make the table of a network from what a configuration changes about it.
 
 use ebm_model::{
-    Activation, ConvNetConfig, ExpertsConfig, NetworkConfig, PooledNetConfig, ResNetConfig,
-    UNetConfig,
+    Activation, ConvNetConfig, ExpertsConfig, LatentConfig, MlpConfig, NetworkConfig,
+    PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 use super::model::ModelConfig;
@@ -52,6 +52,15 @@ impl ModelConfig {
             NetworkName::Unet => self.unet(UNetConfig::default(), classes, conditions),
             NetworkName::Pooled => self.pooled(PooledNetConfig::default(), classes),
             NetworkName::Experts => self.of_experts(ExpertsConfig::default()),
+            NetworkName::Mlp => self.mlp(MlpConfig::default(), classes),
+            NetworkName::Features => {
+                self.conv(ConvNetConfig::features_with_filters(filters()), classes)
+            }
+            NetworkName::Latent => self.latent(LatentConfig::default()),
+            NetworkName::LatentFree => self.latent(LatentConfig {
+                free: true,
+                ..LatentConfig::default()
+            }),
         }
     }
 
@@ -116,6 +125,29 @@ impl ModelConfig {
         })
     }
 
+    fn mlp(&self, net: MlpConfig, num_classes: usize) -> NetworkConfig {
+        NetworkConfig::Mlp(MlpConfig {
+            widths: self.widths.clone().unwrap_or(net.widths),
+            activation: self.activation.unwrap_or(net.activation),
+            centered_input: self.centered_input.unwrap_or(net.centered_input),
+            spectral_norm: self.spectral_norm.unwrap_or(net.spectral_norm),
+            num_classes,
+        })
+    }
+
+    fn latent(&self, net: LatentConfig) -> NetworkConfig {
+        NetworkConfig::Latent(LatentConfig {
+            latents: self.latents.unwrap_or(net.latents),
+            widths: self.widths.clone().unwrap_or(net.widths),
+            activation: self.activation.unwrap_or(net.activation),
+            observation_std: self.observation_std.unwrap_or(net.observation_std),
+            inference_steps: self.inference_steps.unwrap_or(net.inference_steps),
+            inference_step_size: self.inference_step_size.unwrap_or(net.inference_step_size),
+            spectral_norm: self.spectral_norm.unwrap_or(net.spectral_norm),
+            ..net
+        })
+    }
+
     /// Whether weights are under spectral norm.
     pub fn has_spectral_norm(&self) -> bool {
         match self.network(Conditions::default()) {
@@ -124,6 +156,8 @@ impl ModelConfig {
             NetworkConfig::UNet(net) => net.spectral_norm,
             NetworkConfig::Pooled(net) => net.spectral_norm,
             NetworkConfig::Experts(_) => false,
+            NetworkConfig::Mlp(net) => net.spectral_norm,
+            NetworkConfig::Latent(net) => net.spectral_norm,
         }
     }
 
@@ -192,6 +226,35 @@ mod tests {
         let model = model(&set);
         assert_eq!(model.network(conditions), NetworkConfig::UNet(expected));
         assert!(model.has_spectral_norm() && !usual.has_spectral_norm());
+    }
+
+    #[test]
+    fn a_network_of_dense_layers_is_made_of_its_keys_and_usual_values() {
+        let conditions = Conditions {
+            num_classes: 10,
+            ..Conditions::default()
+        };
+        let usual = model(&["network=mlp", "conditional=true"]);
+        let expected = MlpConfig {
+            num_classes: 10,
+            ..MlpConfig::default()
+        };
+        assert_eq!(expected.widths, [1200, 1200]);
+        assert_eq!(usual.network(conditions), NetworkConfig::Mlp(expected));
+        let set = [
+            "network=mlp",
+            "widths=[8]",
+            "activation=swish",
+            "dropout=0.5",
+        ];
+        let model = model(&set);
+        let expected = MlpConfig {
+            widths: vec![8],
+            activation: Activation::Swish,
+            ..MlpConfig::default()
+        };
+        assert_eq!(model.network(conditions), NetworkConfig::Mlp(expected));
+        assert_eq!(model.dropout_prob(), 0.5);
     }
 
     #[test]

@@ -31,6 +31,14 @@ pub enum NetworkName {
     Pooled,
     /// Experts on whitened patches, more of them than dimensions (Teh et al. 2003).
     Experts,
+    /// Dense layers of `widths` units.
+    Mlp,
+    /// The network of the classifiers by which samples are compared with data.
+    Features,
+    /// E(x, z) of images x and latent vectors z: a generator of images, and a prior of z; for `objective.kind` `latent`.
+    Latent,
+    /// E(x, z) as one network of both; for `objective.kind` `latent`.
+    LatentFree,
 }
 
 /// Networks that have the same keys.
@@ -46,6 +54,12 @@ pub(super) enum Family {
     Pooled,
     /// Experts on whitened patches.
     Experts,
+    /// Dense layers.
+    Mlp,
+    /// A generator and a prior.
+    Latent,
+    /// One network of images and latent vectors.
+    LatentFree,
 }
 
 /// The networks that have a key.
@@ -58,12 +72,31 @@ pub(super) struct Owners {
 impl Owners {
     pub(super) const PUBLISHED: Self = Self::new(
         &[Family::Strided, Family::Residual],
-        "uva, mnist, dsprites and residual networks",
+        "uva, mnist, dsprites, features and residual networks",
     );
-    pub(super) const STRIDED: Self = Self::new(&[Family::Strided], "uva, mnist and dsprites");
-    pub(super) const RESIDUAL: Self = Self::new(&[Family::Residual], "residual networks");
+    pub(super) const STRIDED: Self =
+        Self::new(&[Family::Strided], "uva, mnist, dsprites and features");
     pub(super) const UNET: Self = Self::new(&[Family::UNet], "unet");
     pub(super) const STAGED: Self = Self::new(&[Family::UNet, Family::Pooled], "unet and pooled");
+    pub(super) const WIDE: Self = Self::new(
+        &[
+            Family::UNet,
+            Family::Pooled,
+            Family::Mlp,
+            Family::Latent,
+            Family::LatentFree,
+        ],
+        "unet, pooled, mlp, latent and latent-free",
+    );
+    pub(super) const DROPPING: Self = Self::new(
+        &[Family::Residual, Family::Mlp],
+        "residual networks and mlp",
+    );
+    pub(super) const LATENT: Self = Self::new(
+        &[Family::Latent, Family::LatentFree],
+        "latent and latent-free",
+    );
+    pub(super) const GENERATED: Self = Self::new(&[Family::Latent], "latent");
     pub(super) const ATTENTIVE: Self = Self::new(
         &[Family::Residual, Family::UNet],
         "residual networks and unet",
@@ -76,6 +109,9 @@ impl Owners {
             Family::Residual,
             Family::UNet,
             Family::Pooled,
+            Family::Mlp,
+            Family::Latent,
+            Family::LatentFree,
         ],
         "networks of layers, which experts are not",
     );
@@ -96,22 +132,27 @@ impl NetworkName {
     pub(super) fn published_filters(self) -> usize {
         match self {
             Self::Uva => 16,
+            Self::Features => 32,
             Self::Mnist | Self::Dsprites | Self::ResNet128 => 64,
             Self::ResNet32 | Self::ResNet32Large => 128,
             Self::ResNet32Wider => 192,
-            Self::Unet | Self::Pooled | Self::Experts => 0,
+            Self::Unet | Self::Pooled | Self::Experts | Self::Mlp => 0,
+            Self::Latent | Self::LatentFree => 0,
         }
     }
 
     pub(super) fn family(self) -> Family {
         match self {
-            Self::Uva | Self::Mnist | Self::Dsprites => Family::Strided,
+            Self::Uva | Self::Mnist | Self::Dsprites | Self::Features => Family::Strided,
             Self::ResNet32 | Self::ResNet32Large | Self::ResNet32Wider | Self::ResNet128 => {
                 Family::Residual
             }
             Self::Unet => Family::UNet,
             Self::Pooled => Family::Pooled,
             Self::Experts => Family::Experts,
+            Self::Mlp => Family::Mlp,
+            Self::Latent => Family::Latent,
+            Self::LatentFree => Family::LatentFree,
         }
     }
 }

@@ -8,10 +8,10 @@ use ebm_model::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::objective::contrastive::{LossConfig, LossKind};
+use crate::objective::contrastive::{EnergyL2, LossConfig, LossKind};
 use crate::objective::{
-    Coupling, Denoising, DenoisingError, Flow, FlowContrast, NoiseSpacing, Recovery, ScoreMatching,
-    WhitenedContrast,
+    Coupling, Denoising, DenoisingError, Flow, FlowContrast, Latent, NoiseSpacing, Recovery,
+    ScoreMatching, WhitenedContrast,
 };
 
 /// The `[objective]` section of a configuration.
@@ -73,6 +73,18 @@ pub struct ObjectiveConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub trajectory_step_size: Option<f64>,
+    /// K₁ of `latent`: steps of its chains of z given an image, each of size `model.inference_step_size`; 20 unless it
+    /// is set. Chains of the prior, or of the images of a free energy, move as `langevin` says.
+    #[serde(skip_serializing_if = "is_usual_posterior")]
+    #[schemars(range(min = 1, max = 16777215))]
+    pub posterior_steps: usize,
+}
+
+/// K₁ of Pang et al. 2020.
+const POSTERIOR_STEPS: usize = 20;
+
+fn is_usual_posterior(steps: &usize) -> bool {
+    *steps == POSTERIOR_STEPS
 }
 
 /// What is minimised.
@@ -103,6 +115,9 @@ pub enum ObjectiveKind {
     WhitenedCd,
     /// Score matching in closed form in whitened coordinates: ½‖∇E‖² − ΔE of data; needs `experts`.
     ScoreMatching,
+    /// Maximum likelihood of E(x, z): short chains of z given data, and of what the energy makes without data; needs
+    /// `latent` or `latent-free`.
+    Latent,
 }
 
 impl fmt::Display for ObjectiveKind {
@@ -118,6 +133,7 @@ impl fmt::Display for ObjectiveKind {
             Self::Jem => "jem",
             Self::WhitenedCd => "whitened-cd",
             Self::ScoreMatching => "score-matching",
+            Self::Latent => "latent",
         })
     }
 }
@@ -157,6 +173,7 @@ impl Default for ObjectiveConfig {
             classification_weight: 1.0,
             trajectory_steps: None,
             trajectory_step_size: None,
+            posterior_steps: POSTERIOR_STEPS,
         }
     }
 }
@@ -229,6 +246,22 @@ impl ObjectiveConfig {
         }
     }
 
+    pub(super) fn latent(
+        &self,
+        langevin: &LangevinConfig,
+        energy_l2: EnergyL2,
+        precision: Precision,
+        micro_batch: Option<usize>,
+    ) -> Latent {
+        Latent {
+            langevin: langevin.clone(),
+            posterior_steps: self.posterior_steps,
+            energy_l2,
+            precision,
+            micro_batch,
+        }
+    }
+
     pub(super) fn score_matching(&self, micro_batch: Option<usize>) -> ScoreMatching {
         ScoreMatching { micro_batch }
     }
@@ -257,7 +290,9 @@ impl ObjectiveConfig {
 
     /// Whether chains are drawn while it learns.
     pub fn has_chains(&self) -> bool {
-        self.has_buffer() || self.has_flow_contrast() || self.kind == ObjectiveKind::Recovery
+        self.has_buffer()
+            || self.has_flow_contrast()
+            || matches!(self.kind, ObjectiveKind::Recovery | ObjectiveKind::Latent)
     }
 
     /// Whether its chains persist.
@@ -323,6 +358,10 @@ impl ObjectiveConfig {
             let problem = format!("must be from 2 to 100, got {levels}");
             return Err(Invalid::new("recovery_levels", problem));
         }
+        if !(1..1 << 24).contains(&self.posterior_steps) {
+            let problem = format!("must be from 1 to 16777215, got {}", self.posterior_steps);
+            return Err(Invalid::new("posterior_steps", problem));
+        }
         if !(0.0..1.0).contains(&self.contrast_trimmed) {
             let problem = format!("must be in [0, 1), got {}", self.contrast_trimmed);
             return Err(Invalid::new("contrast_trimmed", problem));
@@ -358,6 +397,7 @@ mod tests {
             ObjectiveKind::Jem,
             ObjectiveKind::WhitenedCd,
             ObjectiveKind::ScoreMatching,
+            ObjectiveKind::Latent,
         ] {
             let value = toml::Value::try_from(kind).unwrap();
             assert_eq!(value.as_str(), Some(kind.to_string().as_str()));

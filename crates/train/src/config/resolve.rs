@@ -223,22 +223,16 @@ fn toml_value(value: &str) -> Value {
     parsed.unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
-/// Lay `over` on `base`, section by section. What is a section is known from the default
-/// configuration; any other table, like a schedule, replaces what was there whole.
+/// Lay `over` on `base`, section by section. What is a section is known from the keys; any other table, like a
+/// schedule, replaces what was there whole.
 fn merge(base: &mut Table, over: Table) {
-    let by_default = parse_table(&Config::default().to_toml(), "the default configuration");
-    merge_sections(base, over, &by_default.unwrap_or_default());
-}
-
-fn merge_sections(base: &mut Table, over: Table, by_default: &Table) {
-    for (key, value) in over {
-        let section = by_default.get(&key).and_then(Value::as_table);
-        match (base.get_mut(&key), value, section) {
-            (Some(Value::Table(base)), Value::Table(over), Some(section)) => {
-                merge_sections(base, over, section);
-            }
-            (_, value, _) => {
-                base.insert(key, value);
+    let keys = Config::keys();
+    for (name, value) in over {
+        let is_section = keys.iter().any(|key| key.section() == name);
+        match (base.get_mut(&name), value) {
+            (Some(Value::Table(base)), Value::Table(over)) if is_section => base.extend(over),
+            (_, value) => {
+                base.insert(name, value);
             }
         }
     }
@@ -273,6 +267,16 @@ mod tests {
         let config = deserialize(table, "").expect("a configuration");
         assert_eq!(config.objective.kind, ObjectiveKind::Softplus);
         assert_eq!(config.objective.sharpness, 4.0);
+    }
+
+    #[test]
+    fn a_section_that_is_written_where_it_says_something_is_laid_over_key_by_key() {
+        let mut table = parse_table("[posterior]\nburn_in = 7\nevery = 2", "").expect("TOML");
+        let over = parse_table("[posterior]\nevery = 3", "").expect("TOML");
+        merge(&mut table, over);
+        let config = deserialize(table, "").expect("a configuration");
+        assert_eq!((config.posterior.burn_in, config.posterior.every), (7, 3));
+        assert!(!Config::default().to_toml().contains("posterior"));
     }
 
     #[test]

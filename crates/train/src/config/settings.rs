@@ -16,8 +16,9 @@ use super::phases::Phase;
 use super::rollback::{OnDivergence, RollbackConfig};
 use super::seed;
 use crate::objective::contrastive::{Contrastive, EnergyL2, KlConfig};
-use crate::objective::{AnyObjective, Classification, Jem};
+use crate::objective::{AnyObjective, Classification, Jem, Latent};
 use crate::optimizer::OptimizerConfig;
+use crate::posterior::PosteriorConfig;
 use crate::step::StepConfig;
 
 /// Everything that determines a run.
@@ -78,6 +79,9 @@ pub struct Config {
     pub data: DataConfig,
     /// How gradients become updates.
     pub optimizer: OptimizerConfig,
+    /// Which posterior over weights is sampled, and which weights are kept.
+    #[serde(skip_serializing_if = "PosteriorConfig::is_default")]
+    pub posterior: PosteriorConfig,
     /// How a run goes back where `on_divergence` says so.
     pub rollback: RollbackConfig,
     /// What is written, and how often.
@@ -109,6 +113,7 @@ impl Default for Config {
             buffer: BufferConfig::default(),
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
+            posterior: PosteriorConfig::default(),
             rollback: RollbackConfig::default(),
             output: OutputConfig::default(),
             phases: Vec::new(),
@@ -131,6 +136,7 @@ impl Config {
             lr_factor: self.rollback.lr_factor,
             ema_decay: self.ema_decay,
             optimizer: self.optimizer.clone(),
+            posterior: self.posterior.clone(),
         }
     }
 
@@ -138,6 +144,7 @@ impl Config {
     pub fn objective(&self) -> AnyObjective {
         let classification = Classification {
             sharpness: self.objective.class_sharpness(),
+            dropout_prob: self.model.dropout_prob(),
             micro_batch: self.micro_batch,
         };
         let flow = || AnyObjective::Flow(self.objective.flow(&self.langevin, self.micro_batch));
@@ -170,17 +177,29 @@ impl Config {
                 classification,
                 weight: self.objective.classification_weight,
             })),
+            ObjectiveKind::Latent => AnyObjective::Latent(self.latent()),
         }
+    }
+
+    fn both_energy_l2(&self) -> EnergyL2 {
+        EnergyL2 {
+            data: self.energy_l2,
+            samples: self.sample_energy_l2.unwrap_or(self.energy_l2),
+        }
+    }
+
+    fn latent(&self) -> Latent {
+        let (langevin, micro_batch) = (&self.langevin, self.micro_batch);
+        let energy_l2 = self.both_energy_l2();
+        self.objective
+            .latent(langevin, energy_l2, self.precision, micro_batch)
     }
 
     fn contrastive(&self) -> Contrastive {
         Contrastive {
             loss: self.objective.loss(),
             marginal: self.objective.is_marginal(),
-            energy_l2: EnergyL2 {
-                data: self.energy_l2,
-                samples: self.sample_energy_l2.unwrap_or(self.energy_l2),
-            },
+            energy_l2: self.both_energy_l2(),
             kl: KlConfig {
                 samples: self.kl.samples.div_ceil(self.shards as usize),
                 ..self.kl.clone()
@@ -219,6 +238,10 @@ impl Config {
             return self.batch_size * contrast.leapfrog_steps;
         }
         match self.objective.has_chains() {
+            // Those of the prior see no image.
+            true if self.objective.kind == ObjectiveKind::Latent => {
+                self.batch_size * self.objective.posterior_steps
+            }
             true => self.batch_size * self.langevin.num_steps,
             false => self.batch_size,
         }
@@ -305,8 +328,14 @@ impl Config {
             let needed = "other than 1 needs objective.given_class = true: E(x) = −log Σ exp(−E(x, y)) has no T";
             return problem("objective.sharpness", needed);
         }
-        if !is_plain_contrast && self.model.dropout_prob() > 0.0 {
-            let needed = "above 0 is for contrastive divergence alone; set model.dropout = 0";
+        let is_classification = self.objective.kind == ObjectiveKind::Classification;
+        if self.optimizer.method.is_sampling() && !is_classification {
+            let needed = "other than adam samples the posterior of a classifier, and needs objective.kind = \"classification\"";
+            return problem("optimizer.method", needed);
+        }
+        let drops = is_plain_contrast || is_classification;
+        if !drops && self.model.dropout_prob() > 0.0 {
+            let needed = "above 0 is for contrastive divergence and classification alone; set model.dropout = 0";
             return problem("model.dropout", needed);
         }
         if !is_plain_contrast && self.kl.weight > 0.0 {
@@ -317,7 +346,8 @@ impl Config {
             return problem("objective.contrast_weight", needed);
         }
         self.validate_told_noise()?;
-        self.validate_recovery()
+        self.validate_recovery()?;
+        self.validate_latent()
     }
 
     fn validate_kl(&self) -> Result<(), Invalid> {

@@ -116,6 +116,21 @@ impl ModelConfig {
                 dropout: Some(self.dropout_prob()),
                 ..self.clone()
             },
+            NetworkConfig::Mlp(net) => Self {
+                widths: Some(net.widths),
+                ..with(net.activation, net.spectral_norm, net.centered_input)
+            },
+            NetworkConfig::Latent(net) => Self {
+                widths: Some(net.widths),
+                latents: Some(net.latents),
+                observation_std: Some(net.observation_std),
+                inference_steps: Some(net.inference_steps),
+                inference_step_size: Some(net.inference_step_size),
+                activation: Some(net.activation),
+                spectral_norm: Some(net.spectral_norm),
+                dropout: Some(self.dropout_prob()),
+                ..self.clone()
+            },
         }
     }
 }
@@ -208,15 +223,43 @@ mod tests {
         "centered_input=true",
     ];
 
+    const OF_MLP: [&str; 5] = [
+        "widths=[1200, 1200]",
+        "activation=relu",
+        "spectral_norm=false",
+        "centered_input=false",
+        "dropout=0.0",
+    ];
+
+    const OF_LATENT: [&str; 5] = [
+        "widths=[16, 32, 64]",
+        "latents=32",
+        "observation_std=0.15",
+        "inference_steps=60",
+        "inference_step_size=0.005",
+    ];
+
+    #[test]
+    fn latents_that_are_left_open_are_those_that_they_stand_for() {
+        let keys = OF_LATENT.map(|key| format!("model.{key}"));
+        let base = ["model.network=latent", "objective.kind=latent"];
+        let all: Vec<&str> = base
+            .into_iter()
+            .chain(keys.iter().map(String::as_str))
+            .collect();
+        assert_same(&[&base[..], &all[..]]);
+    }
+
     #[test]
     fn a_key_of_a_network_that_is_left_open_is_the_value_that_it_stands_for() {
-        let networks: [(&str, &[&str]); 6] = [
+        let networks: [(&str, &[&str]); 7] = [
             ("uva", &OF_UVA),
             ("mnist", &OF_MNIST),
             ("resnet32", &OF_RESNET),
             ("resnet32-large", &["dropout=0.5"]),
             ("unet", &OF_UNET),
             ("pooled", &OF_POOLED),
+            ("mlp", &OF_MLP),
         ];
         for (network, keys) in networks {
             let network = format!("model.network={network}");
@@ -329,13 +372,19 @@ mod tests {
         "optimizer.grad_norm_clip",
         "sample_energy_l2",
     ];
-    const ABSENT: [&str; 6] = [
+    const ABSENT: [&str; 12] = [
         "langevin.final_denoise_std",
         "langevin.target_acceptance",
         "micro_batch", // not compared
         "model.class_head",
         "objective.noise_reference",
+        "optimizer.method",
         "phases",
+        "posterior.burn_in",
+        "posterior.every",
+        "posterior.exploration",
+        "posterior.prior_precision",
+        "posterior.temperature",
     ];
 
     #[test]

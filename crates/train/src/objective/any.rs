@@ -7,7 +7,7 @@ use ebm_model::EnergyModel;
 
 use super::contrastive::{ChainState, Contrastive};
 use super::{
-    Classification, Denoising, Flow, Gradient, Jem, Objective, Recovery, ScoreMatching,
+    Classification, Denoising, Flow, Gradient, Jem, Latent, Objective, Recovery, ScoreMatching,
     StepContext, TrajectoryState, WhitenedContrast,
 };
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -32,6 +32,8 @@ pub enum AnyObjective {
     WhitenedContrast(WhitenedContrast),
     /// The score of data, in whitened coordinates.
     ScoreMatching(ScoreMatching),
+    /// Energies of data with latent vectors against those of chains.
+    Latent(Latent),
 }
 
 /// What it remembers.
@@ -84,7 +86,8 @@ impl AnyObjective {
             | Self::Recovery(_)
             | Self::Classification(_)
             | Self::WhitenedContrast(_)
-            | Self::ScoreMatching(_) => None,
+            | Self::ScoreMatching(_)
+            | Self::Latent(_) => None,
         }
     }
 }
@@ -161,7 +164,8 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
             | Self::Denoising(_)
             | Self::Recovery(_)
             | Self::Classification(_)
-            | Self::ScoreMatching(_) => AnyState::Nothing,
+            | Self::ScoreMatching(_)
+            | Self::Latent(_) => AnyState::Nothing,
         }
     }
 
@@ -183,7 +187,8 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
             | Self::Denoising(_)
             | Self::Recovery(_)
             | Self::Classification(_)
-            | Self::ScoreMatching(_) => Ok(AnyState::Nothing),
+            | Self::ScoreMatching(_)
+            | Self::Latent(_) => Ok(AnyState::Nothing),
         }
     }
 
@@ -196,7 +201,8 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
             Self::Denoising(_)
             | Self::Recovery(_)
             | Self::Classification(_)
-            | Self::ScoreMatching(_) => false,
+            | Self::ScoreMatching(_)
+            | Self::Latent(_) => false,
         }
     }
 
@@ -226,6 +232,7 @@ impl<M: EnergyModel + Sync> Objective<M> for AnyObjective {
                 it.gradient(trajectories, model, batch, step)
             }
             Self::ScoreMatching(it) => it.gradient(&mut (), model, batch, step),
+            Self::Latent(it) => it.gradient(&mut (), model, batch, step),
         }
     }
 }

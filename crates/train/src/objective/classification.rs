@@ -6,12 +6,13 @@
 use core::ops::Range;
 
 use burn::tensor::{Device, Tensor};
-use ebm_core::{Shard, index_tensor};
+use ebm_core::{Shard, Stream, index_tensor};
 use ebm_data::Batch;
 use ebm_model::{EnergyModel, Frozen};
 
 use super::{Gradient, Objective, StepContext};
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::dropout::Dropout;
 use crate::gradient::{Batched, through_folding};
 use crate::state::DataSummary;
 
@@ -20,6 +21,8 @@ use crate::state::DataSummary;
 pub struct Classification {
     /// T > 0, which multiplies energies: p(y | x) ∝ exp(−T·E(x, y)).
     pub sharpness: f64,
+    /// Probability with which elements are dropped in networks with dropout, in [0, 1).
+    pub dropout_prob: f64,
     /// The most images for which a tape is held at a time; `None` for all.
     pub micro_batch: Option<usize>,
 }
@@ -29,6 +32,7 @@ impl Default for Classification {
     fn default() -> Self {
         Self {
             sharpness: 1.0,
+            dropout_prob: 0.0,
             micro_batch: None,
         }
     }
@@ -56,6 +60,8 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
         let tracked = Frozen::tracked(model);
         let frozen = tracked.valid();
         let device = batch.images.device();
+        let dropout = Dropout::new(self.dropout_prob, step.key.stream(Stream::Dropout));
+        let places = step.shard.places(batch.labels.len());
         let batched = Batched {
             model: &frozen,
             images: batch.labels.len(),
@@ -63,7 +69,8 @@ impl<M: EnergyModel + Sync> Objective<M> for Classification {
             step,
             energy: |model: &M, some: Range<usize>| {
                 let images = batch.images.clone().narrow(0, some.start, some.len());
-                let by_class = model.energies_by_class(images) * self.sharpness;
+                let by_class = dropout.energies_by_class(model, images, &places[some.clone()]);
+                let by_class = by_class * self.sharpness;
                 surprises(by_class, &batch.labels[some])
             },
             device,

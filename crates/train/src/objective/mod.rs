@@ -9,6 +9,7 @@ mod flow;
 #[cfg(test)]
 mod gaussian;
 mod jem;
+mod latent;
 mod recovery;
 mod regression;
 mod shards;
@@ -32,6 +33,7 @@ pub use coupling::Coupling;
 pub use denoising::{Denoising, DenoisingError, NoiseSpacing};
 pub use flow::{Flow, FlowContrast};
 pub use jem::Jem;
+pub use latent::Latent;
 pub use recovery::Recovery;
 pub(crate) use shards::gradient_of_shards;
 pub use whitened::{ScoreMatching, TrajectoryState, WhitenedContrast};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ebm_model::Network;
+use ebm_model::{EnergyModel, Network};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -9,6 +9,7 @@ use super::training::Run;
 use crate::checkpoint;
 use crate::config::OnDivergence;
 use crate::error::TrainError;
+use crate::posterior;
 use crate::state::Rollback;
 
 /// Chains of fewer rounds of sampling than this start afresh: they are the ones that an energy about to
@@ -74,7 +75,10 @@ impl Run<'_> {
         self.unread.clear();
         self.pace.go_back(rollback.to);
         let run_dir = self.dir.path().to_owned();
-        let forget = || Ok(checkpoint::forget_beyond(&run_dir, rollback.to)?);
+        let forget = || {
+            checkpoint::forget_beyond(&run_dir, rollback.to)?;
+            Ok(posterior::forget_beyond(&run_dir, rollback.to)?)
+        };
         let path = if rollback.to > 0 {
             // What is left is the newest then, from which the run would do the same again.
             by_first(&self.team, forget)?;

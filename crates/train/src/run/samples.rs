@@ -7,10 +7,10 @@ use ebm_core::pixels::pixel_of_byte;
 use ebm_core::{Energy, ImageShape, index_tensor};
 use ebm_data::{Dataset, Images};
 use ebm_langevin::{
-    Ladder, LangevinConfig, Stage, labels_in_turn, noise_images_of, normal_images_of,
+    Ladder, LangevinConfig, Stage, StepCounter, labels_in_turn, noise_images_of, normal_images_of,
     sampler_of_level, sampler_outside_training, starts_of, to_bytes,
 };
-use ebm_model::{EnergyModel, Frozen};
+use ebm_model::{EnergyModel, Frozen, LatentDrawing};
 
 use super::distance::distance_share;
 
@@ -94,6 +94,17 @@ impl Drawing<'_> {
     ) -> Tensor<4> {
         let numbers = numbers.start as u32..numbers.end as u32;
         let (langevin, seed) = (self.langevin, self.seed);
+        if let Some(latent) = model.latent() {
+            let drawing = LatentDrawing {
+                model: latent,
+                langevin,
+                steps: self.steps,
+                seed,
+                counter: StepCounter::default(),
+                trajectory_every: None,
+            };
+            return drawing.run(numbers, shape, self.device).images;
+        }
         if let Some(ladder) = &self.ladder {
             return self.down(ladder, model, numbers, labels, shape);
         }

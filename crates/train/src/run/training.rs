@@ -25,6 +25,7 @@ use crate::collective::{Collective, Solo, Team};
 use crate::config::{Config, Settings};
 use crate::error::TrainError;
 use crate::objective::{AnyObjective, AnyState};
+use crate::posterior;
 use crate::state::{DataSummary, OfShard, TrainState};
 use crate::step::StepInfo;
 use crate::trainer::Trainer;
@@ -188,6 +189,7 @@ impl<'a> Run<'a> {
     ) -> Result<Outcome, TrainError> {
         ranks::agreed(&self.team, self.refuse_without_judge())?;
         self.adopt()?;
+        self.forget_later_weights()?;
         let mut observers = Observers::new(observers);
         let (total, device) = (self.config.iterations as u64, self.device.clone());
         let (data, seed) = (&self.dataset.train, self.config.seed);
@@ -276,6 +278,9 @@ impl<'a> Run<'a> {
         let mut metrics = self.look_at(info, due)?;
         if due.is_recorded() {
             ranks::refuse_other_weights(&self.team, self.state())?;
+        }
+        if self.trainer.config.keeps_weights(done - 1) {
+            self.keep_weights()?;
         }
         let is_first = self.team.is_first();
         let samples = (due.samples && is_first).then(|| self.samples());
@@ -402,6 +407,24 @@ impl<'a> Run<'a> {
                  (output.num_samples), and data that are not noise"
             );
         }
+    }
+
+    /// Keep the weights as a sample of the posterior.
+    fn keep_weights(&self) -> Result<(), TrainError> {
+        let state = self.state();
+        let kept = ranks::by_first(&self.team, || {
+            self.dir.check_there()?;
+            let run_dir = self.dir.path();
+            Ok(posterior::keep(run_dir, state.iteration, &state.model)?)
+        });
+        kept.map(drop)
+    }
+
+    /// Remove weights that were kept beyond where the run goes on from.
+    fn forget_later_weights(&self) -> Result<(), TrainError> {
+        let (run_dir, iteration) = (self.dir.path(), self.iteration());
+        let forget = || Ok(posterior::forget_beyond(run_dir, iteration)?);
+        ranks::by_first(&self.team, forget).map(drop)
     }
 
     pub(super) fn save(

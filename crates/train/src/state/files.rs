@@ -1,5 +1,6 @@
 //! Turn a state into the files of a checkpoint, and back.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -11,7 +12,7 @@ use super::arrays::{
     spectral_norm_arrays, take_vector,
 };
 use super::{Best, DataSummary, Identity, OfShard, Persist, Rollback, TrainState};
-use crate::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::checkpoint::{self, Array, Checkpoint, CheckpointError};
 use crate::parameters;
 use crate::watch::Watch;
 
@@ -98,6 +99,33 @@ impl From<Scalars> for DataSummary {
     }
 }
 
+/// All that a network's energy depends on, by name.
+pub(crate) fn of_weights(model: &impl EnergyModel) -> BTreeMap<String, Array> {
+    let specs = parameters::specs(model);
+    let mut arrays = named_arrays("", &specs, &parameters::flatten(model));
+    arrays.extend(spectral_norm_arrays(model.clone()));
+    arrays.extend(constant_arrays(model.clone()));
+    arrays
+}
+
+/// The network with these arrays in place of its own.
+///
+/// # Errors
+/// Where an array is missing, of another shape or one too many: they are of another network.
+pub(crate) fn with_weights<M: EnergyModel>(
+    mut model: M,
+    mut arrays: BTreeMap<String, Array>,
+    device: &Device,
+) -> Result<M, CheckpointError> {
+    let weights = take_vector(&mut arrays, "", &parameters::specs(&model), device)?;
+    load_spectral_norms(&mut model, &mut arrays, device)?;
+    load_constants(&mut model, &mut arrays, device)?;
+    match arrays.into_keys().next() {
+        Some(name) => Err(CheckpointError::ExtraArray { name }),
+        None => Ok(parameters::unflatten(model, &weights)),
+    }
+}
+
 impl<M: EnergyModel, S: Persist> TrainState<M, S> {
     /// The files of a checkpoint, read from the device: those of all ranks alike, and of this one's shards.
     pub fn to_files(&self) -> Vec<(String, Vec<u8>)> {
@@ -125,13 +153,10 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
             ("mean_square.", &self.optimizer.mean_square),
         ];
         let moments = moments.map(|(prefix, vector)| named_arrays(prefix, &specs, vector));
-        let mut weights = named_arrays("", &specs, &parameters::flatten(&self.model));
-        weights.extend(spectral_norm_arrays(self.model.clone()));
-        weights.extend(constant_arrays(self.model.clone()));
         let average = named_arrays("", &specs, &self.ema);
         let files = [
             (STATE, checkpoint::to_json(&scalars)),
-            (MODEL, checkpoint::encode(&weights)),
+            (MODEL, checkpoint::encode(&of_weights(&self.model))),
             (AVERAGE, checkpoint::encode(&average)),
             (
                 OPTIMIZER,
@@ -159,25 +184,19 @@ impl<M: EnergyModel, S: Persist> TrainState<M, S> {
     /// # Errors
     /// Where an array is missing, of another shape or one too many: the checkpoint is of another network.
     pub fn load(
-        mut model: M,
+        model: M,
         objective_states: Vec<OfShard<S>>,
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, CheckpointError> {
         let mut scalars: Scalars = checkpoint.json(STATE)?;
         let specs = parameters::specs(&model);
-        let mut arrays = checkpoint.arrays(MODEL)?;
-        let weights = take_vector(&mut arrays, "", &specs, device)?;
-        load_spectral_norms(&mut model, &mut arrays, device)?;
-        load_constants(&mut model, &mut arrays, device)?;
-        if let Some(name) = arrays.into_keys().next() {
-            return Err(CheckpointError::ExtraArray { name });
-        }
+        let model = with_weights(model, checkpoint.arrays(MODEL)?, device)?;
         let ema = take_vector(&mut checkpoint.arrays(AVERAGE)?, "", &specs, device)?;
         let (arrays, steps) = (checkpoint.arrays(OPTIMIZER)?, scalars.optimizer_steps);
         let optimizer = load_optimizer(arrays, &specs, steps, device)?;
         Ok(Self {
-            model: parameters::unflatten(model, &weights),
+            model,
             ema,
             optimizer,
             objective_states,

@@ -20,7 +20,7 @@ use crate::watch::Watch;
 pub use arrays::{constant_arrays, load_constants, named_arrays};
 pub use best::Best;
 pub use data::{DataSummary, Identity};
-pub(crate) use files::STATE;
+pub(crate) use files::{STATE, of_weights, with_weights};
 pub use persist::Persist;
 pub use rollback::Rollback;
 

@@ -7,24 +7,24 @@ use ebm_langevin::{Dynamics, LangevinConfig, Method, hmc};
 use super::{Annealing, AnnealingError};
 
 /// Chains under way, in pieces that suit the device.
-pub(super) struct Chains<'a, 'b> {
-    annealing: &'a Annealing<'b>,
+pub(super) struct Chains<'a, 'b, const D: usize> {
+    annealing: &'a Annealing<'b, D>,
     key: NoiseKey,
     steps: usize,
-    pieces: Vec<Piece>,
+    pieces: Vec<Piece<D>>,
 }
 
 /// Consecutive chains.
 #[derive(Clone)]
-struct Piece {
+struct Piece<const D: usize> {
     /// The first of them.
     first: usize,
-    state: hmc::State<4>,
+    state: hmc::State<D>,
 }
 
-impl<'a, 'b> Chains<'a, 'b> {
+impl<'a, 'b, const D: usize> Chains<'a, 'b, D> {
     /// Chains at `x`, whose steps have the random numbers of `key`.
-    pub(super) fn start(annealing: &'a Annealing<'b>, x: Tensor<4>, key: u32) -> Self {
+    pub(super) fn start(annealing: &'a Annealing<'b, D>, x: Tensor<D>, key: u32) -> Self {
         let key = NoiseKey::new(annealing.options.seed, Stream::Sample, key);
         let device = annealing.device;
         let mut chains = Self {
@@ -54,12 +54,12 @@ impl<'a, 'b> Chains<'a, 'b> {
         config: &LangevinConfig,
         first: usize,
         len: usize,
-        work: impl Fn(&Dynamics<'_, 4>) -> T,
+        work: impl Fn(&Dynamics<'_, D>) -> T,
     ) -> T {
         let Annealing { energy, device, .. } = self.annealing;
         let ids: Vec<u32> = (first as u32..(first + len) as u32).collect();
         let work =
-            |energy: &dyn Energy<4>| work(&Dynamics::new(config, self.key, &ids, energy, device));
+            |energy: &dyn Energy<D>| work(&Dynamics::new(config, self.key, &ids, energy, device));
         match energy.of_rows(first..first + len) {
             Some(energy) => work(energy.as_ref()),
             None => work(*energy),
@@ -128,8 +128,8 @@ impl<'a, 'b> Chains<'a, 'b> {
         each.collect()
     }
 
-    /// Where they are, `[chains, channels, height, width]`.
-    pub(super) fn positions(&self) -> Tensor<4> {
+    /// Where they are, `[chains, ..]`.
+    pub(super) fn positions(&self) -> Tensor<D> {
         let pieces = self.pieces.iter().map(|piece| piece.state.x.clone());
         Tensor::cat(pieces.collect(), 0)
     }

@@ -112,16 +112,17 @@ pub enum AnnealingError {
     },
 }
 
-/// An energy, and how it is annealed.
-pub struct Annealing<'a> {
-    energy: &'a dyn Energy<4>,
-    shape: ImageShape,
+/// An energy, and how it is annealed: one of images, or of any other states.
+pub struct Annealing<'a, const D: usize = 4> {
+    energy: &'a dyn Energy<D>,
+    /// Dimensions of one state, the first of them 1.
+    state: [usize; D],
     device: &'a Device,
     options: AnnealingOptions,
     counter: StepCounter,
 }
 
-impl<'a> Annealing<'a> {
+impl<'a> Annealing<'a, 4> {
     /// Anneal `energy` of images of this shape. `counter` counts gradients.
     ///
     /// # Panics
@@ -129,6 +130,24 @@ impl<'a> Annealing<'a> {
     pub fn new(
         energy: &'a dyn Energy<4>,
         shape: ImageShape,
+        device: &'a Device,
+        options: AnnealingOptions,
+        counter: StepCounter,
+    ) -> Self {
+        Self::of_states(energy, shape.batch(1), device, options, counter)
+    }
+}
+
+impl<'a, const D: usize> Annealing<'a, D> {
+    /// Anneal `energy` of states of these dimensions, the first of which is the batch's. `counter` counts gradients.
+    /// An energy that differs between the rows of a batch is asked for as many rows as there are chains, and for
+    /// those of a pilot run, which are 64.
+    ///
+    /// # Panics
+    /// If there are fewer than 2 chains, or no inverse temperature or leapfrog step.
+    pub fn of_states(
+        energy: &'a dyn Energy<D>,
+        state: [usize; D],
         device: &'a Device,
         options: AnnealingOptions,
         counter: StepCounter,
@@ -146,17 +165,28 @@ impl<'a> Annealing<'a> {
         );
         Self {
             energy,
-            shape,
+            state: Self::batch(state, 1),
             device,
             options,
             counter,
         }
     }
 
+    /// Dimensions of so many states.
+    fn batch(mut state: [usize; D], states: usize) -> [usize; D] {
+        state[0] = states;
+        state
+    }
+
+    /// Elements of a state.
+    fn elements(&self) -> usize {
+        self.state.iter().product()
+    }
+
     /// ln Z₀: of the volume of the box.
     fn log_volume(&self) -> f64 {
         let [low, high] = self.options.bounds;
-        self.shape.pixels() as f64 * (high - low).ln()
+        self.elements() as f64 * (high - low).ln()
     }
 
     /// From uniform noise to the energy: a lower bound of log Z, in expectation.
@@ -173,13 +203,13 @@ impl<'a> Annealing<'a> {
     /// p. `samples` first take `settling` steps at β = 1, which bring other images nearer to p.
     ///
     /// # Shapes
-    /// - `samples`: `[chains, channels, height, width]`, within the bounds
+    /// - `samples`: `[chains, ..]`, within the bounds
     ///
     /// # Errors
     /// Where the energy is not finite.
     pub fn back(
         &self,
-        samples: Tensor<4>,
+        samples: Tensor<D>,
         path: &AnnealingPath,
         settling: usize,
     ) -> Result<Bound, AnnealingError> {
@@ -195,7 +225,7 @@ impl<'a> Annealing<'a> {
     /// back.
     fn anneal(
         &self,
-        start: Tensor<4>,
+        start: Tensor<D>,
         path: &AnnealingPath,
         direction: Direction,
     ) -> Result<Vec<f64>, AnnealingError> {
@@ -212,7 +242,7 @@ impl<'a> Annealing<'a> {
                 path.betas[index - 1]
             }
         };
-        let mut add = |chains: &Chains<'_, '_>, difference: f64| {
+        let mut add = |chains: &Chains<'_, '_, D>, difference: f64| {
             for (weight, energy) in log_weights.iter_mut().zip(chains.energies()) {
                 *weight -= difference * energy / path.temperature;
             }
@@ -263,15 +293,15 @@ impl<'a> Annealing<'a> {
         }
     }
 
-    /// Uniform in the box, `[chains, channels, height, width]`.
-    fn uniform(&self, chains: usize, key: u32) -> Tensor<4> {
+    /// Uniform in the box, `[chains, ..]`.
+    fn uniform(&self, chains: usize, key: u32) -> Tensor<D> {
         let ids: Vec<u32> = (0..chains as u32).collect();
         let noise = Noise {
             key: NoiseKey::new(self.options.seed, Stream::Sample, key + STARTS),
             distribution: Distribution::Uniform,
             scale: 1.0,
         };
-        let zeros = Tensor::zeros(self.shape.batch(chains), self.device);
+        let zeros = Tensor::zeros(Self::batch(self.state, chains), self.device);
         let [low, high] = self.options.bounds;
         perturb(zeros, &index_tensor(&ids, self.device), noise) * (high - low) + low
     }

@@ -45,7 +45,7 @@ pub struct AnnealingPath {
     pub(super) step_sizes: Vec<f64>,
 }
 
-impl Annealing<'_> {
+impl<const D: usize> Annealing<'_, D> {
     /// Find the temperature, where it is not given, the inverse temperatures on the way, and the length of
     /// steps at each.
     ///
@@ -89,21 +89,21 @@ impl Annealing<'_> {
     /// Whether chains have stopped following the temperature: their energies differ by more than √d
     /// temperatures, where those of d independent pixels would by √(d/2).
     fn has_frozen(&self, level: &Level) -> bool {
-        level.spread * level.inverse > (self.shape.pixels() as f64).sqrt()
+        level.spread * level.inverse > (self.elements() as f64).sqrt()
     }
 }
 
 /// Chains that go from noise to ever lower temperatures.
-struct Pilot<'a, 'b> {
-    chains: Chains<'a, 'b>,
+struct Pilot<'a, 'b, const D: usize> {
+    chains: Chains<'a, 'b, D>,
     longest: f64,
     first: f64,
     /// What it found, uniform noise first.
     levels: Vec<Level>,
 }
 
-impl<'a, 'b> Pilot<'a, 'b> {
-    fn start(annealing: &'a Annealing<'b>) -> Result<Self, AnnealingError> {
+impl<'a, 'b, const D: usize> Pilot<'a, 'b, D> {
+    fn start(annealing: &'a Annealing<'b, D>) -> Result<Self, AnnealingError> {
         let noise = annealing.uniform(PILOT_CHAINS, PILOT);
         let chains = Chains::start(annealing, noise, PILOT);
         let energies = chains.energies();

@@ -47,6 +47,11 @@ impl Resolved {
                 centered_input: true,
                 ..Self::with(net.activation)
             },
+            NetworkConfig::Latent(net) => Self {
+                widths: Some(net.widths),
+                centered_input: net.free,
+                ..Self::with(net.activation)
+            },
             NetworkConfig::Pooled(net) => Self {
                 widths: Some(net.widths),
                 energy_scale: Some(net.energy_scale),
@@ -60,6 +65,11 @@ impl Resolved {
                 remove_mean: Some(net.remove_mean),
                 activation: None,
                 ..Self::with(Activation::Swish)
+            },
+            NetworkConfig::Mlp(net) => Self {
+                widths: Some(net.widths),
+                centered_input: net.centered_input,
+                ..Self::with(net.activation)
             },
         }
     }

@@ -117,8 +117,10 @@ fn dimensions_on_disk(path: &Path) -> Result<Dimensions, ImageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::env;
     use std::fs;
     use std::io::Cursor;
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use image::{ImageFormat, RgbImage};
@@ -127,6 +129,12 @@ mod tests {
     use super::super::find::find;
     use super::super::progress::{Decoded, Progress};
     use super::*;
+
+    /// A file of pictures that pyarrow wrote.
+    fn parquet() -> PathBuf {
+        let package = env::var_os("CARGO_MANIFEST_DIR").expect("set by Cargo");
+        Path::new(&package).join("tests/fixtures/pyarrow.parquet")
+    }
 
     #[test]
     fn the_first_picture_is_that_of_the_list_wherever_it_lies() {
@@ -161,8 +169,7 @@ mod tests {
                 assert_eq!(first.unwrap(), None);
             }
         }
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        let found = find(&fixtures.join("pyarrow.parquet")).unwrap();
+        let found = find(&parquet()).unwrap();
         let pictures = found.splits.train.pictures;
         let first = found.source.first_dimensions(&pictures).unwrap();
         assert_eq!(first.map(|(index, _)| index), Some(0));
@@ -184,8 +191,7 @@ mod tests {
         }
         let tar = dir.path().join("photos.tar");
         fs::write(&tar, packed(&names.map(|name| (name, png.as_slice())))).unwrap();
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        for path in [folder, tar, fixtures.join("pyarrow.parquet")] {
+        for path in [folder, tar, parquet()] {
             let found = find(&path).unwrap();
             let (pictures, held) = (found.splits.train.pictures, AtomicUsize::new(0));
             let decode = |_: usize, picture: Encoded<'_>| {

@@ -148,5 +148,9 @@ pub(super) fn activated(z: f32, #[comptime] activation: Activation) -> (f32, f32
             let slope = select(z > 0.0, 1.0f32, LEAKY_SLOPE);
             (z * slope, slope)
         }
+        Activation::Relu => {
+            let slope = select(z > 0.0, 1.0f32, 0.0f32);
+            (z * slope, slope)
+        }
     }
 }

@@ -1,0 +1,107 @@
+//! Integrate over latent vectors: the free energy −log ∫ exp(−E(x, z)) dz of an image.
+
+use burn::tensor::{Device, Tensor};
+use ebm_langevin::StepCounter;
+use ebm_model::{LatentEnergy, Posterior};
+use serde::Serialize;
+
+use super::each_repeated;
+use crate::evaluate::{Annealing, AnnealingError, AnnealingOptions, Bound};
+
+/// Rows of which a pilot run asks for the energy.
+const FEWEST_ROWS: usize = 64;
+/// Bounds of every element of z: N(0, I) has 1e-15 of its mass beyond them.
+const BOUNDS: [f64; 2] = [-8.0, 8.0];
+/// Steps of a pilot run, about: as many levels as there usually are, ten steps each, of 64 chains.
+const PILOT_STEPS: usize = 60 * 10;
+
+/// How a free energy is estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreeEnergyOptions {
+    /// Chains, at least 2.
+    pub chains: usize,
+    /// Inverse temperatures that they go through, at least 1.
+    pub temperatures: usize,
+    /// Leapfrog steps of each of their steps, at least 1.
+    pub leapfrog_steps: usize,
+    /// Seed of all random numbers.
+    pub seed: u64,
+}
+
+impl Default for FreeEnergyOptions {
+    fn default() -> Self {
+        Self {
+            chains: 64,
+            temperatures: 200,
+            leapfrog_steps: 10,
+            seed: 0,
+        }
+    }
+}
+
+/// The free energy of an image, by chains that go from noise to p(z | x).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FreeEnergy {
+    /// The estimate, in nats: in expectation at least −log ∫ exp(−E(x, z)) dz.
+    pub value: f64,
+    /// Its standard error, by the spread of the weights: too small where few of them count.
+    pub error: f64,
+    /// Of so many chains of equal weight the estimate is worth.
+    pub effective_chains: f64,
+}
+
+/// About as many gradients as [`free_energy_of`] takes.
+pub fn free_energy_gradients(options: &FreeEnergyOptions) -> u64 {
+    let steps = options.chains * options.temperatures + FEWEST_ROWS * PILOT_STEPS;
+    (steps * options.leapfrog_steps) as u64
+}
+
+/// The free energy of one image, by annealed importance sampling of z, from uniform noise to exp(−E(x, ·)).
+/// `counter` counts gradients.
+///
+/// # Shapes
+/// - `image`, `known`: `[1, channels, height, width]`
+///
+/// # Errors
+/// Where an energy is not finite.
+///
+/// # Panics
+/// If there are fewer than 2 chains, or no temperature or leapfrog step, or pixels are missing and the energy is a free
+/// one.
+pub fn free_energy_of(
+    model: &dyn LatentEnergy,
+    image: &Tensor<4>,
+    known: Option<&Tensor<4>>,
+    device: &Device,
+    options: FreeEnergyOptions,
+    counter: StepCounter,
+) -> Result<FreeEnergy, AnnealingError> {
+    let rows = options.chains.max(FEWEST_ROWS);
+    let posterior = Posterior::new(model, each_repeated(image, rows));
+    let posterior = match known {
+        Some(known) => posterior.with_known(each_repeated(known, rows)),
+        None => posterior,
+    };
+    let annealing = AnnealingOptions {
+        chains: options.chains,
+        temperatures: options.temperatures,
+        leapfrog_steps: options.leapfrog_steps,
+        bounds: BOUNDS,
+        seed: options.seed,
+        ..AnnealingOptions::default()
+    };
+    let state = [1, model.num_latents()];
+    let annealing = Annealing::<2>::of_states(&posterior, state, device, annealing, counter);
+    let path = annealing.path()?;
+    let Bound {
+        log_z,
+        error,
+        effective_chains,
+        ..
+    } = annealing.forward(&path)?;
+    Ok(FreeEnergy {
+        value: -log_z,
+        error,
+        effective_chains,
+    })
+}

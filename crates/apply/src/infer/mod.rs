@@ -1,0 +1,212 @@
+//! Ask an energy E(x, z) which latent vector explains an image: the one of least energy, or samples of all of them.
+//!
+//! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006), §1.1; where pixels
+//! are missing, z explains the others. `free_energy` integrates over z, `read_out` asks what z tells.
+
+mod free_energy;
+mod read_out;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use burn::tensor::{Device, Tensor};
+use ebm_core::Energy;
+use ebm_langevin::{Stage, StepCounter, sampler_outside_training};
+use ebm_model::{EnergyModel, Frozen, Generative, LatentEnergy, Network, Posterior, least_latents};
+use thiserror::Error;
+
+use crate::trained::{Trained, Weights};
+pub use free_energy::{FreeEnergy, FreeEnergyOptions, free_energy_gradients, free_energy_of};
+pub use read_out::{ReadOutError, linear_read_out};
+
+/// What cannot be asked of a model.
+#[derive(Debug, Error)]
+pub enum InferError {
+    /// It has no latent vectors.
+    #[error("{} has no latent vectors that could explain an image", checkpoint.display())]
+    NoLatents {
+        /// Its checkpoint.
+        checkpoint: PathBuf,
+    },
+    /// Its energy is one network of images and latent vectors.
+    #[error("{} has a free energy of both, and generates no image from a latent vector", checkpoint.display())]
+    NoGenerator {
+        /// Its checkpoint.
+        checkpoint: PathBuf,
+    },
+    /// An energy is not finite.
+    #[error(
+        "the energy of image number {index} with its latent vector is {energy}: the descent has diverged"
+    )]
+    NotFinite {
+        /// The first such image, from 0.
+        index: usize,
+        /// Its energy.
+        energy: f32,
+    },
+}
+
+/// Latent vectors of images.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// z, `[images, latents]`.
+    pub latents: Tensor<2>,
+    /// E(x, z) of each; of images with missing pixels, over those that are known.
+    pub energies: Vec<f32>,
+}
+
+/// Finds latent vectors of images.
+#[derive(Clone, Debug)]
+pub struct Explainer {
+    model: Frozen<Network>,
+    checkpoint: PathBuf,
+    device: Device,
+}
+
+/// How latent vectors are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PosteriorOptions {
+    /// Of each image, at least 1.
+    pub samples: usize,
+    /// Langevin steps from the vector of least energy on.
+    pub steps: usize,
+    /// Seed of their noise.
+    pub seed: u64,
+}
+
+impl Explainer {
+    /// Of a model that has latent vectors.
+    ///
+    /// # Errors
+    /// Where it has none.
+    pub fn of(trained: &Trained, weights: Weights) -> Result<Self, InferError> {
+        let checkpoint = trained.checkpoint().to_owned();
+        if !trained.has_latents() {
+            return Err(InferError::NoLatents { checkpoint });
+        }
+        Ok(Self {
+            model: trained.energy(weights),
+            checkpoint,
+            device: trained.device().clone(),
+        })
+    }
+
+    /// The energy E(x, z), its weights constants.
+    pub fn energy(&self) -> &dyn LatentEnergy {
+        self.model.latent().expect("a model with latent vectors")
+    }
+
+    /// The generator of images.
+    ///
+    /// # Errors
+    /// Where the energy is a free one.
+    pub fn generator(&self) -> Result<&dyn Generative, InferError> {
+        let generator = self.energy().generative();
+        generator.ok_or_else(|| InferError::NoGenerator {
+            checkpoint: self.checkpoint.clone(),
+        })
+    }
+
+    /// The z of least energy of each image; where `known` is given, of those of its pixels that are 1 there.
+    ///
+    /// # Shapes
+    /// - `images`, `known`: `[images, channels, height, width]`, pixels in [0, 1]
+    ///
+    /// # Errors
+    /// Where an energy is not finite, or pixels are missing and there is no generator.
+    pub fn explain(
+        &self,
+        images: &Tensor<4>,
+        known: Option<&Tensor<4>>,
+    ) -> Result<Explained, InferError> {
+        let posterior = self.posterior(images.clone(), known.cloned())?;
+        let shape = [images.dims()[0], posterior.num_latents()];
+        let inference = self.energy().inference();
+        let latents = least_latents(&posterior, inference, shape, &self.device, false);
+        explained(&posterior, latents)
+    }
+
+    /// Samples of z given each image, from the z of least energy on; those of an image follow each other.
+    ///
+    /// # Shapes
+    /// - `images`, `known`: `[images, channels, height, width]`
+    /// - `least`: `[images, latents]`
+    ///
+    /// # Errors
+    /// As [`explain`](Self::explain).
+    pub fn draw(
+        &self,
+        images: &Tensor<4>,
+        known: Option<&Tensor<4>>,
+        least: &Tensor<2>,
+        options: PosteriorOptions,
+        counter: StepCounter,
+    ) -> Result<Explained, InferError> {
+        let times = options.samples;
+        let known = known.map(|known| each_repeated(known, times));
+        let posterior = self.posterior(each_repeated(images, times), known)?;
+        let start = each_repeated(least, times);
+        let ids: Vec<u32> = (0..start.dims()[0] as u32).collect();
+        let langevin = self.energy().inference().chains(options.steps);
+        let (steps, seed) = (options.steps, options.seed);
+        let sampler = sampler_outside_training(&langevin, steps, seed, Stage::Posterior);
+        let run = sampler.with_counter(counter).run(start, &ids, &posterior);
+        explained(&posterior, run.x)
+    }
+
+    /// g(z) of latent vectors on the straight line from one to another, both ends included.
+    ///
+    /// # Shapes
+    /// - `ends`: `[2, latents]`; returns `[pictures, channels, height, width]`
+    ///
+    /// # Errors
+    /// Where there is no generator.
+    pub fn between(&self, ends: &Tensor<2>, pictures: usize) -> Result<Tensor<4>, InferError> {
+        let generator = self.generator()?;
+        let [from, to] = [0, 1].map(|end| ends.clone().narrow(0, end, 1));
+        let last = pictures.saturating_sub(1).max(1) as f64;
+        let latents = (0..pictures).map(|place| {
+            let share = place as f64 / last;
+            from.clone() * (1.0 - share) + to.clone() * share
+        });
+        Ok(generator.generated(Tensor::cat(latents.collect(), 0)))
+    }
+
+    fn posterior(
+        &self,
+        images: Tensor<4>,
+        known: Option<Tensor<4>>,
+    ) -> Result<Posterior<'_>, InferError> {
+        let posterior = Posterior::new(self.energy(), images);
+        match known {
+            Some(known) => {
+                self.generator()?;
+                Ok(posterior.with_known(known))
+            }
+            None => Ok(posterior),
+        }
+    }
+}
+
+fn explained(posterior: &Posterior<'_>, latents: Tensor<2>) -> Result<Explained, InferError> {
+    let energies = posterior.energies(latents.clone()).into_data();
+    let energies: Vec<f32> = energies.iter::<f32>().collect();
+    let bad = energies.iter().position(|energy| !energy.is_finite());
+    match bad {
+        Some(index) => Err(InferError::NotFinite {
+            index,
+            energy: energies[index],
+        }),
+        None => Ok(Explained { latents, energies }),
+    }
+}
+
+/// Every row so many times, one after the other.
+fn each_repeated<const D: usize>(rows: &Tensor<D>, times: usize) -> Tensor<D> {
+    let each = (0..rows.dims()[0]).flat_map(|row| {
+        let one = rows.clone().narrow(0, row, 1);
+        core::iter::repeat_n(one, times)
+    });
+    Tensor::cat(each.collect(), 0)
+}

@@ -1,0 +1,208 @@
+//! Hold inference to principal components, whose likelihood is known, and to runs that were not trained.
+
+use burn::tensor::TensorData;
+use ebm_core::ImageShape;
+use ebm_model::{Inference, explained_energy};
+
+use super::*;
+use crate::testing::untrained_of;
+
+const PIXELS: usize = 4;
+const LATENTS: usize = 2;
+const STD: f64 = 0.3;
+/// Columns of W, which are orthogonal.
+const COLUMNS: [[f64; PIXELS]; LATENTS] = [[0.6, 0.0, 0.8, 0.0], [0.0, 0.5, 0.0, -0.2]];
+const MEAN: f64 = 0.4;
+
+/// x = μ + Wz + σ·ε with z ~ N(0, I): probabilistic principal components (Tipping & Bishop 1999).
+struct Components;
+
+impl LatentEnergy for Components {
+    fn num_latents(&self) -> usize {
+        LATENTS
+    }
+
+    fn joint_energy(&self, x: Tensor<4>, z: Tensor<2>) -> Tensor<1> {
+        explained_energy(self, x, z, None)
+    }
+
+    fn generative(&self) -> Option<&dyn Generative> {
+        Some(self)
+    }
+
+    fn inference(&self) -> Inference {
+        Inference {
+            steps: 400,
+            step_size: 0.05,
+        }
+    }
+}
+
+impl Generative for Components {
+    fn generated(&self, z: Tensor<2>) -> Tensor<4> {
+        let batch = z.dims()[0];
+        let rows = COLUMNS.map(|column| column.map(|entry| entry as f32));
+        let columns = Tensor::<2>::from_floats(rows, &z.device());
+        (z.matmul(columns) + MEAN).reshape([batch, 1, 2, 2])
+    }
+
+    fn prior_energy(&self, z: Tensor<2>) -> Tensor<1> {
+        z.square().sum_dim(1).squeeze_dim::<1>(1) / 2.0
+    }
+
+    fn observation_std(&self) -> f64 {
+        STD
+    }
+}
+
+fn image(pixels: [f64; PIXELS]) -> Tensor<4> {
+    let pixels: Vec<f32> = pixels.iter().map(|&pixel| pixel as f32).collect();
+    Tensor::from_data(TensorData::new(pixels, [1, 1, 2, 2]), &Device::flex())
+}
+
+/// ½(x − μ)ᵀC⁻¹(x − μ) and ln det C of C = WWᵀ + σ²I (Tipping & Bishop 1999, eq. 7), whose columns are orthogonal.
+fn of_covariance(pixels: [f64; PIXELS]) -> (f64, f64) {
+    let off = pixels.map(|pixel| pixel - MEAN);
+    let dot = |one: [f64; PIXELS], other: [f64; PIXELS]| -> f64 {
+        one.iter().zip(other).map(|(one, other)| one * other).sum()
+    };
+    let noise = STD * STD;
+    let along = COLUMNS.map(|column| {
+        let norm = dot(column, column);
+        (
+            dot(column, off).powi(2) / (norm + noise),
+            (norm + noise).ln(),
+        )
+    });
+    let explained: f64 = along.iter().map(|(explained, _)| explained).sum();
+    let logarithms: f64 = along.iter().map(|(_, logarithm)| logarithm).sum();
+    let quadratic = (dot(off, off) - explained) / noise / 2.0;
+    (
+        quadratic,
+        logarithms + (PIXELS - LATENTS) as f64 * noise.ln(),
+    )
+}
+
+#[test]
+fn the_free_energy_of_principal_components_is_their_likelihood_and_the_least_energy_its_exponent() {
+    let ln_2_pi = (2.0 * core::f64::consts::PI).ln();
+    for (seed, pixels) in [(0, [0.9, 0.2, 0.1, 0.7]), (1, [0.4, 0.4, 0.4, 0.4])] {
+        let x = image(pixels);
+        let options = FreeEnergyOptions {
+            chains: 128,
+            seed,
+            ..FreeEnergyOptions::default()
+        };
+        let device = Device::flex();
+        let counter = StepCounter::default();
+        let found = free_energy_of(&Components, &x, None, &device, options, counter);
+        let found = found.expect("finite");
+        // −log p(x) = F(x) + the logarithms of what E leaves out: (2πσ²)^(D/2) of the images, (2π)^(d/2) of z.
+        let (quadratic, log_det) = of_covariance(pixels);
+        let surprise = quadratic + 0.5 * (log_det + PIXELS as f64 * ln_2_pi);
+        let left_out =
+            0.5 * PIXELS as f64 * ((STD * STD).ln() + ln_2_pi) + 0.5 * LATENTS as f64 * ln_2_pi;
+        let expected = surprise - left_out;
+        let off = (found.value - expected) / found.error;
+        assert!(
+            off.abs() < 5.0,
+            "{found:?}, not {expected}: {off} standard errors"
+        );
+        assert!(
+            found.effective_chains > 25.0 && found.error < 0.2,
+            "{found:?}"
+        );
+        // The plain minimum is the exponent of p(x).
+        let posterior = Posterior::new(&Components, x);
+        let inference = Components.inference();
+        let z = least_latents(&posterior, inference, [1, LATENTS], &device, false);
+        let least = posterior.energies(z).into_scalar::<f32>();
+        assert!(
+            (f64::from(least) - quadratic).abs() < 1e-3,
+            "{least}, not {quadratic}"
+        );
+    }
+}
+
+const SHAPE: ImageShape = ImageShape::new(1, 8, 8);
+
+fn explainer(network: &str) -> Explainer {
+    let network = format!("model.network={network}");
+    let keys = [
+        "objective.kind=latent",
+        "model.spectral_norm=none",
+        &network,
+        "model.widths=[4, 4]",
+        "model.latents=3",
+        "model.inference_steps=8",
+        "langevin.grad_clip=none",
+    ];
+    let trained = untrained_of(&keys, SHAPE, &["one"]);
+    Explainer::of(&trained, Weights::Average).expect("latents")
+}
+
+fn images() -> Tensor<4> {
+    let bytes: Vec<u8> = (0..2 * SHAPE.pixels()).map(|i| (i * 37) as u8).collect();
+    crate::score::images(&bytes, SHAPE, &Device::flex())
+}
+
+#[test]
+fn a_descent_explains_an_image_better_than_where_it_starts() {
+    for network in ["latent", "latent-free"] {
+        let explainer = explainer(network);
+        let x = images();
+        let found = explainer.explain(&x, None).expect("finite");
+        assert_eq!(found.latents.dims(), [2, 3]);
+        let zeros = found.latents.zeros_like();
+        let at_zero = explainer.energy().joint_energy(x.clone(), zeros);
+        let at_zero: Vec<f32> = at_zero.into_data().iter::<f32>().collect();
+        for (found, zero) in found.energies.iter().zip(at_zero) {
+            assert!(*found <= zero, "{network}: {found}, {zero}");
+        }
+        let options = PosteriorOptions {
+            samples: 3,
+            steps: 5,
+            seed: 1,
+        };
+        let counter = StepCounter::default();
+        let drawn = explainer.draw(&x, None, &found.latents, options, counter.clone());
+        assert_eq!(drawn.expect("finite").latents.dims(), [6, 3]);
+        assert_eq!(counter.gradients(), 6 * 5);
+    }
+}
+
+#[test]
+fn a_line_between_two_latent_vectors_begins_and_ends_with_theirs() {
+    let explainer = explainer("latent");
+    let ends = explainer.explain(&images(), None).expect("finite").latents;
+    let line = explainer.between(&ends, 5).expect("a generator");
+    assert_eq!(line.dims(), SHAPE.batch(5));
+    let generator = explainer.generator().expect("a generator");
+    let of_ends = generator.generated(ends);
+    let pixels = |x: Tensor<4>, row: usize| -> Vec<f32> {
+        x.narrow(0, row, 1).into_data().iter::<f32>().collect()
+    };
+    for (place, end) in [(0, 0), (4, 1)] {
+        let pair = pixels(line.clone(), place).into_iter();
+        for (found, expected) in pair.zip(pixels(of_ends.clone(), end)) {
+            assert!((found - expected).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn what_has_no_latents_and_what_generates_nothing_are_refused() {
+    let plain = untrained_of(
+        &["model.network=pooled", "model.widths=[4]"],
+        SHAPE,
+        &["one"],
+    );
+    let refused = Explainer::of(&plain, Weights::Average).expect_err("no latents");
+    assert!(matches!(refused, InferError::NoLatents { .. }));
+    let free = explainer("latent-free");
+    let known = Tensor::<4>::ones(SHAPE.batch(2), &Device::flex());
+    let refused = free
+        .explain(&images(), Some(&known))
+        .expect_err("whole images");
+    assert!(matches!(refused, InferError::NoGenerator { .. }));
+}

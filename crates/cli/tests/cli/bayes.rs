@@ -1,0 +1,84 @@
+//! Average the predictions of kept weights, beside those of one network and of dropped units.
+
+use serde_json::Value;
+
+use crate::common::Scratch;
+
+/// Keys of a tiny classifier of drawn digits.
+const MLP: [&str; 8] = [
+    "--dataset",
+    "digits",
+    "--set",
+    "model.filters=none",
+    "--set",
+    "model.widths=[8]",
+    "--set",
+    "data.test_images=20",
+];
+
+/// A run that has kept weights after both of its iterations, and one with dropout.
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    let kept = ["--set", "posterior.burn_in=0", "--set", "posterior.every=1"];
+    let sgld = [&["--preset", "mnist-sgld"][..], &MLP, &kept].concat();
+    scratch.train("run", &sgld).succeeds();
+    let dropout = ["--set", "model.dropout=0.5"];
+    let dropout = [&["--preset", "mnist-mlp"][..], &MLP, &dropout].concat();
+    scratch.train("dropout", &dropout).succeeds();
+    scratch
+}
+
+#[test]
+fn an_ensemble_is_measured_beside_one_network_and_dropout_on_all_images() {
+    let scratch = scratch();
+    let line = "bayes run --beside dropout --device cpu --json --num 20 --dropout-samples 3 \
+                --turned 45 --against noise,shapes";
+    let done = scratch.line(line).succeeds();
+    let report: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    let predictors = report["predictors"].as_array().expect("a list");
+    let named: Vec<_> = predictors
+        .iter()
+        .map(|it| (it["name"].as_str(), it["networks"].as_u64()))
+        .collect();
+    let expected = [
+        ("run, posterior", 2),
+        ("run, one network", 1),
+        ("dropout, dropout", 3),
+        ("dropout, one network", 1),
+    ];
+    assert_eq!(named, expected.map(|(name, num)| (Some(name), Some(num))));
+    for predictor in predictors {
+        let sets = predictor["sets"].as_array().expect("a list");
+        let names: Vec<_> = sets.iter().map(|set| set["set"].as_str()).collect();
+        let expected = ["test images", "turned by 45°", "noise", "shapes"];
+        assert_eq!(names, expected.map(Some));
+        for (place, set) in sets.iter().enumerate() {
+            assert_eq!(set["images"], 20);
+            assert_eq!(set.get("error").is_some(), place < 2, "{set}");
+            let [entropy, shared] =
+                ["entropy", "mutual_information"].map(|name| set[name].as_f64().expect("a number"));
+            let is_alone = predictor["networks"] == 1;
+            assert!((0.0..=10f64.ln() + 1e-9).contains(&entropy), "{set}");
+            assert!(shared > 0.0 || is_alone && shared.abs() < 1e-9, "{set}");
+        }
+    }
+    assert_eq!(scratch.line(line).succeeds().stdout, done.stdout);
+    let table = scratch.line("bayes run --device cpu --num 20").succeeds();
+    for fragment in ["test images (20)", "turned by 90° (20)", "run, posterior"] {
+        assert!(table.stdout.contains(fragment), "{}", table.stdout);
+    }
+}
+
+#[test]
+fn what_cannot_be_averaged_is_refused() {
+    let scratch = scratch();
+    let nothing_kept = scratch.line("bayes dropout --device cpu");
+    nothing_kept.fails_saying(&["has kept no weights", "--set posterior.every=N"]);
+    scratch.train("plain", &[]).succeeds();
+    let no_classes = scratch.line("bayes plain --device cpu");
+    no_classes.fails_saying(&["knows no classes", "model.conditional=true"]);
+    let other_images = scratch.line("bayes run --beside plain --device cpu");
+    other_images.fails_saying(&["knows no classes"]);
+    let angle = scratch.line("bayes run --turned 200");
+    angle.fails_with(2, &["--turned", "at most 180"]);
+}
