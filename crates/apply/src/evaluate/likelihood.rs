@@ -8,7 +8,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::annealing::{
-    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Bound, Temperature,
+    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Base, Bound, Temperature,
     TemperatureChoice,
 };
 use super::moments::{error_of_mean, mean};
@@ -164,7 +164,7 @@ pub fn likelihood(
         temperatures: options.temperatures,
         leapfrog_steps: options.leapfrog_steps,
         temperature,
-        bounds,
+        base: Base::Uniform(bounds),
         seed: options.seed,
     };
     let annealing = Annealing::new(&model, shape, device, annealing, counter);

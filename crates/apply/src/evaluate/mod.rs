@@ -29,7 +29,7 @@ mod robustness;
 mod vectors;
 
 pub use annealing::{
-    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Bound, Temperature,
+    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Base, Bound, Temperature,
     TemperatureChoice,
 };
 pub use anomalies::{Anomaly, BLUR, blurred};

@@ -90,6 +90,7 @@ fn the_free_energy_of_principal_components_is_their_likelihood_and_the_least_ene
         let x = image(pixels);
         let options = FreeEnergyOptions {
             chains: 128,
+            temperatures: 200,
             seed,
             ..FreeEnergyOptions::default()
         };
