@@ -16,7 +16,7 @@ use crate::ops::Factors;
 use crate::work::Work;
 
 /// An energy of images with latent vectors: E(x) = min E(x, z) over z (LeCun et al., *A tutorial on energy-based
-/// learning*, 2006, §2.4), as far as a descent of so many steps finds it.
+/// learning*, 2006), as far as a descent of so many steps finds it.
 #[derive(Module, Debug)]
 pub struct LatentNet {
     pub(super) joint: Joint,
@@ -117,7 +117,7 @@ impl EnergyModel for LatentNet {
         let (batch, device) = (images.dims()[0], images.device());
         let posterior = Posterior::new(&constant, images);
         let shape = [batch, self.latents];
-        // Callers have cut the batch into pieces already, one a thread.
+        // On this thread alone: callers that have many images call it from several, each with a part of them.
         let z = least_latents(&posterior, self.inference, shape, &device, true);
         let dtype = x.dtype();
         self.joint_energy(x.cast(DType::F32), z).cast(dtype)
