@@ -173,6 +173,36 @@ fn a_descent_explains_an_image_better_than_where_it_starts() {
 }
 
 #[test]
+fn images_are_explained_the_same_so_many_at_a_time() {
+    let mut explainer = explainer("latent");
+    let x = images();
+    let mut found = |at_once| {
+        explainer.at_once = at_once;
+        let least = explainer.explain(&x, None).expect("finite");
+        let options = PosteriorOptions {
+            samples: 3,
+            steps: 5,
+            seed: 1,
+        };
+        let counter = StepCounter::default();
+        let drawn = explainer.draw(&x, None, &least.latents, options, counter);
+        [least, drawn.expect("finite")]
+    };
+    let [whole, single] = [found(AT_ONCE), found(1)];
+    for (whole, single) in whole.into_iter().zip(single) {
+        let values = |z: Tensor<2>| -> Vec<f32> { z.into_data().iter::<f32>().collect() };
+        let energies = whole.energies.iter().zip(&single.energies);
+        let of_energies = energies.map(|(one, other)| (one - other).abs() / one.abs().max(1.0));
+        let latents = values(whole.latents)
+            .into_iter()
+            .zip(values(single.latents));
+        let of_latents = latents.map(|(one, other)| (one - other).abs());
+        assert!(of_energies.chain(of_latents).all(|off| off < 1e-4));
+        assert_eq!(whole.energies.len(), single.energies.len());
+    }
+}
+
+#[test]
 fn a_line_between_two_latent_vectors_begins_and_ends_with_theirs() {
     let explainer = explainer("latent");
     let ends = explainer.explain(&images(), None).expect("finite").latents;

@@ -31,6 +31,10 @@ impl Config {
             num_steps: self.langevin.num_steps,
             ..own.changed_to(asked.method)
         };
+        if self.has_latents() {
+            // Their steps do not adapt: those of the prior, near N(0, I), need not.
+            base.langevin.target_acceptance = None;
+        }
         base.resolve_over(None, overrides)
     }
 }
