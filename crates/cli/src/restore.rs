@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueHint};
 use ebm_apply::denoise::Denoiser;
 use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions, Restored};

@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn latents_take_other_steps_without_adapting_them() {
+        let run = Config::resolve("mnist-latent", None, &[]).expect("a preset resolves");
+        for method in [Method::Mala, Method::Hmc] {
+            let chosen = format!("langevin.method={method}");
+            let other = sampler(&run, &[&chosen]).expect("resolves");
+            assert_eq!((other.method, other.target_acceptance), (method, None));
+            // s = √(2η).
+            assert!((other.temperature.at(0, 1) - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
     fn an_impossible_flow_is_named_whatever_the_method() {
         let run = run(&FLOW);
         for (assignment, key) in [
