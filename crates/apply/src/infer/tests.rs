@@ -137,6 +137,7 @@ fn explainer(network: &str) -> Explainer {
         "model.latents=3",
         "model.inference_steps=8",
         "langevin.grad_clip=none",
+        "langevin.step_size=0.08",
     ];
     let trained = untrained_of(&keys, SHAPE, &["one"]);
     Explainer::of(&trained, Weights::Average).expect("latents")

@@ -77,19 +77,6 @@ fn samples_depend_on_steps_seed_and_nothing_else() {
 }
 
 #[test]
-fn a_run_that_was_stopped_goes_on_to_the_same_weights() {
-    let whole = trained(&["--iterations", "4"]);
-    let halved = trained(&[]);
-    let args = [&LATENT[..], &["--iterations", "4"]].concat();
-    halved.train("run", &args).succeeds();
-    let of = |scratch: &Scratch| {
-        let last = scratch.join("run/checkpoints/step_000004/model.safetensors");
-        bytes(&last)
-    };
-    assert!(of(&whole) == of(&halved), "weights differ");
-}
-
-#[test]
 fn what_does_not_go_with_latents_is_refused() {
     let scratch = trained(&[]);
     let from_buffer = scratch.sample("run", &["--init", "buffer"]);
