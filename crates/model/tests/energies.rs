@@ -4,8 +4,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, energy_and_gradient, index_tensor, pieces_of};
 use ebm_model::{
-    Activation, ConvNetConfig, EnergyContext, EnergyModel, Frozen, Head, ImageShape, LatentConfig, MlpConfig,
-    Network, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
+    Activation, ConvNetConfig, EnergyContext, EnergyModel, Frozen, Head, ImageShape, LatentConfig,
+    MlpConfig, Network, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 const MNIST: ImageShape = ImageShape::new(1, 28, 28);

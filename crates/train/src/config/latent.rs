@@ -70,16 +70,17 @@ impl Config {
             );
             return Err(Invalid::new(*key, problem));
         }
-        let range = langevin.step_size.range();
-        if let Some(largest) = range.ok().map(|(one, other)| one.max(other)) {
+        let range = langevin.step_size.range().ok();
+        let largest = range.map(|(one, other)| one.max(other));
+        match largest.filter(|largest| *largest >= 2.0) {
             // Of ½‖z‖² alone: z ← (1 − η)z.
-            if largest >= 2.0 {
+            Some(largest) => {
                 let problem =
-                    format!("must be below 2 for chains of the prior to stay, got {largest}");
-                return Err(Invalid::new("langevin.step_size", problem));
+                    format!("must be below 2, got {largest}: chains of the prior would fly away");
+                Err(Invalid::new("langevin.step_size", problem))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
