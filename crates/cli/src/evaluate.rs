@@ -19,7 +19,7 @@ use std::rc::Rc;
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::evaluate::{
-    FeatureNetwork, LikelihoodError, Sets, USUAL_NUMBER, out_of_distribution,
+    FeatureNetwork, LikelihoodError, Sets, USUAL_NUMBER, check_likelihood, out_of_distribution,
 };
 use ebm_apply::{Init, Trained};
 use ebm_train::Team;
@@ -328,7 +328,11 @@ impl EvaluateArgs {
         };
         if self.measures(Measure::Likelihood) {
             let (chains, images) = (self.likelihood_options().chains, data.to_judge().len());
-            if images < chains {
+            let has_density = check_likelihood(trained);
+            if self.measure.contains(&Measure::Likelihood) {
+                has_density.clone()?;
+            }
+            if has_density.is_ok() && images < chains {
                 return Err(LikelihoodError::FewImages { chains, images }.into());
             }
         }
@@ -428,7 +432,7 @@ impl EvaluateArgs {
             evaluation.out_of_distribution = Some(found?);
         }
         if self.measures(Measure::Likelihood) {
-            evaluation.likelihood = Some(self.likelihood(trained, &data, quiet)?);
+            evaluation.likelihood = self.likelihood(trained, &data, quiet)?;
         }
         Ok(evaluation)
     }

@@ -46,11 +46,12 @@ pub(crate) struct InferArgs {
     #[command(flatten)]
     missing: MissingArgs,
 
-    /// Draw so many z of each picture from p(z | x), by Langevin dynamics from that of least energy on
+    /// Draw so many z of each picture from p(z | x), by the Metropolis-adjusted Langevin algorithm from that of least
+    /// energy on; shown by --output and --json
     #[arg(long, value_name = "N", value_parser = few)]
     samples: Option<usize>,
 
-    /// Langevin steps of each of them [default: 500]
+    /// Steps of each of them [default: 500]
     #[arg(long, value_name = "N", value_parser = positive, requires = "samples")]
     steps: Option<usize>,
 
@@ -65,6 +66,10 @@ pub(crate) struct InferArgs {
     /// Estimate −log ∫ exp(−E(x, z)) dz of each picture as well, by annealed importance sampling
     #[arg(long)]
     free_energy: bool,
+
+    /// Inverse temperatures of its chains: more bring its error down [default: 500]
+    #[arg(long, value_name = "N", value_parser = positive, requires = "free_energy")]
+    temperatures: Option<usize>,
 
     /// Print how much of x, y and size of `shapes` is linear in z: R² on test images, 1 for all of it
     #[arg(long)]
@@ -92,9 +97,9 @@ impl InferArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.check()?;
         let files = listed(&self.pictures)?;
-        if let Some(path) = &self.output {
+        for (flag, path, _) in self.outputs() {
             for file in &files {
-                check_not_input("--output", path, file)?;
+                check_not_input(flag, path, file)?;
             }
         }
         let (trained, _) = self.trained.open(quiet)?;
@@ -134,16 +139,53 @@ impl InferArgs {
             let problem = "--between shows a line alone: leave out --samples, --mask and --box";
             return Err(Mistyped(problem.to_owned()).into());
         }
-        let outputs = [
-            ("--output", &self.output, "png"),
-            ("--latents", &self.latents, "npy"),
-        ];
-        for (flag, path, extension) in outputs {
-            if let Some(path) = path {
-                check_output(flag, path, &[extension])?;
-            }
+        if self.between == Some(1) {
+            let problem = "--between 1: a line has two ends; ask for 2 or more";
+            return Err(Mistyped(problem.to_owned()).into());
+        }
+        if self.samples.is_some() && self.output.is_none() && !self.json {
+            let problem = "--samples does nothing without --output or --json, which show them";
+            return Err(Mistyped(problem.to_owned()).into());
+        }
+        if self.pictures.is_empty() {
+            self.refuse_idle_options()?;
+        }
+        for (flag, path, extension) in self.outputs() {
+            check_output(flag, path, &[extension])?;
+            self.missing.check_not_mask(flag, path)?;
         }
         Ok(())
+    }
+
+    /// Refuse options of pictures where there are none.
+    fn refuse_idle_options(&self) -> Result<(), Mistyped> {
+        let of_pictures = [
+            ("--output", self.output.is_some()),
+            ("--latents", self.latents.is_some()),
+            ("--samples", self.samples.is_some()),
+            ("--between", self.between.is_some()),
+            ("--free-energy", self.free_energy),
+            ("--mask or --box", self.missing.is_given()),
+        ];
+        match of_pictures.iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => {
+                let problem = format!(
+                    "{flag} does nothing for --read-out alone; give pictures, or leave it out"
+                );
+                Err(Mistyped(problem))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The files that are written: their flags, paths and extensions.
+    fn outputs(&self) -> impl Iterator<Item = (&'static str, &Path, &'static str)> {
+        let outputs = [
+            ("--output", self.output.as_deref(), "png"),
+            ("--latents", self.latents.as_deref(), "npy"),
+        ];
+        let given = outputs.into_iter();
+        given.filter_map(|(flag, path, extension)| Some((flag, path?, extension)))
     }
 
     fn infer(
@@ -167,6 +209,7 @@ impl InferArgs {
             free: free.as_deref(),
         };
         found.say(self.json)?;
+        found.warn();
         if let Some(path) = &self.latents {
             let values: Vec<f32> = least.latents.to_data().iter::<f32>().collect();
             save_npy_f32(path, &least.latents.dims(), &values)?;
@@ -225,9 +268,11 @@ impl InferArgs {
         if !self.free_energy {
             return Ok(None);
         }
+        let usual = FreeEnergyOptions::default();
         let options = FreeEnergyOptions {
+            temperatures: self.temperatures.unwrap_or(usual.temperatures),
             seed: self.seed,
-            ..FreeEnergyOptions::default()
+            ..usual
         };
         let (num, counter) = (pictures.names.len(), StepCounter::default());
         let total = num as u64 * free_energy_gradients(&options);

@@ -14,7 +14,7 @@ use ebm_apply::evaluate::{
     CompletionError, FrechetError, KeepError, LikelihoodError, MixingError, QualityError,
 };
 use ebm_apply::exchange::hub::HubError;
-use ebm_apply::infer::InferError;
+use ebm_apply::infer::{InferError, ReadOutError};
 use ebm_apply::restore::RestoreError;
 use ebm_apply::{EnsembleError, ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
@@ -73,6 +73,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<InferError>() {
         return Some(apply::of_inference(error));
+    }
+    if let Some(error) = cause.downcast_ref::<ReadOutError>() {
+        return apply::of_read_out(error);
     }
     if let Some(FrechetError::TooFew { .. }) = cause.downcast_ref() {
         return Some("ask for more with --num, of data that have as many".to_owned());

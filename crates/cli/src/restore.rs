@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueHint};
 use ebm_apply::denoise::Denoiser;
 use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions, Restored};
@@ -22,8 +22,8 @@ use crate::output::{
 use crate::progress::with_progress;
 use crate::trained::{UsageArgs, class};
 use crate::typed::Mistyped;
-pub(crate) use damage::rectangle;
 use damage::{DamageArgs, heat_map, mask_picture};
+pub(crate) use damage::{check_not_mask, fill_boxes, read_mask, rectangle};
 
 /// Put in what is missing of a picture
 ///
@@ -120,12 +120,8 @@ impl RestoreArgs {
     fn check_mask_output(&self, path: &Path) -> anyhow::Result<()> {
         check_output("--mask-output", path, &["png"])?;
         check_not_input("--mask-output", path, &self.input)?;
+        self.damage.check_not_mask("--mask-output", path)?;
         let asked = format!("--mask-output {}", path.display());
-        if self.damage.reads(path) {
-            bail!(
-                "{asked}: this is what --mask reads, which is never written over; name another file"
-            );
-        }
         let [mask, output] =
             [path, self.output.as_path()].map(|path| std::path::absolute(path).ok());
         if mask.is_some() && mask == output {

@@ -200,10 +200,11 @@ pub(crate) fn sampler_config(of_run: &Config, overrides: &[String]) -> anyhow::R
 }
 
 /// The run's own steps, where another method than the run's goes on from noise: it finds the way from there slowly,
-/// if at all. A flow is a way from noise itself.
+/// if at all. A flow is a way from noise itself, and latent vectors start near where they end.
 pub(crate) fn burn_in(of_run: &Config, config: &Config) -> Option<BurnIn> {
     let (own, asked) = (&of_run.langevin, &config.langevin);
-    let is_needed = asked.method != own.method && !asked.method.is_flow();
+    let is_other = asked.method != own.method && !asked.method.is_flow();
+    let is_needed = is_other && !of_run.has_latents();
     is_needed.then(|| BurnIn {
         langevin: own.with_flow_of(asked),
         steps: of_run.output.sample_steps,

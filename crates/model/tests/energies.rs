@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 use ebm_core::{Energy, NoiseKey, PhiloxRng, Stream, energy_and_gradient, index_tensor, pieces_of};
 use ebm_model::{
     Activation, ConvNetConfig, EnergyContext, EnergyModel, ExpertsConfig, Frozen, Head, ImageShape,
-    MlpConfig, Network, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
+    LatentConfig, MlpConfig, Network, NetworkConfig, PooledNetConfig, ResNetConfig, UNetConfig,
 };
 
 const MNIST: ImageShape = ImageShape::new(1, 28, 28);
@@ -247,7 +247,7 @@ fn every_network_computes_on_ndarray_what_it_computes_on_flex() {
 /// the largest energy, and ten times that of the largest gradient.
 fn assert_computes_as_the_cpu(device: &Device, tolerance: f32) {
     let of_gradients = 10.0 * f64::from(tolerance);
-    for (name, config) in all_networks() {
+    for (name, config) in all_networks().into_iter().chain(of_latents()) {
         let net = build(&config, MNIST);
         let x = images(pixels_for(&config, 3), MNIST, DType::F32);
         let expected = all_gradients(&tracked(&net), x.clone());
@@ -288,6 +288,25 @@ fn assert_computes_as_the_cpu(device: &Device, tolerance: f32) {
             }
         }
     }
+}
+
+/// Energies of images and latent vectors, whose descents are short and in single precision.
+fn of_latents() -> [(&'static str, NetworkConfig); 2] {
+    let config = LatentConfig {
+        latents: 3,
+        widths: vec![4, 8],
+        hidden: 8,
+        observation_std: 0.5,
+        inference_steps: 5,
+        inference_step_size: 0.01,
+        ..LatentConfig::default()
+    };
+    let free = LatentConfig {
+        free: true,
+        ..config.clone()
+    };
+    [("latent", config), ("latent-free", free)]
+        .map(|(name, config)| (name, NetworkConfig::Latent(config)))
 }
 
 /// [`networks`], and some with classes.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::annealing::{
-    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Bound, Temperature,
+    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Base, Bound, Temperature,
     TemperatureChoice,
 };
 use super::moments::{error_of_mean, mean};
@@ -101,6 +101,11 @@ pub enum LikelihoodError {
         /// Held-out images.
         images: usize,
     },
+    /// The energy of an image is the least over its latent vectors, and exp(−E(x)) not its density.
+    #[error(
+        "E(x) of a run with latent vectors is the least over them: exp(−E(x)) is not its density"
+    )]
+    OfLatents,
     /// The energy cannot be annealed.
     #[error(transparent)]
     Annealing(#[from] AnnealingError),
@@ -116,11 +121,22 @@ pub fn likelihood_gradients(options: &LikelihoodOptions) -> u64 {
     ((steps + PATH) * options.leapfrog_steps) as u64
 }
 
+/// Check that exp(−E(x)/T) is the density of a model.
+///
+/// # Errors
+/// Where it has latent vectors.
+pub fn check_likelihood(trained: &Trained) -> Result<(), LikelihoodError> {
+    match trained.has_latents() {
+        true => Err(LikelihoodError::OfLatents),
+        false => Ok(()),
+    }
+}
+
 /// Measure how likely held-out images are, bytes `[n, channels, height, width]`, as training images are.
 /// `counter` counts gradients.
 ///
 /// # Errors
-/// Where there are fewer images than chains, or an energy is not finite.
+/// Where the model has latent vectors, there are fewer images than chains, or an energy is not finite.
 ///
 /// # Panics
 /// If either is no whole number of images.
@@ -132,6 +148,7 @@ pub fn likelihood(
     options: &LikelihoodOptions,
     counter: StepCounter,
 ) -> Result<Likelihood, LikelihoodError> {
+    check_likelihood(trained)?;
     let (shape, device) = (trained.shape(), trained.device());
     let (pixels, images) = (shape.pixels(), held.len() / shape.pixels());
     let chains = options.chains;
@@ -164,7 +181,7 @@ pub fn likelihood(
         temperatures: options.temperatures,
         leapfrog_steps: options.leapfrog_steps,
         temperature,
-        bounds,
+        base: Base::Uniform(bounds),
         seed: options.seed,
     };
     let annealing = Annealing::new(&model, shape, device, annealing, counter);

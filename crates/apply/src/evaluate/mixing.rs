@@ -112,6 +112,9 @@ pub enum MixingError {
     /// The steps sample no density.
     #[error("the run's steps are not `sgld` with noise: there is no density to hold them against")]
     NoDensity,
+    /// The chains of training are of latent vectors.
+    #[error("the run's chains are of latent vectors: there are none of images to compare")]
+    OfLatents,
     /// They are too few for any of it.
     #[error("{gradients} gradients of a chain are too few; take at least {least}")]
     Short {
@@ -177,9 +180,12 @@ pub fn mixing_gradients_of(trained: &Trained, chains: usize, options: MixingOpti
 /// [`check_mixing`] of a run, whose steps are those of its configuration unless its energy has noise levels.
 ///
 /// # Errors
-/// As there; also of an energy with noise levels.
+/// As there; also of an energy with noise levels or latent vectors.
 pub fn check_mixing_of(trained: &Trained, options: MixingOptions) -> Result<(), MixingError> {
-    if trained.config().objective.ladder().is_some() || trained.has_latents() {
+    if trained.has_latents() {
+        return Err(MixingError::OfLatents);
+    }
+    if trained.config().objective.ladder().is_some() {
         return Err(MixingError::NoDensity);
     }
     check_mixing(&trained.config().langevin, options)

@@ -29,7 +29,7 @@ mod robustness;
 mod vectors;
 
 pub use annealing::{
-    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Bound, Temperature,
+    Annealing, AnnealingError, AnnealingOptions, AnnealingPath, Base, Bound, Temperature,
     TemperatureChoice,
 };
 pub use anomalies::{Anomaly, BLUR, blurred};
@@ -48,7 +48,8 @@ pub use frechet_judge::FrechetJudge;
 pub use keep::{KeepError, Kept, keep_samples, kept_samples};
 pub use kernel::{Discrepancy, discrepancy};
 pub use likelihood::{
-    Likelihood, LikelihoodError, LikelihoodOptions, likelihood, likelihood_gradients,
+    Likelihood, LikelihoodError, LikelihoodOptions, check_likelihood, likelihood,
+    likelihood_gradients,
 };
 pub use mixing::{
     Difference, Mixing, MixingError, MixingOptions, SamplerComparison, check_mixing,

@@ -72,6 +72,18 @@ pub(super) struct Note {
     /// Whether they see patches without their mean, as `model.remove_mean`.
     #[serde(skip_serializing_if = "Option::is_none")]
     remove_mean: Option<bool>,
+    /// Elements of its latent vectors, as `model.latents`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latents: Option<usize>,
+    /// σ of images around those that are generated, as `model.observation_std`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observation_std: Option<f64>,
+    /// Steps of the descent to the z of an image, as `model.inference_steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inference_steps: Option<usize>,
+    /// Their size, as `model.inference_step_size`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inference_step_size: Option<f64>,
     /// Its nonlinearity, as `model.activation`.
     activation: Option<Activation>,
     /// Whether the first layer sees 2x − 1 instead of x.
@@ -137,6 +149,10 @@ impl Note {
             dimensions: resolved.dimensions,
             intensity: resolved.intensity,
             remove_mean: resolved.remove_mean,
+            latents: resolved.latents,
+            observation_std: resolved.observation_std,
+            inference_steps: resolved.inference_steps,
+            inference_step_size: resolved.inference_step_size,
             activation: resolved.activation,
             centered_input: Some(resolved.centered_input),
             class_head: model.class_head,
@@ -250,6 +266,34 @@ mod tests {
             "model.widths is [32,64,64] there and [32,64] here",
             "model.energy_scale is 0.5 there and 1.0 here",
             "model.activation is swish there and leaky-relu here",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn energies_of_latents_say_how_they_are_inferred() {
+        let latent = [
+            "model.network=latent",
+            "model.spectral_norm=none",
+            "objective.kind=latent",
+            "langevin.grad_clip=none",
+            "langevin.step_size=0.08",
+        ];
+        let there = note(&[&latent[..], &["model.observation_std=0.3"]].concat());
+        let other = [
+            "model.latents=8",
+            "model.inference_steps=7",
+            "model.inference_step_size=0.01",
+        ];
+        let here = config(&[&latent[..], &other].concat());
+        let told: Vec<_> = (there.differences(&here).iter())
+            .map(ToString::to_string)
+            .collect();
+        let expected = [
+            "model.latents is 32 there and 8 here",
+            "model.observation_std is 0.3 there and 0.15 here",
+            "model.inference_steps is 60 there and 7 here",
+            "model.inference_step_size is 0.005 there and 0.01 here",
         ];
         assert_eq!(told, expected);
     }

@@ -6,12 +6,10 @@ use ebm_model::{LatentEnergy, Posterior};
 use serde::Serialize;
 
 use super::each_repeated;
-use crate::evaluate::{Annealing, AnnealingError, AnnealingOptions, Bound};
+use crate::evaluate::{Annealing, AnnealingError, AnnealingOptions, Base, Bound};
 
 /// Rows of which a pilot run asks for the energy.
 const FEWEST_ROWS: usize = 64;
-/// Bounds of every element of z: N(0, I) has 1e-15 of its mass beyond them.
-const BOUNDS: [f64; 2] = [-8.0, 8.0];
 /// Steps of a pilot run, about: as many levels as there usually are, ten steps each, of 64 chains.
 const PILOT_STEPS: usize = 60 * 10;
 
@@ -32,14 +30,14 @@ impl Default for FreeEnergyOptions {
     fn default() -> Self {
         Self {
             chains: 64,
-            temperatures: 200,
+            temperatures: 500,
             leapfrog_steps: 10,
             seed: 0,
         }
     }
 }
 
-/// The free energy of an image, by chains that go from noise to p(z | x).
+/// The free energy of an image, by chains that go from N(0, I) to p(z | x).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FreeEnergy {
     /// The estimate, in nats: in expectation at least −log ∫ exp(−E(x, z)) dz.
@@ -56,7 +54,8 @@ pub fn free_energy_gradients(options: &FreeEnergyOptions) -> u64 {
     (steps * options.leapfrog_steps) as u64
 }
 
-/// The free energy of one image, by annealed importance sampling of z, from uniform noise to exp(−E(x, ·)).
+/// The free energy of one image, by annealed importance sampling of z, from N(0, I), which ½‖z‖² in E stands for, to
+/// exp(−E(x, ·)).
 /// `counter` counts gradients.
 ///
 /// # Shapes
@@ -86,7 +85,7 @@ pub fn free_energy_of(
         chains: options.chains,
         temperatures: options.temperatures,
         leapfrog_steps: options.leapfrog_steps,
-        bounds: BOUNDS,
+        base: Base::Normal,
         seed: options.seed,
         ..AnnealingOptions::default()
     };

@@ -1,24 +1,28 @@
 //! Ask an energy E(x, z) which latent vector explains an image: the one of least energy, or samples of all of them.
 //!
-//! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006), §1.1; where pixels
-//! are missing, z explains the others. `free_energy` integrates over z, `read_out` asks what z tells.
+//! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006); where pixels are
+//! missing, z explains the others. `free_energy` integrates over z, `read_out` asks what z tells.
 
 mod free_energy;
 mod read_out;
 #[cfg(test)]
 mod tests;
 
+use core::ops::Range;
 use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor};
-use ebm_core::Energy;
-use ebm_langevin::{Stage, StepCounter, sampler_outside_training};
+use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
+use ebm_langevin::{Method, Stage, StepCounter, sampler_outside_training};
 use ebm_model::{EnergyModel, Frozen, Generative, LatentEnergy, Network, Posterior, least_latents};
 use thiserror::Error;
 
 use crate::trained::{Trained, Weights};
 pub use free_energy::{FreeEnergy, FreeEnergyOptions, free_energy_gradients, free_energy_of};
 pub use read_out::{ReadOutError, linear_read_out};
+
+/// Images, or samples of an image, that are on a device at a time where there are many.
+const AT_ONCE: usize = 256;
 
 /// What cannot be asked of a model.
 #[derive(Debug, Error)]
@@ -62,6 +66,7 @@ pub struct Explainer {
     model: Frozen<Network>,
     checkpoint: PathBuf,
     device: Device,
+    at_once: usize,
 }
 
 /// How latent vectors are drawn.
@@ -69,7 +74,7 @@ pub struct Explainer {
 pub struct PosteriorOptions {
     /// Of each image, at least 1.
     pub samples: usize,
-    /// Langevin steps from the vector of least energy on.
+    /// Steps from the vector of least energy on.
     pub steps: usize,
     /// Seed of their noise.
     pub seed: u64,
@@ -89,6 +94,7 @@ impl Explainer {
             model: trained.energy(weights),
             checkpoint,
             device: trained.device().clone(),
+            at_once: AT_ONCE,
         })
     }
 
@@ -120,14 +126,18 @@ impl Explainer {
         images: &Tensor<4>,
         known: Option<&Tensor<4>>,
     ) -> Result<Explained, InferError> {
-        let posterior = self.posterior(images.clone(), known.cloned())?;
-        let shape = [images.dims()[0], posterior.num_latents()];
         let inference = self.energy().inference();
-        let latents = least_latents(&posterior, inference, shape, &self.device, false);
-        explained(&posterior, latents)
+        self.each_some(images.dims()[0], self.at_once, |some| {
+            let known = known.map(|known| rows(known, &some));
+            let posterior = self.posterior(rows(images, &some), known)?;
+            let shape = [some.len(), posterior.num_latents()];
+            let latents = least_latents(&posterior, inference, shape, &self.device, false);
+            self.explained(&posterior, latents, |row| some.start + row)
+        })
     }
 
-    /// Samples of z given each image, from the z of least energy on; those of an image follow each other.
+    /// Samples of z given each image, by the Metropolis-adjusted Langevin algorithm from the z of least energy on; those
+    /// of an image follow each other.
     ///
     /// # Shapes
     /// - `images`, `known`: `[images, channels, height, width]`
@@ -143,16 +153,62 @@ impl Explainer {
         options: PosteriorOptions,
         counter: StepCounter,
     ) -> Result<Explained, InferError> {
-        let times = options.samples;
-        let known = known.map(|known| each_repeated(known, times));
-        let posterior = self.posterior(each_repeated(images, times), known)?;
-        let start = each_repeated(least, times);
-        let ids: Vec<u32> = (0..start.dims()[0] as u32).collect();
-        let langevin = self.energy().inference().chains(options.steps);
-        let (steps, seed) = (options.steps, options.seed);
+        let (times, steps, seed) = (options.samples, options.steps, options.seed);
+        let langevin = self.energy().inference().chains(steps);
+        let langevin = langevin.with_method(Method::Mala);
         let sampler = sampler_outside_training(&langevin, steps, seed, Stage::Posterior);
-        let run = sampler.with_counter(counter).run(start, &ids, &posterior);
-        explained(&posterior, run.x)
+        let sampler = sampler.with_counter(counter);
+        let at_once = (self.at_once / times).max(1);
+        self.each_some(images.dims()[0], at_once, |some| {
+            let known = known.map(|known| each_repeated(&rows(known, &some), times));
+            let posterior = self.posterior(each_repeated(&rows(images, &some), times), known)?;
+            let start = each_repeated(&rows(least, &some), times);
+            let ids: Vec<u32> = ((some.start * times) as u32..(some.end * times) as u32).collect();
+            let run = sampler.run(start, &ids, &posterior);
+            self.explained(&posterior, run.x, |row| some.start + row / times)
+        })
+    }
+
+    /// What `work` finds of images, so many at a time.
+    fn each_some(
+        &self,
+        images: usize,
+        at_once: usize,
+        work: impl Fn(Range<usize>) -> Result<Explained, InferError>,
+    ) -> Result<Explained, InferError> {
+        let found = pieces_of(images, at_once).into_iter().map(work);
+        let found: Vec<Explained> = found.collect::<Result<_, _>>()?;
+        let latents = found.iter().map(|some| some.latents.clone()).collect();
+        Ok(Explained {
+            latents: Tensor::cat(latents, 0),
+            energies: found.into_iter().flat_map(|some| some.energies).collect(),
+        })
+    }
+
+    /// Latent vectors with their energies, of which row `row` is of image number `image_of(row)`.
+    fn explained(
+        &self,
+        posterior: &Posterior<'_>,
+        latents: Tensor<2>,
+        image_of: impl Fn(usize) -> usize,
+    ) -> Result<Explained, InferError> {
+        let pieces = chain_pieces(&self.device, latents.dims()[0]);
+        let energies = each_piece(&self.device, pieces, |some| {
+            let z = rows(&latents, &some);
+            let energies = match posterior.of_rows(some) {
+                Some(posterior) => posterior.energies(z),
+                None => posterior.energies(z),
+            };
+            energies.into_data().iter::<f32>().collect::<Vec<_>>()
+        });
+        let energies = energies.concat();
+        match energies.iter().position(|energy| !energy.is_finite()) {
+            Some(row) => Err(InferError::NotFinite {
+                index: image_of(row),
+                energy: energies[row],
+            }),
+            None => Ok(Explained { latents, energies }),
+        }
     }
 
     /// g(z) of latent vectors on the straight line from one to another, both ends included.
@@ -189,17 +245,8 @@ impl Explainer {
     }
 }
 
-fn explained(posterior: &Posterior<'_>, latents: Tensor<2>) -> Result<Explained, InferError> {
-    let energies = posterior.energies(latents.clone()).into_data();
-    let energies: Vec<f32> = energies.iter::<f32>().collect();
-    let bad = energies.iter().position(|energy| !energy.is_finite());
-    match bad {
-        Some(index) => Err(InferError::NotFinite {
-            index,
-            energy: energies[index],
-        }),
-        None => Ok(Explained { latents, energies }),
-    }
+fn rows<const D: usize>(all: &Tensor<D>, some: &Range<usize>) -> Tensor<D> {
+    all.clone().narrow(0, some.start, some.len())
 }
 
 /// Every row so many times, one after the other.

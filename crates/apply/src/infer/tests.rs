@@ -90,6 +90,7 @@ fn the_free_energy_of_principal_components_is_their_likelihood_and_the_least_ene
         let x = image(pixels);
         let options = FreeEnergyOptions {
             chains: 128,
+            temperatures: 200,
             seed,
             ..FreeEnergyOptions::default()
         };
@@ -136,6 +137,7 @@ fn explainer(network: &str) -> Explainer {
         "model.latents=3",
         "model.inference_steps=8",
         "langevin.grad_clip=none",
+        "langevin.step_size=0.08",
     ];
     let trained = untrained_of(&keys, SHAPE, &["one"]);
     Explainer::of(&trained, Weights::Average).expect("latents")
@@ -168,6 +170,36 @@ fn a_descent_explains_an_image_better_than_where_it_starts() {
         let drawn = explainer.draw(&x, None, &found.latents, options, counter.clone());
         assert_eq!(drawn.expect("finite").latents.dims(), [6, 3]);
         assert_eq!(counter.gradients(), 6 * 5);
+    }
+}
+
+#[test]
+fn images_are_explained_the_same_so_many_at_a_time() {
+    let mut explainer = explainer("latent");
+    let x = images();
+    let mut found = |at_once| {
+        explainer.at_once = at_once;
+        let least = explainer.explain(&x, None).expect("finite");
+        let options = PosteriorOptions {
+            samples: 3,
+            steps: 5,
+            seed: 1,
+        };
+        let counter = StepCounter::default();
+        let drawn = explainer.draw(&x, None, &least.latents, options, counter);
+        [least, drawn.expect("finite")]
+    };
+    let [whole, single] = [found(AT_ONCE), found(1)];
+    for (whole, single) in whole.into_iter().zip(single) {
+        let values = |z: Tensor<2>| -> Vec<f32> { z.into_data().iter::<f32>().collect() };
+        let energies = whole.energies.iter().zip(&single.energies);
+        let of_energies = energies.map(|(one, other)| (one - other).abs() / one.abs().max(1.0));
+        let latents = values(whole.latents)
+            .into_iter()
+            .zip(values(single.latents));
+        let of_latents = latents.map(|(one, other)| (one - other).abs());
+        assert!(of_energies.chain(of_latents).all(|off| off < 1e-4));
+        assert_eq!(whole.energies.len(), single.energies.len());
     }
 }
 

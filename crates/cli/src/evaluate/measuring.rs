@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{
     CompletionOptions, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
-    MixingError, MixingOptions, Recognition, SamplerComparison, check_completion, check_mixing_of,
-    compare_samplers_of, complete, completion_gradients, kept_samples, likelihood,
+    MixingError, MixingOptions, Recognition, SamplerComparison, check_completion, check_likelihood,
+    check_mixing_of, compare_samplers_of, complete, completion_gradients, kept_samples, likelihood,
     likelihood_gradients, mixing_gradients_of, recognise, robustness,
 };
 use ebm_apply::{SampleError, SampleOptions, StepCounter, Trained, UnknownClass, labels_in_shares};
@@ -117,12 +117,21 @@ impl EvaluateArgs {
         }
     }
 
+    /// How likely held-out images are; nothing, with a warning, where all was asked for and the model has no density.
     pub(super) fn likelihood(
         &self,
         trained: &Trained,
         data: &PreparedData,
         quiet: bool,
-    ) -> anyhow::Result<Likelihood> {
+    ) -> anyhow::Result<Option<Likelihood>> {
+        if let Err(error) = check_likelihood(trained) {
+            if self.measure.contains(&Measure::Likelihood) {
+                return Err(error.into());
+            }
+            let checkpoint = trained.checkpoint().display();
+            tracing::warn!("{checkpoint}: the likelihood is left out: {error}");
+            return Ok(None);
+        }
         let options = self.likelihood_options();
         let (counter, total) = (StepCounter::default(), likelihood_gradients(&options));
         let (taken, judged) = (counter.clone(), data.to_judge());
@@ -137,13 +146,8 @@ impl EvaluateArgs {
                 counter,
             )
         };
-        Ok(with_progress(
-            "annealing",
-            total,
-            || taken.gradients(),
-            quiet,
-            work,
-        )?)
+        let found = with_progress("annealing", total, || taken.gradients(), quiet, work)?;
+        Ok(Some(found))
     }
 
     fn mixing_options(&self) -> MixingOptions {
@@ -162,7 +166,8 @@ impl EvaluateArgs {
     ) -> anyhow::Result<Option<SamplerComparison>> {
         let options = self.mixing_options();
         if let Err(error) = check_mixing_of(trained, options) {
-            if self.measure.contains(&Measure::Samplers) || error != MixingError::NoDensity {
+            let has_none = [MixingError::NoDensity, MixingError::OfLatents].contains(&error);
+            if self.measure.contains(&Measure::Samplers) || !has_none {
                 return Err(error.into());
             }
             tracing::warn!(

@@ -6,10 +6,7 @@ use ebm_apply::evaluate::{
 };
 
 use super::evaluation::{Evaluation, Sampling};
-use crate::output::Table;
-
-/// Chains of equal weight from which on an error by their spread means something.
-const FEW_CHAINS: f64 = 10.0;
+use crate::output::{FEW_CHAINS, Table};
 
 /// A table of samples per kind of features, as numbers of different ones must not stand in one; then what else
 /// was measured, run by run.

@@ -1,14 +1,13 @@
 //! Say which pixels of a model's images are missing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::{Args, ValueHint};
 use ebm_core::ImageShape;
-use ebm_data::Photo;
 
-use crate::restore::rectangle;
+use crate::restore::{check_not_mask, fill_boxes, read_mask, rectangle};
 
 /// What is missing of every picture, in pixels of the size that the model takes.
 #[derive(Args, Debug)]
@@ -29,6 +28,11 @@ impl MissingArgs {
         self.mask.is_some() || !self.boxes.is_empty()
     }
 
+    /// Refuse to write over the mask that is read.
+    pub(super) fn check_not_mask(&self, flag: &str, path: &Path) -> anyhow::Result<()> {
+        check_not_mask(flag, path, self.mask.as_deref())
+    }
+
     /// 1 where a pixel of `num` images is known, 0 where it is missing, `[num, channels, height, width]`; `None` where
     /// nothing is missing.
     pub(super) fn known(
@@ -40,7 +44,8 @@ impl MissingArgs {
         if !self.is_given() {
             return Ok(None);
         }
-        let plane = self.plane(shape)?;
+        let plane = self.plane(shape);
+        let plane = plane.context("what is missing is said in pixels of the model's images")?;
         if !plane.contains(&0.0) {
             bail!("the mask is empty: no pixel of the pictures is missing");
         }
@@ -54,36 +59,13 @@ impl MissingArgs {
 
     /// 1 where a pixel is known, `[height, width]`.
     fn plane(&self, shape: ImageShape) -> anyhow::Result<Vec<f32>> {
-        let ImageShape { height, width, .. } = shape;
-        let mut known = vec![1.0; height * width];
-        if let Some(path) = &self.mask {
-            let mask = Photo::read(path)?.planes.grey();
-            let found = [mask.shape.height, mask.shape.width];
-            if found != [height, width] {
-                bail!(
-                    "--mask {}: it is {} by {}, and the model's images are {width} by {height}",
-                    path.display(),
-                    found[1],
-                    found[0]
-                );
-            }
-            for (known, value) in known.iter_mut().zip(&mask.pixels) {
-                if *value >= 0.5 {
-                    *known = 0.0;
-                }
-            }
-        }
-        for &[x, y, wide, high] in &self.boxes {
-            if x.saturating_add(wide) > width || y.saturating_add(high) > height {
-                bail!(
-                    "--box {x},{y},{wide},{high}: it lies beyond the model's images, which are {width} by {height}"
-                );
-            }
-            for row in known.chunks_mut(width).skip(y).take(high) {
-                row[x..x + wide].fill(0.0);
-            }
-        }
-        Ok(known)
+        let size = [shape.height, shape.width];
+        let mut missing = match &self.mask {
+            Some(path) => read_mask(path, size)?,
+            None => vec![false; shape.height * shape.width],
+        };
+        fill_boxes(&mut missing, size, &self.boxes)?;
+        Ok(missing.iter().map(|&missing| f32::from(!missing)).collect())
     }
 }
 
@@ -107,6 +89,10 @@ mod tests {
             boxes: vec![[2, 0, 2, 1]],
         };
         let message = beyond.known(shape, 1, &Device::flex()).expect_err("beyond");
-        assert!(message.to_string().contains("beyond the model's images"));
+        let message = format!("{message:#}");
+        assert!(
+            message.contains("of the model's images: --box 2,0,2,1: it lies beyond"),
+            "{message}"
+        );
     }
 }

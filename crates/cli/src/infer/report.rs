@@ -3,7 +3,7 @@
 use ebm_apply::infer::{Explained, FreeEnergy};
 use serde::Serialize;
 
-use crate::output::say;
+use crate::output::{FEW_CHAINS, say};
 
 /// What was found of all pictures.
 pub(super) struct Found<'a> {
@@ -43,13 +43,31 @@ impl Found<'_> {
             }
             let energy = self.least.energies[place];
             match self.free.map(|free| free[place]) {
-                Some(FreeEnergy { value, error, .. }) => {
-                    say(format_args!("{energy:.6}\t{value:.3} ± {error:.3}\t{name}"))?;
+                Some(FreeEnergy {
+                    value,
+                    error,
+                    effective_chains,
+                }) => {
+                    let free = format!("{value:.3} ± {error:.3} ({effective_chains:.0} chains)");
+                    say(format_args!("{energy:.6}\t{free}\t{name}"))?;
                 }
                 None => say(format_args!("{energy:.6}\t{name}"))?,
             }
         }
         Ok(())
+    }
+
+    /// Warn of free energies of which few chains have told.
+    pub(super) fn warn(&self) {
+        for (name, free) in self.names.iter().zip(self.free.unwrap_or_default()) {
+            let chains = free.effective_chains;
+            if chains < FEW_CHAINS {
+                tracing::warn!(
+                    "{name}: the free energy is worth {chains:.1} chains, too few for its error to be known; ask for more \
+                     with --temperatures"
+                );
+            }
+        }
     }
 
     fn line<'a>(&self, place: usize, name: &'a str) -> Line<'a> {

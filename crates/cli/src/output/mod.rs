@@ -44,6 +44,9 @@ pub(crate) use pictures::{Pictures, picture_of};
 pub(crate) use sheet::encode_rgb;
 pub(crate) use table::Table;
 
+/// Chains of equal weight from which on an error by their spread means something.
+pub(crate) const FEW_CHAINS: f64 = 10.0;
+
 /// Write results to stdout; of several ranks, the first does. A broken pipe is an error, not a panic.
 pub(crate) fn say(results: impl Display) -> io::Result<()> {
     if !ranks::is_first() {

@@ -5,7 +5,7 @@ use ebm_apply::denoise::DenoiseError;
 use ebm_apply::evaluate::{AnnealingError, CompletionError, LikelihoodError, MixingError};
 use ebm_apply::exchange::Difference;
 use ebm_apply::exchange::hub::HubError;
-use ebm_apply::infer::InferError;
+use ebm_apply::infer::{InferError, ReadOutError};
 use ebm_apply::restore::RestoreError;
 use ebm_apply::{EnsembleError, ImportError, OpenError, SampleError, UnknownClass};
 use ebm_train::checkpoint::CheckpointError;
@@ -137,7 +137,8 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
 pub(super) fn of_restoring(error: &RestoreError) -> Option<String> {
     match error {
         RestoreError::OnlyWhole { .. } => {
-            Some("name a run of denoising, or one whose chains are of sgld, mala or hmc".to_owned())
+            let remedy = "name a run of denoising, or one whose chains are of sgld, mala or hmc; with one of latent vectors, `ebm infer RUN PICTURE --mask MASK.png --output FILE.png` puts in what is missing";
+            Some(remedy.to_owned())
         }
         RestoreError::Picture(error) => of_denoising(error),
         RestoreError::OtherMask { .. }
@@ -161,6 +162,16 @@ pub(super) fn of_inference(error: &InferError) -> String {
     remedy.to_owned()
 }
 
+/// The remedy where a quantity cannot be read out of latent vectors.
+pub(super) fn of_read_out(error: &ReadOutError) -> Option<String> {
+    match error {
+        ReadOutError::FewExamples { .. } => {
+            Some("ask for more with --num, of data that have as many".to_owned())
+        }
+        ReadOutError::Constant => Some("ask for more with --num".to_owned()),
+    }
+}
+
 /// The remedy where images cannot be completed and read.
 pub(super) fn of_completion(error: &CompletionError) -> Option<String> {
     match error {
@@ -180,6 +191,9 @@ pub(super) fn of_likelihood(error: &LikelihoodError) -> Option<String> {
             let remedy = "ask for fewer with --annealing-chains, or more of the data with --num";
             Some(remedy.to_owned())
         }
+        LikelihoodError::OfLatents => {
+            Some("ask `ebm infer RUN PICTURE --free-energy`, which integrates over them".to_owned())
+        }
         LikelihoodError::Annealing(AnnealingError::NoiseIsAsLikely { .. }) => {
             Some("name one with --temperature".to_owned())
         }
@@ -192,7 +206,7 @@ pub(super) fn of_mixing(error: &MixingError) -> Option<String> {
     match error {
         MixingError::Short { .. } => Some("ask for more with --sampler-gradients".to_owned()),
         MixingError::Start(error) => of_sampling(error),
-        MixingError::NoDensity | MixingError::Diverged { .. } => None,
+        MixingError::NoDensity | MixingError::OfLatents | MixingError::Diverged { .. } => None,
     }
 }
 

@@ -58,6 +58,58 @@ pub(crate) fn rectangle(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
+/// Which pixels of a picture of this size, `[height, width]`, are bright in a mask of it.
+///
+/// # Errors
+/// Where the file cannot be read, or is of another size.
+pub(crate) fn read_mask(path: &Path, [height, width]: [usize; 2]) -> anyhow::Result<Vec<bool>> {
+    let mask = Photo::read(path)?.planes.grey();
+    let found = [mask.shape.height, mask.shape.width];
+    if found != [height, width] {
+        bail!(
+            "--mask {}: it is {} by {}, and the picture is {width} by {height}",
+            path.display(),
+            found[1],
+            found[0]
+        );
+    }
+    Ok(mask.pixels.iter().map(|value| *value >= 0.5).collect())
+}
+
+/// Mark the pixels of boxes as missing in a picture of this size, `[height, width]`.
+///
+/// # Errors
+/// Where a box lies beyond it.
+pub(crate) fn fill_boxes(
+    missing: &mut [bool],
+    [height, width]: [usize; 2],
+    boxes: &[[usize; 4]],
+) -> anyhow::Result<()> {
+    for &[x, y, wide, high] in boxes {
+        if x.saturating_add(wide) > width || y.saturating_add(high) > height {
+            bail!(
+                "--box {x},{y},{wide},{high}: it lies beyond the picture, which is {width} by {height}"
+            );
+        }
+        for row in missing.chunks_mut(width).skip(y).take(high) {
+            row[x..x + wide].fill(true);
+        }
+    }
+    Ok(())
+}
+
+/// Refuse to write over a mask that is read.
+pub(crate) fn check_not_mask(flag: &str, path: &Path, mask: Option<&Path>) -> anyhow::Result<()> {
+    let [from, to] = [mask, Some(path)].map(|file| file.and_then(|file| file.canonicalize().ok()));
+    if from.is_some() && from == to {
+        bail!(
+            "{flag} {}: this is what --mask reads, which is never written over; name another file",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 impl DamageArgs {
     fn is_given(&self) -> bool {
         self.mask.is_some()
@@ -66,11 +118,9 @@ impl DamageArgs {
             || self.scratches.find_scratches
     }
 
-    /// Whether this file is the mask that is read.
-    pub(super) fn reads(&self, path: &Path) -> bool {
-        let files = [self.mask.as_deref(), Some(path)];
-        let [mask, path] = files.map(|file| file.and_then(|file| file.canonicalize().ok()));
-        mask.is_some() && mask == path
+    /// Refuse to write over the mask that is read.
+    pub(super) fn check_not_mask(&self, flag: &str, path: &Path) -> anyhow::Result<()> {
+        check_not_mask(flag, path, self.mask.as_deref())
     }
 
     /// What is missing of a picture.
@@ -81,22 +131,11 @@ impl DamageArgs {
             return Err(Mistyped(problem.to_owned()).into());
         }
         let ImageShape { height, width, .. } = photo.planes.shape;
-        let mut missing = vec![false; height * width];
-        if let Some(path) = &self.mask {
-            let mask = Photo::read(path)?.planes.grey();
-            let found = [mask.shape.height, mask.shape.width];
-            if found != [height, width] {
-                bail!(
-                    "--mask {}: it is {} by {}, and the picture is {width} by {height}",
-                    path.display(),
-                    found[1],
-                    found[0]
-                );
-            }
-            for (missing, value) in missing.iter_mut().zip(&mask.pixels) {
-                *missing |= *value >= 0.5;
-            }
-        }
+        let size = [height, width];
+        let mut missing = match &self.mask {
+            Some(path) => read_mask(path, size)?,
+            None => vec![false; height * width],
+        };
         if let Some(colour) = self.mask_color {
             let planes: Vec<&[f32]> = photo.planes.each().collect();
             let is_painted = |place: usize| {
@@ -109,18 +148,8 @@ impl DamageArgs {
                 *missing |= is_painted(place);
             }
         }
-        for &[x, y, wide, high] in &self.boxes {
-            if x.saturating_add(wide) > width || y.saturating_add(high) > height {
-                bail!(
-                    "--box {x},{y},{wide},{high}: it lies beyond the picture, which is {width} by {height}"
-                );
-            }
-            for row in missing.chunks_mut(width).skip(y).take(high) {
-                row[x..x + wide].fill(true);
-            }
-        }
+        fill_boxes(&mut missing, size, &self.boxes)?;
         self.scratches.add_to(&mut missing, photo)?;
-        let size = [height, width];
         Ok(Mask {
             missing: grown(missing, size, self.grow),
             size,

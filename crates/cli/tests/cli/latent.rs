@@ -77,19 +77,6 @@ fn samples_depend_on_steps_seed_and_nothing_else() {
 }
 
 #[test]
-fn a_run_that_was_stopped_goes_on_to_the_same_weights() {
-    let whole = trained(&["--iterations", "4"]);
-    let halved = trained(&[]);
-    let args = [&LATENT[..], &["--iterations", "4"]].concat();
-    halved.train("run", &args).succeeds();
-    let of = |scratch: &Scratch| {
-        let last = scratch.join("run/checkpoints/step_000004/model.safetensors");
-        bytes(&last)
-    };
-    assert!(of(&whole) == of(&halved), "weights differ");
-}
-
-#[test]
 fn what_does_not_go_with_latents_is_refused() {
     let scratch = trained(&[]);
     let from_buffer = scratch.sample("run", &["--init", "buffer"]);
@@ -139,15 +126,18 @@ fn pictures_are_explained_line_by_line_and_beside_each_other() {
 #[test]
 fn samples_free_energies_and_latents_are_told_in_json() {
     let scratch = with_pictures(&[]);
-    let line = "infer run in/40.png --device cpu --samples 2 --steps 3 --free-energy --json --box 0,0,8,16";
+    let line = "infer run in/40.png --device cpu --samples 2 --steps 3 --json --box 0,0,8,16";
     let said = scratch.line(line).succeeds().stdout;
     let told: Value = serde_json::from_str(&said).expect("a JSON object");
     assert_eq!(told["picture"], "in/40.png");
     assert_eq!(told["latents"].as_array().map(Vec::len), Some(3));
     assert_eq!(told["samples"].as_array().map(Vec::len), Some(2));
+    assert_eq!(said, scratch.line(line).succeeds().stdout);
+    let line = "infer run in/40.png --device cpu --free-energy --temperatures 2 --json";
+    let said = scratch.line(line).succeeds().stdout;
+    let told: Value = serde_json::from_str(&said).expect("a JSON object");
     let free = told["free_energy"]["value"].as_f64();
     assert!(free.is_some_and(f64::is_finite), "{said}");
-    assert_eq!(said, scratch.line(line).succeeds().stdout);
 }
 
 #[test]
@@ -187,6 +177,17 @@ fn what_a_run_cannot_be_asked_is_refused() {
     refused.fails_saying(&["generates no image", "model.network=latent"]);
     free.line("infer run --device cpu")
         .fails_with(2, &["give pictures"]);
+    for (line, expected) in [
+        ("in --samples 3", "--samples does nothing without"),
+        ("in --between 1 --output s.png", "ask for 2 or more"),
+        ("--read-out --latents z.npy", "--latents does nothing"),
+        ("--read-out --box 0,0,2,2", "--mask or --box does nothing"),
+    ] {
+        let line = format!("infer run --device cpu {line}");
+        free.line(&line).fails_with(2, &[expected]);
+    }
+    let mask = free.line("infer run in --device cpu --mask in/40.png --output in/40.png");
+    mask.fails_with(1, &["--output in/40.png", "--mask reads"]);
     let plain = Scratch::new();
     plain.train("run", &[]).succeeds();
     plain.write_picture("a.png", [90; 3]);

@@ -64,6 +64,23 @@ fn experts_go_on_with_what_was_measured_and_with_the_steps_of_their_trajectories
 }
 
 #[test]
+fn latent_vectors_go_on_without_chains_that_are_kept() {
+    for (network, step_size) in [("latent", 0.08), ("latent-free", 0.01)] {
+        assert_goes_on(&[
+            "model.filters=none",
+            "model.spectral_norm=none",
+            &format!("model.network={network}"),
+            "model.widths=[4, 4]",
+            "model.latents=3",
+            "objective.kind=latent",
+            "objective.posterior_steps=3",
+            "langevin.grad_clip=none",
+            &format!("langevin.step_size={step_size}"),
+        ]);
+    }
+}
+
+#[test]
 fn chains_that_restart_from_data_go_on_as_well() {
     assert_goes_on(&[
         "buffer.restart=data",

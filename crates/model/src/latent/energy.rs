@@ -7,7 +7,7 @@ use super::inference::Inference;
 
 /// An energy E(x, z) of images x and latent vectors z, p(x, z) ∝ exp(−E(x, z)).
 ///
-/// Its part that no weight changes is ½‖z‖², so that z keeps near N(0, I) whatever else is learned.
+/// Its part that no weight changes is ½‖z‖², but for a constant, so that z keeps near N(0, I) whatever else is learned.
 pub trait LatentEnergy: Sync {
     /// d: elements of z.
     fn num_latents(&self) -> usize;
@@ -64,6 +64,11 @@ pub fn explained_energy(
         None => off,
     };
     row_sums(off.square()) / (2.0 * std * std) + model.prior_energy(z)
+}
+
+/// d/2, the mean of ½‖z‖² under N(0, I).
+pub(super) fn mean_half_square(latents: usize) -> f64 {
+    latents as f64 / 2.0
 }
 
 /// ½‖z‖².

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use ebm_core::ImageShape;
 
 use super::bound::Posterior;
-use super::energy::{Generative, LatentEnergy, explained_energy, half_square};
+use super::energy::{Generative, LatentEnergy, explained_energy, half_square, mean_half_square};
 use super::free::FreeNet;
 use super::generator::Generator;
 use super::inference::{Inference, least_latents};
@@ -16,7 +16,7 @@ use crate::ops::Factors;
 use crate::work::Work;
 
 /// An energy of images with latent vectors: E(x) = min E(x, z) over z (LeCun et al., *A tutorial on energy-based
-/// learning*, 2006, §2.4), as far as a descent of so many steps finds it.
+/// learning*, 2006), as far as a descent of so many steps finds it.
 #[derive(Module, Debug)]
 pub struct LatentNet {
     pub(super) joint: Joint,
@@ -32,7 +32,8 @@ pub struct LatentNet {
 pub(super) enum Joint {
     /// ‖x − g(z)‖²/2σ² + E_prior(z) + ½‖z‖².
     Generated(Generated),
-    /// f(x, z) + ½‖z‖².
+    /// f(x, z) + ½‖z‖² − d/2, d the elements of z: the mean of ½‖z‖² under N(0, I) is taken off, as energies are held
+    /// near 0 by their squares.
     Free(FreeNet),
 }
 
@@ -74,7 +75,7 @@ impl LatentEnergy for LatentNet {
             Joint::Free(net) => {
                 let (dtype, of_weights) = (z.dtype(), net.dtype());
                 let energies = net.forward(x.cast(of_weights), z.clone().cast(of_weights));
-                energies.cast(dtype) + half_square(z)
+                energies.cast(dtype) + half_square(z) - mean_half_square(self.latents)
             }
         }
     }
@@ -117,7 +118,7 @@ impl EnergyModel for LatentNet {
         let (batch, device) = (images.dims()[0], images.device());
         let posterior = Posterior::new(&constant, images);
         let shape = [batch, self.latents];
-        // Callers have cut the batch into pieces already, one a thread.
+        // On this thread alone: callers that have many images call it from several, each with a part of them.
         let z = least_latents(&posterior, self.inference, shape, &device, true);
         let dtype = x.dtype();
         self.joint_energy(x.cast(DType::F32), z).cast(dtype)

@@ -16,7 +16,7 @@ impl Config {
     }
 
     /// Refuse the objective `latent` without such a network, another one with it, and steps that its chains do not
-    /// take.
+    /// take, or that do not sample the prior.
     pub(super) fn validate_latent(&self) -> Result<(), Invalid> {
         let problem = |key, problem: &str| Err(Invalid::new(key, problem));
         match (
@@ -50,6 +50,35 @@ impl Config {
                 );
                 problem(key, &idle)
             }
+            None => self.validate_prior_steps(),
+        }
+    }
+
+    /// Refuse steps under which chains of the prior diverge, or sample another law.
+    fn validate_prior_steps(&self) -> Result<(), Invalid> {
+        if self.model.network != NetworkName::Latent {
+            return Ok(());
+        }
+        let langevin = &self.langevin;
+        let clips = [
+            ("langevin.grad_clip", langevin.grad_clip),
+            ("langevin.grad_norm_clip", langevin.grad_norm_clip),
+        ];
+        if let Some((key, _)) = clips.iter().find(|(_, clip)| clip.is_some()) {
+            let problem = format!(
+                "makes chains of the prior sample another law; leave it out, which is {key}=none"
+            );
+            return Err(Invalid::new(*key, problem));
+        }
+        let range = langevin.step_size.range().ok();
+        let largest = range.map(|(one, other)| one.max(other));
+        match largest.filter(|largest| *largest >= 2.0) {
+            // Of ½‖z‖² alone: z ← (1 − η)z.
+            Some(largest) => {
+                let problem =
+                    format!("must be below 2, got {largest}: chains of the prior would fly away");
+                Err(Invalid::new("langevin.step_size", problem))
+            }
             None => Ok(()),
         }
     }
@@ -64,10 +93,11 @@ mod tests {
     use super::*;
     use crate::config::{Conditions, initial_model};
 
-    const LATENT: [&str; 3] = [
+    const LATENT: [&str; 4] = [
         "objective.kind=latent",
         "model.network=latent",
         "langevin.grad_clip=none",
+        "langevin.step_size=0.08",
     ];
 
     fn resolve(more: &[&str]) -> Result<Config, String> {
@@ -128,6 +158,9 @@ mod tests {
         let more = latent(&["objective.posterior_steps=40"]).expect("valid");
         assert!(more.to_toml().contains("posterior_steps = 40"));
         assert_eq!(more.image_steps(), 40 * more.batch_size);
+        let free = latent(&["model.network=latent-free"]).expect("valid");
+        let of_images = free.langevin.num_steps;
+        assert_eq!(free.image_steps(), (20 + of_images) * free.batch_size);
     }
 
     #[test]
@@ -152,6 +185,18 @@ mod tests {
             (
                 "objective.posterior_steps=0",
                 "`objective.posterior_steps` must be from 1",
+            ),
+            (
+                "langevin.step_size=2",
+                "`langevin.step_size` must be below 2",
+            ),
+            (
+                "langevin.grad_clip=0.1",
+                "leave it out, which is langevin.grad_clip=none",
+            ),
+            (
+                "langevin.grad_norm_clip=1",
+                "leave it out, which is langevin.grad_norm_clip=none",
             ),
             ("model.latents=0", "must be at least 1 and at most 4096"),
             ("model.observation_std=0", "must be above 0, got 0"),

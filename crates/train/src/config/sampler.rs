@@ -31,6 +31,10 @@ impl Config {
             num_steps: self.langevin.num_steps,
             ..own.changed_to(asked.method)
         };
+        if self.has_latents() {
+            // Their steps do not adapt: those of the prior, near N(0, I), need not.
+            base.langevin.target_acceptance = None;
+        }
         base.resolve_over(None, overrides)
     }
 }
@@ -101,6 +105,18 @@ mod tests {
         assert_eq!(sampler(&run, &[]), Ok(run.langevin.clone()));
         let heated = sampler(&run, &["langevin.flow_temperature=0.1"]).expect("resolves");
         assert_eq!(heated, run.langevin.clone().with_flow_temperature(0.1));
+    }
+
+    #[test]
+    fn latents_take_other_steps_without_adapting_them() {
+        let run = Config::resolve("mnist-latent", None, &[]).expect("a preset resolves");
+        for method in [Method::Mala, Method::Hmc] {
+            let chosen = format!("langevin.method={method}");
+            let other = sampler(&run, &[&chosen]).expect("resolves");
+            assert_eq!((other.method, other.target_acceptance), (method, None));
+            // s = √(2η).
+            assert!((other.temperature.at(0, 1) - 1.0).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -238,9 +238,13 @@ impl Config {
             return self.batch_size * contrast.leapfrog_steps;
         }
         match self.objective.has_chains() {
-            // Those of the prior see no image.
+            // Those of the prior see no image; those of a free energy do.
             true if self.objective.kind == ObjectiveKind::Latent => {
-                self.batch_size * self.objective.posterior_steps
+                let of_samples = match self.model.network {
+                    NetworkName::LatentFree => self.langevin.num_steps,
+                    _ => 0,
+                };
+                self.batch_size * (self.objective.posterior_steps + of_samples)
             }
             true => self.batch_size * self.langevin.num_steps,
             false => self.batch_size,

@@ -242,7 +242,12 @@ mod tests {
     #[test]
     fn latents_that_are_left_open_are_those_that_they_stand_for() {
         let keys = OF_LATENT.map(|key| format!("model.{key}"));
-        let base = ["model.network=latent", "objective.kind=latent"];
+        let base = [
+            "model.network=latent",
+            "objective.kind=latent",
+            "langevin.grad_clip=none",
+            "langevin.step_size=0.08",
+        ];
         let all: Vec<&str> = base
             .into_iter()
             .chain(keys.iter().map(String::as_str))

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::pixels::pixel_of_byte;
-use ebm_core::{Energy, ImageShape, index_tensor};
+use ebm_core::{Energy, ImageShape, chain_pieces, each_piece, index_tensor};
 use ebm_data::{Dataset, Images};
 use ebm_langevin::{
     Ladder, LangevinConfig, Stage, StepCounter, labels_in_turn, noise_images_of, normal_images_of,
@@ -178,9 +178,18 @@ impl Drawing<'_> {
         let pixels: Vec<f32> = bytes.iter().map(|&byte| pixel_of_byte(byte)).collect();
         let data = TensorData::new(pixels, shape.batch(labels.len()));
         let images = Tensor::from_data(data, self.device);
-        let energies = model
-            .given(index_tensor(labels, self.device))
-            .energies(images);
+        let given = |labels: &[u32]| model.given(index_tensor(labels, self.device));
+        let energies = if model.latent().is_some() {
+            // The descent to the z of an image takes many passes: each thread has its own, of a part of the batch.
+            let pieces = chain_pieces(self.device, labels.len());
+            let energies = each_piece(self.device, pieces, |rows| {
+                let images = images.clone().narrow(0, rows.start, rows.len());
+                given(&labels[rows]).energies(images)
+            });
+            Tensor::cat(energies, 0)
+        } else {
+            given(labels).energies(images)
+        };
         f64::from(energies.mean().into_scalar::<f32>())
     }
 }

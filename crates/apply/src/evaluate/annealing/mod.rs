@@ -13,12 +13,16 @@
 //! which the mean energy under p is theirs. Chains stop following the temperature where they freeze in wells of
 //! different depths, or where two phases exist beside each other; T then is the lowest before that.
 //!
+//! States without bounds start from N(0, I) instead, and p_β(x) ∝ exp(−½‖x‖² − β(E(x) − ½‖x‖²)/T): what E has
+//! beyond the energy of N(0, I) is annealed alone.
+//!
 //! Reading order: `path` (the pilot run) → this file (weights and what they say) → `chains` (steps).
 
 mod chains;
 mod path;
 
 use burn::tensor::{Device, Tensor};
+use ebm_core::rows::row_sums;
 use ebm_core::{Distribution, Energy, ImageShape, NoiseKey, Stream, index_tensor};
 use ebm_langevin::{Noise, StepCounter, perturb};
 use serde::Serialize;
@@ -47,8 +51,8 @@ pub struct AnnealingOptions {
     pub leapfrog_steps: usize,
     /// T, or how it is found.
     pub temperature: Temperature,
-    /// The box: bounds of every pixel.
-    pub bounds: [f64; 2],
+    /// Where chains start.
+    pub base: Base,
     /// Seed of all random numbers.
     pub seed: u64,
 }
@@ -60,10 +64,46 @@ impl Default for AnnealingOptions {
             temperatures: 1000,
             leapfrog_steps: 10,
             temperature: Temperature::Fixed(1.0),
-            bounds: [0.0, 1.0],
+            base: Base::Uniform([0.0, 1.0]),
             seed: 0,
         }
     }
+}
+
+/// The density from which chains start, whose log Z₀ is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Base {
+    /// Uniform between these bounds of every element, which chains never leave.
+    Uniform([f64; 2]),
+    /// N(0, I), without bounds.
+    Normal,
+}
+
+impl Base {
+    /// ln Z₀ of states of so many elements: of the volume of the box, or of exp(−½‖x‖²).
+    fn log_z(self, elements: usize) -> f64 {
+        let of_element = match self {
+            Self::Uniform([low, high]) => (high - low).ln(),
+            Self::Normal => core::f64::consts::TAU.ln() / 2.0,
+        };
+        elements as f64 * of_element
+    }
+
+    /// What E has beyond the energy of this density, from energies of states `x`.
+    ///
+    /// # Shapes
+    /// - `energies`, and what returns: `[batch]`, `x`: `[batch, ..]`
+    fn beyond<const D: usize>(self, energies: Tensor<1>, x: &Tensor<D>) -> Tensor<1> {
+        match self {
+            Self::Uniform(_) => energies,
+            Self::Normal => energies - half_square(x),
+        }
+    }
+}
+
+/// ½‖x‖² of every state, `[batch]`.
+fn half_square<const D: usize>(x: &Tensor<D>) -> Tensor<1> {
+    row_sums(x.clone().square()) / 2.0
 }
 
 /// T of p(x) ∝ exp(−E(x)/T).
@@ -183,27 +223,26 @@ impl<'a, const D: usize> Annealing<'a, D> {
         self.state.iter().product()
     }
 
-    /// ln Z₀: of the volume of the box.
-    fn log_volume(&self) -> f64 {
-        let [low, high] = self.options.bounds;
-        self.elements() as f64 * (high - low).ln()
+    /// ln Z₀.
+    fn log_base(&self) -> f64 {
+        self.options.base.log_z(self.elements())
     }
 
-    /// From uniform noise to the energy: a lower bound of log Z, in expectation.
+    /// From the base to the energy: a lower bound of log Z, in expectation.
     ///
     /// # Errors
     /// Where the energy is not finite.
     pub fn forward(&self, path: &AnnealingPath) -> Result<Bound, AnnealingError> {
-        let noise = self.uniform(self.options.chains, FORWARD);
+        let noise = self.noise(self.options.chains, FORWARD);
         let log_weights = self.anneal(noise, path, Direction::Forward)?;
         Ok(self.bound(&log_weights, 1.0))
     }
 
-    /// From samples to uniform noise: an upper bound of log Z, in expectation, where they are exact samples of
+    /// From samples to the base: an upper bound of log Z, in expectation, where they are exact samples of
     /// p. `samples` first take `settling` steps at β = 1, which bring other images nearer to p.
     ///
     /// # Shapes
-    /// - `samples`: `[chains, ..]`, within the bounds
+    /// - `samples`: `[chains, ..]`, within the bounds of the base, if any
     ///
     /// # Errors
     /// Where the energy is not finite.
@@ -281,29 +320,36 @@ impl<'a, const D: usize> Annealing<'a, D> {
         let weights: Vec<f64> = weights.collect();
         let sum: f64 = weights.iter().sum();
         let squares: f64 = weights.iter().map(|weight| weight * weight).sum();
-        let (weight, volume) = (mean(&weights), self.log_volume());
+        let (weight, base) = (mean(&weights), self.log_base());
         Bound {
-            log_z: volume + sign * (most + weight.ln()),
+            log_z: base + sign * (most + weight.ln()),
             // The first order of ln around the mean.
             error: error_of_mean(&weights) / weight,
             effective_chains: sum * sum / squares,
-            mean_of_chains: volume + sign * mean(log_weights),
+            mean_of_chains: base + sign * mean(log_weights),
             std_of_chains: deviation(log_weights),
             chains: log_weights.len(),
         }
     }
 
-    /// Uniform in the box, `[chains, ..]`.
-    fn uniform(&self, chains: usize, key: u32) -> Tensor<D> {
+    /// Samples of the base, `[chains, ..]`.
+    fn noise(&self, chains: usize, key: u32) -> Tensor<D> {
         let ids: Vec<u32> = (0..chains as u32).collect();
+        let base = self.options.base;
         let noise = Noise {
             key: NoiseKey::new(self.options.seed, Stream::Sample, key + STARTS),
-            distribution: Distribution::Uniform,
+            distribution: match base {
+                Base::Uniform(_) => Distribution::Uniform,
+                Base::Normal => Distribution::Normal,
+            },
             scale: 1.0,
         };
         let zeros = Tensor::zeros(Self::batch(self.state, chains), self.device);
-        let [low, high] = self.options.bounds;
-        perturb(zeros, &index_tensor(&ids, self.device), noise) * (high - low) + low
+        let draws = perturb(zeros, &index_tensor(&ids, self.device), noise);
+        match base {
+            Base::Uniform([low, high]) => draws * (high - low) + low,
+            Base::Normal => draws,
+        }
     }
 }
 
@@ -411,7 +457,7 @@ mod tests {
             chains: 128,
             temperatures: 200,
             temperature: Temperature::Fixed(0.5),
-            bounds,
+            base: Base::Uniform(bounds),
             ..AnnealingOptions::default()
         };
         let (center, std) = (0.7, 0.2);
@@ -526,6 +572,38 @@ mod tests {
         );
     }
 
+    #[test]
+    fn log_z_of_a_gaussian_without_bounds_is_found_from_both_sides_of_a_normal_base() {
+        let options = AnnealingOptions {
+            chains: 128,
+            temperatures: 100,
+            base: Base::Normal,
+            ..AnnealingOptions::default()
+        };
+        let (center, std) = (0.5, 0.3);
+        let energy = |x: Tensor<4>| bowl(x, center, std);
+        let log_z = PIXELS * (std * core::f64::consts::TAU.sqrt()).ln();
+        let samples = exact(options.chains, std, [-9.0, 9.0], |_| center);
+        assert_sandwiched(&energy, options, samples, log_z);
+    }
+
+    #[test]
+    fn the_energy_of_a_normal_base_has_its_log_z_whatever_the_temperatures() {
+        let device = Device::flex();
+        let options = AnnealingOptions {
+            chains: 4,
+            temperatures: 3,
+            base: Base::Normal,
+            ..AnnealingOptions::default()
+        };
+        let energy = |x: Tensor<4>| bowl(x, 0.0, 1.0) + 2.0;
+        let annealing = Annealing::new(&energy, SHAPE, &device, options, StepCounter::default());
+        let path = annealing.path().expect("finite");
+        let bound = annealing.forward(&path).expect("finite");
+        let log_z = PIXELS / 2.0 * core::f64::consts::TAU.ln() - 2.0;
+        assert!((bound.log_z - log_z).abs() < 1e-4, "{bound:?}, not {log_z}");
+    }
+
     /// log Z of an energy that differs from row to row is that of each row, however rows are cut.
     #[test]
     fn an_energy_of_rows_is_asked_for_those_of_each_piece() {
@@ -563,7 +641,7 @@ mod tests {
         let options = AnnealingOptions {
             chains: 4,
             temperatures: 3,
-            bounds: [-0.5, 1.5],
+            base: Base::Uniform([-0.5, 1.5]),
             ..AnnealingOptions::default()
         };
         let annealing = Annealing::new(&energy, SHAPE, &device, options, StepCounter::default());

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::chains::Chains;
-use super::{Annealing, AnnealingError, PILOT, Temperature};
+use super::{Annealing, AnnealingError, Base, PILOT, Temperature};
 use crate::evaluate::moments::{deviation, mean};
 
 /// Chains of a pilot run.
@@ -19,8 +19,9 @@ const FIRST_SPREAD: f64 = 0.05;
 /// Acceptance rate to which steps adapt (Beskos et al. 2013), and how fast.
 const TARGET_ACCEPTANCE: f64 = 0.651;
 const GAIN: f64 = 0.7;
-/// The longest leapfrog step, as a share of the width of the box.
+/// The longest leapfrog step, as a share of the width of the box, and from N(0, I), under which steps are stable below 2.
 const LONGEST_STEP: f64 = 0.25;
+const LONGEST_STEP_OF_NORMAL: f64 = 1.0;
 
 /// Where the temperature of a path comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -98,21 +99,23 @@ struct Pilot<'a, 'b, const D: usize> {
     chains: Chains<'a, 'b, D>,
     longest: f64,
     first: f64,
-    /// What it found, uniform noise first.
+    /// What it found, the base first.
     levels: Vec<Level>,
 }
 
 impl<'a, 'b, const D: usize> Pilot<'a, 'b, D> {
     fn start(annealing: &'a Annealing<'b, D>) -> Result<Self, AnnealingError> {
-        let noise = annealing.uniform(PILOT_CHAINS, PILOT);
+        let noise = annealing.noise(PILOT_CHAINS, PILOT);
         let chains = Chains::start(annealing, noise, PILOT);
         let energies = chains.energies();
         let (mean, spread) = (mean(&energies), deviation(&energies));
         if !(mean.is_finite() && spread.is_finite()) {
             return Err(AnnealingError::NotFinite);
         }
-        let [low, high] = annealing.options.bounds;
-        let longest = LONGEST_STEP * (high - low);
+        let longest = match annealing.options.base {
+            Base::Uniform([low, high]) => LONGEST_STEP * (high - low),
+            Base::Normal => LONGEST_STEP_OF_NORMAL,
+        };
         Ok(Self {
             chains,
             longest,
@@ -155,7 +158,7 @@ impl<'a, 'b, const D: usize> Pilot<'a, 'b, D> {
 /// What a pilot run found at one temperature.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Level {
-    /// 1/T, 0 for uniform noise.
+    /// 1/T, 0 for the base.
     inverse: f64,
     /// Length of a leapfrog step.
     step_size: f64,

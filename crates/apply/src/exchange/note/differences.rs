@@ -36,6 +36,22 @@ impl Note {
             compare_known("model.dimensions", self.dimensions, here.dimensions),
             compare_known("model.intensity", self.intensity, here.intensity),
             compare_known("model.remove_mean", self.remove_mean, here.remove_mean),
+            compare_known("model.latents", self.latents, here.latents),
+            compare_known(
+                "model.observation_std",
+                self.observation_std,
+                here.observation_std,
+            ),
+            compare_known(
+                "model.inference_steps",
+                self.inference_steps,
+                here.inference_steps,
+            ),
+            compare_known(
+                "model.inference_step_size",
+                self.inference_step_size,
+                here.inference_step_size,
+            ),
             compare_known("model.activation", self.activation, here.activation),
             compare(
                 "model.centered_input",

@@ -18,6 +18,10 @@ pub(super) struct Resolved {
     pub(super) dimensions: Option<usize>,
     pub(super) intensity: Option<Intensity>,
     pub(super) remove_mean: Option<bool>,
+    pub(super) latents: Option<usize>,
+    pub(super) observation_std: Option<f64>,
+    pub(super) inference_steps: Option<usize>,
+    pub(super) inference_step_size: Option<f64>,
     pub(super) centered_input: bool,
     pub(super) is_residual: bool,
 }
@@ -49,6 +53,10 @@ impl Resolved {
             },
             NetworkConfig::Latent(net) => Self {
                 widths: Some(net.widths),
+                latents: Some(net.latents),
+                observation_std: (!net.free).then_some(net.observation_std),
+                inference_steps: Some(net.inference_steps),
+                inference_step_size: Some(net.inference_step_size),
                 centered_input: net.free,
                 ..Self::with(net.activation)
             },
@@ -89,6 +97,10 @@ impl Resolved {
             dimensions: None,
             intensity: None,
             remove_mean: None,
+            latents: None,
+            observation_std: None,
+            inference_steps: None,
+            inference_step_size: None,
             centered_input: false,
             is_residual: false,
         }

@@ -65,7 +65,7 @@ export const MEANINGS = {
   kl: "weighted KL term",
   unexplained: "share of what the gradient of E is fitted to that it leaves unexplained",
   energy: "mean energy of the noised images",
-  reconstruction: "root mean square of data less what is generated from their latents",
+  reconstruction: "mean square of data less what is generated from their latents",
   cross_entropy: "mean −log p(y | x) of the batch",
   accuracy: "share of the batch whose class has the least energy",
   e_pos_std: "standard deviation of the data's energies",

@@ -55,7 +55,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Latent {
     }
 
     /// Tells the means `e_pos` and `e_neg` of energies of z₊ and z₋, of a generator those of its prior alone, `gap`,
-    /// `loss`, and of a generator `reconstruction`, the root mean square of x₊ − g(z₊).
+    /// `loss`, and of a generator `reconstruction`, the mean square of x₊ − g(z₊).
     ///
     /// # Panics
     /// If the model has no latent vectors.
@@ -185,6 +185,6 @@ fn terms(
     let of_prior = model.prior_energy(pairs.z_pos.clone()).mean();
     let off = images.clone() - model.generated(pairs.z_pos.clone());
     let mut terms = told(of_prior);
-    terms.push(("reconstruction", off.square().mean().sqrt()));
+    terms.push(("reconstruction", off.square().mean()));
     terms
 }

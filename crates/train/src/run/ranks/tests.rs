@@ -32,8 +32,8 @@ const TINY: [&str; 12] = [
 ];
 
 fn config(preset: &str, keys: &[&str]) -> Config {
-    let has_widths = keys.contains(&"model.network=unet");
-    let usual = TINY.iter().filter(|key| !(has_widths && **key == FILTERS));
+    let widths = keys.iter().any(|key| key.starts_with("model.widths="));
+    let usual = TINY.iter().filter(|key| !(widths && **key == FILTERS));
     let overrides: Vec<_> = usual.chain(keys).map(ToString::to_string).collect();
     Config::resolve(preset, None, &overrides).expect("resolves")
 }
@@ -301,6 +301,23 @@ fn regression_and_classes_are_learned_the_same_on_any_number_of_ranks() {
         "model.widths=[4, 6]",
     ];
     assert_ranks_agree(&config("digits", &recovery), "recovery");
+    for (network, step_size) in [("latent", 0.08), ("latent-free", 0.01)] {
+        let (network, step_size) = (
+            format!("model.network={network}"),
+            format!("langevin.step_size={step_size}"),
+        );
+        let latent = [
+            "objective.kind=latent",
+            "objective.posterior_steps=2",
+            "langevin.grad_clip=none",
+            "model.spectral_norm=none",
+            "model.widths=[4, 6]",
+            "model.latents=3",
+            &network,
+            &step_size,
+        ];
+        assert_ranks_agree(&config("digits", &latent), &network);
+    }
 }
 
 #[test]
