@@ -333,6 +333,10 @@ impl Config {
             let needed = "other than adam samples the posterior of a classifier, and needs objective.kind = \"classification\"";
             return problem("optimizer.method", needed);
         }
+        if self.optimizer.method.is_sampling() && self.model.has_spectral_norm() {
+            let needed = "other than adam needs model.spectral_norm = false: the norm of a weight is followed from step to step, and is no function of the weights alone";
+            return problem("optimizer.method", needed);
+        }
         let drops = is_plain_contrast || is_classification;
         if !drops && self.model.dropout_prob() > 0.0 {
             let needed = "above 0 is for contrastive divergence and classification alone; set model.dropout = 0";
