@@ -31,7 +31,7 @@ impl Config {
             num_steps: self.langevin.num_steps,
             ..own.changed_to(asked.method)
         };
-        base.resolve_over(None, overrides)
+        base.part_over(overrides)
     }
 }
 
