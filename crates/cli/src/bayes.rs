@@ -134,12 +134,16 @@ impl BayesArgs {
         }));
         if !self.against.is_empty() {
             let seed = trained.config().seed;
-            let others = other_sets(&self.against, &data, seed, self.num, quiet)?;
-            sets.extend(others.into_iter().map(|(name, pixels)| ImageSet {
-                name,
-                pixels,
-                labels: None,
-            }));
+            for (name, pixels) in other_sets(&self.against, &data, seed, self.num, quiet)? {
+                if pixels.is_empty() {
+                    bail!("--against: there are no images of {name}");
+                }
+                sets.push(ImageSet {
+                    name,
+                    pixels,
+                    labels: None,
+                });
+            }
         }
         Ok(sets)
     }

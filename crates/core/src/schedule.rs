@@ -207,7 +207,10 @@ impl Schedule {
             {
                 return Err("needs an offset above 0 and a power of at least 0");
             }
-            Self::Varying(Varying::Polynomial { start, .. }) => (start, 0.0),
+            // No run has more steps.
+            Self::Varying(Varying::Polynomial { start, .. }) => {
+                (start, self.at(u32::MAX as usize - 1, u32::MAX as usize))
+            }
             Self::Varying(
                 Varying::Linear { start, end }
                 | Varying::Geometric { start, end }

@@ -237,12 +237,12 @@ impl Adam {
         grad_norm: Tensor<1>,
     ) -> Update {
         let gradient = config.clipped(gradient, &grad_norm);
-        self.steps += 1;
         let parameters = match config.method {
             OptimizerMethod::Psgld => {
                 let (before, keys) = (self.mean_square.clone(), (config.beta2, config.epsilon));
                 let [moved, mean_square] = step.psgld(parameters, gradient, before, keys);
                 self.mean_square = mean_square;
+                self.steps += 1; // of V alone: without it there is nothing for Adam to go on from
                 moved
             }
             OptimizerMethod::Adam | OptimizerMethod::Sgld => step.sgld(parameters, gradient),
@@ -256,6 +256,8 @@ impl Adam {
 
 #[cfg(test)]
 mod tests {
+    use ebm_core::{StepKey, Stream};
+
     use super::*;
 
     fn values(tensor: Tensor<1>) -> Vec<f32> {
@@ -347,6 +349,34 @@ mod tests {
         let moved = step_twice(&config, [0.0, 0.0]);
         assert!((moved[0] - 0.95).abs() < 1e-6 && (moved[1] - 0.9025).abs() < 1e-6);
         assert!((step_twice(&config, [0.5, 0.5])[0] - 0.85).abs() < 1e-6);
+    }
+
+    #[test]
+    fn adam_begins_anew_after_steps_that_have_kept_no_moments() {
+        let device = Device::flex();
+        let config = |method| OptimizerConfig {
+            method,
+            beta1: 0.9,
+            ..OptimizerConfig::default()
+        };
+        let step = WeightStep {
+            step_size: 0.0,
+            images: 1,
+            prior_precision: 0.0,
+            temperature: 0.0,
+            key: StepKey::new(0, 0).stream(Stream::WeightNoise),
+        };
+        let mut adam = Adam::new(1, &device);
+        let mut parameters = Tensor::<1>::ones([1], &device);
+        let gradient = || Tensor::<1>::from_floats([0.5], &device);
+        let sgld = config(OptimizerMethod::Sgld);
+        for _ in 0..1000 {
+            let update = adam.langevin_step(&sgld, &step, parameters, gradient(), gradient());
+            parameters = update.parameters;
+        }
+        let config = config(OptimizerMethod::Adam);
+        let moved = adam.step(&config, 0.1, parameters, gradient()).parameters;
+        assert!((moved.into_scalar::<f32>() - 0.9).abs() < 1e-6);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use ebm_train::{Dropout, KeptWeights};
 use thiserror::Error;
 
 use super::measures::entropy_of;
+use super::prediction::{Prediction, add, log_probabilities};
 use crate::classify::{ClassifyError, classified, energies_by_class};
 use crate::trained::{Trained, UnknownClass, Weights};
 
@@ -33,15 +34,6 @@ enum Members {
         prob: f64,
         samples: u32,
     },
-}
-
-/// What networks say of an image together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// The mean of p(y | x) over the networks, of every class; their sum is 1.
-    pub probabilities: Vec<f64>,
-    /// The mean of the entropies of p(y | x) of each network, in nats.
-    pub mean_entropy: f64,
 }
 
 /// Networks that cannot predict together.
@@ -170,13 +162,8 @@ impl<'a> Ensemble<'a> {
                 done.fetch_add(images as u64, Ordering::Relaxed);
             }
         }
-        let share = 1.0 / self.num_members() as f64;
         for prediction in sums.iter_mut().flatten() {
-            prediction.mean_entropy *= share;
-            prediction
-                .probabilities
-                .iter_mut()
-                .for_each(|it| *it *= share);
+            prediction.divide(self.num_members() as f64);
         }
         Ok(sums)
     }
@@ -230,29 +217,19 @@ impl Member<'_> {
         };
         let mut energies = energies_by_class(bytes, shape, device, by_class);
         energies.iter_mut().for_each(|energy| *energy *= sharpness);
-        let found = classified(&energies, self.trained.num_classes());
+        let classes = self.trained.num_classes();
+        let found = classified(&energies, classes);
         let found = found.map_err(|cause| EnsembleError::NotFinite {
             member: self.name.clone(),
             cause,
         })?;
-        let predictions = found.into_iter().map(|found| Prediction {
+        let images = found.into_iter().zip(energies.chunks_exact(classes));
+        let predictions = images.map(|(found, energies)| Prediction {
             mean_entropy: entropy_of(&found.probabilities),
             probabilities: found.probabilities,
+            log_probabilities: log_probabilities(energies),
         });
         Ok(predictions.collect())
-    }
-}
-
-/// Add what a network says to what others have said.
-fn add(sum: &mut Vec<Prediction>, predictions: Vec<Prediction>) {
-    if sum.is_empty() {
-        *sum = predictions;
-        return;
-    }
-    for (sum, other) in sum.iter_mut().zip(predictions) {
-        sum.mean_entropy += other.mean_entropy;
-        let each = sum.probabilities.iter_mut().zip(other.probabilities);
-        each.for_each(|(sum, other)| *sum += other);
     }
 }
 
@@ -304,7 +281,8 @@ mod tests {
 
     #[test]
     fn dropped_units_make_predictions_that_differ_and_are_averaged() {
-        let trained = trained(&["model.dropout=0.5"]);
+        // Wide enough that two samples never drop the same units.
+        let trained = trained(&["model.dropout=0.5", "model.widths=[64]"]);
         let of = |samples| predicted(Ensemble::dropped(&trained, Weights::Last, samples));
         let (one, two) = (of(1), of(2));
         assert_ne!(one, two);
@@ -312,6 +290,13 @@ mod tests {
         for prediction in &two {
             let total: f64 = prediction.probabilities.iter().sum();
             assert!((total - 1.0).abs() < 1e-12);
+            let both = prediction
+                .probabilities
+                .iter()
+                .zip(&prediction.log_probabilities);
+            for (probability, log) in both {
+                assert!((probability.ln() - log).abs() < 1e-9);
+            }
             let together = entropy_of(&prediction.probabilities);
             assert!(together > prediction.mean_entropy, "entropy is concave");
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ensemble::Prediction;
+use super::prediction::Prediction;
 use crate::evaluate::expected_calibration_error;
 
 /// How good predictions are, and how sure. What needs the classes of the images is absent where nobody knows them.
@@ -58,7 +58,7 @@ fn of_labels(predictions: &[Prediction], labels: &[u32]) -> [f64; 3] {
         let probabilities = &prediction.probabilities;
         let (class, confidence) = likeliest(probabilities);
         of_confidence.push((confidence, class == label as usize));
-        log_likelihood += probabilities[label as usize].ln();
+        log_likelihood += prediction.log_probabilities[label as usize];
     }
     let wrong = of_confidence.iter().filter(|(_, is_right)| !is_right);
     let images = images as f64;
@@ -93,6 +93,7 @@ mod tests {
     fn prediction(probabilities: &[f64], mean_entropy: f64) -> Prediction {
         Prediction {
             probabilities: probabilities.to_vec(),
+            log_probabilities: probabilities.iter().map(|p| p.ln()).collect(),
             mean_entropy,
         }
     }
@@ -126,8 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_ruled_out_and_true_is_infinitely_unlikely() {
-        let found = measure(&[prediction(&[1.0, 0.0], 0.0)], Some(&[1]));
-        assert_eq!(found.log_likelihood, Some(f64::NEG_INFINITY));
+    fn a_true_class_too_unlikely_for_a_number_has_a_likelihood_in_json() {
+        let ruled_out = Prediction {
+            log_probabilities: vec![0.0, -2000.0],
+            ..prediction(&[1.0, 0.0], 0.0)
+        };
+        let found = measure(&[ruled_out], Some(&[1]));
+        let json = serde_json::to_value(&found).expect("JSON");
+        assert_eq!(json["log_likelihood"], -2000.0);
     }
 }

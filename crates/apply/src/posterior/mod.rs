@@ -1,10 +1,12 @@
 //! Average what several networks say: samples of a posterior over weights, or of dropped units.
 //!
-//! Reading order: `ensemble` (which networks, and what they predict together) → `measures` (how good that is, and how
-//! sure).
+//! Reading order: `prediction` (what networks say together) → `ensemble` (which networks) → `measures` (how good that is,
+//! and how sure).
 
 mod ensemble;
 mod measures;
+mod prediction;
 
-pub use ensemble::{Ensemble, EnsembleError, Prediction};
+pub use ensemble::{Ensemble, EnsembleError};
 pub use measures::{PredictionMeasures, measure};
+pub use prediction::Prediction;

@@ -18,10 +18,11 @@ impl Predictor<'_> {
 }
 
 /// All that predicts of a run called `name`: the weights that it has kept, if any, which `must_keep` demands; one network
-/// with `samples` times other units dropped, if it has learned so; and the network alone.
+/// with `samples` times other units dropped, if it has learned so; and the network alone. These have `weights`, or in a run
+/// that has kept some, the last ones.
 ///
 /// # Errors
-/// Where it knows no classes, or has kept no weights and must.
+/// Where it knows no classes, has kept no weights and must, or they cannot be listed.
 pub(super) fn predictors_of<'a>(
     trained: &'a Trained,
     name: &str,
@@ -33,7 +34,9 @@ pub(super) fn predictors_of<'a>(
         ensemble,
         trained,
     };
-    let weights = trained.weights(weights);
+    // An average of weights that sample a posterior is no sample of it.
+    let has_kept = !trained.kept_weights()?.is_empty();
+    let weights = trained.weights(if has_kept { Weights::Last } else { weights });
     // Refuses a model without classes first.
     let one = predictor("one network", Ensemble::one(trained, weights)?);
     let mut all = Vec::new();

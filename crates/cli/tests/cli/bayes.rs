@@ -16,10 +16,17 @@ const MLP: [&str; 8] = [
     "data.test_images=20",
 ];
 
-/// A run that has kept weights after both of its iterations, and one with dropout.
+/// A run that has kept weights after both of its iterations and averaged them, and one with dropout.
 fn scratch() -> Scratch {
     let scratch = Scratch::new();
-    let kept = ["--set", "posterior.burn_in=0", "--set", "posterior.every=1"];
+    let kept = [
+        "--set",
+        "posterior.burn_in=0",
+        "--set",
+        "posterior.every=1",
+        "--set",
+        "ema_decay=0.9",
+    ];
     let sgld = [&["--preset", "mnist-sgld"][..], &MLP, &kept].concat();
     scratch.train("run", &sgld).succeeds();
     let dropout = ["--set", "model.dropout=0.5"];
@@ -63,6 +70,9 @@ fn an_ensemble_is_measured_beside_one_network_and_dropout_on_all_images() {
         }
     }
     assert_eq!(scratch.line(line).succeeds().stdout, done.stdout);
+    let alone = "bayes run --device cpu --json --num 20 --turned 45";
+    let last = scratch.line(&format!("{alone} --no-ema")).succeeds();
+    assert_eq!(scratch.line(alone).succeeds().stdout, last.stdout);
     let table = scratch.line("bayes run --device cpu --num 20").succeeds();
     for fragment in ["test images (20)", "turned by 90° (20)", "run, posterior"] {
         assert!(table.stdout.contains(fragment), "{}", table.stdout);

@@ -173,8 +173,8 @@ impl ConvNetConfig {
         }
     }
 
-    /// The network of the classifiers by which samples are compared with data (`assets/features`), with `filters`
-    /// there: 32) in its first layer: 4×4 kernels with stride 2, swish.
+    /// The network of the classifiers of grey images by which samples are compared with data (`digits` and `mnist` in
+    /// `assets/features`), with `filters` (there: 32) in its first layer: 4×4 kernels with stride 2, swish.
     pub fn features_with_filters(filters: usize) -> Self {
         let published = Self::mnist_with_filters(filters);
         let mut layers = published.layers;

@@ -15,6 +15,7 @@ mod objective;
 mod of_run;
 mod output;
 mod phases;
+mod posterior;
 pub mod preset;
 mod resolve;
 mod rollback;

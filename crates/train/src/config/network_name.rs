@@ -33,7 +33,7 @@ pub enum NetworkName {
     Experts,
     /// Dense layers of `widths` units.
     Mlp,
-    /// The network of the classifiers by which samples are compared with data.
+    /// The network of the classifiers of grey images by which samples are compared with data.
     Features,
     /// E(x, z) of images x and latent vectors z: a generator of images, and a prior of z; for `objective.kind` `latent`.
     Latent,

@@ -63,7 +63,7 @@ impl Config {
                     format!("must be above {start}, got {end}"),
                 ));
             }
-            let config = own.resolve_over(None, &phase.set);
+            let config = own.part_over(&phase.set);
             let config = config.map_err(|error| match error {
                 ConfigError::Invalid(invalid) => invalid.within(&section),
                 other => refused("set", format!("has {other}")),

@@ -56,6 +56,13 @@ impl Config {
         Ok(config)
     }
 
+    /// [`resolve_over`](Self::resolve_over), of a part of a run.
+    pub(super) fn part_over(&self, overrides: &[String]) -> Result<Self, ConfigError> {
+        let config = self.unvalidated_over(None, overrides)?;
+        config.validate_part()?;
+        Ok(config)
+    }
+
     /// [`resolve_over`](Self::resolve_over) without validation.
     pub(super) fn unvalidated_over(
         &self,

@@ -35,7 +35,7 @@ impl Config {
             // Their steps do not adapt: those of the prior, near N(0, I), need not.
             base.langevin.target_acceptance = None;
         }
-        base.resolve_over(None, overrides)
+        base.part_over(overrides)
     }
 }
 

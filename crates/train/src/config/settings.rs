@@ -256,6 +256,12 @@ impl Config {
     /// # Errors
     /// Names the first key with an impossible value.
     pub fn validate(&self) -> Result<(), Invalid> {
+        self.validate_part()?;
+        self.validate_unsampled()
+    }
+
+    /// The same of a part of a run, which may have keys that other parts alone use.
+    pub(super) fn validate_part(&self) -> Result<(), Invalid> {
         let within = |section: &'static str| move |invalid: Invalid| invalid.within(section);
         for (key, value) in [
             ("batch_size", self.batch_size),
@@ -333,10 +339,6 @@ impl Config {
             return problem("objective.sharpness", needed);
         }
         let is_classification = self.objective.kind == ObjectiveKind::Classification;
-        if self.optimizer.method.is_sampling() && !is_classification {
-            let needed = "other than adam samples the posterior of a classifier, and needs objective.kind = \"classification\"";
-            return problem("optimizer.method", needed);
-        }
         let drops = is_plain_contrast || is_classification;
         if !drops && self.model.dropout_prob() > 0.0 {
             let needed = "above 0 is for contrastive divergence and classification alone; set model.dropout = 0";
@@ -349,6 +351,7 @@ impl Config {
             let needed = "above 0 needs batch_size of at least 2, of each shard: half of its chains start at data";
             return problem("objective.contrast_weight", needed);
         }
+        self.validate_sampling()?;
         self.validate_told_noise()?;
         self.validate_recovery()?;
         self.validate_latent()

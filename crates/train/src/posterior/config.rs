@@ -17,7 +17,7 @@ pub struct PosteriorConfig {
     /// Share of each cycle of a cyclic `lr`, from its beginning, in which weights have no noise and none are kept.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub exploration: f64,
-    /// First iterations, of which no weights are kept.
+    /// First iterations of the run, or of its phase, of which no weights are kept.
     pub burn_in: usize,
     /// Iterations between weights that are kept in the run's folder `posterior`; 0 for none.
     pub every: usize,

@@ -1,11 +1,16 @@
 //! Take a Langevin step of the weights, under U(θ) = N·loss(θ) + ½λ‖θ‖².
 //!
-//! The weights are one chain of [`ebm_langevin`], whose pixels they are: its kernels move them, and their noise is a
-//! function of seed, attempt, iteration and place in the vector.
+//! Their noise is that of chains of [`ebm_langevin`], of which each stretch of the vector is one: a function of seed,
+//! attempt, iteration and place, made by all threads of a CPU.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use ebm_core::{Distribution, NoiseKey, index_tensor};
-use ebm_langevin::{Descent, Noise, descend, perturb};
+use ebm_langevin::{Noise, perturb};
+
+use crate::parameters::each_element;
+
+/// Weights of a chain; the last chain may have fewer.
+const CHAIN: usize = 1 << 16;
 
 /// A Langevin step of the weights.
 #[derive(Clone, Copy, Debug)]
@@ -29,17 +34,12 @@ impl WeightStep {
     /// # Shapes
     /// - `weights`, `gradient`, and what is returned: `[parameters]`
     pub fn sgld(&self, weights: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
-        let slope = self.slope(&weights, gradient);
-        let chain = chain_of(&weights);
-        let noise = (self.temperature > 0.0).then(|| self.noise());
-        let moved = descend(
-            as_chain(weights),
-            as_chain(slope),
-            &chain,
-            self.descent(),
-            noise,
-        );
-        moved.squeeze_dim(0)
+        let noise = self.noise(&weights);
+        let [moved] = each_element([weights, gradient, noise], |[weights, gradient, noise]| {
+            let slope = self.slope(&weights, gradient);
+            [weights - slope * self.step_size + noise]
+        });
+        moved
     }
 
     /// Preconditioned SGLD (Li et al., *Preconditioned stochastic gradient Langevin dynamics for deep neural networks*,
@@ -57,24 +57,15 @@ impl WeightStep {
         mean_square: Tensor<1>,
         (decay, epsilon): (f64, f64),
     ) -> [Tensor<1>; 2] {
-        let mean_square = mean_square * decay + gradient.clone().square() * (1.0 - decay);
-        let scale = (mean_square.clone().sqrt() + epsilon).recip(); // G
-        let slope = self.slope(&weights, gradient) * scale.clone();
-        let chain = chain_of(&weights);
-        let moved = descend(
-            as_chain(weights),
-            as_chain(slope),
-            &chain,
-            self.descent(),
-            None,
-        );
-        let moved: Tensor<1> = moved.squeeze_dim(0);
-        if self.temperature == 0.0 {
-            return [moved, mean_square];
-        }
-        let noise = perturb(as_chain(moved.zeros_like()), &chain, self.noise());
-        let noise: Tensor<1> = noise.squeeze_dim(0);
-        [moved + noise * scale.sqrt(), mean_square]
+        let noise = self.noise(&weights);
+        let old = [weights, gradient, mean_square, noise];
+        each_element(old, |[weights, gradient, mean_square, noise]| {
+            let mean_square = mean_square * decay + gradient.clone().square() * (1.0 - decay);
+            let scale = (mean_square.clone().sqrt() + epsilon).recip(); // G
+            let slope = self.slope(&weights, gradient) * scale.clone();
+            let moved = weights - slope * self.step_size + noise * scale.sqrt();
+            [moved, mean_square]
+        })
     }
 
     /// ∇U(θ) = N·g + λθ.
@@ -82,33 +73,29 @@ impl WeightStep {
         gradient * self.images as f64 + weights.clone() * self.prior_precision
     }
 
-    fn descent(&self) -> Descent {
-        Descent {
-            step_size: self.step_size as f32,
-            inverse_temperature: 1.0,
-            grad_clip: f32::INFINITY,
-            bounds: [f32::NEG_INFINITY, f32::INFINITY],
+    /// √(2ηT)·ξ for every weight, `[parameters]`: that of place i is of pixel i mod [`CHAIN`] of chain i / [`CHAIN`].
+    fn noise(&self, weights: &Tensor<1>) -> Tensor<1> {
+        if self.temperature == 0.0 {
+            return weights.zeros_like();
         }
-    }
-
-    /// √(2ηT)·ξ.
-    fn noise(&self) -> Noise {
-        Noise {
+        let noise = Noise {
             key: self.key,
             distribution: Distribution::Normal,
             scale: (2.0 * self.step_size * self.temperature).sqrt() as f32,
-        }
+        };
+        let (device, [elements]) = (weights.device(), weights.dims());
+        let (whole, rest) = (elements / CHAIN, elements % CHAIN);
+        let of_chains = |first: usize, num: usize, len: usize| {
+            let chains: Vec<u32> = (first..first + num).map(|chain| chain as u32).collect();
+            let zeros = Tensor::<2>::zeros([num, len], &device);
+            let noise = perturb(zeros, &index_tensor(&chains, &device), noise);
+            noise.reshape([num * len])
+        };
+        let groups = [(0, whole, CHAIN), (whole, 1, rest)].into_iter();
+        let groups = groups.filter(|(_, num, len)| num * len > 0);
+        let parts = groups.map(|(first, num, len)| of_chains(first, num, len));
+        Tensor::cat(parts.collect(), 0)
     }
-}
-
-/// The identity of the only chain, `[1]`.
-fn chain_of(weights: &Tensor<1>) -> Tensor<1, Int> {
-    index_tensor(&[0], &weights.device())
-}
-
-/// A vector as the pixels of one chain, `[1, parameters]`.
-fn as_chain(vector: Tensor<1>) -> Tensor<2> {
-    vector.unsqueeze_dim(0)
 }
 
 #[cfg(test)]
@@ -161,6 +148,28 @@ mod tests {
         let scale = (2.0f32 * 0.01 * 4.0).sqrt();
         assert_close(&moved, &expected.map(|draw| draw * scale));
         assert!(moved.iter().all(|draw| *draw != 0.0));
+    }
+
+    #[test]
+    fn the_noise_of_a_weight_is_a_function_of_its_place_in_a_vector_of_any_length() {
+        let zeros = |len: usize| vector(&vec![0.0; len]);
+        let scale = (2.0f32 * 0.01 * 4.0).sqrt();
+        for (len, of_chains) in [
+            (2 * CHAIN + 5, &[CHAIN, CHAIN, 5][..]),
+            (CHAIN, &[CHAIN]),
+            (CHAIN + 1, &[CHAIN, 1]),
+        ] {
+            let moved = values(step(4.0).sgld(zeros(len), zeros(len)));
+            let mut expected = Vec::with_capacity(len);
+            for (chain, &len) in (0..).zip(of_chains) {
+                let mut draws = vec![0.0; len];
+                step(4.0).key.fill(chain, Distribution::Normal, &mut draws);
+                expected.extend(draws.iter().map(|draw| draw * scale));
+            }
+            assert_eq!(moved.len(), len);
+            let is_close = |(got, expected): (&f32, &f32)| (got - expected).abs() < 1e-6;
+            assert!(moved.iter().zip(&expected).all(is_close), "{len} weights");
+        }
     }
 
     #[test]

@@ -190,6 +190,7 @@ impl<'a> Run<'a> {
         ranks::agreed(&self.team, self.refuse_without_judge())?;
         self.adopt()?;
         self.forget_later_weights()?;
+        self.warn_without_weights();
         let mut observers = Observers::new(observers);
         let (total, device) = (self.config.iterations as u64, self.device.clone());
         let (data, seed) = (&self.dataset.train, self.config.seed);
@@ -405,6 +406,16 @@ impl<'a> Run<'a> {
             tracing::warn!(
                 "there is no {SAMPLE_DISTANCE} in the metrics: it takes two training images, two samples \
                  (output.num_samples), and data that are not noise"
+            );
+        }
+    }
+
+    /// Say that weights are to be kept, and none will be.
+    fn warn_without_weights(&self) {
+        if self.team.is_first() && self.config.keeps_nothing() {
+            tracing::warn!(
+                "no weights will be kept: the run is to keep some (posterior.every), and ends, or its phase does, \
+                 before posterior.burn_in and the first of them"
             );
         }
     }

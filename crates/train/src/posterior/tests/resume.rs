@@ -154,6 +154,11 @@ fn a_posterior_is_refused_where_nothing_is_sampled() {
             "optimizer.method=sgld",
             "`optimizer.method` other than adam samples the posterior of a classifier",
         ),
+        (
+            "mnist-sgld",
+            "model.spectral_norm=true",
+            "`optimizer.method` other than adam needs model.spectral_norm = false",
+        ),
     ] {
         let error = Config::resolve(preset, None, &[key.to_owned()]);
         let message = error.expect_err("refused").to_string();
