@@ -55,6 +55,7 @@ pub use mixing::{
     Difference, Mixing, MixingError, MixingOptions, SamplerComparison, check_mixing,
     check_mixing_of, compare_samplers, compare_samplers_of, mixing_gradients_of,
 };
+pub(crate) use moments::{error_of_mean, mean};
 pub use out_of_distribution::{
     NotFinite, OutOfDistribution, OutOfDistributionError, Score, Scores, Separation, Sets,
     out_of_distribution,

@@ -1,7 +1,7 @@
 //! Mean and spread of numbers.
 
 /// Mean; NaN of none.
-pub(super) fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
@@ -18,7 +18,7 @@ pub(super) fn deviation(values: &[f64]) -> f64 {
 }
 
 /// Standard error of the mean of independent values; NaN of fewer than two.
-pub(super) fn error_of_mean(values: &[f64]) -> f64 {
+pub(crate) fn error_of_mean(values: &[f64]) -> f64 {
     (variance(values) / values.len() as f64).sqrt()
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::prediction::Prediction;
-use crate::evaluate::expected_calibration_error;
+use crate::evaluate::{error_of_mean, expected_calibration_error, mean};
 
 /// How good predictions are, and how sure. What needs the classes of the images is absent where nobody knows them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +21,9 @@ pub struct PredictionMeasures {
     pub calibration_error: Option<f64>,
     /// Mean of the entropy of p(y | x), in nats.
     pub entropy: f64,
+    /// Standard error of that mean over the images; absent for a single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entropy_error: Option<f64>,
     /// The part of it that comes from networks that disagree: what is left without the mean entropy of each, the mutual
     /// information of class and weights, in nats (Houlsby et al. 2011, eq. 2).
     pub mutual_information: f64,
@@ -32,11 +35,10 @@ pub struct PredictionMeasures {
 /// If there are no predictions, or another number of labels.
 pub fn measure(predictions: &[Prediction], labels: Option<&[u32]>) -> PredictionMeasures {
     assert!(!predictions.is_empty(), "predictions");
-    let mean = |of: &dyn Fn(&Prediction) -> f64| {
-        predictions.iter().map(of).sum::<f64>() / predictions.len() as f64
-    };
-    let entropy = mean(&|it| entropy_of(&it.probabilities));
-    let of_each = mean(&|it| it.mean_entropy);
+    let entropies = predictions.iter().map(|it| entropy_of(&it.probabilities));
+    let entropies: Vec<f64> = entropies.collect();
+    let of_each: Vec<f64> = predictions.iter().map(|it| it.mean_entropy).collect();
+    let entropy = mean(&entropies);
     let known = labels.map(|labels| of_labels(predictions, labels));
     PredictionMeasures {
         images: predictions.len(),
@@ -44,7 +46,8 @@ pub fn measure(predictions: &[Prediction], labels: Option<&[u32]>) -> Prediction
         log_likelihood: known.map(|known| known[1]),
         calibration_error: known.map(|known| known[2]),
         entropy,
-        mutual_information: entropy - of_each,
+        entropy_error: (entropies.len() > 1).then(|| error_of_mean(&entropies)),
+        mutual_information: entropy - mean(&of_each),
     }
 }
 
@@ -111,6 +114,10 @@ mod tests {
         assert!((found.calibration_error.expect("labels") - calibration).abs() < 1e-12);
         let entropy = -(0.75 * 0.75f64.ln() + 0.25 * 0.25f64.ln() + 0.5f64.ln()) / 2.0;
         assert!((found.entropy - entropy).abs() < 1e-12);
+        // Of two values, half of their difference.
+        let of_first = -(0.75 * 0.75f64.ln() + 0.25 * 0.25f64.ln());
+        let error = 0.5 * (2f64.ln() - of_first);
+        assert!((found.entropy_error.expect("two images") - error).abs() < 1e-12);
         assert!((found.mutual_information - (entropy - 0.2)).abs() < 1e-12);
     }
 

@@ -88,6 +88,7 @@ mod tests {
             log_likelihood: error.map(|error| -3.0 * error),
             calibration_error: error,
             entropy: 0.25,
+            entropy_error: Some(0.0625),
             mutual_information: 0.125,
         }
     }
