@@ -65,6 +65,7 @@ fn empty(caption: String, work: &Work) -> BarPanel {
         caption,
         x_title: String::new(),
         y_title: work.unit().to_owned(),
+        y_max: None,
         groups: vec![work.size()],
         bars: Vec::new(),
     }

@@ -1,4 +1,4 @@
-//! Draw bars side by side: shares of classes, speeds of devices.
+//! Draw bars side by side: shares of classes, speeds of devices, entropies of predictions.
 
 use plotters::coord::Shift;
 use plotters::prelude::{
@@ -8,7 +8,7 @@ use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{Axis, Scale};
-use super::canvas::Chart;
+use super::canvas::{Chart, PANEL};
 use super::frame::{Frame, Plot, Y_TICKS};
 use super::legend::Legend;
 use super::text;
@@ -21,6 +21,9 @@ const HIGHEST: f64 = 0.93;
 const CAP: i32 = 4;
 /// Pixels from the axis to the names of groups.
 const BELOW: i32 = 8;
+/// Pixels beside the name of a group, and beside the room of all groups, for an axis.
+const GAP: u32 = 8;
+const ASIDE: u32 = 100;
 
 /// A bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +42,8 @@ pub(crate) struct BarPanel {
     pub(crate) caption: String,
     pub(crate) x_title: String,
     pub(crate) y_title: String,
+    /// The most that a value can be, where the axis ends; else it ends above the bars.
+    pub(crate) y_max: Option<f64>,
     /// What is written below the bars.
     pub(crate) groups: Vec<String>,
     /// From left to right within their group.
@@ -55,6 +60,15 @@ pub(crate) struct Bars {
 impl Chart for Bars {
     fn num_panels(&self) -> usize {
         self.panels.len()
+    }
+
+    /// A panel alone is as wide as the names of its groups need, and at most as two.
+    fn panel_size(&self) -> (u32, u32) {
+        let (width, height) = PANEL;
+        match &self.panels[..] {
+            [alone] => (alone.needed().clamp(width, 2 * width), height),
+            _ => PANEL,
+        }
     }
 
     fn legend(&self) -> Legend {
@@ -94,11 +108,23 @@ impl BarPanel {
             bar.value.max(high)
         });
         let highest = ends.fold(0.0, f64::max);
-        if highest > 0.0 {
-            highest / HIGHEST
-        } else {
-            1.0
+        match self.y_max {
+            Some(most) => highest.max(most),
+            None if highest > 0.0 => highest / HIGHEST,
+            None => 1.0,
         }
+    }
+
+    /// Pixels of the widest name of a group.
+    fn widest(&self) -> u32 {
+        let names = self.groups.iter();
+        let widths = names.map(|name| text::width(name, text::LABEL) + GAP);
+        widths.max().unwrap_or(0)
+    }
+
+    /// Pixels in which every group has its name.
+    fn needed(&self) -> u32 {
+        ASIDE + self.widest() * self.groups.len() as u32
     }
 
     /// The left and the right end of each bar, where a group takes the room from its index to the next.
@@ -121,9 +147,7 @@ impl BarPanel {
     ) -> DrawResult<(), B> {
         let (width, _) = plot.plotting_area().dim_in_pixel();
         let room = width / self.groups.len().max(1) as u32;
-        let names = self.groups.iter();
-        let widths = names.map(|name| text::width(name, text::LABEL) + 8);
-        let widest = widths.max().unwrap_or(0).min(width);
+        let widest = self.widest().min(width);
         let every = widest.div_ceil(room.max(1)).max(1) as usize;
         let style = text::style(text::LABEL).pos(Pos::new(HPos::Center, VPos::Top));
         let (left, top) = area.get_base_pixel();
@@ -166,6 +190,7 @@ mod tests {
             caption: "uva chain".to_owned(),
             x_title: "batch".to_owned(),
             y_title: "image-steps/s".to_owned(),
+            y_max: None,
             groups: vec!["64".to_owned(), "128".to_owned()],
             bars: vec![
                 bar(0, 0, 40.0, Some((30.0, 93.0))),
@@ -185,6 +210,15 @@ mod tests {
             assert!(near(place[0], expected[0]) && near(place[1], expected[1]));
         }
         assert_eq!(panel.top(), 100.0);
+    }
+
+    #[test]
+    fn an_axis_ends_where_values_do_unless_a_whisker_goes_on() {
+        let with = |y_max| BarPanel {
+            y_max: Some(y_max),
+            ..panel()
+        };
+        assert_eq!((with(200.0).top(), with(90.0).top()), (200.0, 93.0));
     }
 
     #[test]
@@ -212,6 +246,28 @@ mod tests {
         let legend = Legend::default();
         let drawn = svg(&Bars { panels, legend }).expect("drawn");
         let names = drawn.matches("\nclass ").count();
-        assert!((2..=10).contains(&names), "{names}");
+        assert!((2..=20).contains(&names), "{names}");
+    }
+
+    #[test]
+    fn a_panel_alone_is_as_wide_as_its_names_need() {
+        let with = |num: usize, groups: usize| {
+            let groups = (0..groups).map(|group| format!("turned by {group}°"));
+            let panel = BarPanel {
+                groups: groups.collect(),
+                ..panel()
+            };
+            let panels = vec![panel; num];
+            let legend = Legend::default();
+            Bars { panels, legend }
+        };
+        let seven = with(1, 7);
+        let drawn = svg(&seven).expect("drawn");
+        assert_eq!(drawn.matches("\nturned by ").count(), 7, "{drawn}");
+        let width = seven.panel_size().0;
+        assert!((421..840).contains(&width), "{width}");
+        let others = [with(1, 2), with(1, 90), with(2, 90)];
+        let widths = others.map(|bars| bars.panel_size().0);
+        assert_eq!(widths, [420, 840, 420]);
     }
 }

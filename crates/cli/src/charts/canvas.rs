@@ -16,6 +16,9 @@ use crate::output::{encode_rgb, has_extension, write_output};
 /// Extensions of the formats in which charts are drawn.
 pub(crate) const CHART_EXTENSIONS: [&str; 2] = ["svg", "png"];
 
+/// Width and height of a panel, in pixels.
+pub(super) const PANEL: (u32, u32) = (420, 260);
+
 /// Panels side by side, below a legend.
 pub(crate) trait Chart {
     /// How many panels there are.
@@ -23,7 +26,7 @@ pub(crate) trait Chart {
 
     /// Width and height of each, in pixels.
     fn panel_size(&self) -> (u32, u32) {
-        (420, 260)
+        PANEL
     }
 
     /// What the colours mean.

@@ -26,6 +26,7 @@ pub(super) fn classes(names: &[String], samples: &[f64], data: &[f64]) -> Bars {
         caption: String::new(),
         x_title: "class".to_owned(),
         y_title: "share of images in %".to_owned(),
+        y_max: None,
         groups: names.to_vec(),
         bars: bars.collect(),
     };
