@@ -1,5 +1,6 @@
 //! Average what weights predict that were sampled from their posterior, and compare it with one network.
 
+mod chart;
 mod predictors;
 mod report;
 
@@ -13,9 +14,10 @@ use ebm_apply::evaluate::Damage;
 use ebm_apply::{Trained, measure};
 
 use crate::args::image_count;
+use crate::charts::{CHART_EXTENSIONS, save_chart};
 use crate::evaluate::{Against, Prepared, PreparedData, other_sets};
 use crate::names::distinct_names;
-use crate::output::say;
+use crate::output::{check_output, say};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
 use predictors::{Predictor, predictors_of};
@@ -66,6 +68,10 @@ pub(crate) struct BayesArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
 
+    /// Chart of the entropy of p(y | x): a group of bars for each set of images, with whiskers of a standard error
+    #[arg(long, value_name = "FILE.svg|FILE.png", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -82,6 +88,9 @@ struct ImageSet {
 
 impl BayesArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        if let Some(path) = &self.output {
+            check_output("--output", path, &CHART_EXTENSIONS)?;
+        }
         let chosen = self.usage.device(quiet)?;
         let paths: Vec<_> = [&self.run].into_iter().chain(&self.beside).collect();
         let opened = paths.iter().map(|path| self.usage.open(path, &chosen));
@@ -107,7 +116,23 @@ impl BayesArgs {
         } else {
             say(report.render())?;
         }
+        self.draw(&report, opened[0].num_classes())?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Draw entropies where that was asked for.
+    fn draw(&self, report: &Report, classes: usize) -> anyhow::Result<()> {
+        let Some(path) = &self.output else {
+            return Ok(());
+        };
+        save_chart(path, &report.entropies(classes))?;
+        // With --json stdout has the report and nothing else.
+        if self.json {
+            tell!("{}", path.display());
+        } else {
+            say(path.display())?;
+        }
+        Ok(())
     }
 
     /// Test images, the same turned, and others.

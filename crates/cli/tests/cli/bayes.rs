@@ -1,8 +1,10 @@
 //! Average the predictions of kept weights, beside those of one network and of dropped units.
 
+use std::fs;
+
 use serde_json::Value;
 
-use crate::common::Scratch;
+use crate::common::{Scratch, size_of_picture};
 
 /// Keys of a tiny classifier of drawn digits.
 const MLP: [&str; 8] = [
@@ -77,6 +79,39 @@ fn an_ensemble_is_measured_beside_one_network_and_dropout_on_all_images() {
     for fragment in ["test images (20)", "turned by 90° (20)", "run, posterior"] {
         assert!(table.stdout.contains(fragment), "{}", table.stdout);
     }
+}
+
+#[test]
+fn entropies_are_drawn_with_and_without_json() {
+    let scratch = scratch();
+    let line = "bayes run --beside dropout --device cpu --num 20 --dropout-samples 3 --turned 45 \
+                --against noise --output";
+    let table = scratch.line(&format!("{line} entropies.svg")).succeeds();
+    assert!(table.stdout.ends_with("\nentropies.svg\n"), "{table:?}");
+    let svg = fs::read_to_string(scratch.join("entropies.svg")).expect("a chart");
+    assert!(svg.starts_with("<svg"), "{svg}");
+    for text in [
+        "run, posterior",
+        "run, one network",
+        "dropout, dropout",
+        "dropout, one network",
+        "test images",
+        "turned by 45°",
+        "noise",
+    ] {
+        assert!(svg.contains(&format!("\n{text}\n")), "{text}: {svg}");
+    }
+    let json = scratch.line(&format!("{line} entropies.png --json"));
+    let json = json.succeeds();
+    assert!(json.stderr.ends_with("entropies.png\n"), "{json:?}");
+    let report: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert!(report["predictors"][0]["sets"][0]["entropy_error"].is_f64());
+    assert_eq!(size_of_picture(&scratch.join("entropies.png")).0, 420);
+
+    let picture = ["bayes", "run", "--output", "x.pdf"];
+    scratch.refuses_as_typed(&picture, &["--output x.pdf: name a .svg or .png file"]);
+    let folder = ["bayes", "run", "--output", "no/x.svg"];
+    scratch.refuses(&folder, &["--output no/x.svg: there is no folder no"]);
 }
 
 #[test]
