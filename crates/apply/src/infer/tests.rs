@@ -100,6 +100,7 @@ fn the_free_energy_of_principal_components_is_their_likelihood_and_the_least_ene
     for (seed, pixels) in [(0, spread), (1, [MEAN; PIXELS])] {
         let x = image(pixels);
         let options = FreeEnergyOptions {
+            temperatures: 200,
             seed,
             ..FreeEnergyOptions::default()
         };
