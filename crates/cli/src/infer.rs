@@ -63,11 +63,12 @@ pub(crate) struct InferArgs {
     #[arg(long, value_name = "N", value_parser = few, requires = "output")]
     between: Option<usize>,
 
-    /// Estimate −log ∫ exp(−E(x, z)) dz of each picture as well, by annealed importance sampling
+    /// Estimate −log ∫ exp(−E(x, z)) dz of each picture as well, by annealed importance sampling from a normal law around
+    /// draws of p(z | x)
     #[arg(long)]
     free_energy: bool,
 
-    /// Inverse temperatures of its chains: more bring its error down [default: 500]
+    /// Inverse temperatures of its chains: more bring its error down [default: 100]
     #[arg(long, value_name = "N", value_parser = positive, requires = "free_energy")]
     temperatures: Option<usize>,
 

@@ -168,15 +168,15 @@ pub fn warm_up_gradients(langevin: &LangevinConfig) -> usize {
 /// a target these are `start` and `scale`.
 ///
 /// # Shapes
-/// - `start`, and the chains that return: `[num, channels, height, width]`
-pub fn warm_up(
-    energy: &dyn Energy<4>,
+/// - `start`, and the chains that return: `[num, ..]`
+pub fn warm_up<const D: usize>(
+    energy: &dyn Energy<D>,
     langevin: &LangevinConfig,
-    start: Tensor<4>,
+    start: Tensor<D>,
     seed: u64,
     scale: f64,
     counter: &StepCounter,
-) -> (Tensor<4>, f64) {
+) -> (Tensor<D>, f64) {
     let Some(target) = langevin.target_acceptance else {
         return (start, scale);
     };
@@ -200,7 +200,11 @@ pub fn warm_up(
 }
 
 /// Chains after a run, and the share of its steps that were accepted.
-fn accepted(sampler: &Sampler, energy: &dyn Energy<4>, x: Tensor<4>) -> (Tensor<4>, f64) {
+fn accepted<const D: usize>(
+    sampler: &Sampler,
+    energy: &dyn Energy<D>,
+    x: Tensor<D>,
+) -> (Tensor<D>, f64) {
     let ids: Vec<u32> = (0..x.dims()[0] as u32).collect();
     let run = sampler.clone().with_stats(true).run(x, &ids, energy);
     let acceptance = run.stats.and_then(|stats| stats.mean_acceptance());

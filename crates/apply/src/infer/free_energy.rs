@@ -2,16 +2,16 @@
 
 use burn::tensor::{Device, Tensor};
 use ebm_langevin::StepCounter;
-use ebm_model::{LatentEnergy, Posterior};
+use ebm_model::LatentEnergy;
 use serde::Serialize;
 
-use super::each_repeated;
+use super::coordinates::{Coordinates, OfImage, Rescaled, gradients_of_coordinates};
 use crate::evaluate::{Annealing, AnnealingError, AnnealingOptions, Base, Bound};
 
 /// Rows of which a pilot run asks for the energy.
 const FEWEST_ROWS: usize = 64;
 /// Steps of a pilot run, about: as many levels as there usually are, ten steps each, of 64 chains.
-const PILOT_STEPS: usize = 60 * 10;
+const PILOT_STEPS: usize = 25 * 10;
 
 /// How a free energy is estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,14 @@ impl Default for FreeEnergyOptions {
     fn default() -> Self {
         Self {
             chains: 64,
-            temperatures: 500,
+            temperatures: 100,
             leapfrog_steps: 10,
             seed: 0,
         }
     }
 }
 
-/// The free energy of an image, by chains that go from N(0, I) to p(z | x).
+/// The free energy of an image, by chains that go from a normal law around draws of p(z | x) to p(z | x).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FreeEnergy {
     /// The estimate, in nats: in expectation at least −log ∫ exp(−E(x, z)) dz.
@@ -51,11 +51,14 @@ pub struct FreeEnergy {
 /// About as many gradients as [`free_energy_of`] takes.
 pub fn free_energy_gradients(options: &FreeEnergyOptions) -> u64 {
     let steps = options.chains * options.temperatures + FEWEST_ROWS * PILOT_STEPS;
-    (steps * options.leapfrog_steps) as u64
+    (steps * options.leapfrog_steps + gradients_of_coordinates()) as u64
 }
 
-/// The free energy of one image, by annealed importance sampling of z, from N(0, I), which ½‖z‖² in E stands for, to
-/// exp(−E(x, ·)).
+/// The free energy of one image, by annealed importance sampling of z from a normal law to exp(−E(x, ·)).
+///
+/// It is done in u of z = m + s∘u, from N(0, I), with m and s the mean and the widened standard deviations of draws of
+/// p(z | x): p(z | x) may be far narrower than N(0, I), and elsewhere. The draws have random numbers of their own, so
+/// that m and s are constants to the estimate, which they cannot bias.
 /// `counter` counts gradients.
 ///
 /// # Shapes
@@ -75,12 +78,14 @@ pub fn free_energy_of(
     options: FreeEnergyOptions,
     counter: StepCounter,
 ) -> Result<FreeEnergy, AnnealingError> {
-    let rows = options.chains.max(FEWEST_ROWS);
-    let posterior = Posterior::new(model, each_repeated(image, rows));
-    let posterior = match known {
-        Some(known) => posterior.with_known(each_repeated(known, rows)),
-        None => posterior,
+    let of_image = OfImage {
+        model,
+        image,
+        known,
     };
+    let coordinates = Coordinates::find(of_image, device, options.seed, &counter)?;
+    let rows = options.chains.max(FEWEST_ROWS);
+    let energy = Rescaled::new(of_image.of(rows), coordinates);
     let annealing = AnnealingOptions {
         chains: options.chains,
         temperatures: options.temperatures,
@@ -90,7 +95,7 @@ pub fn free_energy_of(
         ..AnnealingOptions::default()
     };
     let state = [1, model.num_latents()];
-    let annealing = Annealing::<2>::of_states(&posterior, state, device, annealing, counter);
+    let annealing = Annealing::<2>::of_states(&energy, state, device, annealing, counter);
     let path = annealing.path()?;
     let Bound {
         log_z,

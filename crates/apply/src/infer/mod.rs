@@ -1,8 +1,10 @@
 //! Ask an energy E(x, z) which latent vector explains an image: the one of least energy, or samples of all of them.
 //!
 //! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006); where pixels are
-//! missing, z explains the others. `free_energy` integrates over z, `read_out` asks what z tells.
+//! missing, z explains the others. `free_energy` integrates over z in `coordinates` that suit
+//! p(z | x), `read_out` asks what z tells.
 
+mod coordinates;
 mod free_energy;
 mod read_out;
 #[cfg(test)]
@@ -13,7 +15,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
-use ebm_langevin::{Method, Stage, StepCounter, sampler_outside_training};
+use ebm_langevin::{LangevinConfig, Method, Stage, StepCounter, sampler_outside_training};
 use ebm_model::{EnergyModel, Frozen, Generative, LatentEnergy, Network, Posterior, least_latents};
 use thiserror::Error;
 
@@ -154,8 +156,7 @@ impl Explainer {
         counter: StepCounter,
     ) -> Result<Explained, InferError> {
         let (times, steps, seed) = (options.samples, options.steps, options.seed);
-        let langevin = self.energy().inference().chains(steps);
-        let langevin = langevin.with_method(Method::Mala);
+        let langevin = adjusted_chains(self.energy(), steps);
         let sampler = sampler_outside_training(&langevin, steps, seed, Stage::Posterior);
         let sampler = sampler.with_counter(counter);
         let at_once = (self.at_once / times).max(1);
@@ -243,6 +244,12 @@ impl Explainer {
             None => Ok(posterior),
         }
     }
+}
+
+/// Chains of p(z | x) by the Metropolis-adjusted Langevin algorithm.
+fn adjusted_chains(model: &dyn LatentEnergy, steps: usize) -> LangevinConfig {
+    let langevin = model.inference().chains(steps);
+    langevin.with_method(Method::Mala)
 }
 
 fn rows<const D: usize>(all: &Tensor<D>, some: &Range<usize>) -> Tensor<D> {

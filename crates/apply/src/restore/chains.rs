@@ -93,7 +93,7 @@ impl MissingPixels<'_> {
         let chains = first..first + num as u32;
         let noise = noise_images_of(chains, shape, self.seed, trained.device());
         let langevin = &trained.config().langevin;
-        let (start, scale) = warm_up(
+        let (start, scale) = warm_up::<4>(
             &energy,
             langevin,
             energy.filled(noise),

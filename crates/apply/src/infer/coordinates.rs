@@ -1,0 +1,212 @@
+//! Write latent vectors as z = m + s∘u, so that p(u | x) is near N(0, I), wherever and however narrow p(z | x) is.
+
+use core::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+use ebm_core::Energy;
+use ebm_langevin::{
+    LangevinConfig, Stage, StepCounter, sampler_outside_training, warm_up, warm_up_gradients,
+};
+use ebm_model::{LatentEnergy, Posterior, least_latents};
+
+use super::{adjusted_chains, each_repeated};
+use crate::evaluate::AnnealingError;
+
+/// Draws of p(z | x) from which the coordinates are taken.
+const DRAWS: usize = 64;
+/// Steps of each of them, after those in which the length of steps adapts.
+const STEPS: usize = 300;
+/// Acceptance rate to which steps adapt: the best one in many dimensions (Roberts & Rosenthal 1998).
+const TARGET_ACCEPTANCE: f64 = 0.574;
+/// s in standard deviations of the draws: the base covers the tails, and what draws that are close to each other miss.
+const WIDENED: f64 = 1.5;
+/// The least s.
+const LEAST_STD: f64 = 1e-3;
+
+/// E(x, ·) of one image and its copies, the weights of the model constants.
+#[derive(Clone, Copy)]
+pub(super) struct OfImage<'a> {
+    pub(super) model: &'a dyn LatentEnergy,
+    /// `[1, channels, height, width]`.
+    pub(super) image: &'a Tensor<4>,
+    /// 1 where a pixel is known, of the same shape.
+    pub(super) known: Option<&'a Tensor<4>>,
+}
+
+impl<'a> OfImage<'a> {
+    /// Of so many rows, all of this image.
+    pub(super) fn of(self, rows: usize) -> Posterior<'a> {
+        let posterior = Posterior::new(self.model, each_repeated(self.image, rows));
+        match self.known {
+            Some(known) => posterior.with_known(each_repeated(known, rows)),
+            None => posterior,
+        }
+    }
+}
+
+/// m and s of z = m + s∘u.
+#[derive(Clone, Debug)]
+pub(super) struct Coordinates {
+    /// m, `[1, latents]`.
+    means: Tensor<2>,
+    /// s, `[1, latents]`, above 0.
+    stds: Tensor<2>,
+    /// Σ ln s.
+    log_volume: f64,
+}
+
+impl Coordinates {
+    /// The mean of draws of p(z | x), and their standard deviations, widened. The draws start where a descent ends.
+    ///
+    /// # Errors
+    /// Where an energy is not finite.
+    pub(super) fn find(
+        of_image: OfImage<'_>,
+        device: &Device,
+        seed: u64,
+        counter: &StepCounter,
+    ) -> Result<Self, AnnealingError> {
+        let model = of_image.model;
+        let shape = [1, model.num_latents()];
+        let least = least_latents(&of_image.of(1), model.inference(), shape, device, false);
+        let (energy, langevin) = (of_image.of(DRAWS), chains(model));
+        let start = each_repeated(&least, DRAWS);
+        let (start, scale) = warm_up::<2>(&energy, &langevin, start, seed, 1.0, counter);
+        if !scale.is_finite() {
+            return Err(AnnealingError::NotFinite);
+        }
+        let sampler = sampler_outside_training(&langevin, STEPS, seed, Stage::Posterior)
+            .with_step_scale(scale)
+            .with_counter(counter.clone());
+        let ids: Vec<u32> = (0..DRAWS as u32).collect();
+        Ok(Self::of_draws(sampler.run(start, &ids, &energy).x))
+    }
+
+    /// # Shapes
+    /// - `draws`: `[draws, latents]`
+    fn of_draws(draws: Tensor<2>) -> Self {
+        let (variances, means) = draws.var_mean(0);
+        let stds = (variances.sqrt() * WIDENED).clamp_min(LEAST_STD);
+        let log_volume = stds.to_data().iter::<f64>().map(f64::ln).sum();
+        Self {
+            means,
+            stds,
+            log_volume,
+        }
+    }
+
+    /// z of u.
+    ///
+    /// # Shapes
+    /// - `u`, and what returns: `[batch, latents]`
+    fn latents(&self, u: Tensor<2>) -> Tensor<2> {
+        u * self.stds.clone() + self.means.clone()
+    }
+}
+
+/// About as many gradients as [`Coordinates::find`] takes.
+pub(super) fn gradients_of_coordinates() -> usize {
+    // The same for every model.
+    let adapting = LangevinConfig {
+        target_acceptance: Some(TARGET_ACCEPTANCE),
+        ..LangevinConfig::new(STEPS)
+    };
+    DRAWS * (warm_up_gradients(&adapting) + STEPS)
+}
+
+/// Chains of the draws.
+fn chains(model: &dyn LatentEnergy) -> LangevinConfig {
+    LangevinConfig {
+        target_acceptance: Some(TARGET_ACCEPTANCE),
+        ..adjusted_chains(model, STEPS)
+    }
+}
+
+/// E(x, m + s∘u) − Σ ln s, whose integral over u is that of E over z, whatever m and s.
+pub(super) struct Rescaled<'a> {
+    energy: Box<dyn Energy<2> + 'a>,
+    coordinates: Coordinates,
+}
+
+impl<'a> Rescaled<'a> {
+    pub(super) fn new(energy: impl Energy<2> + 'a, coordinates: Coordinates) -> Self {
+        Self {
+            energy: Box::new(energy),
+            coordinates,
+        }
+    }
+}
+
+impl Energy<2> for Rescaled<'_> {
+    fn energies(&self, u: Tensor<2>) -> Tensor<1> {
+        let energies = self.energy.energies(self.coordinates.latents(u));
+        energies - self.coordinates.log_volume
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Energy<2> + '_>> {
+        let energy = self.energy.of_rows(rows)?;
+        Some(Box::new(Rescaled {
+            energy,
+            coordinates: self.coordinates.clone(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+        tensor.into_data().iter::<f64>().collect()
+    }
+
+    #[test]
+    fn coordinates_are_the_mean_and_the_widened_spread_of_draws_never_without_width() {
+        let draws = Tensor::<2>::from_floats([[1.0, 5.0], [3.0, 5.0]], &Device::flex());
+        let coordinates = Coordinates::of_draws(draws);
+        assert_eq!(values(coordinates.means.clone()), [2.0, 5.0]);
+        let stds = [WIDENED * 2f64.sqrt(), LEAST_STD];
+        for (found, std) in values(coordinates.stds.clone()).into_iter().zip(stds) {
+            assert!((found - std).abs() < 1e-6, "{found}, not {std}");
+        }
+        let log_volume = stds[0].ln() + stds[1].ln();
+        assert!((coordinates.log_volume - log_volume).abs() < 1e-4);
+    }
+
+    /// Energies of rows: Σz² and the number of the row.
+    struct Numbered(Range<usize>);
+
+    impl Energy<2> for Numbered {
+        fn energies(&self, z: Tensor<2>) -> Tensor<1> {
+            let numbers: Vec<f32> = self.0.clone().map(|row| row as f32).collect();
+            let numbers = Tensor::<1>::from_floats(numbers.as_slice(), &Device::flex());
+            z.square().sum_dim(1).squeeze_dim::<1>(1) + numbers
+        }
+
+        fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Energy<2> + '_>> {
+            Some(Box::new(Self(
+                self.0.start + rows.start..self.0.start + rows.end,
+            )))
+        }
+    }
+
+    #[test]
+    fn a_rescaled_energy_is_that_of_z_less_the_logarithm_of_the_volume_piece_by_piece() {
+        let device = Device::flex();
+        let coordinates = Coordinates {
+            means: Tensor::from_floats([[1.0, -1.0]], &device),
+            stds: Tensor::from_floats([[2.0, 0.5]], &device),
+            log_volume: 0.25,
+        };
+        let rescaled = Rescaled::new(Numbered(0..3), coordinates);
+        // z is (1, −1), (3, −1), (−1, 0).
+        let u = Tensor::<2>::from_floats([[0.0, 0.0], [1.0, 0.0], [-1.0, 2.0]], &device);
+        let expected = [2.0 - 0.25, 11.0 - 0.25, 3.0 - 0.25];
+        assert_eq!(values(rescaled.energies(u.clone())), expected);
+        let rows = rescaled.of_rows(1..3).expect("energies of rows");
+        let (energies, gradients) = rows.energies_and_gradients(u.narrow(0, 1, 2));
+        assert_eq!(values(energies), expected[1..]);
+        // 2z·s
+        assert_eq!(values(gradients), [12.0, -1.0, -4.0, 0.0]);
+    }
+}
