@@ -122,7 +122,7 @@ fn grey(values: &[f32]) -> Vec<u8> {
     let largest = values
         .iter()
         .fold(0.0_f32, |max, value| max.max(value.abs()));
-    let scale = 127.0 / largest.max(f32::MIN_POSITIVE);
+    let scale = if largest > 0.0 { 127.0 / largest } else { 0.0 };
     let byte = |value: &f32| (128.0 + (value * scale).round()) as u8;
     values.iter().map(byte).collect()
 }

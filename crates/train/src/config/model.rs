@@ -309,7 +309,7 @@ mod tests {
                 "filters=4",
                 "is for uva, mnist, dsprites, features and residual networks",
             ),
-            ("uva", "widths=[4]", "is for unet, pooled and mlp"),
+            ("uva", "widths=[4]", "is for unet, pooled, mlp, latent"),
             ("uva", "class_head=true", "needs model.conditional = true"),
             (
                 "resnet32",
@@ -350,7 +350,7 @@ mod tests {
                 "is for networks of layers, which experts are not; leave it out",
             ),
             ("experts", "conditional=true", "is for networks of layers"),
-            ("experts", "widths=[4]", "is for unet and pooled"),
+            ("experts", "widths=[4]", "is for unet, pooled, mlp, latent"),
             ("pooled", "latents=4", "is for latent and latent-free"),
             ("latent-free", "observation_std=0.1", "is for latent; leave"),
             ("latent", "filters=4", "is for uva, mnist, dsprites"),
@@ -393,7 +393,7 @@ mod tests {
                 "dimensions=2000",
                 "must be at least 1 and at most 1024, got 2000",
             ),
-            ("intensity=dark", "unknown value `dark`, expected one of"),
+            ("intensity=dark", "unknown value `dark`, expected `linear`"),
             (
                 "blocks=1000",
                 "must be at least 1 and at most 100, got 1000",

@@ -358,7 +358,7 @@ mod tests {
     }
 
     /// Optional keys that are spelled out, and those whose absence means what no value does.
-    const SPELLED_OUT: [&str; 17] = [
+    const SPELLED_OUT: [&str; 23] = [
         "data.dir",
         "data.leave_out",
         "langevin.grad_clip",
@@ -370,19 +370,30 @@ mod tests {
         "model.energy_scale",
         "model.filters",
         "model.head",
+        "model.inference_step_size",
+        "model.inference_steps",
         "model.input_scale",
+        "model.intensity",
+        "model.latents",
+        "model.observation_std",
         "model.patch",
+        "model.remove_mean",
         "model.spectral_norm",
         "model.widths",
         "optimizer.grad_norm_clip",
         "sample_energy_l2",
     ];
-    const ABSENT: [&str; 12] = [
+    const ABSENT: [&str; 17] = [
         "langevin.final_denoise_std",
         "langevin.target_acceptance",
         "micro_batch", // not compared
         "model.class_head",
+        "model.dimensions",
+        "model.experts",
         "objective.noise_reference",
+        "objective.posterior_steps",
+        "objective.trajectory_step_size",
+        "objective.trajectory_steps",
         "optimizer.method",
         "phases",
         "posterior.burn_in",

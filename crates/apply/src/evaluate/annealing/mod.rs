@@ -576,11 +576,11 @@ mod tests {
     fn log_z_of_a_gaussian_without_bounds_is_found_from_both_sides_of_a_normal_base() {
         let options = AnnealingOptions {
             chains: 128,
-            temperatures: 100,
+            temperatures: 500,
             base: Base::Normal,
             ..AnnealingOptions::default()
         };
-        let (center, std) = (0.5, 0.3);
+        let (center, std) = (0.5, 0.5);
         let energy = |x: Tensor<4>| bowl(x, center, std);
         let log_z = PIXELS * (std * core::f64::consts::TAU.sqrt()).ln();
         let samples = exact(options.chains, std, [-9.0, 9.0], |_| center);
