@@ -225,11 +225,16 @@ fn refuse_other_images(first: &Trained, other: &Trained, name: &str) -> anyhow::
     Ok(())
 }
 
+/// The most times that units are dropped anew: what is averaged over more changes no more.
+const MOST_DROPOUT_SAMPLES: u32 = 10_000;
+
 /// Read how often units are dropped.
 fn sample_count(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        Ok(samples) => Ok(samples),
+        Ok(samples @ 1..=MOST_DROPOUT_SAMPLES) => Ok(samples),
+        Ok(samples) => Err(format!(
+            "must be at least 1 and at most {MOST_DROPOUT_SAMPLES}, got {samples}"
+        )),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -11,12 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
-use ebm_core::{DeviceKind, Schedule};
+use ebm_core::{DeviceKind, Schedule, Varying};
 use ebm_data::{Dataset, Images};
 use ebm_model::Precision;
 use ebm_train::{
-    Config, DataSummary, Identity, MetricsFile, Outcome, Run, RunOptions, TrainError, absolute_dir,
-    least_memory,
+    Config, DataSummary, Identity, MetricsFile, NetworkName, ObjectiveKind, Outcome, Run,
+    RunOptions, TrainError, absolute_dir, least_memory,
 };
 
 use crate::args::{ConfigArgs, DeviceArgs, precision_parser, warn_if_slow};
@@ -153,7 +153,7 @@ impl TrainArgs {
             None => self.default_run_dir(&config, &data.train)?,
         };
         let outcome = self.train(&config, &data, &chosen, &dir, begin, quiet)?;
-        report(&outcome, &dir, quiet)
+        report(&outcome, &config, &dir, quiet)
     }
 
     /// The images, of which those to judge samples by must be usable, where the run has samples judged.
@@ -208,7 +208,11 @@ impl TrainArgs {
             Some(run) if self.config.preset.is_none() => ("run", run.clone()),
             _ => ("preset", Config::resolve(self.config.preset()?, None, &[])?),
         };
-        let is_scheduled = matches!(config.lr, Schedule::Varying(_));
+        // Where a polynomial stands depends on the iteration alone.
+        let is_scheduled = match config.lr {
+            Schedule::Constant(_) | Schedule::Varying(Varying::Polynomial { .. }) => false,
+            Schedule::Varying(_) => true,
+        };
         let is_squeezed = is_scheduled && config.iterations != usual.iterations;
         Ok(is_squeezed.then(|| {
             format!(
@@ -402,14 +406,41 @@ fn open_metrics(run: &Run<'_>) -> Result<MetricsFile, TrainError> {
         .map_err(TrainError::writing(&path))
 }
 
+/// What a run has been trained for.
+enum Use {
+    Samples,
+    Filters,
+    Classes,
+    Posterior,
+}
+
+fn what_it_is_for(config: &Config) -> Use {
+    match (config.model.network, config.objective.kind) {
+        (NetworkName::Experts, _) => Use::Filters,
+        (_, ObjectiveKind::Classification) if config.optimizer.method.is_sampling() => {
+            Use::Posterior
+        }
+        (_, ObjectiveKind::Classification) => Use::Classes,
+        _ => Use::Samples,
+    }
+}
+
 /// Print the last checkpoint, and say what to type next.
-fn report(outcome: &Outcome, dir: &Path, quiet: bool) -> anyhow::Result<ExitCode> {
+fn report(outcome: &Outcome, config: &Config, dir: &Path, quiet: bool) -> anyhow::Result<ExitCode> {
     match outcome {
         Outcome::Finished { checkpoint } => {
             say(checkpoint.display())?;
             if !quiet {
                 let run = dir.display();
-                tell!("done; sample with: ebm sample {run} --output samples.png");
+                let next = match what_it_is_for(config) {
+                    Use::Samples => format!("sample with: ebm sample {run} --output samples.png"),
+                    Use::Filters => {
+                        format!("look at it with: ebm filters {run} --output filters.png")
+                    }
+                    Use::Classes => format!("recognise with: ebm classify {run} PICTURE"),
+                    Use::Posterior => format!("predict with: ebm bayes {run}"),
+                };
+                tell!("done; {next}");
             }
             Ok(ExitCode::SUCCESS)
         }
