@@ -193,6 +193,12 @@ fn in_pieces(sampler: Sampler, micro_batch: Option<usize>, device: &Device) -> S
     }
 }
 
+/// Energies of data, and those of as many samples, which stand after them, `[batch]` each of `[2 · batch]`.
+fn halves(energies: &Tensor<1>) -> [Tensor<1>; 2] {
+    let size = energies.dims()[0] / 2;
+    [0, size].map(|at| energies.clone().narrow(0, at, size))
+}
+
 /// u ~ U(0, 1) of every image: what level or time of noise it has, `[batch]`.
 fn uniform_of_images(ids: &Tensor<1, Int>, key: StepKey) -> Tensor<1> {
     let uniform = Noise {

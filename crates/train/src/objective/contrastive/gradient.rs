@@ -15,7 +15,7 @@ use super::terms::Report;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::dropout::Dropout;
 use crate::gradient::{Batched, LossGradient, through_folding};
-use crate::objective::{Contrasted, Gradient, Objective, StepContext};
+use crate::objective::{Contrasted, Gradient, Objective, StepContext, halves};
 use crate::state::DataSummary;
 
 impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
@@ -82,8 +82,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Contrastive {
 impl Contrastive {
     /// The loss of energies of data, then of as many samples, `[2 · batch]`.
     fn loss_of(&self, energies: &Tensor<1>) -> Loss {
-        let size = energies.dims()[0] / 2;
-        let [e_pos, e_neg] = [0, size].map(|at| energies.clone().narrow(0, at, size));
+        let [e_pos, e_neg] = halves(energies);
         loss(&self.loss, e_pos, e_neg, self.energy_l2)
     }
 

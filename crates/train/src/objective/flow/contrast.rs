@@ -13,7 +13,7 @@ use ebm_model::{EnergyModel, Frozen};
 
 use super::noise_at_start;
 use crate::gradient::{Batched, through_folding};
-use crate::objective::{Gradient, StepContext};
+use crate::objective::{Gradient, StepContext, halves};
 
 /// max(λ·(mean E(x₊) − mean E(x₋)), −floor), with chains x₋ that start half at data and half at noise.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +109,7 @@ impl FlowContrast {
     /// The loss of energies of data, then of as many samples, `[2 · batch]`.
     fn loss(&self, energies: Tensor<1>) -> Tensor<1> {
         let size = energies.dims()[0] / 2;
-        let [of_data, of_samples] = [0, size].map(|at| energies.clone().narrow(0, at, size));
+        let [of_data, of_samples] = halves(&energies);
         let kept = size - (self.trimmed * size as f64) as usize;
         let highest = of_samples.clone().without_autodiff().sort(0);
         let highest = highest.narrow(0, kept - 1, 1); // [1]

@@ -16,7 +16,7 @@ use ebm_langevin::LangevinConfig;
 use ebm_model::{EnergyModel, Frozen, LatentEnergy, Precision};
 
 use super::contrastive::{EnergyL2, LossConfig, loss};
-use super::{Gradient, Objective, StepContext};
+use super::{Gradient, Objective, StepContext, halves};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::gradient::{Batched, through_folding};
 use crate::state::DataSummary;
@@ -155,11 +155,6 @@ fn energies_of(
 
 fn rows<const D: usize>(all: &Tensor<D>, some: &Range<usize>) -> Tensor<D> {
     all.clone().narrow(0, some.start, some.len())
-}
-
-fn halves(energies: &Tensor<1>) -> [Tensor<1>; 2] {
-    let size = energies.dims()[0] / 2;
-    [0, size].map(|at| energies.clone().narrow(0, at, size))
 }
 
 /// What a user reads, in that order, `[1]` each. Energies are those of data, then of as many samples.

@@ -15,7 +15,7 @@ use ebm_data::Batch;
 use ebm_langevin::{Ladder, Noise, Sampler, perturb};
 use ebm_model::{EnergyContext, EnergyModel, Frozen, Precision};
 
-use super::{Gradient, Objective, StepContext, in_pieces};
+use super::{Gradient, Objective, StepContext, halves, in_pieces};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::gradient::{Batched, through_folding};
 use crate::state::DataSummary;
@@ -118,8 +118,7 @@ impl<M: EnergyModel + Sync> Objective<M> for Recovery {
 
 /// What a user reads, in that order, `[1]` each. Energies are those of data, then of as many samples.
 fn terms(energies: &Tensor<1>, loss: &Tensor<1>) -> Vec<(&'static str, Tensor<1>)> {
-    let size = energies.dims()[0] / 2;
-    let [e_pos, e_neg] = [0, size].map(|at| energies.clone().narrow(0, at, size).mean());
+    let [e_pos, e_neg] = halves(energies).map(Tensor::mean);
     vec![
         ("e_pos", e_pos.clone()),
         ("e_neg", e_neg.clone()),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::whitened;
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::gradient::{Batched, through_folding};
-use crate::objective::{Gradient, Objective, StepContext, in_pieces};
+use crate::objective::{Gradient, Objective, StepContext, halves, in_pieces};
 use crate::state::{DataSummary, Persist};
 
 /// Share of trajectories that are accepted, to which the size of their steps adapts.
@@ -109,12 +109,12 @@ impl<M: EnergyModel + Sync> Objective<M> for WhitenedContrast {
                 whitened(model).energy_of(both.clone().narrow(0, some.start, some.len()))
             },
         };
-        let found = batched.separable_gradient(|energies| gap(&energies, size).neg());
-        let loss = gap(&found.energies, size).neg();
+        let found = batched.separable_gradient(|energies| gap(&energies).neg());
+        let loss = gap(&found.energies).neg();
         let scalar = |value: f64| Tensor::<1>::from_floats([value as f32], &device);
         let terms = match step.record {
             true => {
-                let [e_pos, e_neg] = halves(&found.energies, size).map(Tensor::mean);
+                let [e_pos, e_neg] = halves(&found.energies).map(Tensor::mean);
                 vec![
                     ("e_pos", e_pos),
                     ("e_neg", e_neg),
@@ -150,13 +150,8 @@ impl WhitenedContrast {
     }
 }
 
-/// Energies of data, and of as many samples after them.
-fn halves(energies: &Tensor<1>, size: usize) -> [Tensor<1>; 2] {
-    [0, size].map(|at| energies.clone().narrow(0, at, size))
-}
-
 /// Mean of samples − mean of data, `[1]`.
-fn gap(energies: &Tensor<1>, size: usize) -> Tensor<1> {
-    let [e_pos, e_neg] = halves(energies, size).map(Tensor::mean);
+fn gap(energies: &Tensor<1>) -> Tensor<1> {
+    let [e_pos, e_neg] = halves(energies).map(Tensor::mean);
     e_neg - e_pos
 }
