@@ -485,17 +485,15 @@ impl Denoiser {
                     [some.len() * images, shape.channels, height, width],
                 );
                 let x = Tensor::from_data(seen, &self.device);
-                let (_, slopes) = match told {
-                    Some(sigmas) => {
+                let slopes = match (told, &self.prior) {
+                    (Some(sigmas), _) => {
                         let of_tile = sigmas.repeat(images / sigmas.len());
                         let sigmas = of_tile.repeat(some.len());
                         let noise = Tensor::from_floats(sigmas.as_slice(), &self.device);
-                        score::energies_and_gradients(&self.energy.with_noise(noise), x)
+                        score::energies_and_gradients(&self.energy.with_noise(noise), x).1
                     }
-                    None => match &self.prior {
-                        Some(prior) => score::energies_and_gradients(prior, x),
-                        None => score::energies_and_gradients(&self.energy, x),
-                    },
+                    (None, Some(prior)) => prior.slopes(x).into_data().iter().collect(),
+                    (None, None) => score::energies_and_gradients(&self.energy, x).1,
                 };
                 for (tile, slopes) in some.iter().zip(slopes.chunks(num_planes * height * width)) {
                     let planes = slopes.chunks(height * width);
@@ -514,12 +512,11 @@ impl Denoiser {
 
 /// Side of the largest tile for whose layers there is room.
 fn largest_tile(network: &Network, shape: ImageShape) -> usize {
-    let per_pixel = match network.experts() {
-        // Tapes of several tiles are held at a time, each with a few responses of every expert to every pixel.
-        Some(experts) => 8 * experts.work_of_pixel().outputs,
-        None => network.work(shape).outputs / (shape.height * shape.width),
-    };
     let [least, most] = TILES;
+    if network.experts().is_some() {
+        return most; // they hold the responses to a few rows at a time
+    }
+    let per_pixel = network.work(shape).outputs / (shape.height * shape.width);
     (ELEMENTS_OF_TILE / per_pixel.max(1))
         .isqrt()
         .clamp(least, most)

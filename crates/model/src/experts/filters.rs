@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 use ebm_core::ImageShape;
 
 use super::net::Experts;
-use crate::work::Work;
 
 /// Experts as images, those first whose energies are the largest on average.
 #[derive(Clone, Debug)]
@@ -65,15 +64,6 @@ impl Experts {
             lengths: order.iter().map(|&it| lengths[it]).collect(),
             shape: self.shape,
             experts: order,
-        }
-    }
-
-    /// The work of a picture's pixel in [`over_patches`](Self::over_patches).
-    pub fn work_of_pixel(&self) -> Work {
-        let experts = self.num_experts();
-        Work {
-            multiply_adds: experts * (self.shape.pixels() + 1),
-            outputs: 2 * experts,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! E(x) = Σᵢ γᵢ log(1 + (wᵢᵀz)²/2), z = Vᵀ(t(x) − mean). Reading order: `steps` (from pixels to t(x), each step a pure
 //! function) → `whitening` (V and the mean, measured on data) → `law` (the energy in z, its slope and its curvature)
-//! → `net` → `filters` (the experts as images), `pictures` (the energy of whole pictures).
+//! → `net` → `filters` (the experts as images), `pictures` (the energy of whole pictures, on their
+//! `windows`).
 
 mod config;
 mod filters;
@@ -14,6 +15,7 @@ mod steps;
 mod tests;
 mod whitened;
 mod whitening;
+mod windows;
 
 pub use config::ExpertsConfig;
 pub use filters::Filters;

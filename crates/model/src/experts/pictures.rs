@@ -1,24 +1,31 @@
 //! Compute the energy of a picture from those of all of its patches.
 
+use core::ops::Range;
+
 use burn::tensor::Tensor;
-use ebm_core::{Energy, index_tensor};
+use ebm_core::{Energy, each_piece, pieces_of};
 
 use super::net::Experts;
 use super::steps::Intensity;
+use super::windows::{added, folded, in_order, mirrored, windows};
 use crate::locality::Locality;
-use crate::ops::{ConvGeometry, conv2d};
+
+/// Most responses of all experts that are held at a time: they stay near the processor.
+const MOST_RESPONSES: usize = 1 << 21;
 
 /// The energy of pictures of any size: Σ E(patch)/p over as many patches as there are pixels, one around each, with p
 /// pixels in a patch. So every pixel counts once, in p patches of a p-th each; beyond its ends the picture goes on as its
 /// mirror image.
 #[derive(Debug)]
 pub struct OverPatches {
-    /// What responses multiply t(x) by, `[experts, channels, height, width]`.
-    kernels: Tensor<4>,
-    /// What the means subtract from responses, negative, `[experts]`.
-    offsets: Tensor<1>,
-    /// γᵢ/p, `[1, experts, 1, 1]`.
-    weights: Tensor<4>,
+    /// What responses multiply the pixels of a patch by, in the order of [`windows`], `[experts, pixels]`.
+    fields: Tensor<2>,
+    /// What the means subtract from responses, negative, `[experts, 1]`.
+    offsets: Tensor<2>,
+    /// γᵢ/p, `[experts, 1]`.
+    weights: Tensor<2>,
+    /// Height and width of a patch.
+    size: [usize; 2],
     /// See [`steepness`](Self::steepness).
     steepness: f64,
 }
@@ -42,9 +49,10 @@ impl Experts {
         let copies = [height, width].map(|side| (2 * (side / 2) + 1) as f64 / side as f64);
         Some(OverPatches {
             steepness: most_curved(&fields, &scale) * copies[0].max(1.0) * copies[1].max(1.0),
-            kernels: fields.reshape([experts, channels, height, width]),
-            offsets: means.neg().reshape([experts]),
-            weights: (scale / pixels_of_plane).reshape([1, experts, 1, 1]),
+            fields: in_order(fields.reshape([experts, channels, height, width])),
+            offsets: means.neg().reshape([experts, 1]),
+            weights: (scale / pixels_of_plane).reshape([experts, 1]),
+            size: [height, width],
         })
     }
 }
@@ -52,9 +60,8 @@ impl Experts {
 impl OverPatches {
     /// How far ∇E sees.
     pub fn locality(&self) -> Locality {
-        let [.., height, width] = self.kernels.dims();
         Locality {
-            reach: height.max(width) - 1,
+            reach: self.size[0].max(self.size[1]) - 1,
             divisor: 1,
         }
     }
@@ -63,45 +70,79 @@ impl OverPatches {
     pub fn steepness(&self) -> f64 {
         self.steepness
     }
+
+    /// ∇E(x), of the shape of `x`: Σᵢ γᵢ/p · r/(1 + r²/2) · fᵢ of every patch, at its pixels.
+    ///
+    /// # Panics
+    /// If pictures have other channels than patches.
+    pub fn slopes(&self, x: Tensor<4>) -> Tensor<4> {
+        let dims = x.dims();
+        let whole = self.with_margins(x);
+        let [batch, channels, height, width] = whole.dims();
+        let [rows, columns] = self.size;
+        let responses_of_row = batch * (width - columns + 1) * self.fields.dims()[0];
+        let bands = pieces_of(height - rows + 1, MOST_RESPONSES / responses_of_row);
+        let seen = |band: &Range<usize>| band.start..band.end + rows - 1;
+        let parts = each_piece(&whole.device(), bands.clone(), |band| {
+            let seen = seen(&band);
+            self.slopes_within(whole.clone().narrow(2, seen.start, seen.len()))
+        });
+        let mut slopes = Tensor::zeros(whole.dims(), (&whole.device(), whole.dtype()));
+        for (band, part) in bands.iter().zip(parts) {
+            let place = [0..batch, 0..channels, seen(band), 0..width];
+            let sum = slopes.clone().slice(place.clone()) + part;
+            slopes = slopes.slice_assign(place, sum);
+        }
+        let slopes = folded(
+            slopes,
+            3,
+            margins(columns),
+            [batch, channels, height, dims[3]],
+        );
+        folded(slopes, 2, margins(rows), dims)
+    }
+
+    /// The slopes of the patches that lie in pictures as a whole.
+    fn slopes_within(&self, x: Tensor<4>) -> Tensor<4> {
+        let dims = x.dims();
+        let r = self.responses(x);
+        let twice = r.clone().square() + 2.0; // 2(1 + r²/2)
+        let steep = r / twice * (self.weights.clone() * 2.0);
+        added(
+            self.fields.clone().transpose().matmul(steep),
+            self.size,
+            dims,
+        )
+    }
+
+    /// Pictures and the margins of the patches around their outermost pixels.
+    fn with_margins(&self, x: Tensor<4>) -> Tensor<4> {
+        let [rows, columns] = self.size.map(margins);
+        mirrored(mirrored(x, 2, rows), 3, columns)
+    }
+
+    /// rᵢ of every patch that lies in pictures as a whole, `[experts, patches]`.
+    fn responses(&self, x: Tensor<4>) -> Tensor<2> {
+        self.fields.clone().matmul(windows(x, self.size)) + self.offsets.clone()
+    }
 }
 
 impl Energy<4> for OverPatches {
     /// # Panics
     /// If pictures have other channels than patches.
     fn energies(&self, x: Tensor<4>) -> Tensor<1> {
-        let [_, _, rows, columns] = self.kernels.dims();
         let [batch, ..] = x.dims();
-        let whole = mirrored(mirrored(x, 2, margins(rows)), 3, margins(columns));
-        let geometry = ConvGeometry {
-            stride: [1, 1],
-            padding: [(0, 0); 2],
-        };
-        let (kernels, offsets) = (self.kernels.clone(), self.offsets.clone());
-        let responses = conv2d(whole, kernels, Some(offsets), None, geometry);
+        let responses = self.responses(self.with_margins(x));
         let terms = (responses.square() * 0.5).log1p() * self.weights.clone();
-        let [_, experts, height, width] = terms.dims();
-        let terms: Tensor<2> = terms.reshape([batch, experts * height * width]);
-        terms.sum_dim(1).squeeze_dim(1)
+        let [experts, patches] = terms.dims();
+        let terms: Tensor<3> = terms.reshape([experts, batch, patches / batch]);
+        terms.sum_dim(2).sum_dim(0).reshape([batch])
     }
 }
 
 /// Pixels of a patch before and after the one that it is around, along a side.
 fn margins(side: usize) -> [usize; 2] {
     [(side - 1) / 2, side / 2]
-}
-
-/// The picture with more pixels before and after the ends of an axis: its mirror image, the last pixel twice.
-fn mirrored(x: Tensor<4>, axis: usize, [before, after]: [usize; 2]) -> Tensor<4> {
-    let length = x.dims()[axis];
-    let round = 2 * length;
-    let places = (0..before + length + after).map(|place| {
-        // A whole number of rounds up, so that nothing is below 0.
-        let along = (place + round * before - before) % round;
-        along.min(round - 1 - along) as u32
-    });
-    let places: Vec<u32> = places.collect();
-    let device = x.device().inner();
-    x.select(axis, index_tensor(&places, &device))
 }
 
 /// The largest eigenvalue of Σᵢ γᵢ fᵢfᵢᵀ, which is the most of the Hessian of a patch's energy, as |φ″| ≤ 1; the mean over
@@ -132,22 +173,10 @@ fn most_curved(fields: &Tensor<2>, scale: &Tensor<1>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
-    use super::*;
+    use super::margins;
 
     #[test]
-    fn a_line_goes_on_as_its_mirror_image_as_often_as_it_takes() {
-        let line = |values: &[f32], margins| -> Vec<f32> {
-            let x = Tensor::<1>::from_floats(values, &Device::flex());
-            let x = mirrored(x.reshape([1, 1, 1, values.len()]), 3, margins);
-            x.into_data().iter::<f32>().collect()
-        };
-        let got = line(&[1.0, 2.0, 3.0], [1, 2]);
-        assert_eq!(got, [1.0, 1.0, 2.0, 3.0, 3.0, 2.0]);
-        let got = line(&[1.0, 2.0], [3, 3]);
-        assert_eq!(got, [2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0]);
-        assert_eq!(line(&[7.0], [4, 5]), [7.0; 10]);
+    fn a_patch_of_an_even_side_has_one_more_pixel_after() {
         assert_eq!([margins(3), margins(4)], [[1, 1], [1, 2]]);
     }
 }
