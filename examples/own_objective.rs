@@ -1,4 +1,4 @@
-//! Train a network under an objective of one's own: what it needs is a gradient and what it remembers.
+//! Train a network under an objective of one's own: what it needs is a gradient.
 //!
 //! `cargo run --release -p ebm-apply --example own_objective`
 
@@ -7,22 +7,18 @@ use ebm_core::{Distribution, NoiseKey, PhiloxRng, Shard, Stream, index_tensor};
 use ebm_data::{Batch, BatchConfig, Batches, DataConfig};
 use ebm_langevin::{Noise, perturb};
 use ebm_model::{ConvNetConfig, EnergyModel};
-use ebm_train::checkpoint::{Checkpoint, CheckpointError};
-use ebm_train::{DataSummary, Gradient, Objective, StepContext, Trainer, parameters};
+use ebm_train::{Gradient, Stateless, StepContext, Trainer, parameters};
 
 /// Tell data from uniform noise: mean softplus(E(data) − E(noise)). It remembers nothing.
 struct AgainstNoise;
 
-impl<M: EnergyModel> Objective<M> for AgainstNoise {
-    type State = ();
-
-    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
-
-    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn gradient(&self, _: &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+impl Stateless for AgainstNoise {
+    fn gradient_of<M: EnergyModel + Sync>(
+        &self,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
         let ids = step.shard.places(batch.labels.len());
         let noise = Noise {
             key: step.key.stream(Stream::Sample),

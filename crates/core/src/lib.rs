@@ -3,13 +3,14 @@
 //!
 //! Reading order: `energy` (the trait that networks implement and samplers use) → `random` (every
 //! random number is a function of what it is for) → `schedule`, `shape`, `rows`, `pixels`, `device_kind`,
-//! `pieces`, `invalid`, `symmetric` (eigenvalues).
+//! `pieces`, `invalid`, `symmetric` (eigenvalues), `file_system`.
 //!
 //! The convention for energies, images and Langevin steps stands in `ebm_langevin`'s documentation.
 
 mod adapters;
 mod device_kind;
 mod energy;
+pub mod file_system;
 mod index;
 mod invalid;
 mod pieces;

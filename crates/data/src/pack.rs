@@ -4,9 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ebm_core::file_system::folder_of;
+
 use crate::config::DataConfig;
 use crate::dataset::Dataset;
-use crate::durable::{folder_of, sync_folder};
+use crate::durable::sync_folder;
 use crate::error::DataError;
 use crate::images::Images;
 use crate::keep::{Growing, Keep, Split, images_in, write_class_names, write_labels};

@@ -196,10 +196,11 @@ pub trait EnergyModel: Module {
     /// - `x`: `[batch, channels, height, width]`
     /// - returns: `[batch, classes]`
     fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
-        one_class_at_a_time(self, x, EnergyContext::default())
+        self.energies_by_class_with(x, EnergyContext::default())
     }
 
-    /// E(x, y) of every image under every class in a context, whose classes do not matter.
+    /// E(x, y) of every image under every class in a context, whose classes do not matter: what a model that computes
+    /// them all at once says for itself.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`

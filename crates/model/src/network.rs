@@ -150,13 +150,6 @@ impl EnergyModel for Network {
         energies.cast(image_dtype)
     }
 
-    fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
-        let image_dtype = x.dtype();
-        let x = x.cast(self.dtype());
-        let energies = whichever!(self, net => net.energies_by_class(x));
-        energies.cast(image_dtype)
-    }
-
     fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
         let image_dtype = x.dtype();
         let x = x.cast(self.dtype());

@@ -50,12 +50,9 @@ impl Dropout {
         x: Tensor<4>,
         places: &[u32],
     ) -> Tensor<2> {
-        if self.prob == 0.0 {
-            return model.energies_by_class(x);
-        }
         let mask = self.mask(&x.device(), places);
         let context = EnergyContext {
-            dropout: Some(&mask),
+            dropout: if self.prob > 0.0 { Some(&mask) } else { None },
             ..EnergyContext::default()
         };
         model.energies_by_class_with(x, context)

@@ -60,7 +60,7 @@ pub use objective::contrastive::{
 pub use objective::{
     AnyObjective, AnyState, Classification, Contrasted, Coupling, Denoising, DenoisingError, Flow,
     FlowContrast, Gradient, Jem, Latent, NoiseSpacing, Objective, Recovery, ScoreMatching,
-    StepContext, TrajectoryState, WhitenedContrast,
+    Stateless, StepContext, TrajectoryState, WhitenedContrast,
 };
 pub use optimizer::{Adam, OptimizerConfig, OptimizerMethod, Update};
 pub use posterior::{KeptWeights, PosteriorConfig, WeightStep, kept_weights};

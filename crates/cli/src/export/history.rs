@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use ebm_train::{MetricsFile, MetricsLine};
+use ebm_train::{MetricsFile, MetricsLine, checkpoint};
 
 /// The keys of `metrics.jsonl` that tell a reader how well a model does, in the order of reading, and what they are.
 const TELLING: [(&str, &str); 11] = [
@@ -86,10 +86,9 @@ pub(super) fn newest_grid(run: &Path, done: u64) -> Option<(u64, PathBuf)> {
     let entries = fs::read_dir(run.join("samples")).ok()?;
     let grids = entries.filter_map(|entry| {
         let path = entry.ok()?.path();
-        let name = path.file_name()?.to_str()?;
-        let iteration = name.strip_prefix("step_")?.strip_suffix(".png")?;
-        let iteration: u64 = iteration.parse().ok()?;
-        (iteration <= done).then_some((iteration, path))
+        let is_picture = path.extension().is_some_and(|it| it == "png");
+        let iteration = checkpoint::step_at(&path).filter(|&it| is_picture && it <= done)?;
+        Some((iteration, path))
     });
     grids.max()
 }

@@ -4,13 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use ebm_core::file_system::folder_of;
 
 use crate::typed::Mistyped;
 
 use super::sheet::{Sheet, count_of};
-use super::{
-    WriteError, check_folder_of, check_output, folder_of, has_any_extension, named, write_encoded,
-};
+use super::{WriteError, check_folder_of, check_output, has_any_extension, named, write_encoded};
 
 /// Whether a path asks for a folder: it ends in a separator, or there is a folder of this name.
 pub(crate) fn is_folder(path: &Path) -> bool {

@@ -22,6 +22,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use ebm_core::file_system::folder_of;
 
 use crate::ranks;
 use crate::typed::Mistyped;
@@ -170,14 +171,6 @@ fn check_folder_of(flag: &str, path: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The folder that holds a file or folder of this path.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IntoInnerError, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use ebm_core::file_system::folder_of;
 use tempfile::TempPath;
-
-use super::folder_of;
 
 /// A file that takes its name once it is complete. Until then an earlier one of that name stays; dropped
 /// earlier, it is removed.

@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ebm_core::file_system::folder_of;
 use tempfile::Builder;
 
-use super::{WriteError, folder_of, named};
+use super::{WriteError, named};
 
 /// A folder that is removed with all its files unless it was given another name.
 struct Unfinished(PathBuf);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{Finished, Scratch, assert_same_end};
+use crate::common::{Finished, Scratch, assert_same_end, trained_with};
 
 const LAST: &str = "run/checkpoints/step_000004";
 const ONE_BEFORE: &str = "run/checkpoints/step_000002";
@@ -14,9 +14,7 @@ const SAMPLE: [&str; 4] = ["sample", "run", "--device", "cpu"];
 
 /// A run with two checkpoints.
 fn trained() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.train("run", &FOUR).succeeds();
-    scratch
+    trained_with(&FOUR)
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -2,13 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::common::{CONDITIONAL, Scratch, tree};
-
-fn trained(more: &[&str]) -> Scratch {
-    let scratch = Scratch::new();
-    scratch.train("run", more).succeeds();
-    scratch
-}
+use crate::common::{CONDITIONAL, Scratch, trained, trained_with, tree};
 
 fn size_of_picture(scratch: &Scratch, name: &str) -> (u32, u32) {
     image::image_dimensions(scratch.join(name)).expect("a picture")
@@ -23,7 +17,7 @@ fn sample(scratch: &Scratch, args: &[&str]) -> Vec<u8> {
 
 #[test]
 fn a_class_can_be_asked_for_by_name_or_number_and_changes_the_samples() {
-    let scratch = trained(&CONDITIONAL);
+    let scratch = trained_with(&CONDITIONAL);
     let [three, eight] =
         ["3", "8"].map(|class| sample(&scratch, &["--class", class, "--num", "4"]));
     assert_ne!(three, eight);
@@ -45,7 +39,7 @@ fn a_class_can_be_asked_for_by_name_or_number_and_changes_the_samples() {
 
 #[test]
 fn all_classes_are_a_row_each() {
-    let scratch = trained(&CONDITIONAL);
+    let scratch = trained_with(&CONDITIONAL);
     let args = [
         "sample", "run", "--device", "cpu", "--class", "all", "--steps", "2", "--num", "3",
     ];
@@ -68,7 +62,7 @@ fn labels(scratch: &Scratch) -> Vec<u32> {
 
 #[test]
 fn an_array_of_samples_has_their_classes_beside_it() {
-    let scratch = trained(&CONDITIONAL);
+    let scratch = trained_with(&CONDITIONAL);
     let draw = |args: &[&str]| {
         let all = [&["--output", "s.npy"][..], args].concat();
         let said = scratch.sample("run", &all).succeeds().stdout;
@@ -82,7 +76,7 @@ fn an_array_of_samples_has_their_classes_beside_it() {
 
 #[test]
 fn a_folder_of_samples_has_a_folder_for_each_class_and_can_be_learned() {
-    let scratch = trained(&CONDITIONAL);
+    let scratch = trained_with(&CONDITIONAL);
     scratch.sample("run", &["--output", "out/"]).succeeds();
     let files = |folder: &str| -> Vec<PathBuf> {
         let found = tree(&scratch.join(folder)).into_iter();
@@ -114,7 +108,7 @@ fn a_folder_of_samples_has_a_folder_for_each_class_and_can_be_learned() {
 
 #[test]
 fn crossing_from_a_class_to_another_shows_the_trajectory_as_picture_and_animation() {
-    let scratch = trained(&CONDITIONAL);
+    let scratch = trained_with(&CONDITIONAL);
     let args = [
         &["sample", "run", "--device", "cpu", "--cross-class", "3:8"][..],
         &[
@@ -137,7 +131,7 @@ fn crossing_from_a_class_to_another_shows_the_trajectory_as_picture_and_animatio
 
 #[test]
 fn an_animation_can_be_a_png_too() {
-    let scratch = trained(&[]);
+    let scratch = trained();
     scratch
         .sample("run", &["--animation", "path.apng"])
         .succeeds();
@@ -149,7 +143,7 @@ fn an_animation_can_be_a_png_too() {
 fn chains_of_the_buffer_are_taken_under_their_own_labels() {
     // So many chains that every class has some.
     let capacity = ["--set", "buffer.capacity=200"];
-    let scratch = trained(&[&CONDITIONAL[..], &capacity].concat());
+    let scratch = trained_with(&[&CONDITIONAL[..], &capacity].concat());
     scratch.sample("run", &["--init", "buffer"]).succeeds();
     let args = [
         "sample", "run", "--device", "cpu", "--init", "buffer", "--class", "3", "--num", "200",
@@ -159,7 +153,7 @@ fn chains_of_the_buffer_are_taken_under_their_own_labels() {
 
 #[test]
 fn refuses_classes_that_are_not_there() {
-    let scratch = trained(&CONDITIONAL);
+    let scratch = trained_with(&CONDITIONAL);
     let refuses = |args: &[&str], fragments: &[&str]| {
         let all = [&["sample", "run", "--device", "cpu"][..], args].concat();
         scratch.refuses_as_typed(&all, fragments);
@@ -176,7 +170,7 @@ fn refuses_classes_that_are_not_there() {
 
 #[test]
 fn a_model_without_classes_says_so() {
-    let scratch = trained(&[]);
+    let scratch = trained();
     for class in ["3", "all"] {
         let args = ["sample", "run", "--device", "cpu", "--class", class];
         scratch.refuses_as_typed(&args, &["knows no classes", "model.conditional=true"]);
@@ -195,7 +189,7 @@ fn refuses_to_condition_on_classes_that_the_data_do_not_have() {
 
 #[test]
 fn samples_are_drawn_with_another_sampler_where_asked() {
-    let scratch = trained(&[]);
+    let scratch = trained();
     let hmc = [
         "--set",
         "langevin.method=hmc",

@@ -6,13 +6,11 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 
-use crate::common::{CONDITIONAL, Scratch, size_of_picture};
+use crate::common::{CONDITIONAL, Scratch, size_of_picture, trained_with};
 
 /// A run that is given classes, with a learning rate at which a few iterations tell them apart.
 fn conditional() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.train("run", &CONDITIONAL).succeeds();
-    scratch
+    trained_with(&CONDITIONAL)
 }
 
 /// A photograph of a 7 in blue ink on paper that is darker on the right.

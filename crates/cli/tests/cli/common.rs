@@ -308,8 +308,13 @@ pub fn last_logged(run: &Path) -> u64 {
 
 /// A run of two iterations.
 pub fn trained() -> Scratch {
+    trained_with(&[])
+}
+
+/// The same with these arguments, which have the last word.
+pub fn trained_with(args: &[&str]) -> Scratch {
     let scratch = Scratch::new();
-    scratch.train("run", &[]).succeeds();
+    scratch.train("run", args).succeeds();
     scratch
 }
 

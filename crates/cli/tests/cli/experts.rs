@@ -1,6 +1,8 @@
 //! Train experts on patches, look at their filters, and use their energy like any other.
 
-use crate::common::{Scratch, bytes, floats, images, latest, metrics, size_of_picture};
+use crate::common::{
+    Scratch, bytes, floats, images, latest, metrics, size_of_picture, trained_with,
+};
 use image::{GrayImage, Luma};
 use serde_json::Value;
 
@@ -21,10 +23,7 @@ fn set<'a>(keys: &[&'a str]) -> Vec<&'a str> {
 
 /// A run of experts.
 fn trained(more: &[&str]) -> Scratch {
-    let scratch = Scratch::new();
-    let keys = [&EXPERTS, more].concat();
-    scratch.train("run", &set(&keys)).succeeds();
-    scratch
+    trained_with(&set(&[&EXPERTS, more].concat()))
 }
 
 #[test]

@@ -1,18 +1,16 @@
 //! Draw samples along a flow, go on after one, and take the last noise off samples.
 
-use crate::common::{Scratch, bytes, metrics, size_of_picture, trained};
+use crate::common::{Scratch, bytes, metrics, size_of_picture, trained, trained_with};
 
 /// A tiny run whose own chains follow a flow.
 fn flowing(more: &[&str]) -> Scratch {
-    let scratch = Scratch::new();
     let own = [
         "--set",
         "langevin.method=euler",
         "--set",
         "langevin.grad_clip=none",
     ];
-    scratch.train("run", &[&own[..], more].concat()).succeeds();
-    scratch
+    trained_with(&[&own[..], more].concat())
 }
 
 /// Draw four samples into `s.npy`; what was said, and the array.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Scratch, bytes, metrics, size_of_picture};
+use crate::common::{Scratch, bytes, metrics, size_of_picture, trained_with};
 
 /// Keys of a tiny run.
 const LATENT: [&str; 20] = [
@@ -29,10 +29,7 @@ const LATENT: [&str; 20] = [
 ];
 
 fn trained(more: &[&str]) -> Scratch {
-    let scratch = Scratch::new();
-    let args = [&LATENT[..], more].concat();
-    scratch.train("run", &args).succeeds();
-    scratch
+    trained_with(&[&LATENT[..], more].concat())
 }
 
 const FREE: [&str; 4] = [

@@ -1,6 +1,6 @@
 //! Train energies at noise levels, and draw samples from level to level.
 
-use crate::common::{Scratch, bytes, metrics, size_of_picture};
+use crate::common::{Scratch, bytes, metrics, size_of_picture, trained_with};
 
 /// Keys of a tiny run; the last word of a tiny job is that of its own keys.
 const RECOVERY: [&str; 10] = [
@@ -17,10 +17,7 @@ const RECOVERY: [&str; 10] = [
 ];
 
 fn recovered(more: &[&str]) -> Scratch {
-    let scratch = Scratch::new();
-    let args = [&RECOVERY[..], more].concat();
-    scratch.train("run", &args).succeeds();
-    scratch
+    trained_with(&[&RECOVERY[..], more].concat())
 }
 
 #[test]

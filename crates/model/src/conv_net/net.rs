@@ -135,11 +135,11 @@ impl EnergyModel for ConvNet {
         .squeeze_dim(1) // [batch]
     }
 
-    fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
+    fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
         if self.class_head {
             self.energies_of_features(self.features(x))
         } else {
-            one_class_at_a_time(self, x, EnergyContext::default())
+            one_class_at_a_time(self, x, context)
         }
     }
 

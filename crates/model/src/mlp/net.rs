@@ -70,10 +70,6 @@ impl EnergyModel for Mlp {
         energies.squeeze_dim(1) // [batch]
     }
 
-    fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
-        self.energies_by_class_with(x, EnergyContext::default())
-    }
-
     fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
         self.outputs(x, context).neg() // [batch, classes]
     }

@@ -99,9 +99,9 @@ impl EnergyModel for PooledNet {
         energies.squeeze_dim(1) * self.energy_scale // [batch]
     }
 
-    fn energies_by_class(&self, x: Tensor<4>) -> Tensor<2> {
+    fn energies_by_class_with(&self, x: Tensor<4>, context: EnergyContext<'_>) -> Tensor<2> {
         if self.num_classes == 0 {
-            return one_class_at_a_time(self, x, EnergyContext::default());
+            return one_class_at_a_time(self, x, context);
         }
         self.outputs(x).neg() * self.energy_scale // [batch, classes]
     }

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use super::file_system::is_unsupported;
+use ebm_core::file_system::{folder_of, is_unsupported};
 
 /// Writes `bytes` to `path`: to `<path>.tmp` first, then fsync, rename, and fsync of the directory.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    sync_directory(parent(path))
+    sync_directory(folder_of(path))
 }
 
 /// Writes `bytes` to `path`, in place, and returns once the device has them.
@@ -108,13 +108,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(not(test))]

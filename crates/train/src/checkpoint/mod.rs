@@ -17,7 +17,6 @@
 mod arrays;
 pub(crate) mod atomic_file;
 mod error;
-pub(crate) mod file_system;
 mod format;
 mod layout;
 mod manifest;

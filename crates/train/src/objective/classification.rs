@@ -5,16 +5,14 @@
 
 use core::ops::Range;
 
-use burn::tensor::{Device, Tensor};
-use ebm_core::{Shard, Stream, index_tensor};
+use burn::tensor::Tensor;
+use ebm_core::{Stream, index_tensor};
 use ebm_data::Batch;
 use ebm_model::{EnergyModel, Frozen};
 
-use super::{Gradient, Objective, StepContext};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use super::{Gradient, Stateless, StepContext};
 use crate::dropout::Dropout;
 use crate::gradient::{Batched, through_folding};
-use crate::state::DataSummary;
 
 /// Mean of −log p(y | x) over the batch, of a network with classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,24 +36,17 @@ impl Default for Classification {
     }
 }
 
-impl<M: EnergyModel + Sync> Objective<M> for Classification {
-    type State = ();
-
-    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
-
-    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn is_coupled(&self) -> bool {
-        false
-    }
-
+impl Stateless for Classification {
     /// Tells `loss`, and `accuracy`, the share of the batch whose class has the least energy.
     ///
     /// # Panics
     /// If the model has no classes.
-    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+    fn gradient_of<M: EnergyModel + Sync>(
+        &self,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
         assert!(model.num_classes() > 0, "expected a network with classes");
         let tracked = Frozen::tracked(model);
         let frozen = tracked.valid();
@@ -116,6 +107,8 @@ fn accuracy(by_class: Tensor<2>, labels: &[u32]) -> Tensor<1> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     #[test]
@@ -167,7 +160,7 @@ mod tests {
                     sharpness: 2.0,
                     ..Classification::default()
                 };
-                sharp.gradient(&mut (), &net, &batch, &step)
+                sharp.gradient_of(&net, &batch, &step)
             };
             let gradient = of(None).flat;
             let length = gradient.clone().square().sum().sqrt().into_scalar::<f32>();

@@ -5,8 +5,8 @@
 //! with multi-scale denoising score matching* (2019), eq. 9; one that is: Song & Ermon, *Generative modeling by
 //! estimating gradients of the data distribution* (2019), eq. 5 and 6.
 
-use burn::tensor::{Device, Int, Tensor};
-use ebm_core::{Distribution, Shard, StepKey, Stream, index_tensor};
+use burn::tensor::{Int, Tensor};
+use ebm_core::{Distribution, StepKey, Stream, index_tensor};
 use ebm_data::Batch;
 use ebm_langevin::{Noise, perturb};
 use ebm_model::EnergyModel;
@@ -14,9 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::regression::{Field, for_each_image, regress};
-use super::{Gradient, Objective, StepContext, uniform_of_images};
-use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::state::DataSummary;
+use super::{Gradient, Stateless, StepContext, uniform_of_images};
 
 /// How levels of noise are spread between the least and the greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -77,21 +75,14 @@ impl Default for Denoising {
     }
 }
 
-impl<M: EnergyModel + Sync> Objective<M> for Denoising {
-    type State = ();
-
-    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
-
-    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn is_coupled(&self) -> bool {
-        false
-    }
-
+impl Stateless for Denoising {
     /// Tells `unexplained`, the share of the mean square noise that is left.
-    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+    fn gradient_of<M: EnergyModel + Sync>(
+        &self,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
         let device = batch.images.device();
         let places = step.shard.places(batch.labels.len());
         let ids = index_tensor(&places, &device);

@@ -13,6 +13,7 @@ mod latent;
 mod recovery;
 mod regression;
 mod shards;
+mod stateless;
 #[cfg(test)]
 mod tests;
 mod whitened;
@@ -36,6 +37,7 @@ pub use jem::Jem;
 pub use latent::Latent;
 pub use recovery::Recovery;
 pub(crate) use shards::gradient_of_shards;
+pub use stateless::Stateless;
 pub use whitened::{ScoreMatching, TrajectoryState, WhitenedContrast};
 
 /// What an objective gives.
@@ -137,7 +139,7 @@ impl<'a> StepContext<'a> {
 /// A way to learn an energy from data.
 ///
 /// The batch is one shard's, and the loss a mean over it: gradients of shards are averaged. A loss that is not a sum over
-/// images asks for what it needs of the others with [`StepContext::gather`].
+/// images asks for what it needs of the others with [`StepContext::gather`]. One that remembers nothing is [`Stateless`].
 pub trait Objective<M: EnergyModel>: Sync {
     /// What it remembers between steps: persistent chains, say.
     type State: Persist + Send;

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::checkpoint::file_system::is_unsupported;
+use ebm_core::file_system::is_unsupported;
+
 use crate::error::TrainError;
 
 /// The file whose lock a process holds while it trains.

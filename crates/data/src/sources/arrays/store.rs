@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use ebm_core::file_system::folder_of;
 use zip::ZipArchive;
 
 use super::array::Array;
 use super::class_names::{self, ClassNames};
 use super::names::{ALONE, Naming};
 use crate::dataset::PassedOver;
-use crate::durable::folder_of;
 use crate::error::DataError;
 use crate::keep::{Split, class_names_in, images_in};
 

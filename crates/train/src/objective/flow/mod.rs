@@ -6,17 +6,15 @@
 
 mod contrast;
 
-use burn::tensor::{Device, Int, Tensor};
-use ebm_core::{Distribution, Shard, StepKey, Stream, index_tensor};
+use burn::tensor::{Int, Tensor};
+use ebm_core::{Distribution, StepKey, Stream, index_tensor};
 use ebm_data::Batch;
 use ebm_langevin::{Noise, perturb};
 use ebm_model::EnergyModel;
 
 use super::coupling::{Coupling, at_places};
 use super::regression::{Field, for_each_image, regress};
-use super::{Gradient, Objective, StepContext, uniform_of_images};
-use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::state::DataSummary;
+use super::{Gradient, Stateless, StepContext, uniform_of_images};
 
 pub use contrast::FlowContrast;
 
@@ -33,22 +31,19 @@ pub struct Flow {
     pub micro_batch: Option<usize>,
 }
 
-impl<M: EnergyModel + Sync> Objective<M> for Flow {
-    type State = ();
-
-    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
-
-    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
+impl Stateless for Flow {
     fn is_coupled(&self) -> bool {
         self.contrast.is_some()
     }
 
     /// Tells `unexplained`, the share of the mean square velocity that −∇E leaves. Paths cross, so that it is
     /// above 0 for the best energy, too.
-    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+    fn gradient_of<M: EnergyModel + Sync>(
+        &self,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
         let device = batch.images.device();
         let places = step.shard.places(batch.labels.len());
         let ids = index_tensor(&places, &device);

@@ -9,17 +9,14 @@ mod tests;
 
 use core::ops::Range;
 
-use burn::tensor::{Device, Tensor};
-use ebm_core::Shard;
+use burn::tensor::Tensor;
 use ebm_data::Batch;
 use ebm_langevin::LangevinConfig;
 use ebm_model::{EnergyModel, Frozen, LatentEnergy, Precision};
 
 use super::contrastive::{EnergyL2, LossConfig, loss};
-use super::{Gradient, Objective, StepContext, halves};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use super::{Gradient, Stateless, StepContext, halves};
 use crate::gradient::{Batched, through_folding};
-use crate::state::DataSummary;
 use chains::{Negatives, Pairs, ShortRuns};
 
 /// Mean E(x₊, z₊) − mean E₋, with z₊ from chains given the data x₊.
@@ -41,25 +38,18 @@ pub struct Latent {
     pub micro_batch: Option<usize>,
 }
 
-impl<M: EnergyModel + Sync> Objective<M> for Latent {
-    type State = ();
-
-    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
-
-    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn is_coupled(&self) -> bool {
-        false
-    }
-
+impl Stateless for Latent {
     /// Tells the means `e_pos` and `e_neg` of energies of z₊ and z₋, of a generator those of its prior alone, `gap`,
     /// `loss`, and of a generator `reconstruction`, the mean square of x₊ − g(z₊).
     ///
     /// # Panics
     /// If the model has no latent vectors.
-    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+    fn gradient_of<M: EnergyModel + Sync>(
+        &self,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
         let tracked = Frozen::tracked(model);
         let frozen = tracked.valid();
         let (size, device) = (batch.labels.len(), batch.images.device());

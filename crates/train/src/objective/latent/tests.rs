@@ -1,7 +1,7 @@
 //! Hold the objective to linear generators, whose likelihood is known, and its chains to their laws.
 
 use burn::module::{Module, Param};
-use burn::tensor::TensorData;
+use burn::tensor::{Device, TensorData};
 use ebm_core::rows::row_sums;
 use ebm_core::{Distribution, NoiseKey, StepKey, Stream};
 use ebm_model::{EnergyContext, Generative, Inference, explained_energy};
@@ -118,7 +118,7 @@ fn gradient_in_errors(model: &Line) -> [f64; 2] {
             key: StepKey::new(5, iteration),
             ..StepContext::default()
         };
-        let found = objective().gradient(&mut (), model, &data(iteration), &step);
+        let found = objective().gradient_of(model, &data(iteration), &step);
         for (i, value) in found.flat.into_data().iter::<f64>().enumerate() {
             sums[i] += value;
             squares[i] += value * value;
@@ -214,7 +214,7 @@ fn a_step_tells_its_terms_and_does_not_depend_on_micro_batches() {
             micro_batch,
             ..objective()
         };
-        objective.gradient(&mut (), &model, &data(0), &step)
+        objective.gradient_of(&model, &data(0), &step)
     };
     let (whole, cut) = (found(None), found(Some(100)));
     let names: Vec<_> = whole.terms.iter().map(|(name, _)| *name).collect();
@@ -261,7 +261,7 @@ fn the_gradient_of_a_free_energy_is_that_of_its_loss() {
         labels: vec![0; 6],
     };
     let step = StepContext::default();
-    let found = objective.gradient(&mut (), &net, &batch, &step);
+    let found = objective.gradient_of(&net, &batch, &step);
     let places = step.shard.places(6);
     let frozen = Frozen::new(&net);
     let runs = ShortRuns {

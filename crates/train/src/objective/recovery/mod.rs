@@ -10,15 +10,13 @@ use core::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::random::uniform;
-use ebm_core::{Distribution, Shard, StepKey, Stream, index_tensor};
+use ebm_core::{Distribution, StepKey, Stream, index_tensor};
 use ebm_data::Batch;
 use ebm_langevin::{Ladder, Noise, Sampler, perturb};
 use ebm_model::{EnergyContext, EnergyModel, Frozen, Precision};
 
-use super::{Gradient, Objective, StepContext, halves, in_pieces};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use super::{Gradient, Stateless, StepContext, halves, in_pieces};
 use crate::gradient::{Batched, through_folding};
-use crate::state::DataSummary;
 
 /// Mean of w·(E(y₊, t) − E(y₋, t)) over images, each at a level t that is drawn evenly: y₊ are data with the noise of
 /// t, and y₋ chains from the same data with the noise of the next level, tied to them.
@@ -37,25 +35,18 @@ pub struct Recovery {
     pub micro_batch: Option<usize>,
 }
 
-impl<M: EnergyModel + Sync> Objective<M> for Recovery {
-    type State = ();
-
-    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
-
-    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn is_coupled(&self) -> bool {
-        false
-    }
-
+impl Stateless for Recovery {
     /// Tells the means `e_pos` and `e_neg` of energies of all levels without their weights, `gap`, `loss` and
     /// `contrastive`, which is the loss.
     ///
     /// # Panics
     /// If the model is not given as many noise levels as there are.
-    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+    fn gradient_of<M: EnergyModel + Sync>(
+        &self,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
         let (found, expected) = (model.num_levels(), self.ladder.num_levels());
         assert_eq!(
             found, expected,

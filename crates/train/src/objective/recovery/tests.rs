@@ -67,7 +67,7 @@ fn gradient_in_errors(model: &Leveled) -> [[[f64; 2]; LEVELS]; 2] {
             key: StepKey::new(5, iteration),
             ..StepContext::default()
         };
-        let found = objective().gradient(&mut (), model, &data(iteration), &step);
+        let found = objective().gradient_of(model, &data(iteration), &step);
         for (i, value) in found.flat.into_data().iter::<f64>().enumerate() {
             sums[i] += value;
             squares[i] += value * value;
@@ -240,7 +240,7 @@ fn a_step_tells_its_loss_and_does_not_depend_on_micro_batches() {
             micro_batch,
             ..objective()
         };
-        objective.gradient(&mut (), &model, &data(0), &step)
+        objective.gradient_of(&model, &data(0), &step)
     };
     let (whole, cut) = (found(None), found(Some(100)));
     let names: Vec<_> = whole.terms.iter().map(|(name, _)| *name).collect();
@@ -261,5 +261,5 @@ fn a_network_without_levels_is_refused() {
     use crate::objective::gaussian::Quadratic;
 
     let model = Quadratic::new([0.5; 2], [1.0; 2], &Device::flex().autodiff());
-    objective().gradient(&mut (), &model, &data(0), &StepContext::default());
+    objective().gradient_of(&model, &data(0), &StepContext::default());
 }

@@ -5,16 +5,13 @@
 
 use core::ops::Range;
 
-use burn::tensor::{Device, Tensor};
-use ebm_core::Shard;
+use burn::tensor::Tensor;
 use ebm_data::Batch;
 use ebm_model::{EnergyModel, Frozen};
 
 use super::whitened;
-use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::gradient::{Batched, through_folding};
-use crate::objective::{Gradient, Objective, StepContext};
-use crate::state::DataSummary;
+use crate::objective::{Gradient, Stateless, StepContext};
 
 /// Mean of ½‖∇E(z)‖² − ΔE(z) over the coordinates z of data.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,24 +20,17 @@ pub struct ScoreMatching {
     pub micro_batch: Option<usize>,
 }
 
-impl<M: EnergyModel + Sync> Objective<M> for ScoreMatching {
-    type State = ();
-
-    fn init(&self, _: &DataSummary, _: u64, _: Shard, _: &Device) {}
-
-    fn load(&self, _: &DataSummary, _: &Checkpoint, _: &Device) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn is_coupled(&self) -> bool {
-        false
-    }
-
+impl Stateless for ScoreMatching {
     /// Tells `loss`, and `e_pos`, the mean energy of data.
     ///
     /// # Panics
     /// If the model is no energy of whitened coordinates.
-    fn gradient(&self, (): &mut (), model: &M, batch: &Batch, step: &StepContext) -> Gradient {
+    fn gradient_of<M: EnergyModel + Sync>(
+        &self,
+        model: &M,
+        batch: &Batch,
+        step: &StepContext,
+    ) -> Gradient {
         let tracked = Frozen::tracked(model);
         let frozen = tracked.valid();
         let energy = whitened(&*frozen);

@@ -1,12 +1,21 @@
-//! Tell what a file system does not have from what goes wrong on it.
+//! Tell what a file system does not have from what goes wrong on it, and in which folder a file lies.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 /// Whether an operation failed because the file system does not have it, as some network and FUSE file systems
 /// have no locks, or cannot wait for a directory to be on the device.
-pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+pub fn is_unsupported(error: &io::Error) -> bool {
     let is_known = |code| errno::UNSUPPORTED.contains(&code);
     error.kind() == ErrorKind::Unsupported || error.raw_os_error().is_some_and(is_known)
+}
+
+/// The folder that a file or a folder lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Numbers of errors; `std` has no kind for some of them.
@@ -66,6 +75,13 @@ mod tests {
             ErrorKind::Other,
         ] {
             assert!(!is_unsupported(&kind.into()), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_name_alone_lies_in_the_working_directory() {
+        for (path, folder) in [("a", "."), ("b/a", "b"), ("/a", "/"), ("/", ".")] {
+            assert_eq!(folder_of(Path::new(path)), Path::new(folder));
         }
     }
 }
