@@ -1,14 +1,18 @@
 //! Ask an energy E(x, z) which latent vector explains an image: the one of least energy, or samples of all of them.
 //!
 //! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006); where pixels are
-//! missing, z explains the others. `free_energy` integrates over z in `coordinates` that suit
-//! p(z | x), `read_out` asks what z tells.
+//! missing, z explains the others. `starts` begins several descents and `descent` ends them, `free_energy` integrates
+//! over z in `coordinates` that suit p(z | x), `read_out` asks what z tells.
 
 mod coordinates;
+mod descent;
 mod free_energy;
 mod read_out;
+mod starts;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_wells;
 
 use core::ops::Range;
 use std::path::PathBuf;
@@ -22,6 +26,8 @@ use thiserror::Error;
 use crate::trained::{Trained, Weights};
 pub use free_energy::{FreeEnergy, FreeEnergyOptions, free_energy_gradients, free_energy_of};
 pub use read_out::{ReadOutError, linear_read_out};
+pub use starts::SearchOptions;
+use starts::{latents_of, least_of_each, minima_of};
 
 /// Images, or samples of an image, that are on a device at a time where there are many.
 const AT_ONCE: usize = 256;
@@ -116,7 +122,8 @@ impl Explainer {
         })
     }
 
-    /// The z of least energy of each image; where `known` is given, of those of its pixels that are 1 there.
+    /// The z of each image where the model's descent from z = 0 ends, whose energy is E(x); where `known` is given, of
+    /// those of its pixels that are 1 there.
     ///
     /// # Shapes
     /// - `images`, `known`: `[images, channels, height, width]`, pixels in [0, 1]
@@ -136,6 +143,52 @@ impl Explainer {
             let latents = least_latents(&posterior, inference, shape, &self.device, false);
             self.explained(&posterior, latents, |row| some.start + row)
         })
+    }
+
+    /// The z of least energy of each image that descents from several starts find; where there is one start, that of
+    /// [`explain`](Self::explain). `counter` counts gradients.
+    ///
+    /// # Shapes
+    /// - `images`, `known`: `[images, channels, height, width]`, pixels in [0, 1]
+    ///
+    /// # Errors
+    /// As [`explain`](Self::explain), where the energy at the end of any descent is not finite.
+    ///
+    /// # Panics
+    /// If there is no start.
+    pub fn search(
+        &self,
+        images: &Tensor<4>,
+        known: Option<&Tensor<4>>,
+        options: SearchOptions,
+        counter: StepCounter,
+    ) -> Result<Explained, InferError> {
+        let starts = options.checked().starts;
+        let (num, inference) = (images.dims()[0], self.energy().inference());
+        if starts == 1 {
+            let found = self.explain(images, known)?;
+            counter.add(num * inference.steps);
+            return Ok(found);
+        }
+        let at_once = (self.at_once / starts).max(1);
+        self.each_some(num, at_once, |some| {
+            let known = known.map(|known| each_repeated(&rows(known, &some), starts));
+            let of_all = self.posterior(each_repeated(&rows(images, &some), starts), known)?;
+            let of_some = some.len();
+            let minima = minima_of(&of_all, of_some, inference, &self.device, options, &counter);
+            let energies: Vec<f32> = minima.iter().map(|minimum| minimum.energy).collect();
+            check_finite(&energies, |row| some.start + row / starts)?;
+            let least = least_of_each(&minima, starts);
+            Ok(Explained {
+                latents: latents_of(&least, of_all.num_latents(), &self.device),
+                energies: least.iter().map(|minimum| minimum.energy).collect(),
+            })
+        })
+    }
+
+    /// The most gradients that [`search`](Self::search) takes of an image.
+    pub fn search_gradients(&self, options: SearchOptions) -> u64 {
+        options.gradients(self.energy().inference()) as u64
     }
 
     /// Samples of z given each image, by the Metropolis-adjusted Langevin algorithm from the z of least energy on; those
@@ -203,13 +256,8 @@ impl Explainer {
             energies.into_data().iter::<f32>().collect::<Vec<_>>()
         });
         let energies = energies.concat();
-        match energies.iter().position(|energy| !energy.is_finite()) {
-            Some(row) => Err(InferError::NotFinite {
-                index: image_of(row),
-                energy: energies[row],
-            }),
-            None => Ok(Explained { latents, energies }),
-        }
+        check_finite(&energies, image_of)?;
+        Ok(Explained { latents, energies })
     }
 
     /// g(z) of latent vectors on the straight line from one to another, both ends included.
@@ -250,6 +298,17 @@ impl Explainer {
 fn adjusted_chains(model: &dyn LatentEnergy, steps: usize) -> LangevinConfig {
     let langevin = model.inference().chains(steps);
     langevin.with_method(Method::Mala)
+}
+
+/// Refuse energies of which one is not finite; that of row `row` is of image number `image_of(row)`.
+fn check_finite(energies: &[f32], image_of: impl Fn(usize) -> usize) -> Result<(), InferError> {
+    match energies.iter().position(|energy| !energy.is_finite()) {
+        Some(row) => Err(InferError::NotFinite {
+            index: image_of(row),
+            energy: energies[row],
+        }),
+        None => Ok(()),
+    }
 }
 
 fn rows<const D: usize>(all: &Tensor<D>, some: &Range<usize>) -> Tensor<D> {
