@@ -27,7 +27,6 @@ use crate::trained::{Trained, Weights};
 pub use free_energy::{FreeEnergy, FreeEnergyOptions, free_energy_gradients, free_energy_of};
 pub use read_out::{ReadOutError, linear_read_out};
 pub use starts::SearchOptions;
-use starts::{latents_of, least_of_each, minima_of};
 
 /// Images, or samples of an image, that are on a device at a time where there are many.
 const AT_ONCE: usize = 256;
@@ -143,52 +142,6 @@ impl Explainer {
             let latents = least_latents(&posterior, inference, shape, &self.device, false);
             self.explained(&posterior, latents, |row| some.start + row)
         })
-    }
-
-    /// The z of least energy of each image that descents from several starts find; where there is one start, that of
-    /// [`explain`](Self::explain). `counter` counts gradients.
-    ///
-    /// # Shapes
-    /// - `images`, `known`: `[images, channels, height, width]`, pixels in [0, 1]
-    ///
-    /// # Errors
-    /// As [`explain`](Self::explain), where the energy at the end of any descent is not finite.
-    ///
-    /// # Panics
-    /// If there is no start.
-    pub fn search(
-        &self,
-        images: &Tensor<4>,
-        known: Option<&Tensor<4>>,
-        options: SearchOptions,
-        counter: StepCounter,
-    ) -> Result<Explained, InferError> {
-        let starts = options.checked().starts;
-        let (num, inference) = (images.dims()[0], self.energy().inference());
-        if starts == 1 {
-            let found = self.explain(images, known)?;
-            counter.add(num * inference.steps);
-            return Ok(found);
-        }
-        let at_once = (self.at_once / starts).max(1);
-        self.each_some(num, at_once, |some| {
-            let known = known.map(|known| each_repeated(&rows(known, &some), starts));
-            let of_all = self.posterior(each_repeated(&rows(images, &some), starts), known)?;
-            let of_some = some.len();
-            let minima = minima_of(&of_all, of_some, inference, &self.device, options, &counter);
-            let energies: Vec<f32> = minima.iter().map(|minimum| minimum.energy).collect();
-            check_finite(&energies, |row| some.start + row / starts)?;
-            let least = least_of_each(&minima, starts);
-            Ok(Explained {
-                latents: latents_of(&least, of_all.num_latents(), &self.device),
-                energies: least.iter().map(|minimum| minimum.energy).collect(),
-            })
-        })
-    }
-
-    /// The most gradients that [`search`](Self::search) takes of an image.
-    pub fn search_gradients(&self, options: SearchOptions) -> u64 {
-        options.gradients(self.energy().inference()) as u64
     }
 
     /// Samples of z given each image, by the Metropolis-adjusted Langevin algorithm from the z of least energy on; those

@@ -8,7 +8,7 @@ use ebm_langevin::{StepCounter, normal_latents_of};
 use ebm_model::{Inference, Posterior, descended_latents};
 
 use super::descent::{MOST_STEPS, Minimum, minima};
-use super::rows;
+use super::{Explained, Explainer, InferError, check_finite, each_repeated, rows};
 
 /// Descents that are one batch on a CPU: enough to fill its vectors.
 const AT_A_TIME: usize = 8;
@@ -52,6 +52,54 @@ impl SearchOptions {
     /// The most gradients of an image.
     pub(super) fn gradients(self, inference: Inference) -> usize {
         self.starts * (inference.steps + self.most_steps() + 1)
+    }
+}
+
+impl Explainer {
+    /// The z of least energy of each image that descents from several starts find; where there is one start, that of
+    /// [`explain`](Self::explain). `counter` counts gradients.
+    ///
+    /// # Shapes
+    /// - `images`, `known`: `[images, channels, height, width]`, pixels in [0, 1]
+    ///
+    /// # Errors
+    /// As [`explain`](Self::explain), where the energy at the end of any descent is not finite.
+    ///
+    /// # Panics
+    /// If there is no start.
+    pub fn search(
+        &self,
+        images: &Tensor<4>,
+        known: Option<&Tensor<4>>,
+        options: SearchOptions,
+        counter: StepCounter,
+    ) -> Result<Explained, InferError> {
+        let starts = options.checked().starts;
+        let (num, inference) = (images.dims()[0], self.energy().inference());
+        if starts == 1 {
+            let found = self.explain(images, known)?;
+            counter.add(num * inference.steps);
+            return Ok(found);
+        }
+        let at_once = (self.at_once / starts).max(1);
+        self.each_some(num, at_once, |some| {
+            let known = known.map(|known| each_repeated(&rows(known, &some), starts));
+            let of_all = self.posterior(each_repeated(&rows(images, &some), starts), known)?;
+            let of_some = some.len();
+            let minima = minima_of(&of_all, of_some, inference, &self.device, options, &counter);
+            let energies: Vec<f32> = minima.iter().map(|minimum| minimum.energy).collect();
+            check_finite(&energies, |row| some.start + row / starts)?;
+            let least = least_of_each(&minima, starts);
+            Ok(Explained {
+                latents: latents_of(&least, of_all.num_latents(), &self.device),
+                energies: least.iter().map(|minimum| minimum.energy).collect(),
+            })
+        })
+    }
+
+    /// The most gradients that [`search`](Self::search) takes of an image.
+    pub fn search_gradients(&self, options: SearchOptions) -> u64 {
+        options.gradients(self.energy().inference()) as u64
     }
 }
 

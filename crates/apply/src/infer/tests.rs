@@ -4,6 +4,7 @@ use burn::tensor::TensorData;
 use ebm_core::ImageShape;
 use ebm_model::{Inference, explained_energy};
 
+use super::starts::minima_of;
 use super::*;
 use crate::testing::untrained_of;
 

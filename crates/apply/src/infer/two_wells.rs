@@ -6,6 +6,7 @@ use ebm_core::rows::row_sums;
 use ebm_model::Inference;
 
 use super::descent::Minimum;
+use super::starts::{least_of_each, minima_of};
 use super::*;
 
 /// p: the share of the upper well.
