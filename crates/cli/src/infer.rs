@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use burn::tensor::Tensor;
 use clap::{Args, ValueHint};
 use ebm_apply::infer::{
-    Explained, Explainer, FreeEnergy, FreeEnergyOptions, PosteriorOptions, free_energy_gradients,
-    free_energy_of,
+    Explained, Explainer, FreeEnergy, FreeEnergyOptions, PosteriorOptions, SearchOptions,
+    free_energy_gradients, free_energy_of,
 };
 use ebm_apply::{StepCounter, Trained, score, to_bytes};
 
@@ -46,6 +46,11 @@ pub(crate) struct InferArgs {
     #[command(flatten)]
     missing: MissingArgs,
 
+    /// Descents of each picture, of which the one to the least energy counts: from z = 0 and from N − 1 draws of N(0, I);
+    /// 1 for z = 0 alone, whose energy is that of `ebm energy` [default: 16]
+    #[arg(long, value_name = "N", value_parser = few)]
+    starts: Option<usize>,
+
     /// Draw so many z of each picture from p(z | x), by the Metropolis-adjusted Langevin algorithm from that of least
     /// energy on; shown by --output and --json
     #[arg(long, value_name = "N", value_parser = few)]
@@ -55,7 +60,7 @@ pub(crate) struct InferArgs {
     #[arg(long, value_name = "N", value_parser = positive, requires = "samples")]
     steps: Option<usize>,
 
-    /// Seed of samples and of free energies
+    /// Seed of starts, of samples and of free energies
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
@@ -163,6 +168,7 @@ impl InferArgs {
         let of_pictures = [
             ("--output", self.output.is_some()),
             ("--latents", self.latents.is_some()),
+            ("--starts", self.starts.is_some()),
             ("--samples", self.samples.is_some()),
             ("--between", self.between.is_some()),
             ("--free-energy", self.free_energy),
@@ -200,7 +206,7 @@ impl InferArgs {
             // Before the work that it is asked for.
             explainer.generator()?;
         }
-        let least = explainer.explain(&pictures.images, pictures.known.as_ref())?;
+        let least = self.least(explainer, pictures, quiet)?;
         let samples = self.draw(explainer, pictures, &least, quiet)?;
         let free = self.free_energies(trained, explainer, pictures, quiet)?;
         let found = Found {
@@ -223,6 +229,29 @@ impl InferArgs {
             self.say_written(path)?;
         }
         Ok(())
+    }
+
+    /// From where the z of least energy is sought.
+    fn search(&self) -> SearchOptions {
+        let usual = SearchOptions::default();
+        SearchOptions {
+            starts: self.starts.unwrap_or(usual.starts),
+            seed: self.seed,
+        }
+    }
+
+    fn least(
+        &self,
+        explainer: &Explainer,
+        pictures: &Pictures,
+        quiet: bool,
+    ) -> anyhow::Result<Explained> {
+        let (options, counter) = (self.search(), StepCounter::default());
+        let total = pictures.names.len() as u64 * explainer.search_gradients(options);
+        let (images, known) = (&pictures.images, pictures.known.as_ref());
+        let work = || explainer.search(images, known, options, counter.clone());
+        let least = with_progress("descending", total, || counter.gradients(), quiet, work)?;
+        Ok(least)
     }
 
     /// Name a file that was written; with --json stdout has a line a picture and nothing else.
@@ -270,9 +299,11 @@ impl InferArgs {
             return Ok(None);
         }
         let usual = FreeEnergyOptions::default();
+        let SearchOptions { starts, seed } = self.search();
         let options = FreeEnergyOptions {
             temperatures: self.temperatures.unwrap_or(usual.temperatures),
-            seed: self.seed,
+            starts,
+            seed,
             ..usual
         };
         let (num, counter) = (pictures.names.len(), StepCounter::default());

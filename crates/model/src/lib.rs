@@ -56,7 +56,8 @@ pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
 pub use latent::{
     DrawnLatents, Generative, GivenLatent, Inference, LatentConfig, LatentDrawing, LatentEnergy,
-    LatentNet, LatentPrior, Posterior, alternate, explained_energy, least_latents,
+    LatentNet, LatentPrior, Posterior, alternate, descended_latents, explained_energy,
+    least_latents,
 };
 pub use layers::{Initialization, NormedWeight};
 pub use locality::Locality;

@@ -7,8 +7,10 @@ use ebm_core::Energy;
 use ebm_langevin::{
     LangevinConfig, Stage, StepCounter, sampler_outside_training, warm_up, warm_up_gradients,
 };
-use ebm_model::{LatentEnergy, Posterior, least_latents};
+use ebm_model::{LatentEnergy, Posterior};
 
+use super::descent::Minimum;
+use super::starts::{SearchOptions, latents_of, minima_of};
 use super::{adjusted_chains, each_repeated};
 use crate::evaluate::AnnealingError;
 
@@ -20,6 +22,9 @@ const STEPS: usize = 300;
 const TARGET_ACCEPTANCE: f64 = 0.574;
 /// s in standard deviations of the draws: the base covers the tails, and what draws that are close to each other miss.
 const WIDENED: f64 = 1.5;
+/// Draws start at minima whose energy is at most so much above the least, in nats: of p(z | x), what lies around higher
+/// ones is less than 1 %, unless they are far wider.
+const NEAR: f32 = 5.0;
 /// The least s.
 const LEAST_STD: f64 = 1e-3;
 
@@ -56,21 +61,21 @@ pub(super) struct Coordinates {
 }
 
 impl Coordinates {
-    /// The mean of draws of p(z | x), and their standard deviations, widened. The draws start where a descent ends.
+    /// The mean of draws of p(z | x), and their standard deviations, widened. The draws start where descents end.
     ///
     /// # Errors
     /// Where an energy is not finite.
     pub(super) fn find(
         of_image: OfImage<'_>,
         device: &Device,
-        seed: u64,
+        search: SearchOptions,
         counter: &StepCounter,
     ) -> Result<Self, AnnealingError> {
-        let model = of_image.model;
-        let shape = [1, model.num_latents()];
-        let least = least_latents(&of_image.of(1), model.inference(), shape, device, false);
+        let (model, seed) = (of_image.model, search.seed);
+        let of_all = of_image.of(search.starts);
+        let minima = minima_of(&of_all, 1, model.inference(), device, search, counter);
+        let start = latents_of(&near_least(&minima)?, model.num_latents(), device);
         let (energy, langevin) = (of_image.of(DRAWS), chains(model));
-        let start = each_repeated(&least, DRAWS);
         let (start, scale) = warm_up::<2>(&energy, &langevin, start, seed, 1.0, counter);
         if !scale.is_finite() {
             return Err(AnnealingError::NotFinite);
@@ -104,7 +109,23 @@ impl Coordinates {
     }
 }
 
-/// About as many gradients as [`Coordinates::find`] takes.
+/// Where the draws start: at each of the minima near the least by turns, the least first.
+///
+/// # Errors
+/// Where an energy is not finite.
+fn near_least(minima: &[Minimum]) -> Result<Vec<&Minimum>, AnnealingError> {
+    let energies = minima.iter().map(|minimum| minimum.energy);
+    if !energies.clone().all(f32::is_finite) {
+        return Err(AnnealingError::NotFinite);
+    }
+    let least = energies.fold(f32::INFINITY, f32::min);
+    let is_near = |minimum: &&Minimum| minimum.energy <= least + NEAR;
+    let mut near: Vec<_> = minima.iter().filter(is_near).collect();
+    near.sort_by(|one, other| one.energy.total_cmp(&other.energy));
+    Ok(near.into_iter().cycle().take(DRAWS).collect())
+}
+
+/// About as many gradients as [`Coordinates::find`] takes, but for those of descents.
 pub(super) fn gradients_of_coordinates() -> usize {
     // The same for every model.
     let adapting = LangevinConfig {
@@ -171,6 +192,24 @@ mod tests {
         }
         let log_volume = stds[0].ln() + stds[1].ln();
         assert!((coordinates.log_volume - log_volume).abs() < 1e-4);
+    }
+
+    #[test]
+    fn draws_start_at_minima_near_the_least_by_turns() {
+        let minima = [3.0, 1.0, 6.5, 5.5].map(|energy| Minimum {
+            latents: vec![energy],
+            energy,
+        });
+        let near = near_least(&minima).expect("finite");
+        assert_eq!(near.len(), DRAWS);
+        let first: Vec<f32> = near[..5].iter().map(|minimum| minimum.energy).collect();
+        assert_eq!(first, [1.0, 3.0, 5.5, 1.0, 3.0]);
+        let diverged = minima.map(|minimum| Minimum {
+            energy: f32::NAN,
+            ..minimum
+        });
+        let refused = near_least(&diverged).expect_err("not finite");
+        assert_eq!(refused, AnnealingError::NotFinite);
     }
 
     /// Energies of rows: Σz² and the number of the row.

@@ -6,6 +6,7 @@ use ebm_model::LatentEnergy;
 use serde::Serialize;
 
 use super::coordinates::{Coordinates, OfImage, Rescaled, gradients_of_coordinates};
+use super::starts::SearchOptions;
 use crate::evaluate::{Annealing, AnnealingError, AnnealingOptions, Base, Bound};
 
 /// Rows of which a pilot run asks for the energy.
@@ -22,6 +23,8 @@ pub struct FreeEnergyOptions {
     pub temperatures: usize,
     /// Leapfrog steps of each of their steps, at least 1.
     pub leapfrog_steps: usize,
+    /// Starts of the descents at whose ends draws of p(z | x) start, at least 1, as of [`SearchOptions`].
+    pub starts: usize,
     /// Seed of all random numbers.
     pub seed: u64,
 }
@@ -32,6 +35,7 @@ impl Default for FreeEnergyOptions {
             chains: 64,
             temperatures: 100,
             leapfrog_steps: 10,
+            starts: SearchOptions::default().starts,
             seed: 0,
         }
     }
@@ -48,7 +52,7 @@ pub struct FreeEnergy {
     pub effective_chains: f64,
 }
 
-/// About as many gradients as [`free_energy_of`] takes.
+/// About as many gradients as [`free_energy_of`] takes, but for the few of its descents.
 pub fn free_energy_gradients(options: &FreeEnergyOptions) -> u64 {
     let steps = options.chains * options.temperatures + FEWEST_ROWS * PILOT_STEPS;
     (steps * options.leapfrog_steps + gradients_of_coordinates()) as u64
@@ -58,7 +62,7 @@ pub fn free_energy_gradients(options: &FreeEnergyOptions) -> u64 {
 ///
 /// It is done in u of z = m + s∘u, from N(0, I), with m and s the mean and the widened standard deviations of draws of
 /// p(z | x): p(z | x) may be far narrower than N(0, I), and elsewhere. The draws have random numbers of their own, so
-/// that m and s are constants to the estimate, which they cannot bias.
+/// that m and s are constants to the estimate, which they cannot bias. They start at the minima of several descents.
 /// `counter` counts gradients.
 ///
 /// # Shapes
@@ -68,8 +72,8 @@ pub fn free_energy_gradients(options: &FreeEnergyOptions) -> u64 {
 /// Where an energy is not finite.
 ///
 /// # Panics
-/// If there are fewer than 2 chains, or no temperature or leapfrog step, or pixels are missing and the energy is a free
-/// one.
+/// If there are fewer than 2 chains, or no temperature, leapfrog step or start, or pixels are missing and the energy is
+/// a free one.
 pub fn free_energy_of(
     model: &dyn LatentEnergy,
     image: &Tensor<4>,
@@ -83,7 +87,12 @@ pub fn free_energy_of(
         image,
         known,
     };
-    let coordinates = Coordinates::find(of_image, device, options.seed, &counter)?;
+    let search = SearchOptions {
+        starts: options.starts,
+        seed: options.seed,
+    }
+    .checked();
+    let coordinates = Coordinates::find(of_image, device, search, &counter)?;
     let rows = options.chains.max(FEWEST_ROWS);
     let energy = Rescaled::new(of_image.of(rows), coordinates);
     let annealing = AnnealingOptions {

@@ -1,14 +1,18 @@
 //! Ask an energy E(x, z) which latent vector explains an image: the one of least energy, or samples of all of them.
 //!
 //! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006); where pixels are
-//! missing, z explains the others. `free_energy` integrates over z in `coordinates` that suit
-//! p(z | x), `read_out` asks what z tells.
+//! missing, z explains the others. `starts` begins several descents and `descent` ends them, `free_energy` integrates
+//! over z in `coordinates` that suit p(z | x), `read_out` asks what z tells.
 
 mod coordinates;
+mod descent;
 mod free_energy;
 mod read_out;
+mod starts;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_wells;
 
 use core::ops::Range;
 use std::path::PathBuf;
@@ -22,6 +26,7 @@ use thiserror::Error;
 use crate::trained::{Trained, Weights};
 pub use free_energy::{FreeEnergy, FreeEnergyOptions, free_energy_gradients, free_energy_of};
 pub use read_out::{ReadOutError, linear_read_out};
+pub use starts::SearchOptions;
 
 /// Images, or samples of an image, that are on a device at a time where there are many.
 const AT_ONCE: usize = 256;
@@ -116,7 +121,8 @@ impl Explainer {
         })
     }
 
-    /// The z of least energy of each image; where `known` is given, of those of its pixels that are 1 there.
+    /// The z of each image where the model's descent from z = 0 ends, whose energy is E(x); where `known` is given, of
+    /// those of its pixels that are 1 there.
     ///
     /// # Shapes
     /// - `images`, `known`: `[images, channels, height, width]`, pixels in [0, 1]
@@ -203,13 +209,8 @@ impl Explainer {
             energies.into_data().iter::<f32>().collect::<Vec<_>>()
         });
         let energies = energies.concat();
-        match energies.iter().position(|energy| !energy.is_finite()) {
-            Some(row) => Err(InferError::NotFinite {
-                index: image_of(row),
-                energy: energies[row],
-            }),
-            None => Ok(Explained { latents, energies }),
-        }
+        check_finite(&energies, image_of)?;
+        Ok(Explained { latents, energies })
     }
 
     /// g(z) of latent vectors on the straight line from one to another, both ends included.
@@ -250,6 +251,17 @@ impl Explainer {
 fn adjusted_chains(model: &dyn LatentEnergy, steps: usize) -> LangevinConfig {
     let langevin = model.inference().chains(steps);
     langevin.with_method(Method::Mala)
+}
+
+/// Refuse energies of which one is not finite; that of row `row` is of image number `image_of(row)`.
+fn check_finite(energies: &[f32], image_of: impl Fn(usize) -> usize) -> Result<(), InferError> {
+    match energies.iter().position(|energy| !energy.is_finite()) {
+        Some(row) => Err(InferError::NotFinite {
+            index: image_of(row),
+            energy: energies[row],
+        }),
+        None => Ok(()),
+    }
 }
 
 fn rows<const D: usize>(all: &Tensor<D>, some: &Range<usize>) -> Tensor<D> {

@@ -4,6 +4,7 @@ use burn::tensor::TensorData;
 use ebm_core::ImageShape;
 use ebm_model::{Inference, explained_energy};
 
+use super::starts::minima_of;
 use super::*;
 use crate::testing::untrained_of;
 
@@ -136,6 +137,23 @@ fn the_free_energy_of_principal_components_is_their_likelihood_and_the_least_ene
     }
 }
 
+#[test]
+fn descents_from_everywhere_end_at_the_exponent_of_principal_components() {
+    let pixels = core::array::from_fn(|pixel| (pixel * 37 % 100) as f64 / 100.0);
+    let (quadratic, _) = of_covariance(pixels);
+    let options = SearchOptions::default();
+    let of_all = Posterior::new(&Components, each_repeated(&image(pixels), options.starts));
+    let (inference, device) = (Components.inference(), Device::flex());
+    let counter = StepCounter::default();
+    let minima = minima_of(&of_all, 1, inference, &device, options, &counter);
+    assert_eq!(minima.len(), options.starts);
+    for minimum in minima {
+        let off = f64::from(minimum.energy) - quadratic;
+        assert!(off.abs() < 2e-3, "{off} from {quadratic}");
+    }
+    assert!(counter.gradients() <= options.gradients(inference) as u64);
+}
+
 const SHAPE: ImageShape = ImageShape::new(1, 8, 8);
 
 fn explainer(network: &str) -> Explainer {
@@ -185,6 +203,35 @@ fn a_descent_explains_an_image_better_than_where_it_starts() {
 }
 
 #[test]
+fn several_starts_find_no_higher_energy_than_the_one_of_the_model() {
+    for network in ["latent", "latent-free"] {
+        let explainer = explainer(network);
+        let x = images();
+        let own = explainer.explain(&x, None).expect("finite");
+        let search = |starts| {
+            let options = SearchOptions { starts, seed: 4 };
+            let counter = StepCounter::default();
+            let found = explainer.search(&x, None, options, counter.clone());
+            assert!(counter.gradients() <= 2 * explainer.search_gradients(options));
+            found.expect("finite")
+        };
+        let found = search(5);
+        assert_eq!(found.latents.dims(), [2, 3]);
+        for (found, own) in found.energies.iter().zip(&own.energies) {
+            let rounding = 1e-5 * own.abs();
+            assert!(*found <= own + rounding, "{network}: {found}, {own}");
+        }
+        // They are the energies of the latents.
+        let energies = explainer.energy().joint_energy(x.clone(), found.latents);
+        let energies: Vec<f32> = energies.into_data().iter::<f32>().collect();
+        for (found, told) in energies.iter().zip(&found.energies) {
+            assert!((found - told).abs() <= 1e-4 * told.abs().max(1.0));
+        }
+        assert_eq!(search(1).energies, own.energies);
+    }
+}
+
+#[test]
 fn images_are_explained_the_same_so_many_at_a_time() {
     let mut explainer = explainer("latent");
     let x = images();
@@ -197,8 +244,9 @@ fn images_are_explained_the_same_so_many_at_a_time() {
             seed: 1,
         };
         let counter = StepCounter::default();
-        let drawn = explainer.draw(&x, None, &least.latents, options, counter);
-        [least, drawn.expect("finite")]
+        let drawn = explainer.draw(&x, None, &least.latents, options, counter.clone());
+        let searched = explainer.search(&x, None, SearchOptions::default(), counter);
+        [least, drawn.expect("finite"), searched.expect("finite")]
     };
     let [whole, single] = [found(AT_ONCE), found(1)];
     for (whole, single) in whole.into_iter().zip(single) {

@@ -65,7 +65,7 @@ fn quantities(images: &Images) -> Vec<f64> {
         .collect()
 }
 
-/// z of every image, row by row.
+/// z of every image, row by row: where a descent from z = 0 ends, as there are thousands of images.
 fn latents_of(
     trained: &Trained,
     explainer: &Explainer,

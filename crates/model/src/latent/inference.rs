@@ -40,10 +40,24 @@ impl Inference {
 pub fn least_latents(
     energy: &dyn Energy<2>,
     inference: Inference,
-    [batch, latents]: [usize; 2],
+    shape: [usize; 2],
     device: &Device,
     alone: bool,
 ) -> Tensor<2> {
+    descended_latents(energy, inference, Tensor::zeros(shape, device), alone)
+}
+
+/// Where descents of the energy from `start` end; on the calling thread alone where `alone`.
+///
+/// # Shapes
+/// - `start`, and what returns: `[batch, latents]`
+pub fn descended_latents(
+    energy: &dyn Energy<2>,
+    inference: Inference,
+    start: Tensor<2>,
+    alone: bool,
+) -> Tensor<2> {
+    let batch = start.dims()[0];
     // Without noise no random number is drawn.
     let sampler = Sampler::new(inference.descent(), NoiseKey::new(0, Stream::Posterior, 0));
     let sampler = if alone {
@@ -52,7 +66,5 @@ pub fn least_latents(
         sampler
     };
     let ids: Vec<u32> = (0..batch as u32).collect();
-    sampler
-        .run(Tensor::zeros([batch, latents], device), &ids, energy)
-        .x
+    sampler.run(start, &ids, energy).x
 }

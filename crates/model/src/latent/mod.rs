@@ -20,5 +20,5 @@ pub use bound::{GivenLatent, LatentPrior, Posterior};
 pub use config::LatentConfig;
 pub use drawing::{DrawnLatents, LatentDrawing, alternate};
 pub use energy::{Generative, LatentEnergy, explained_energy};
-pub use inference::{Inference, least_latents};
+pub use inference::{Inference, descended_latents, least_latents};
 pub use net::LatentNet;
