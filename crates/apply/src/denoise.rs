@@ -100,6 +100,9 @@ pub enum DenoiseError {
         "the slopes of the energy are not finite: values of the picture are too far from 0 and 1"
     )]
     TooLarge,
+    /// Weights of experts are not finite.
+    #[error("the energy has no steepness: weights of the model are not finite")]
+    Damaged,
 }
 
 /// Which of the clean pictures that a noisy one may come from.

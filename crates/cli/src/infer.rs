@@ -281,7 +281,7 @@ impl InferArgs {
             seed: self.seed,
         };
         let counter = StepCounter::default();
-        let total = (pictures.names.len() * samples * steps) as u64;
+        let total = pictures.names.len() as u64 * Explainer::draw_gradients(options);
         let (images, known) = (&pictures.images, pictures.known.as_ref());
         let work = || explainer.draw(images, known, &least.latents, options, counter.clone());
         let drawn = with_progress("drawing", total, || counter.gradients(), quiet, work)?;

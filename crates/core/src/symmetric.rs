@@ -2,7 +2,7 @@
 //!
 //! The cyclic Jacobi method (Golub & Van Loan, *Matrix Computations*, sec. 8.5): each rotation makes an
 //! element off the diagonal zero, and the sum of their squares falls to nothing within a few sweeps. It is
-//! slow for large matrices and accurate for all; those here have a hundred rows.
+//! slow for large matrices and accurate for all; those here have a hundred rows, at most a thousand.
 
 /// Sweeps after which a matrix that has not converged never will: a value is not finite.
 const MOST_SWEEPS: usize = 60;

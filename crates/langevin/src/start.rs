@@ -13,7 +13,7 @@ use crate::sampler::{LangevinConfig, Sampler, StepCounter, adapted_by};
 use crate::step::Noise;
 
 /// Keys of [`Stream::Sample`]: starts, chains at each [`Stage`], and the first of those of [`warm_up`].
-/// 2 chooses chains of a buffer, 2000 to 2099 are of the levels of a ladder, and 3000 to 3100
+/// 2 chooses chains of a buffer, 20 to 33 are of annealing, 2000 to 2099 are of the levels of a ladder, and 3000 to 3100
 /// of restorations of a picture.
 const START: u32 = 0;
 const CHAINS: u32 = 1;

@@ -23,6 +23,9 @@ impl Denoiser {
         sigmas: &[f64],
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>, DenoiseError> {
+        if !prior.steepness().is_finite() {
+            return Err(DenoiseError::Damaged);
+        }
         let of_image = picture.pixels.len() / sigmas.len();
         let ways: Vec<Way> = sigmas.iter().map(|&sigma| Way::new(prior, sigma)).collect();
         let steps = ways.iter().map(Way::steps).max().unwrap_or(1);

@@ -4,22 +4,19 @@ use core::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::Energy;
-use ebm_langevin::{
-    LangevinConfig, Stage, StepCounter, sampler_outside_training, warm_up, warm_up_gradients,
-};
+use ebm_langevin::StepCounter;
 use ebm_model::{LatentEnergy, Posterior};
 
 use super::descent::Minimum;
+use super::draws::{adapted_draws, gradients_of_draw};
+use super::each_repeated;
 use super::starts::{SearchOptions, latents_of, minima_of};
-use super::{adjusted_chains, each_repeated};
 use crate::evaluate::AnnealingError;
 
 /// Draws of p(z | x) from which the coordinates are taken.
 const DRAWS: usize = 64;
 /// Steps of each of them, after those in which the length of steps adapts.
 const STEPS: usize = 300;
-/// Acceptance rate to which steps adapt: the best one in many dimensions (Roberts & Rosenthal 1998).
-const TARGET_ACCEPTANCE: f64 = 0.574;
 /// s in standard deviations of the draws: the base covers the tails, and what draws that are close to each other miss.
 const WIDENED: f64 = 1.5;
 /// Draws start at minima whose energy is at most so much above the least, in nats: of p(z | x), what lies around higher
@@ -75,16 +72,10 @@ impl Coordinates {
         let of_all = of_image.of(search.starts);
         let minima = minima_of(&of_all, 1, model.inference(), device, search, counter);
         let start = latents_of(&near_least(&minima)?, model.num_latents(), device);
-        let (energy, langevin) = (of_image.of(DRAWS), chains(model));
-        let (start, scale) = warm_up::<2>(&energy, &langevin, start, seed, 1.0, counter);
-        if !scale.is_finite() {
-            return Err(AnnealingError::NotFinite);
-        }
-        let sampler = sampler_outside_training(&langevin, STEPS, seed, Stage::Posterior)
-            .with_step_scale(scale)
-            .with_counter(counter.clone());
         let ids: Vec<u32> = (0..DRAWS as u32).collect();
-        Ok(Self::of_draws(sampler.run(start, &ids, &energy).x))
+        let of_draws = (model, &of_image.of(DRAWS));
+        let draws = adapted_draws(of_draws, start, &ids, (STEPS, seed), counter);
+        Ok(Self::of_draws(draws.ok_or(AnnealingError::NotFinite)?))
     }
 
     /// # Shapes
@@ -127,20 +118,7 @@ fn near_least(minima: &[Minimum]) -> Result<Vec<&Minimum>, AnnealingError> {
 
 /// About as many gradients as [`Coordinates::find`] takes, but for those of descents.
 pub(super) fn gradients_of_coordinates() -> usize {
-    // The same for every model.
-    let adapting = LangevinConfig {
-        target_acceptance: Some(TARGET_ACCEPTANCE),
-        ..LangevinConfig::new(STEPS)
-    };
-    DRAWS * (warm_up_gradients(&adapting) + STEPS)
-}
-
-/// Chains of the draws.
-fn chains(model: &dyn LatentEnergy) -> LangevinConfig {
-    LangevinConfig {
-        target_acceptance: Some(TARGET_ACCEPTANCE),
-        ..adjusted_chains(model, STEPS)
-    }
+    DRAWS * gradients_of_draw(STEPS)
 }
 
 /// E(x, m + s∘u) − Σ ln s, whose integral over u is that of E over z, whatever m and s.

@@ -2,10 +2,11 @@
 //!
 //! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006); where pixels are
 //! missing, z explains the others. `starts` begins several descents and `descent` ends them, `free_energy` integrates
-//! over z in `coordinates` that suit p(z | x), `read_out` asks what z tells.
+//! over z in `coordinates` that suit its `draws`, `read_out` asks what z tells.
 
 mod coordinates;
 mod descent;
+mod draws;
 mod free_energy;
 mod read_out;
 mod starts;
@@ -19,10 +20,11 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
-use ebm_langevin::{LangevinConfig, Method, Stage, StepCounter, sampler_outside_training};
+use ebm_langevin::StepCounter;
 use ebm_model::{EnergyModel, Frozen, Generative, LatentEnergy, Network, Posterior, least_latents};
 use thiserror::Error;
 
+use self::draws::{adapted_draws, gradients_of_draw};
 use crate::trained::{Trained, Weights};
 pub use free_energy::{FreeEnergy, FreeEnergyOptions, free_energy_gradients, free_energy_of};
 pub use read_out::{ReadOutError, linear_read_out};
@@ -55,6 +57,14 @@ pub enum InferError {
         index: usize,
         /// Its energy.
         energy: f32,
+    },
+    /// The energy of a step of a sample is not finite.
+    #[error(
+        "samples of the latent vector of image number {index} have met an energy that is not finite"
+    )]
+    NotDrawn {
+        /// The first such image, from 0.
+        index: usize,
     },
 }
 
@@ -144,15 +154,18 @@ impl Explainer {
         })
     }
 
-    /// Samples of z given each image, by the Metropolis-adjusted Langevin algorithm from the z of least energy on; those
-    /// of an image follow each other.
+    /// Samples of z given each image, by the Metropolis-adjusted Langevin algorithm from the z of least energy on, in
+    /// steps whose size adapts to the image; those of an image follow each other.
     ///
     /// # Shapes
     /// - `images`, `known`: `[images, channels, height, width]`
     /// - `least`: `[images, latents]`
     ///
     /// # Errors
-    /// As [`explain`](Self::explain).
+    /// As [`explain`](Self::explain), also where the energy of a step that was refused is not finite.
+    ///
+    /// # Panics
+    /// If there are no images, or no sample of each.
     pub fn draw(
         &self,
         images: &Tensor<4>,
@@ -161,19 +174,28 @@ impl Explainer {
         options: PosteriorOptions,
         counter: StepCounter,
     ) -> Result<Explained, InferError> {
-        let (times, steps, seed) = (options.samples, options.steps, options.seed);
-        let langevin = adjusted_chains(self.energy(), steps);
-        let sampler = sampler_outside_training(&langevin, steps, seed, Stage::Posterior);
-        let sampler = sampler.with_counter(counter);
-        let at_once = (self.at_once / times).max(1);
-        self.each_some(images.dims()[0], at_once, |some| {
-            let known = known.map(|known| each_repeated(&rows(known, &some), times));
-            let posterior = self.posterior(each_repeated(&rows(images, &some), times), known)?;
-            let start = each_repeated(&rows(least, &some), times);
-            let ids: Vec<u32> = ((some.start * times) as u32..(some.end * times) as u32).collect();
-            let run = sampler.run(start, &ids, &posterior);
-            self.explained(&posterior, run.x, |row| some.start + row / times)
+        let PosteriorOptions {
+            samples,
+            steps,
+            seed,
+        } = options;
+        assert!(samples > 0, "expected at least 1 sample");
+        self.each_some(images.dims()[0], 1, |one| {
+            let known = known.map(|known| each_repeated(&rows(known, &one), samples));
+            let posterior = self.posterior(each_repeated(&rows(images, &one), samples), known)?;
+            let start = each_repeated(&rows(least, &one), samples);
+            let first = (one.start * samples) as u32;
+            let ids: Vec<u32> = (first..first + samples as u32).collect();
+            let of_image = (self.energy(), &posterior);
+            let drawn = adapted_draws(of_image, start, &ids, (steps, seed), &counter);
+            let drawn = drawn.ok_or(InferError::NotDrawn { index: one.start })?;
+            self.explained(&posterior, drawn, |_| one.start)
         })
+    }
+
+    /// About as many gradients as [`draw`](Self::draw) takes of an image.
+    pub fn draw_gradients(options: PosteriorOptions) -> u64 {
+        (options.samples * gradients_of_draw(options.steps)) as u64
     }
 
     /// What `work` finds of images, so many at a time.
@@ -245,12 +267,6 @@ impl Explainer {
             None => Ok(posterior),
         }
     }
-}
-
-/// Chains of p(z | x) by the Metropolis-adjusted Langevin algorithm.
-fn adjusted_chains(model: &dyn LatentEnergy, steps: usize) -> LangevinConfig {
-    let langevin = model.inference().chains(steps);
-    langevin.with_method(Method::Mala)
 }
 
 /// Refuse energies of which one is not finite; that of row `row` is of image number `image_of(row)`.

@@ -188,7 +188,7 @@ fn a_descent_explains_an_image_better_than_where_it_starts() {
         let at_zero = explainer.energy().joint_energy(x.clone(), zeros);
         let at_zero: Vec<f32> = at_zero.into_data().iter::<f32>().collect();
         for (found, zero) in found.energies.iter().zip(at_zero) {
-            assert!(*found <= zero, "{network}: {found}, {zero}");
+            assert!(*found < zero, "{network}: {found}, {zero}");
         }
         let options = PosteriorOptions {
             samples: 3,
@@ -198,7 +198,8 @@ fn a_descent_explains_an_image_better_than_where_it_starts() {
         let counter = StepCounter::default();
         let drawn = explainer.draw(&x, None, &found.latents, options, counter.clone());
         assert_eq!(drawn.expect("finite").latents.dims(), [6, 3]);
-        assert_eq!(counter.gradients(), 6 * 5);
+        let taken = counter.gradients() as f64 / (2 * Explainer::draw_gradients(options)) as f64;
+        assert!((1.0..1.2).contains(&taken), "{taken}");
     }
 }
 

@@ -128,6 +128,7 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
         DenoiseError::NotLinear => {
             "train one with --set model.intensity=linear, or leave out --model"
         }
+        DenoiseError::Damaged => "take another checkpoint of the run",
         DenoiseError::NotFinite { .. } | DenoiseError::TooLarge => return None,
     };
     Some(remedy.to_owned())
@@ -157,7 +158,9 @@ pub(super) fn of_inference(error: &InferError) -> String {
         InferError::NoGenerator { .. } => {
             "leave out --output, --between, --mask and --box, or name a run of model.network=latent"
         }
-        InferError::NotFinite { .. } => "train with a smaller model.inference_step_size",
+        InferError::NotFinite { .. } | InferError::NotDrawn { .. } => {
+            "train with a smaller model.inference_step_size"
+        }
     };
     remedy.to_owned()
 }

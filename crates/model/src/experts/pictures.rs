@@ -66,7 +66,7 @@ impl OverPatches {
         }
     }
 
-    /// The least L that is known with ‖∇E(x) − ∇E(y)‖ ≤ L‖x − y‖.
+    /// The least L that is known with ‖∇E(x) − ∇E(y)‖ ≤ L‖x − y‖, at least 0; NaN where a weight is.
     pub fn steepness(&self) -> f64 {
         self.steepness
     }
@@ -151,7 +151,7 @@ fn margins(side: usize) -> [usize; 2] {
 /// # Shapes
 /// - `fields`: `[experts, pixels]`, the fᵢ, `scale`: `[experts]`
 fn most_curved(fields: &Tensor<2>, scale: &Tensor<1>) -> f64 {
-    /// Power iterations, after which what is missing is less than what is added.
+    /// Power iterations, and by how much more than they have found is taken, as they find less than there is.
     const ITERATIONS: usize = 50;
     const MORE: f64 = 1.05;
     let weighted = fields.clone() * scale.clone().unsqueeze_dim::<2>(1);
@@ -166,6 +166,9 @@ fn most_curved(fields: &Tensor<2>, scale: &Tensor<1>) -> f64 {
         let next = matrix.clone().matmul(vector);
         let length = next.clone().square().sum().sqrt();
         largest = length.clone().into_scalar::<f64>();
+        if largest == 0.0 {
+            break; // no expert sees anything
+        }
         vector = next / length.reshape([1, 1]);
     }
     largest * MORE

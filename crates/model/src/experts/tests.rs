@@ -283,6 +283,18 @@ fn slopes_of_a_picture_change_by_no_more_than_its_steepness() {
 }
 
 #[test]
+fn experts_that_see_nothing_have_no_steepness_and_damaged_ones_no_number() {
+    let net = measured(&ExpertsConfig::default(), &data());
+    let steepness = |factor: f32| {
+        let mut net = net.clone();
+        net.weight = net.weight.map(|weight| weight * factor);
+        net.over_patches().expect("linear").steepness()
+    };
+    assert_eq!(steepness(0.0), 0.0);
+    assert!(steepness(f32::NAN).is_nan());
+}
+
+#[test]
 fn refuses_no_experts_too_many_dimensions_and_large_patches() {
     let refused = |experts, dimensions, shape| {
         let config = ExpertsConfig {

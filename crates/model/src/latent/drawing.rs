@@ -22,7 +22,7 @@ pub struct LatentDrawing<'a> {
     pub steps: usize,
     /// Seed of their random numbers.
     pub seed: u64,
-    /// Counts their gradients.
+    /// Counts their gradients; of pairs, those of x.
     pub counter: StepCounter,
     /// Steps between the states that are kept; `None` for none.
     pub trajectory_every: Option<usize>,
