@@ -115,6 +115,21 @@ fn entropies_are_drawn_with_and_without_json() {
 }
 
 #[test]
+fn a_classifier_that_diverges_is_calmed_by_keys_that_it_uses() {
+    for (preset, calmed_by) in [
+        ("mnist-sgld", "a smaller posterior.temperature"),
+        ("mnist-mlp", "an optimizer.grad_norm_clip"),
+    ] {
+        let args = [&["--preset", preset][..], &MLP, &["--set", "lr=1e38"]].concat();
+        let diverged = Scratch::new().train("run", &args);
+        let said = &diverged.stderr;
+        assert!(!said.contains("energy_l2"), "{said}");
+        assert!(!said.contains("langevin"), "{said}");
+        diverged.fails_saying(&["diverged", "--set lr=", calmed_by]);
+    }
+}
+
+#[test]
 fn what_cannot_be_averaged_is_refused() {
     let scratch = scratch();
     let nothing_kept = scratch.line("bayes dropout --device cpu");
