@@ -182,6 +182,23 @@ fn what_a_run_cannot_be_asked_is_refused() {
         ("in --between 1 --output s.png", "ask for 2 or more"),
         ("--read-out --latents z.npy", "--latents does nothing"),
         ("--read-out --box 0,0,2,2", "--mask or --box does nothing"),
+        (
+            "--read-out --samples 4",
+            "--samples does nothing for --read-out alone",
+        ),
+        (
+            "--read-out --samples 4 --output s.png",
+            "--output does nothing for --read-out alone",
+        ),
+        (
+            "--read-out --seed 4",
+            "--seed does nothing for --read-out alone",
+        ),
+        (
+            "in --seed 4",
+            "--seed does nothing without --samples or --free-energy",
+        ),
+        ("in --box -1,0,4,4", "it lies beyond the picture"),
     ] {
         let line = format!("infer run --device cpu {line}");
         free.line(&line).fails_with(2, &[expected]);
