@@ -139,6 +139,9 @@ fn what_cannot_be_averaged_is_refused() {
     no_classes.fails_saying(&["knows no classes", "model.conditional=true"]);
     let other_images = scratch.line("bayes run --beside plain --device cpu");
     other_images.fails_saying(&["knows no classes"]);
+    let no_units = scratch.line("bayes run --device cpu --dropout-samples 3");
+    let expected = ["--dropout-samples does nothing", "--beside"];
+    no_units.fails_with(2, &expected);
     let angle = scratch.line("bayes run --turned 200");
     angle.fails_with(2, &["--turned", "at most 180"]);
 }
