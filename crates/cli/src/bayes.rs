@@ -4,14 +4,14 @@ mod chart;
 mod predictors;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueHint};
 use ebm_apply::evaluate::Damage;
-use ebm_apply::{Trained, measure};
+use ebm_apply::{EnsembleError, Trained, measure};
 
 use crate::args::image_count;
 use crate::charts::{CHART_EXTENSIONS, save_chart};
@@ -105,7 +105,7 @@ impl BayesArgs {
             let samples = self.dropout_samples.unwrap_or(DROPOUT_SAMPLES);
             let weights = self.usage.weights();
             let of_run = predictors_of(trained, name, (weights, samples), place == 0);
-            predictors.extend(of_run.with_context(|| paths[place].display().to_string())?);
+            predictors.extend(of_run.map_err(|error| naming(&paths[place], error))?);
         }
         let sets = self.sets(&opened[0], quiet)?;
         let report = Report {
@@ -185,6 +185,14 @@ impl BayesArgs {
             }
         }
         Ok(sets)
+    }
+}
+
+/// The error, which names the run: all but one do by themselves.
+fn naming(run: &Path, error: EnsembleError) -> anyhow::Error {
+    match error {
+        EnsembleError::Class(_) => anyhow::Error::from(error).context(run.display().to_string()),
+        other => other.into(),
     }
 }
 

@@ -134,6 +134,13 @@ fn what_cannot_be_averaged_is_refused() {
     let scratch = scratch();
     let nothing_kept = scratch.line("bayes dropout --device cpu");
     nothing_kept.fails_saying(&["has kept no weights", "--set posterior.every=N"]);
+    let exported = scratch.line("export run --format hf --output model --device cpu");
+    exported.succeeds();
+    let one_network = scratch.line("bayes model --device cpu");
+    one_network.fails_saying(&["error: model is an exported model", "the run", "--beside"]);
+    let beside = scratch.line("bayes run --beside model --device cpu --num 20");
+    let table = beside.succeeds().stdout;
+    assert!(table.contains("model, one network"), "{table}");
     scratch.train("plain", &[]).succeeds();
     let no_classes = scratch.line("bayes plain --device cpu");
     no_classes.fails_saying(&["knows no classes", "model.conditional=true"]);
@@ -142,6 +149,12 @@ fn what_cannot_be_averaged_is_refused() {
     let no_units = scratch.line("bayes run --device cpu --dropout-samples 3");
     let expected = ["--dropout-samples does nothing", "--beside"];
     no_units.fails_with(2, &expected);
+    scratch.write("run/posterior/step_000001.safetensors", "damaged");
+    let damaged = scratch.line("bayes run --device cpu --num 20");
+    let expected = ["run/posterior/step_000001.safetensors", "delete this file"];
+    damaged.fails_saying(&expected);
+    fs::remove_file(scratch.join("run/posterior/step_000001.safetensors")).expect("removed");
+    scratch.line("bayes run --device cpu --num 20").succeeds();
     let angle = scratch.line("bayes run --turned 200");
     angle.fails_with(2, &["--turned", "at most 180"]);
 }
