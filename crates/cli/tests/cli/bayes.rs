@@ -155,6 +155,11 @@ fn what_cannot_be_averaged_is_refused() {
     damaged.fails_saying(&expected);
     fs::remove_file(scratch.join("run/posterior/step_000001.safetensors")).expect("removed");
     scratch.line("bayes run --device cpu --num 20").succeeds();
+    let no_files = scratch.line("bayes run --device cpu --num 20 --against mnist=nowhere");
+    no_files.fails_saying(&["--against mnist=nowhere: ", "nowhere does not exist"]);
+    let no_images = scratch.line("bayes run --device cpu --num 20 --against mnist=run");
+    let named = "set --against mnist=DIR to the folder";
+    no_images.fails_saying(&["--against mnist=run: run has none of", named]);
     let angle = scratch.line("bayes run --turned 200");
     angle.fails_with(2, &["--turned", "at most 180"]);
 }
