@@ -130,6 +130,33 @@ fn a_classifier_that_diverges_is_calmed_by_keys_that_it_uses() {
 }
 
 #[test]
+fn a_key_that_a_preset_does_not_go_with_is_a_wrong_command_line() {
+    let scratch = Scratch::new();
+    for (assignment, problem) in [
+        ("model.spectral_norm=true", "`optimizer.method` other than"),
+        ("objective.kind=cd", "`optimizer.method` other than adam"),
+        ("optimizer.beta1=0.9", "`optimizer.beta1` is for adam"),
+    ] {
+        let args = [
+            &["--preset", "mnist-sgld"][..],
+            &MLP,
+            &["--set", assignment],
+        ]
+        .concat();
+        let expected = format!("--set {assignment}: {problem}");
+        scratch.refuses_to_train_as_typed(&args, &[&expected]);
+    }
+    let cycles = [
+        "--set",
+        "lr={ kind = \"cyclic\", start = 1e-6, cycles = 4 }",
+        "--iterations",
+        "3",
+    ];
+    let args = [&["--preset", "mnist-sgld"][..], &MLP, &cycles].concat();
+    scratch.refuses_to_train_as_typed(&args, &["`lr` has 4 cycles"]);
+}
+
+#[test]
 fn what_cannot_be_averaged_is_refused() {
     let scratch = scratch();
     let nothing_kept = scratch.line("bayes dropout --device cpu");
