@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use ebm_core::DeviceKind;
+use ebm_core::{DeviceKind, Invalid};
 use ebm_data::{DataConfig, DatasetKind, channels_of_arrays, kinds_in};
 use ebm_model::Precision;
 use ebm_train::{Config, ConfigError, absolute_dir, preset};
@@ -16,6 +16,9 @@ use crate::dataset::kind_among;
 use crate::device::DeviceChoice;
 pub(crate) use crate::typed::as_typed;
 use crate::typed::{Mistyped, blame, flag_of, name_typed};
+
+/// Keys that say how many images are drawn.
+const COUNTS: [&str; 2] = ["data.train_images", "data.test_images"];
 
 // Set on each argument: `next_help_heading` would also be that of the arguments after the group.
 const CONFIGURATION: &str = "Configuration";
@@ -176,10 +179,31 @@ impl ConfigArgs {
         let mut of_flags = self.of_data_flags(run);
         of_flags.extend(extra);
         let resolved = self.resolved(run, &self.all_overrides(&of_flags));
-        Ok(resolved.map_err(|error| {
+        let config = resolved.map_err(|error| {
             let error = self.naming_what_was_typed(error, &of_flags);
             self.blaming_what_was_typed(error, run, &of_flags)
-        })?)
+        })?;
+        self.refuse_idle_counts(&config)?;
+        Ok(config)
+    }
+
+    /// Refuse to be told how many images to draw where all those of files are used.
+    fn refuse_idle_counts(&self, config: &Config) -> Result<(), ConfigError> {
+        let dataset = config.data.dataset;
+        if dataset.is_drawn() {
+            return Ok(());
+        }
+        for assignment in &self.overrides {
+            let key = assignment.split('=').next().unwrap_or_default().trim();
+            if COUNTS.contains(&key) {
+                let problem = format!(
+                    "is for digits and shapes, which are drawn; of {dataset} all images are used, so leave it out"
+                );
+                let typed = format!("--set {assignment}");
+                return Err(blame(&Invalid::new(key, problem), typed));
+            }
+        }
+        Ok(())
     }
 
     fn resolved(&self, run: Option<&Config>, overrides: &[String]) -> Result<Config, ConfigError> {
