@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use clap::builder::{PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use ebm_core::DeviceKind;
+use ebm_core::{DeviceKind, Invalid};
 use ebm_data::{DataConfig, DatasetKind, channels_of_arrays, kinds_in};
 use ebm_model::Precision;
 use ebm_train::{Config, ConfigError, absolute_dir, preset};
@@ -15,7 +15,10 @@ use crate::choices::{dataset_parser, device_parser, preset_parser};
 use crate::dataset::kind_among;
 use crate::device::DeviceChoice;
 pub(crate) use crate::typed::as_typed;
-use crate::typed::{Mistyped, flag_of, name_typed};
+use crate::typed::{Mistyped, blame, flag_of, name_typed};
+
+/// Keys that say how many images are drawn.
+const COUNTS: [&str; 2] = ["data.train_images", "data.test_images"];
 
 // Set on each argument: `next_help_heading` would also be that of the arguments after the group.
 const CONFIGURATION: &str = "Configuration";
@@ -175,18 +178,41 @@ impl ConfigArgs {
     ) -> anyhow::Result<Config> {
         let mut of_flags = self.of_data_flags(run);
         of_flags.extend(extra);
-        let resolved = self.resolved(run, &of_flags);
-        Ok(resolved.map_err(|error| self.naming_what_was_typed(error, &of_flags))?)
+        let resolved = self.resolved(run, &self.all_overrides(&of_flags));
+        let config = resolved.map_err(|error| {
+            let error = self.naming_what_was_typed(error, &of_flags);
+            self.blaming_what_was_typed(error, run, &of_flags)
+        })?;
+        self.refuse_idle_counts(&config)?;
+        Ok(config)
     }
 
-    fn resolved(&self, run: Option<&Config>, of_flags: &[String]) -> Result<Config, ConfigError> {
-        let overrides = self.all_overrides(of_flags);
+    /// Refuse to be told how many images to draw where all those of files are used.
+    fn refuse_idle_counts(&self, config: &Config) -> Result<(), ConfigError> {
+        let dataset = config.data.dataset;
+        if dataset.is_drawn() {
+            return Ok(());
+        }
+        for assignment in &self.overrides {
+            let key = assignment.split('=').next().unwrap_or_default().trim();
+            if COUNTS.contains(&key) {
+                let problem = format!(
+                    "is for digits and shapes, which are drawn; of {dataset} all images are used, so leave it out"
+                );
+                let typed = format!("--set {assignment}");
+                return Err(blame(&Invalid::new(key, problem), typed));
+            }
+        }
+        Ok(())
+    }
+
+    fn resolved(&self, run: Option<&Config>, overrides: &[String]) -> Result<Config, ConfigError> {
         let file = self.config.as_deref();
         match run {
-            Some(run) if self.preset.is_none() => run.resolve_over(file, &overrides),
+            Some(run) if self.preset.is_none() => run.resolve_over(file, overrides),
             _ => self
-                .preset_for(&overrides)
-                .and_then(|preset| Config::resolve(preset, file, &overrides)),
+                .preset_for(overrides)
+                .and_then(|preset| Config::resolve(preset, file, overrides)),
         }
     }
 
@@ -198,7 +224,7 @@ impl ConfigArgs {
             return of_flags;
         };
         let starts_from_default = run.is_none() && self.preset.is_none() && self.config.is_none();
-        let mut data = match self.resolved(run, &of_flags) {
+        let mut data = match self.resolved(run, &self.all_overrides(&of_flags)) {
             Ok(config) => config.data,
             // The keys may be those of the recipe for the data that are there.
             Err(_) if starts_from_default => DataConfig::default(),
@@ -239,6 +265,34 @@ impl ConfigArgs {
     /// An error that names the flag or the argument of `--set` that it is about.
     fn naming_what_was_typed(&self, error: ConfigError, of_flags: &[String]) -> ConfigError {
         as_typed(name_typed(error, of_flags, flag_of), &self.overrides)
+    }
+
+    /// An error about a key that nobody has typed, where one that somebody has typed makes it impossible: the last of those
+    /// without which the configuration could be used.
+    fn blaming_what_was_typed(
+        &self,
+        error: ConfigError,
+        run: Option<&Config>,
+        of_flags: &[String],
+    ) -> ConfigError {
+        let invalid = match error {
+            ConfigError::Invalid(invalid) => invalid,
+            other => return other,
+        };
+        let all = self.all_overrides(of_flags);
+        let is_to_blame = |place: &usize| {
+            let mut others = all.clone();
+            others.remove(*place);
+            self.resolved(run, &others).is_ok()
+        };
+        let Some(place) = (0..all.len()).rev().find(is_to_blame) else {
+            return ConfigError::Invalid(invalid);
+        };
+        let typed = match self.overrides.get(place) {
+            Some(assignment) => format!("--set {assignment}"),
+            None => flag_of(&all[place]),
+        };
+        blame(&invalid, typed)
     }
 }
 

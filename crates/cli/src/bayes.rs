@@ -4,14 +4,14 @@ mod chart;
 mod predictors;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueHint};
 use ebm_apply::evaluate::Damage;
-use ebm_apply::{Trained, measure};
+use ebm_apply::{EnsembleError, Trained, measure};
 
 use crate::args::image_count;
 use crate::charts::{CHART_EXTENSIONS, save_chart};
@@ -20,6 +20,7 @@ use crate::names::distinct_names;
 use crate::output::{check_output, say};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
+use crate::typed::Mistyped;
 use predictors::{Predictor, predictors_of};
 use report::{OfPredictor, OfSet, Report};
 
@@ -41,9 +42,9 @@ pub(crate) struct BayesArgs {
     #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
     beside: Vec<PathBuf>,
 
-    /// How often units are dropped anew, of runs that have learned with dropout
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = sample_count)]
-    dropout_samples: u32,
+    /// How often units are dropped anew, of runs that have learned with dropout [default: 50]
+    #[arg(long, value_name = "N", value_parser = sample_count)]
+    dropout_samples: Option<u32>,
 
     /// Degrees by which test images are turned, one way or the other
     #[arg(
@@ -96,13 +97,15 @@ impl BayesArgs {
         let opened = paths.iter().map(|path| self.usage.open(path, &chosen));
         let opened: Vec<_> = opened.collect::<anyhow::Result<_>>()?;
         let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
+        self.refuse_idle_samples(&opened)?;
         let names = distinct_names(&paths);
         let mut predictors = Vec::new();
         for (place, (trained, name)) in opened.iter().zip(&names).enumerate() {
             refuse_other_images(&opened[0], trained, name)?;
-            let (weights, samples) = (self.usage.weights(), self.dropout_samples);
+            let samples = self.dropout_samples.unwrap_or(DROPOUT_SAMPLES);
+            let weights = self.usage.weights();
             let of_run = predictors_of(trained, name, (weights, samples), place == 0);
-            predictors.extend(of_run.with_context(|| paths[place].display().to_string())?);
+            predictors.extend(of_run.map_err(|error| naming(&paths[place], error))?);
         }
         let sets = self.sets(&opened[0], quiet)?;
         let report = Report {
@@ -118,6 +121,17 @@ impl BayesArgs {
         }
         self.draw(&report, opened[0].num_classes())?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuse to be told how often units are dropped where no network has learned so.
+    fn refuse_idle_samples(&self, opened: &[Trained]) -> Result<(), Mistyped> {
+        let drops = |trained: &Trained| trained.config().model.dropout_prob() > 0.0;
+        if self.dropout_samples.is_none() || opened.iter().any(drops) {
+            return Ok(());
+        }
+        let problem = "--dropout-samples does nothing, as no run here has learned with dropout (model.dropout); \
+                       name one that has with --beside, or leave it out";
+        Err(Mistyped(problem.to_owned()))
     }
 
     /// Draw entropies where that was asked for.
@@ -174,6 +188,14 @@ impl BayesArgs {
     }
 }
 
+/// The error, which names the run: all but one do by themselves.
+fn naming(run: &Path, error: EnsembleError) -> anyhow::Error {
+    match error {
+        EnsembleError::Class(_) => anyhow::Error::from(error).context(run.display().to_string()),
+        other => other.into(),
+    }
+}
+
 /// What the images with classes are.
 fn labelled_name(data: &PreparedData) -> &'static str {
     match data.tests() {
@@ -225,6 +247,8 @@ fn refuse_other_images(first: &Trained, other: &Trained, name: &str) -> anyhow::
     Ok(())
 }
 
+/// How often units are dropped anew unless somebody says.
+const DROPOUT_SAMPLES: u32 = 50;
 /// The most times that units are dropped anew: what is averaged over more changes no more.
 const MOST_DROPOUT_SAMPLES: u32 = 10_000;
 

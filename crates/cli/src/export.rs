@@ -1,6 +1,7 @@
 //! Hand a trained model on: its weights to PyTorch, or all of it to the Hugging Face Hub.
 
 mod card;
+mod classifier;
 mod folder;
 mod history;
 mod recipe;

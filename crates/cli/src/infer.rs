@@ -60,9 +60,9 @@ pub(crate) struct InferArgs {
     #[arg(long, value_name = "N", value_parser = positive, requires = "samples")]
     steps: Option<usize>,
 
-    /// Seed of starts, of samples and of free energies
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Seed of starts, of samples and of free energies [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
 
     /// Show so many pictures on the straight line in z between two pictures, both included
     #[arg(long, value_name = "N", value_parser = few, requires = "output")]
@@ -141,6 +141,9 @@ impl InferArgs {
             let problem = "give pictures, or --read-out for what z tells of shapes";
             return Err(Mistyped(problem.to_owned()).into());
         }
+        if self.pictures.is_empty() {
+            self.refuse_idle_options()?;
+        }
         if self.between.is_some() && (self.missing.is_given() || self.samples.is_some()) {
             let problem = "--between shows a line alone: leave out --samples, --mask and --box";
             return Err(Mistyped(problem.to_owned()).into());
@@ -153,8 +156,10 @@ impl InferArgs {
             let problem = "--samples does nothing without --output or --json, which show them";
             return Err(Mistyped(problem.to_owned()).into());
         }
-        if self.pictures.is_empty() {
-            self.refuse_idle_options()?;
+        let draws_nothing = self.starts == Some(1) && self.samples.is_none() && !self.free_energy;
+        if self.seed.is_some() && draws_nothing {
+            let problem = "--seed does nothing with --starts 1, without --samples or --free-energy: nothing else is drawn";
+            return Err(Mistyped(problem.to_owned()).into());
         }
         for (flag, path, extension) in self.outputs() {
             check_output(flag, path, &[extension])?;
@@ -172,6 +177,7 @@ impl InferArgs {
             ("--samples", self.samples.is_some()),
             ("--between", self.between.is_some()),
             ("--free-energy", self.free_energy),
+            ("--seed", self.seed.is_some()),
             ("--mask or --box", self.missing.is_given()),
         ];
         match of_pictures.iter().find(|(_, is_given)| *is_given) {
@@ -236,7 +242,7 @@ impl InferArgs {
         let usual = SearchOptions::default();
         SearchOptions {
             starts: self.starts.unwrap_or(usual.starts),
-            seed: self.seed,
+            seed: self.seed.unwrap_or(usual.seed),
         }
     }
 
@@ -278,7 +284,7 @@ impl InferArgs {
         let options = PosteriorOptions {
             samples,
             steps,
-            seed: self.seed,
+            seed: self.seed.unwrap_or(0),
         };
         let counter = StepCounter::default();
         let total = pictures.names.len() as u64 * Explainer::draw_gradients(options);

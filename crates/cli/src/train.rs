@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
-use ebm_core::{DeviceKind, Schedule, Varying};
+use ebm_core::DeviceKind;
 use ebm_data::{Dataset, Images};
 use ebm_model::Precision;
 use ebm_train::{
@@ -208,12 +208,7 @@ impl TrainArgs {
             Some(run) if self.config.preset.is_none() => ("run", run.clone()),
             _ => ("preset", Config::resolve(self.config.preset()?, None, &[])?),
         };
-        // Where a polynomial stands depends on the iteration alone.
-        let is_scheduled = match config.lr {
-            Schedule::Constant(_) | Schedule::Varying(Varying::Polynomial { .. }) => false,
-            Schedule::Varying(_) => true,
-        };
-        let is_squeezed = is_scheduled && config.iterations != usual.iterations;
+        let is_squeezed = config.lr.depends_on_length() && config.iterations != usual.iterations;
         Ok(is_squeezed.then(|| {
             format!(
                 "lr goes through its whole schedule in {} iterations; the {whose} has {}",
@@ -283,7 +278,8 @@ impl TrainArgs {
             0 => progress.say(&format!("new run in {}", dir.display())),
             done if done == total => {
                 progress.say(&format!(
-                    "all {total} iterations are done; a larger --iterations goes on"
+                    "all {total} iterations are done; {}",
+                    how_to_go_on(config)
                 ));
                 #[cfg(feature = "live")]
                 if self.live.is_some() {
@@ -422,6 +418,15 @@ fn what_it_is_for(config: &Config) -> Use {
         }
         (_, ObjectiveKind::Classification) => Use::Classes,
         _ => Use::Samples,
+    }
+}
+
+/// What to type where a run has done all its iterations and more are wanted.
+fn how_to_go_on(config: &Config) -> &'static str {
+    if config.lr.depends_on_length() {
+        "lr has gone through its schedule: a larger --iterations with --force spreads it over all of them anew"
+    } else {
+        "a larger --iterations goes on"
     }
 }
 

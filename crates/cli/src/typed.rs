@@ -1,5 +1,6 @@
 //! Name what was typed on the command line where a configuration cannot be used.
 
+use ebm_core::Invalid;
 use ebm_train::ConfigError;
 use thiserror::Error;
 
@@ -30,17 +31,28 @@ pub(crate) fn name_typed(
             }
         }
         ConfigError::Invalid(invalid) => {
-            let sets_it = |assignment: &&String| split(assignment).0 == invalid.key;
+            let sets_it = |assignment: &&String| sets(assignment, &invalid.key);
             match overrides.iter().rfind(sets_it) {
-                Some(assignment) => ConfigError::Malformed {
-                    origin: typed(assignment),
-                    problem: format!("`{}` {}", invalid.key, invalid.problem),
-                },
+                Some(assignment) => blame(&invalid, typed(assignment)),
                 None => ConfigError::Invalid(invalid),
             }
         }
         other => other,
     }
+}
+
+/// The error of a key as one of what was `typed`, which makes it impossible.
+pub(crate) fn blame(invalid: &Invalid, typed: String) -> ConfigError {
+    ConfigError::Malformed {
+        origin: typed,
+        problem: format!("`{}` {}", invalid.key, invalid.problem),
+    }
+}
+
+/// Whether an assignment sets a key, or the section or the list that it is in.
+fn sets(assignment: &str, key: &str) -> bool {
+    let rest = key.strip_prefix(split(assignment).0);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Key and value of an assignment.
@@ -63,8 +75,6 @@ pub(crate) fn flag_of(assignment: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ebm_core::Invalid;
-
     use super::*;
 
     #[test]
@@ -78,6 +88,22 @@ mod tests {
         assert!(message.starts_with("--iterations 5: "), "{message}");
         let elsewhere = as_typed(invalid(), &typed[1..2]);
         assert!(matches!(elsewhere, ConfigError::Invalid(_)));
+    }
+
+    #[test]
+    fn a_section_or_a_list_that_was_typed_is_blamed_for_the_keys_in_it() {
+        let phases = "phases=[{ until = 0, set = [] }]";
+        for (assignment, key, is_blamed) in [
+            (phases, "phases[0].until", true),
+            ("posterior={ every = 2 }", "posterior.temperature", true),
+            ("model.width=3", "model.widths", false),
+            ("=3", "lr", false),
+        ] {
+            let invalid = ConfigError::from(Invalid::new(key, "is impossible"));
+            let error = as_typed(invalid, &[assignment.to_owned()]);
+            let found = matches!(error, ConfigError::Malformed { .. });
+            assert_eq!(found, is_blamed, "{assignment}");
+        }
     }
 
     #[test]

@@ -159,6 +159,14 @@ impl Schedule {
         }
     }
 
+    /// Whether its values depend on how many steps there are, as those of all do that are spread over them.
+    pub fn depends_on_length(&self) -> bool {
+        match self {
+            Self::Constant(_) | Self::Varying(Varying::Polynomial { .. }) => false,
+            Self::Varying(_) => true,
+        }
+    }
+
     /// The steps of the cycle that `step` is in, of a schedule that begins again and again; `None` for any other.
     pub fn cycle_of(&self, step: usize, num_steps: usize) -> Option<Range<usize>> {
         let Self::Varying(Varying::Cyclic { cycles, .. }) = *self else {

@@ -213,6 +213,8 @@ pub enum TrainError {
         value: f32,
         /// Seed of the run.
         seed: u64,
+        /// What calms such training beside a smaller learning rate, in words: "a larger energy_l2".
+        calmed_by: &'static str,
         /// The checkpoint before it.
         last_good: Option<PathBuf>,
     },

@@ -1,7 +1,7 @@
 //! Take one training step: objective → mean over shards → clip → Adam, or a step that samples weights → EMA.
 
 use burn::tensor::Tensor;
-use ebm_core::{Invalid, Schedule, StepKey, Stream};
+use ebm_core::{Invalid, Schedule, StepKey, Stream, Varying};
 use ebm_data::Batch;
 use ebm_model::EnergyModel;
 
@@ -105,6 +105,7 @@ impl StepConfig {
             }
             Ok(_) => {}
         }
+        self.validate_cycles()?;
         if !(0.0..1.0).contains(&self.ema_decay) {
             let problem = format!("must be in [0, 1), got {}", self.ema_decay);
             return Err(Invalid::new("ema_decay", problem));
@@ -114,6 +115,20 @@ impl StepConfig {
         let posterior = self.posterior.validate();
         posterior.map_err(|invalid| invalid.within("posterior"))?;
         self.validate_posterior()
+    }
+
+    /// Refuse a learning rate that begins more often than there are iterations.
+    pub(crate) fn validate_cycles(&self) -> Result<(), Invalid> {
+        let (_, num_steps) = self.place_of(self.start as u64);
+        match self.lr {
+            Schedule::Varying(Varying::Cyclic { cycles, .. }) if cycles as usize > num_steps => {
+                let problem = format!(
+                    "has {cycles} cycles, and its part of the run {num_steps} iterations: a cycle needs at least one"
+                );
+                Err(Invalid::new("lr", problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuse keys of a posterior that would do nothing.

@@ -50,6 +50,14 @@ pub enum EnsembleError {
         /// Its iteration.
         iteration: u64,
     },
+    /// An exported model is asked for weights that its run has kept.
+    #[error(
+        "{path} is an exported model, which has one network: the weights that its run has kept stay with the run"
+    )]
+    Exported {
+        /// Its folder.
+        path: String,
+    },
     /// The network has learned without dropout.
     #[error("{path} has learned without dropout")]
     NoDropout {
@@ -81,12 +89,17 @@ impl<'a> Ensemble<'a> {
     /// The weights that the run has kept: samples of their posterior.
     ///
     /// # Errors
-    /// Where it has kept none, they cannot be listed, or the model knows no classes.
+    /// Where it has kept none, they cannot be listed, or the model knows no classes; of an exported model, which has one
+    /// network.
     pub fn kept(trained: &'a Trained) -> Result<Self, EnsembleError> {
+        let path = || trained.checkpoint().display().to_string();
+        if trained.only_weights().is_some() {
+            return Err(EnsembleError::Exported { path: path() });
+        }
         let kept = trained.kept_weights()?;
         if kept.is_empty() {
             return Err(EnsembleError::NoneKept {
-                path: trained.checkpoint().display().to_string(),
+                path: path(),
                 iteration: trained.state().iteration,
             });
         }

@@ -41,7 +41,7 @@ pub(super) fn predictors_of<'a>(
     let one = predictor("one network", Ensemble::one(trained, weights)?);
     let mut all = Vec::new();
     match Ensemble::kept(trained) {
-        Err(EnsembleError::NoneKept { .. }) if !must_keep => {}
+        Err(EnsembleError::NoneKept { .. } | EnsembleError::Exported { .. }) if !must_keep => {}
         kept => all.push(predictor("posterior", kept?)),
     }
     match Ensemble::dropped(trained, weights, samples) {

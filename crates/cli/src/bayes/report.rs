@@ -7,6 +7,16 @@ use serde::Serialize;
 
 use crate::output::Table;
 
+/// What the columns after the first are.
+const COLUMNS: [&str; 6] = [
+    "networks",
+    "error %",
+    "log p(y|x)",
+    "calibration",
+    "entropy",
+    "disagreement",
+];
+
 /// All that was measured.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -37,25 +47,23 @@ pub(super) struct OfSet {
 }
 
 impl Report {
-    /// A table for each set of images, a row for each predictor.
+    /// A table for each set of images, a row for each predictor, the columns as wide in all of them.
     pub(super) fn render(&self) -> String {
         let num_sets = self.predictors.first().map_or(0, |first| first.sets.len());
-        let tables = (0..num_sets).map(|place| self.of_set(place));
-        tables.collect::<Vec<_>>().join("\n\n")
+        let mut table = Table::new();
+        for place in 0..num_sets {
+            if place > 0 {
+                table.row([String::new()]);
+            }
+            self.add_set(place, &mut table);
+        }
+        table.render(1)
     }
 
-    fn of_set(&self, place: usize) -> String {
+    fn add_set(&self, place: usize, table: &mut Table) {
         let set = &self.predictors[0].sets[place];
         let title = format!("{} ({})", set.set, set.measures.images);
-        let mut table = Table::with_header([
-            title.as_str(),
-            "networks",
-            "error %",
-            "log p(y|x)",
-            "calibration",
-            "entropy",
-            "disagreement",
-        ]);
+        table.row([title].into_iter().chain(COLUMNS.map(str::to_owned)));
         for predictor in &self.predictors {
             let measures = &predictor.sets[place].measures;
             table.row([
@@ -68,7 +76,6 @@ impl Report {
                 known(Some(measures.mutual_information), 3),
             ]);
         }
-        table.render(1)
     }
 }
 
@@ -120,6 +127,10 @@ mod tests {
         let of_noise = ["run,", "posterior", "30", "–", "–", "–", "0.250", "0.125"];
         assert_eq!(lines[4], of_noise);
         assert_eq!(lines[3][..2], ["noise", "(50)"]);
+        assert!(lines[2].is_empty(), "{text}");
+        let widths = text.lines().map(|line| line.chars().count());
+        let widths: Vec<_> = widths.filter(|width| *width > 0).collect();
+        assert_eq!(widths, [widths[0]; 4], "{text}");
         let json = serde_json::to_value(&report).expect("JSON");
         assert_eq!(json["predictors"][0]["sets"][0]["error"], 0.018);
     }

@@ -99,13 +99,32 @@ pub(crate) fn sets(
                 _ => kind.to_string(),
             };
             let pixels = load(*kind, dir.clone(), shape, (other_seed, num), quiet);
+            let pixels = pixels.map_err(|error| of_flag(error, *kind));
             Ok((
-                name.clone(),
-                pixels.with_context(|| format!("--against {name}"))?,
+                name,
+                pixels.with_context(|| format!("--against {}", typed(*kind, dir.as_deref())))?,
             ))
         }
     });
     sets.collect()
+}
+
+/// What is typed for a data set whose files are there.
+fn typed(kind: DatasetKind, dir: Option<&Path>) -> String {
+    match dir {
+        Some(dir) if kind.is_told_by_dir() => dir.display().to_string(),
+        Some(dir) => format!("{kind}={}", dir.display()),
+        None => kind.to_string(),
+    }
+}
+
+/// An error that names the flag where it would name the key of a run's own data.
+fn of_flag(error: anyhow::Error, kind: DatasetKind) -> anyhow::Error {
+    let flag = match kind.is_told_by_dir() {
+        true => "--against".to_owned(),
+        false => format!("--against {kind}=DIR"),
+    };
+    anyhow!(format!("{error:#}").replace("`data.dir`", &flag))
 }
 
 /// An error whose remedies would be of the run's own data.
@@ -158,7 +177,7 @@ fn load(
         channels: if is_grey { 0 } else { shape.channels },
         ..config
     };
-    let data = dataset::load_to_measure(&config, seed, quiet).map_err(without_remedy)?;
+    let data = dataset::load_to_measure(&config, seed, quiet)?;
     let test = data.test.filter(|test| !test.is_empty());
     let images = test.unwrap_or(data.train);
     let pixels = some_of(&images, num);
@@ -195,6 +214,26 @@ mod tests {
         assert!(read("mnist").unwrap_err().contains("mnist=DIR"));
         assert!(read("svhn=x").unwrap_err().contains("no data set `svhn`"));
         assert!(read("nowhere").unwrap_err().contains("not one of noise"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_files_is_told_by_the_flag_and_what_was_typed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (kind, name, flag) in [
+            (DatasetKind::Mnist, "mnist=", "set --against mnist=DIR to"),
+            (DatasetKind::Folder, "", "set --against to a folder"),
+        ] {
+            let at = Some(dir.path().to_owned());
+            assert_eq!(
+                typed(kind, at.as_deref()),
+                format!("{name}{}", dir.path().display())
+            );
+            let shape = ImageShape::new(1, 16, 16);
+            let error = load(kind, at, shape, (1, 5), true).expect_err("no files");
+            let message = of_flag(error, kind).to_string();
+            assert!(message.contains(flag), "{message}");
+            assert!(!message.contains("data.dir"), "{message}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use ebm_langevin::Ladder;
 use ebm_train::parameters::{self, ParameterSpec};
 use ebm_train::{Config, NetworkName};
 
+use super::classifier;
 use super::folder::PICTURE;
 use super::history::Metric;
 use super::recipe::unusual_keys;
@@ -28,14 +29,14 @@ pub(super) struct Card<'a> {
 impl Card<'_> {
     pub(super) fn to_markdown(&self) -> String {
         let sections = [
-            front_matter(self.data()),
+            front_matter(self.data(), self.is_classifier()),
             self.heading(),
             self.picture().unwrap_or_default(),
             self.facts(),
             self.usage(),
             self.recipe(),
             self.measured(),
-            LIMITATIONS.to_owned(),
+            self.limitations().to_owned(),
         ];
         let sections = sections.iter().filter(|section| !section.is_empty());
         let sections: Vec<&str> = sections.map(String::as_str).collect();
@@ -50,7 +51,21 @@ impl Card<'_> {
         self.config().data.dataset
     }
 
+    fn is_classifier(&self) -> bool {
+        classifier::is_classifier(self.trained)
+    }
+
+    fn limitations(&self) -> &'static str {
+        match self.is_classifier() {
+            true => classifier::LIMITATIONS,
+            false => LIMITATIONS,
+        }
+    }
+
     fn heading(&self) -> String {
+        if self.is_classifier() {
+            return classifier::heading(self.trained, in_words(self.data()));
+        }
         let (config, shape) = (self.config(), self.trained.shape());
         let energy = match self.trained.num_classes() {
             0 => "E(x) of an image x",
@@ -87,8 +102,10 @@ impl Card<'_> {
         let specs = parameters::specs(&trained.state().model);
         let parameters: usize = specs.iter().map(ParameterSpec::len).sum();
         let weights = match self.weights {
-            Weights::Average => "their moving average over the iterations",
-            Weights::Last => "those of the last iteration",
+            Weights::Average if config.ema_decay > 0.0 => {
+                "their moving average over the iterations"
+            }
+            Weights::Average | Weights::Last => "those of the last iteration",
         };
         let mut rows = vec![
             row("data", format!("{}{images}", in_words(self.data()))),
@@ -109,17 +126,41 @@ impl Card<'_> {
         table(["", ""], rows)
     }
 
+    /// Command lines that use the model as it is.
+    fn uses(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.is_classifier() {
+            lines.push("ebm classify DIR picture.png");
+        } else {
+            lines.push("ebm sample DIR --output drawn.png");
+            if self.trained.num_classes() > 0 {
+                lines.push("ebm sample DIR --class all --output classes.png");
+            }
+            if self.trained.is_denoiser() {
+                lines.push("ebm denoise picture.png --model DIR --output clean.png");
+            }
+            lines.push("ebm energy DIR picture.png");
+        }
+        lines.into_iter().map(str::to_owned).collect()
+    }
+
+    /// What they do, and those that train, where there are any.
+    fn does(&self, trains: bool) -> String {
+        let trained = "and goes on with the training, on the same data";
+        match (self.is_classifier(), trains) {
+            (true, false) => classifier::DOES.to_owned(),
+            (true, true) => format!("{}, {trained}", classifier::DOES),
+            (false, false) => "draws new images and prints the energy of a picture".to_owned(),
+            (false, true) => {
+                format!("draws new images, prints the energy of a picture, {trained}")
+            }
+        }
+    }
+
     /// Command lines, in which `DIR` is where the files are.
     fn usage(&self) -> String {
         let (trained, config) = (self.trained, self.config());
-        let mut lines = vec!["ebm sample DIR --output drawn.png".to_owned()];
-        if trained.num_classes() > 0 {
-            lines.push("ebm sample DIR --class all --output classes.png".to_owned());
-        }
-        if trained.is_denoiser() {
-            lines.push("ebm denoise picture.png --model DIR --output clean.png".to_owned());
-        }
-        lines.push("ebm energy DIR picture.png".to_owned());
+        let mut lines = self.uses();
         let iterations = trained.state().iteration + config.iterations as u64;
         let import = |to: &str, of_data: &str| {
             format!("ebm import DIR --output {to}{of_data} --set iterations={iterations}")
@@ -129,9 +170,8 @@ impl Card<'_> {
             dataset if dataset.is_drawn() => Some(""),
             _ => Some(" --data-dir DATA"),
         };
-        let mut does = "draws new images and prints the energy of a picture";
+        let does = self.does(data_dir.is_some());
         if let Some(data_dir) = data_dir {
-            does = "draws new images, prints the energy of a picture, and goes on with the training, on the same data";
             lines.push(import("imported", ""));
             lines.push(format!("ebm train --run-dir imported{data_dir}"));
         }
@@ -143,13 +183,15 @@ impl Card<'_> {
             0 => "",
             _ => ", with a folder in it for each of the classes above, of its name",
         };
+        let posterior = classifier::posterior(trained);
         format!(
             "## Use\n\nWith `ebm` installed, and these files in a folder `DIR`:\n\n```sh\n{}\n```\n\n\
              {does}. On pictures of your own, in a folder `PICTURES`{classes},\n\n```sh\n{}\n```\n\n\
              goes on instead. Other programs find the tensors of `model.safetensors` in PyTorch's layouts, and the \
-             network under `architecture` in `config.json`.",
+             network under `architecture` in `config.json`.{}",
             lines.join("\n"),
-            tuned.join("\n")
+            tuned.join("\n"),
+            posterior.map_or_else(String::new, |said| format!("\n\n{said}")),
         )
     }
 
@@ -196,14 +238,21 @@ const LIMITATIONS: &str = "## Limitations\n\n\
     be missing, and nothing has been filtered.";
 
 /// What the Hub reads of a card, as YAML.
-fn front_matter(data: DatasetKind) -> String {
+fn front_matter(data: DatasetKind, is_classifier: bool) -> String {
+    let (pipeline, tags) = match is_classifier {
+        true => ("image-classification", "- image-classification"),
+        false => (
+            "unconditional-image-generation",
+            "- langevin-dynamics\n- image-generation",
+        ),
+    };
     let datasets = match on_hub(data) {
         Some(name) => format!("datasets:\n- {name}"),
         None => format!("datasets: [] # {}", in_words(data)),
     };
     format!(
-        "---\nlibrary_name: ebm\npipeline_tag: unconditional-image-generation\ntags:\n- energy-based-model\n\
-         - langevin-dynamics\n- image-generation\n{datasets}\n# The license is yours to choose, for example:\n\
+        "---\nlibrary_name: ebm\npipeline_tag: {pipeline}\ntags:\n- energy-based-model\n\
+         {tags}\n{datasets}\n# The license is yours to choose, for example:\n\
          # license: mit\n---"
     )
 }
@@ -309,9 +358,9 @@ mod tests {
 
     #[test]
     fn data_that_are_on_the_hub_are_named_as_there_and_others_in_a_comment() {
-        let mnist = front_matter(DatasetKind::Mnist);
+        let mnist = front_matter(DatasetKind::Mnist, false);
         assert!(mnist.contains("\ndatasets:\n- ylecun/mnist\n"), "{mnist}");
-        let folder = front_matter(DatasetKind::Folder);
+        let folder = front_matter(DatasetKind::Folder, true);
         assert!(folder.contains("\ndatasets: [] # a folder"), "{folder}");
         for text in [mnist, folder] {
             assert!(

@@ -7,6 +7,7 @@ use ebm_apply::exchange::hub;
 use ebm_apply::{Trained, Weights};
 
 use super::card::Card;
+use super::classifier::is_classifier;
 use super::history::{last_metrics, newest_grid};
 use super::results::findings;
 use crate::trained::home;
@@ -29,7 +30,8 @@ pub(super) fn files(
     let fingerprint = trained
         .fingerprint()
         .context("cannot read the checkpoint")?;
-    let grid = newest_grid(&run, done);
+    // A classifier has learned nothing of what a picture of samples would show.
+    let grid = newest_grid(&run, done).filter(|_| !is_classifier(trained));
     let card = Card {
         trained,
         weights: held,

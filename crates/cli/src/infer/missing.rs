@@ -18,7 +18,7 @@ pub(super) struct MissingArgs {
 
     /// A box that is missing: its left and top edge, width and height, in pixels of the model's images; may be given
     /// again
-    #[arg(long = "box", value_name = "X,Y,W,H", value_parser = rectangle)]
+    #[arg(long = "box", value_name = "X,Y,W,H", allow_hyphen_values = true, value_parser = rectangle)]
     boxes: Vec<[usize; 4]>,
 }
 

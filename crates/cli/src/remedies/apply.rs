@@ -72,6 +72,10 @@ pub(super) fn of_ensemble(error: &EnsembleError) -> Option<String> {
             "train with --preset mnist-sgld, or a classifier with --set optimizer.method=sgld --set posterior.every=N"
                 .to_owned(),
         ),
+        EnsembleError::Exported { .. } => Some(
+            "name the run that it was exported from; an exported model may stand beside one, with --beside"
+                .to_owned(),
+        ),
         EnsembleError::NoDropout { .. } => Some("train with --set model.dropout=0.5".to_owned()),
         EnsembleError::NotFinite { .. } => {
             Some("train with a smaller --set lr=…, or with --set optimizer.grad_norm_clip=1".to_owned())

@@ -49,12 +49,18 @@ pub(super) fn of_training(error: &TrainError) -> Option<String> {
         TrainError::Read { .. } => "name a folder that is there and that you may read",
         TrainError::AlreadyBeyond { .. } => "give a larger --iterations, or another --run-dir",
         TrainError::Diverged {
-            last_good: None, ..
+            last_good: None,
+            calmed_by,
+            ..
         } => {
-            "a smaller lr helps most, then a larger energy_l2 or langevin.grad_clip: pass --set lr=… with the same --run-dir, where nothing was learned yet"
+            return Some(format!(
+                "a smaller lr helps most, then {calmed_by}: pass --set lr=… with the same --run-dir, where nothing was learned yet"
+            ));
         }
-        TrainError::Diverged { .. } => {
-            "go on from it with another --seed and --force; if that diverges again, a smaller lr helps most (--set lr=…), then a larger energy_l2 or langevin.grad_clip"
+        TrainError::Diverged { calmed_by, .. } => {
+            return Some(format!(
+                "go on from it with another --seed and --force; if that diverges again, a smaller lr helps most (--set lr=…), then {calmed_by}"
+            ));
         }
         TrainError::Collapsed {
             symptom: Some(Symptom::DataFar),
@@ -162,12 +168,17 @@ mod tests {
                 what: "the loss",
                 value: f32::NAN,
                 seed: 0,
+                calmed_by: "a larger energy_l2",
                 last_good,
             };
             remedy(&diverged.into()).unwrap_or_default()
         };
-        assert!(of(None).contains("--set lr="));
-        assert!(of(Some(PathBuf::from("step_000002"))).contains("--force"));
+        let (anew, on) = (of(None), of(Some(PathBuf::from("step_000002"))));
+        assert!(anew.contains("--set lr="), "{anew}");
+        assert!(on.contains("--force"), "{on}");
+        for remedy in [anew, on] {
+            assert!(remedy.contains("then a larger energy_l2"), "{remedy}");
+        }
     }
 
     #[test]

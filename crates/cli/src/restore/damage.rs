@@ -26,7 +26,7 @@ pub(super) struct DamageArgs {
     mask_color: Option<[u8; 3]>,
 
     /// A box that is missing: its left and top edge, width and height, in pixels; may be given again
-    #[arg(long = "box", value_name = "X,Y,W,H", value_parser = rectangle)]
+    #[arg(long = "box", value_name = "X,Y,W,H", allow_hyphen_values = true, value_parser = rectangle)]
     boxes: Vec<[usize; 4]>,
 
     #[command(flatten)]
@@ -51,9 +51,12 @@ fn colour(text: &str) -> Result<[u8; 3], String> {
 
 /// Read a box: its left and top edge, width and height.
 pub(crate) fn rectangle(text: &str) -> Result<[usize; 4], String> {
-    let numbers: Result<Vec<usize>, _> = text.split(',').map(|it| it.trim().parse()).collect();
+    let numbers: Result<Vec<i64>, _> = text.split(',').map(|it| it.trim().parse()).collect();
     match numbers.as_deref() {
-        Ok(&[x, y, width, height]) if width > 0 && height > 0 => Ok([x, y, width, height]),
+        Ok(&[x, y, width, height]) if width > 0 && height > 0 => match x.min(y) {
+            0.. => Ok([x, y, width, height].map(|number| number as usize)),
+            _ => Err("it lies beyond the picture, whose left and top edges are at 0".to_owned()),
+        },
         _ => Err("must be four numbers, X,Y,WIDTH,HEIGHT, the last two above 0".to_owned()),
     }
 }
@@ -208,7 +211,12 @@ mod tests {
         }
         assert_eq!(rectangle("1, 2,3,4"), Ok([1, 2, 3, 4]));
         for text in ["1,2,3", "1,2,0,4", "a,b,c,d", "1,2,3,-4"] {
-            assert!(rectangle(text).is_err(), "{text}");
+            let message = rectangle(text).expect_err(text);
+            assert!(message.contains("four numbers"), "{message}");
+        }
+        for text in ["-1,0,4,4", "0,-3,4,4"] {
+            let message = rectangle(text).expect_err(text);
+            assert!(message.contains("lies beyond the picture"), "{message}");
         }
     }
 

@@ -165,6 +165,18 @@ fn refuses_impossible_values_of_the_run() {
 }
 
 #[test]
+fn a_key_in_a_section_or_a_list_that_was_typed_is_a_wrong_command_line_too() {
+    refuses_set(
+        "phases=[{ until = 0, set = [\"lr=1\"] }]",
+        &["--set phases=[", "`phases[0].until` must be above 0"],
+    );
+    refuses_set(
+        "posterior={ temperature = -1.0 }",
+        &["--set posterior={", "`posterior.temperature`", "got -1"],
+    );
+}
+
+#[test]
 fn an_impossible_value_of_a_file_is_no_wrong_command_line() {
     let scratch = Scratch::new();
     scratch.write("my.toml", "energy_l2 = -1\n");

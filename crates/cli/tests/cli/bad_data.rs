@@ -228,6 +228,22 @@ fn refuses_sizes_and_channels_that_a_data_set_does_not_have() {
 }
 
 #[test]
+fn how_many_images_are_drawn_is_refused_where_all_of_a_folder_are_used() {
+    let scratch = Scratch::new();
+    scratch.write_picture("photos/a.png", [7; 3]);
+    for key in ["data.train_images=1", "data.test_images=0"] {
+        let args = [&PHOTOS[..], &["--set", key]].concat();
+        let typed = format!("--set {key}: `data.");
+        let fragments = [
+            typed.as_str(),
+            "is for digits and shapes",
+            "of folder all images",
+        ];
+        scratch.refuses_to_train_as_typed(&args, &fragments);
+    }
+}
+
+#[test]
 fn a_preview_of_nothing_or_into_nowhere_is_refused() {
     let scratch = Scratch::new();
     let preview = [

@@ -180,6 +180,27 @@ fn the_length_may_not_change_where_the_learning_rate_depends_on_it() {
     scratch.train("run", &cosine).succeeds();
     let longer = [&cosine[..], &["--iterations", "4"]].concat();
     scratch.refuses_to_train(&longer, &["iterations: 2 → 4", "--force"]);
+    let done = scratch.train("run", &cosine).succeeds().stderr;
+    let said = "all 2 iterations are done; lr has gone through its schedule: a larger --iterations with --force";
+    assert!(done.contains(said), "{done}");
+    let forced = [&longer[..], &["--force"]].concat();
+    scratch.train("run", &forced).succeeds();
+    assert_eq!(latest(&scratch.join("run")).map(|last| last.step), Some(4));
+}
+
+#[test]
+fn a_learning_rate_that_falls_from_step_to_step_lets_a_run_be_longer() {
+    let scratch = Scratch::new();
+    let polynomial = [
+        "--set",
+        "lr={ kind = \"polynomial\", start = 1e-3, offset = 10.0, power = 0.5 }",
+    ];
+    scratch.train("run", &polynomial).succeeds();
+    let done = scratch.train("run", &polynomial).succeeds().stderr;
+    let said = "all 2 iterations are done; a larger --iterations goes on";
+    assert!(done.contains(said), "{done}");
+    let longer = [&polynomial[..], &["--iterations", "4"]].concat();
+    scratch.train("run", &longer).succeeds();
 }
 
 #[test]

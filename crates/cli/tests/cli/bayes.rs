@@ -115,15 +115,78 @@ fn entropies_are_drawn_with_and_without_json() {
 }
 
 #[test]
+fn a_classifier_that_diverges_is_calmed_by_keys_that_it_uses() {
+    for (preset, calmed_by) in [
+        ("mnist-sgld", "a smaller posterior.temperature"),
+        ("mnist-mlp", "an optimizer.grad_norm_clip"),
+    ] {
+        let args = [&["--preset", preset][..], &MLP, &["--set", "lr=1e38"]].concat();
+        let diverged = Scratch::new().train("run", &args);
+        let said = &diverged.stderr;
+        assert!(!said.contains("energy_l2"), "{said}");
+        assert!(!said.contains("langevin"), "{said}");
+        diverged.fails_saying(&["diverged", "--set lr=", calmed_by]);
+    }
+}
+
+#[test]
+fn a_key_that_a_preset_does_not_go_with_is_a_wrong_command_line() {
+    let scratch = Scratch::new();
+    for (assignment, problem) in [
+        ("model.spectral_norm=true", "`optimizer.method` other than"),
+        ("objective.kind=cd", "`optimizer.method` other than adam"),
+        ("optimizer.beta1=0.9", "`optimizer.beta1` is for adam"),
+    ] {
+        let args = [
+            &["--preset", "mnist-sgld"][..],
+            &MLP,
+            &["--set", assignment],
+        ]
+        .concat();
+        let expected = format!("--set {assignment}: {problem}");
+        scratch.refuses_to_train_as_typed(&args, &[&expected]);
+    }
+    let cycles = [
+        "--set",
+        "lr={ kind = \"cyclic\", start = 1e-6, cycles = 4 }",
+        "--iterations",
+        "3",
+    ];
+    let args = [&["--preset", "mnist-sgld"][..], &MLP, &cycles].concat();
+    scratch.refuses_to_train_as_typed(&args, &["`lr` has 4 cycles"]);
+}
+
+#[test]
 fn what_cannot_be_averaged_is_refused() {
     let scratch = scratch();
     let nothing_kept = scratch.line("bayes dropout --device cpu");
     nothing_kept.fails_saying(&["has kept no weights", "--set posterior.every=N"]);
+    let exported = scratch.line("export run --format hf --output model --device cpu");
+    exported.succeeds();
+    let one_network = scratch.line("bayes model --device cpu");
+    one_network.fails_saying(&["error: model is an exported model", "the run", "--beside"]);
+    let beside = scratch.line("bayes run --beside model --device cpu --num 20");
+    let table = beside.succeeds().stdout;
+    assert!(table.contains("model, one network"), "{table}");
     scratch.train("plain", &[]).succeeds();
     let no_classes = scratch.line("bayes plain --device cpu");
     no_classes.fails_saying(&["knows no classes", "model.conditional=true"]);
     let other_images = scratch.line("bayes run --beside plain --device cpu");
     other_images.fails_saying(&["knows no classes"]);
+    let no_units = scratch.line("bayes run --device cpu --dropout-samples 3");
+    let expected = ["--dropout-samples does nothing", "--beside"];
+    no_units.fails_with(2, &expected);
+    scratch.write("run/posterior/step_000001.safetensors", "damaged");
+    let damaged = scratch.line("bayes run --device cpu --num 20");
+    let expected = ["run/posterior/step_000001.safetensors", "delete this file"];
+    damaged.fails_saying(&expected);
+    fs::remove_file(scratch.join("run/posterior/step_000001.safetensors")).expect("removed");
+    scratch.line("bayes run --device cpu --num 20").succeeds();
+    let no_files = scratch.line("bayes run --device cpu --num 20 --against mnist=nowhere");
+    no_files.fails_saying(&["--against mnist=nowhere: ", "nowhere does not exist"]);
+    let no_images = scratch.line("bayes run --device cpu --num 20 --against mnist=run");
+    let named = "set --against mnist=DIR to the folder";
+    no_images.fails_saying(&["--against mnist=run: run has none of", named]);
     let angle = scratch.line("bayes run --turned 200");
     angle.fails_with(2, &["--turned", "at most 180"]);
 }

@@ -123,8 +123,11 @@ impl Scratch {
 
     pub fn train_command_on(&self, device: &str, run_dir: &str, args: &[&str]) -> Command {
         let mut command = self.command(&["train", "--device", device, "--run-dir", run_dir]);
+        let is_drawn = !self.reads_files(run_dir, args);
+        let tiny = TINY.iter();
+        let tiny = tiny.filter(|assignment| is_drawn || !assignment.contains("_images="));
         command
-            .args(TINY.iter().flat_map(|assignment| ["--set", assignment]))
+            .args(tiny.flat_map(|assignment| ["--set", assignment]))
             .args(args);
         let in_colour = |arg: &&str| ["folder", "arrays", "cifar10", "cifar100"].contains(arg);
         if args.iter().any(in_colour) && !args.contains(&"--preset") {
@@ -132,6 +135,20 @@ impl Scratch {
             command.args(["--preset", "digits"]);
         }
         command
+    }
+
+    /// Whether a training job reads its images from files, of which all are used.
+    fn reads_files(&self, run_dir: &str, args: &[&str]) -> bool {
+        let config = fs::read_to_string(self.join(run_dir).join("config.toml"));
+        let names_dir = |arg: &&str| *arg == "--data-dir" || arg.starts_with("data.dir=");
+        let flags = args.windows(2).filter(|pair| pair[0] == "--dataset");
+        let keys = args
+            .iter()
+            .filter_map(|arg| arg.strip_prefix("data.dataset="));
+        let mut datasets = flags.map(|pair| pair[1]).chain(keys);
+        args.iter().any(names_dir)
+            || config.is_ok_and(|text| text.contains("\ndir = "))
+            || datasets.any(|name| !["digits", "shapes"].contains(&name))
     }
 
     pub fn train(&self, run_dir: &str, args: &[&str]) -> Finished {

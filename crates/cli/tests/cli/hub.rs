@@ -331,6 +331,52 @@ fn a_card_begins_with_yaml_and_tells_what_is_known() {
 }
 
 #[test]
+fn a_card_of_a_classifier_reads_pictures_and_draws_none() {
+    let classifier = [
+        "--preset",
+        "mnist-sgld",
+        "--dataset",
+        "digits",
+        "--set",
+        "model.filters=none",
+        "--set",
+        "model.widths=[8]",
+        "--set",
+        "output.sample_every=1",
+    ];
+    let scratch = Scratch::new();
+    scratch.train("run", &classifier).succeeds();
+    export(&scratch, &[]);
+    let written = card(&scratch);
+    for fragment in [
+        "pipeline_tag: image-classification\n",
+        "\n# Classifier of digits that ebm draws\n",
+        "p(y | x) ∝ exp(−E(x, y)) of an image x of 1×16×16",
+        "| weights | those of the last iteration |",
+        "says which class a picture is of",
+        "`ebm bayes RUN --beside DIR`",
+        "an image of none of them",
+    ] {
+        assert!(written.contains(fragment), "no {fragment:?} in: {written}");
+    }
+    for other in [
+        "ebm sample",
+        "samples.png",
+        "image-generation",
+        "down from noise",
+    ] {
+        assert!(!written.contains(other), "{other:?} in: {written}");
+    }
+    assert!(!scratch.join("model/samples.png").exists());
+    let commands = invocations(&written);
+    let names: Vec<_> = commands.iter().map(|args| args[0].as_str()).collect();
+    assert_eq!(names, ["classify", "import", "train", "import", "train"]);
+    for args in &commands {
+        assert_taken("the card", args);
+    }
+}
+
+#[test]
 fn every_command_of_a_card_runs() {
     let scratch = exported(&["model.conditional=true"]);
     let invocations = invocations(&card(&scratch));

@@ -206,6 +206,23 @@ fn what_a_run_cannot_be_asked_is_refused() {
         ("--read-out --latents z.npy", "--latents does nothing"),
         ("--read-out --starts 4", "--starts does nothing"),
         ("--read-out --box 0,0,2,2", "--mask or --box does nothing"),
+        (
+            "--read-out --samples 4",
+            "--samples does nothing for --read-out alone",
+        ),
+        (
+            "--read-out --samples 4 --output s.png",
+            "--output does nothing for --read-out alone",
+        ),
+        (
+            "--read-out --seed 4",
+            "--seed does nothing for --read-out alone",
+        ),
+        (
+            "in --seed 4 --starts 1",
+            "--seed does nothing with --starts 1",
+        ),
+        ("in --box -1,0,4,4", "it lies beyond the picture"),
     ] {
         let line = format!("infer run --device cpu {line}");
         free.line(&line).fails_with(2, &[expected]);

@@ -193,6 +193,7 @@ fn a_mask_that_cannot_be_used_says_why() {
             "must be six hexadecimal digits",
         ),
         (&["--box", "1,2,3"], 2, "must be four numbers"),
+        (&["--box", "-1,0,2,2"], 2, "lies beyond the picture"),
         (
             &["--box", "7,0,2,2"],
             1,

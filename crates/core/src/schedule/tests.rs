@@ -86,6 +86,7 @@ fn a_polynomial_is_the_step_size_of_welling_and_teh() {
         close(polynomial.scaled(4.0).at(step, 10_000), 4.0 * expected);
     }
     assert_eq!(polynomial.at(20_000, 10_000), polynomial.at(9_999, 10_000));
+    assert!(!polynomial.depends_on_length());
     let (low, high) = polynomial.range().expect("it can run");
     assert_eq!(high, a * offset.powf(-power));
     assert!(low > 0.0 && low < polynomial.at(10_000_000, 10_000_001));

@@ -120,6 +120,17 @@ pub enum CheckpointError {
         /// What was found in it.
         reason: String,
     },
+    /// Weights that a run has kept as a sample of their posterior, and that are damaged or of another network.
+    #[error(
+        "the kept weights {} cannot be used: {reason}; delete this file, and the others are averaged without it, or train again",
+        path.display()
+    )]
+    UnusableKept {
+        /// Their file.
+        path: PathBuf,
+        /// What was found in it.
+        reason: String,
+    },
     /// An array that the program needs is not there.
     #[error(
         "checkpoint is for another network: it has no array `{name}`; use the configuration it was \

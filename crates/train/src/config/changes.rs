@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ebm_core::Schedule;
 use ebm_data::DataConfig;
 use toml::{Table, Value};
 
@@ -32,7 +31,7 @@ impl Config {
             };
         }
         comparable.data.dir.clone_from(&old.data.dir);
-        if matches!(self.lr, Schedule::Constant(_)) {
+        if !self.lr.depends_on_length() {
             comparable.iterations = old.iterations;
         }
         let meant = differences(&old.spelled_out(), &comparable.spelled_out());
@@ -81,6 +80,7 @@ pub(super) fn flat(config: &Config) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use ebm_core::{Schedule, Varying};
     use ebm_data::DatasetKind;
 
     use super::*;
@@ -99,6 +99,29 @@ mod tests {
         new.rollback.max += 1;
         new.data.dir = Some("/elsewhere".into());
         assert_eq!(new.changes_from(&old), [""; 0]);
+        for (varying, is_same) in [
+            (
+                Varying::Polynomial {
+                    start: 1e-3,
+                    offset: 10.0,
+                    power: 0.5,
+                },
+                true,
+            ),
+            (
+                Varying::Cosine {
+                    start: 1e-3,
+                    end: 0.0,
+                },
+                false,
+            ),
+        ] {
+            let [old, new] = [&old, &new].map(|config| Config {
+                lr: Schedule::Varying(varying),
+                ..config.clone()
+            });
+            assert_eq!(new.changes_from(&old).is_empty(), is_same, "{varying:?}");
+        }
         new.energy_l2 = 0.5;
         new.langevin.grad_clip = Some(0.25);
         let changes = ["energy_l2: 0.1 → 0.5", "langevin.grad_clip: none → 0.25"];

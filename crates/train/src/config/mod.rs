@@ -3,6 +3,7 @@
 mod annotated;
 mod changes;
 mod data_dir;
+mod divergence;
 mod error;
 mod keys;
 mod latent;

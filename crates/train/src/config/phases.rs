@@ -71,18 +71,23 @@ impl Config {
             if let Some(key) = self.kept_by_phases(&config) {
                 return Err(refused(key, "must be that of the whole run".to_owned()));
             }
-            parts.push(Settings {
+            let part = Settings {
                 config,
                 iterations: start..end,
-            });
+            };
+            let cycles = part.step().validate_cycles();
+            cycles.map_err(|invalid| invalid.within(&section))?;
+            parts.push(part);
             start = end;
         }
         let whole = self.iterations as u64;
         if start < whole || parts.is_empty() {
-            parts.push(Settings {
+            let part = Settings {
                 config: own,
                 iterations: start..whole,
-            });
+            };
+            part.step().validate_cycles()?;
+            parts.push(part);
         }
         Ok(parts)
     }

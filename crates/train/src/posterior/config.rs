@@ -4,6 +4,9 @@ use ebm_core::{Invalid, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The highest temperature: weights of a hotter posterior are noise and nothing else.
+const MOST_TEMPERATURE: f64 = 1000.0;
+
 /// The `[posterior]` section of a configuration, for `sgld` and `psgld`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -12,7 +15,7 @@ pub struct PosteriorConfig {
     #[schemars(range(min = 0))]
     pub prior_precision: f64,
     /// T: weights are sampled from exp(−U(θ)/T): 1 for the posterior, less for a cold one, 0 for steps without noise.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 1000))]
     pub temperature: f64,
     /// Share of each cycle of a cyclic `lr`, from its beginning, in which weights have no noise and none are kept.
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
@@ -56,6 +59,13 @@ impl PosteriorConfig {
                     format!("must be at least 0, got {value}"),
                 ));
             }
+        }
+        if self.temperature > MOST_TEMPERATURE {
+            let problem = format!(
+                "must be at most {MOST_TEMPERATURE}, got {:e}",
+                self.temperature
+            );
+            return Err(Invalid::new("temperature", problem));
         }
         if !(0.0..1.0).contains(&self.exploration) {
             let problem = format!("must be in [0, 1), got {}", self.exploration);
@@ -143,6 +153,12 @@ mod tests {
             ..PosteriorConfig::default()
         };
         assert!(refused(cold).contains("temperature"));
+        let hot = |temperature| PosteriorConfig {
+            temperature,
+            ..PosteriorConfig::default()
+        };
+        assert_eq!(hot(1000.0).validate(), Ok(()));
+        assert!(refused(hot(1e38)).contains("must be at most 1000, got 1e38"));
         let no_prior = PosteriorConfig {
             prior_precision: f64::NAN,
             ..PosteriorConfig::default()

@@ -38,11 +38,27 @@ impl KeptWeights {
     /// The network `model` with these weights.
     ///
     /// # Errors
-    /// Where the file cannot be read, or is of another network.
+    /// Where the file cannot be read, is damaged, or is of another network.
     pub fn load<M: EnergyModel>(&self, model: M, device: &Device) -> Result<M, CheckpointError> {
         let bytes = fs::read(&self.path).map_err(CheckpointError::read(&self.path))?;
-        let arrays = checkpoint::decode(&bytes, &self.path)?;
-        with_weights(model, arrays, device)
+        let loaded = checkpoint::decode(&bytes, &self.path)
+            .and_then(|arrays| with_weights(model, arrays, device));
+        loaded.map_err(|error| self.unusable(error))
+    }
+
+    /// What is wrong with the file, which can be done without.
+    fn unusable(&self, error: CheckpointError) -> CheckpointError {
+        let reason = match error {
+            CheckpointError::InvalidFile { reason, .. } => reason,
+            CheckpointError::MissingArray { .. }
+            | CheckpointError::ExtraArray { .. }
+            | CheckpointError::OtherArray { .. } => "it is of another network".to_owned(),
+            other => return other,
+        };
+        CheckpointError::UnusableKept {
+            path: self.path.clone(),
+            reason,
+        }
     }
 }
 
@@ -152,6 +168,19 @@ mod tests {
         assert_eq!(iterations(run.path(), u64::MAX), [4]);
         let left = fs::read_dir(run.path().join("posterior")).expect("a folder");
         assert_eq!(left.count(), 4, "nothing else is touched");
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_may_be_deleted() {
+        let run = tempfile::tempdir().expect("a folder");
+        keep(run.path(), 30, &net(1)).expect("written");
+        let kept = kept_weights(run.path(), 30).expect("readable");
+        fs::write(&kept[0].path, "damaged").expect("written");
+        let error = kept[0].load(net(2), &Device::flex()).map(drop);
+        let message = error.expect_err("refused").to_string();
+        assert!(message.contains("step_000030.safetensors"), "{message}");
+        assert!(message.contains("delete this file"), "{message}");
+        assert!(!message.contains("another checkpoint"), "{message}");
     }
 
     #[test]

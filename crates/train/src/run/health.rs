@@ -86,6 +86,11 @@ impl Run<'_> {
                 what: divergence.what,
                 value: divergence.value,
                 seed: self.config.seed,
+                calmed_by: self
+                    .config
+                    .settings_of(divergence.iteration)
+                    .config
+                    .calmed_by(),
                 last_good,
             },
         }

@@ -414,8 +414,8 @@ impl<'a> Run<'a> {
     fn warn_without_weights(&self) {
         if self.team.is_first() && self.config.keeps_nothing() {
             tracing::warn!(
-                "no weights will be kept: the run is to keep some (posterior.every), and ends, or its phase does, \
-                 before posterior.burn_in and the first of them"
+                "no weights will be kept: sampling ends before the first are due, after posterior.burn_in + \
+                 posterior.every of its iterations; set these lower, or train longer"
             );
         }
     }

@@ -146,6 +146,21 @@ fn a_posterior_is_refused_where_nothing_is_sampled() {
         ),
         (
             "mnist-sgld",
+            "lr={ kind = \"cyclic\", start = 1e-6, cycles = 20000 }",
+            "`lr` has 20000 cycles, and its part of the run 12000 iterations",
+        ),
+        (
+            "mnist-sgld",
+            r#"phases=[{ until = 3, set = ['lr={ kind = "cyclic", start = 1e-6, cycles = 4 }'] }]"#,
+            "`phases[0].lr` has 4 cycles, and its part of the run 3 iterations",
+        ),
+        (
+            "mnist-sgld",
+            "posterior.temperature=1e38",
+            "`posterior.temperature` must be at most 1000",
+        ),
+        (
+            "mnist-sgld",
             "optimizer.weight_decay=0.1",
             "`optimizer.weight_decay` above 0 is for adam",
         ),
