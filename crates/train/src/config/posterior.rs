@@ -25,6 +25,11 @@ impl Config {
                 "other than adam needs model.spectral_norm = false: the norm of a weight is followed from step to step, and is no function of the weights alone",
             );
         }
+        if self.model.dropout_prob() > 0.0 {
+            return problem(
+                "other than adam needs model.dropout = 0.0: a loss with units dropped at random is not that of the weights alone",
+            );
+        }
         Ok(())
     }
 

@@ -174,6 +174,11 @@ fn a_posterior_is_refused_where_nothing_is_sampled() {
             "model.spectral_norm=true",
             "`optimizer.method` other than adam needs model.spectral_norm = false",
         ),
+        (
+            "mnist-sgld",
+            "model.dropout=0.5",
+            "`optimizer.method` other than adam needs model.dropout = 0.0",
+        ),
     ] {
         let error = Config::resolve(preset, None, &[key.to_owned()]);
         let message = error.expect_err("refused").to_string();
