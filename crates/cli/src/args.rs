@@ -17,9 +17,6 @@ use crate::device::DeviceChoice;
 pub(crate) use crate::typed::as_typed;
 use crate::typed::{Mistyped, blame, flag_of, name_typed};
 
-/// Keys that say how many images are drawn.
-const COUNTS: [&str; 2] = ["data.train_images", "data.test_images"];
-
 // Set on each argument: `next_help_heading` would also be that of the arguments after the group.
 const CONFIGURATION: &str = "Configuration";
 const DATA: &str = "Data";
@@ -176,43 +173,48 @@ impl ConfigArgs {
         run: Option<&Config>,
         extra: Vec<String>,
     ) -> anyhow::Result<Config> {
+        let typed = [self.data.overrides(), extra.clone()].concat();
         let mut of_flags = self.of_data_flags(run);
         of_flags.extend(extra);
         let resolved = self.resolved(run, &self.all_overrides(&of_flags));
         let config = resolved.map_err(|error| {
             let error = self.naming_what_was_typed(error, &of_flags);
-            self.blaming_what_was_typed(error, run, &of_flags)
+            self.blaming_what_was_typed(error, run, &of_flags, &typed)
         })?;
-        self.refuse_idle_counts(&config)?;
+        if run.is_none() {
+            self.refuse_idle_keys(&config)?;
+        }
         Ok(config)
     }
 
-    /// Refuse to be told how many images to draw where all those of files are used.
-    fn refuse_idle_counts(&self, config: &Config) -> Result<(), ConfigError> {
-        let dataset = config.data.dataset;
-        if dataset.is_drawn() {
-            return Ok(());
-        }
+    /// Refuse `--set` of what does nothing.
+    fn refuse_idle_keys(&self, config: &Config) -> Result<(), ConfigError> {
         for assignment in &self.overrides {
             let key = assignment.split('=').next().unwrap_or_default().trim();
-            if COUNTS.contains(&key) {
-                let problem = format!(
-                    "is for digits and shapes, which are drawn; of {dataset} all images are used, so leave it out"
-                );
+            if let Some(why) = config.idle(key) {
                 let typed = format!("--set {assignment}");
-                return Err(blame(&Invalid::new(key, problem), typed));
+                return Err(blame(&Invalid::new(key, why), typed));
             }
         }
         Ok(())
     }
 
     fn resolved(&self, run: Option<&Config>, overrides: &[String]) -> Result<Config, ConfigError> {
+        let preset = self.preset_for(overrides)?;
+        self.laid_over(run, preset, overrides)
+    }
+
+    /// Overrides over the run, or over the preset where there is none or one is named.
+    fn laid_over(
+        &self,
+        run: Option<&Config>,
+        preset: &str,
+        overrides: &[String],
+    ) -> Result<Config, ConfigError> {
         let file = self.config.as_deref();
         match run {
             Some(run) if self.preset.is_none() => run.resolve_over(file, overrides),
-            _ => self
-                .preset_for(overrides)
-                .and_then(|preset| Config::resolve(preset, file, overrides)),
+            _ => Config::resolve(preset, file, overrides),
         }
     }
 
@@ -267,32 +269,38 @@ impl ConfigArgs {
         as_typed(name_typed(error, of_flags, flag_of), &self.overrides)
     }
 
-    /// An error about a key that nobody has typed, where one that somebody has typed makes it impossible: the last of those
-    /// without which the configuration could be used.
+    /// An error about a key that nobody has typed, where one that somebody has typed makes it impossible: the last of `--set`
+    /// without which the configuration could be used, or else of the flags, which stand for the keys `typed`.
     fn blaming_what_was_typed(
         &self,
         error: ConfigError,
         run: Option<&Config>,
         of_flags: &[String],
+        typed: &[String],
     ) -> ConfigError {
         let invalid = match error {
             ConfigError::Invalid(invalid) => invalid,
             other => return other,
         };
         let all = self.all_overrides(of_flags);
-        let is_to_blame = |place: &usize| {
-            let mut others = all.clone();
-            others.remove(*place);
-            self.resolved(run, &others).is_ok()
-        };
-        let Some(place) = (0..all.len()).rev().find(is_to_blame) else {
+        let Ok(preset) = self.preset_for(&all) else {
             return ConfigError::Invalid(invalid);
         };
-        let typed = match self.overrides.get(place) {
-            Some(assignment) => format!("--set {assignment}"),
-            None => flag_of(&all[place]),
+        let is_to_blame = |assignment: &&String| {
+            let others = all.iter().filter(|other| other != assignment).cloned();
+            let others: Vec<String> = others.collect();
+            self.laid_over(run, preset, &others).is_ok()
         };
-        blame(&invalid, typed)
+        let set = self.overrides.iter().rev().find(is_to_blame);
+        let set = set.map(|assignment| format!("--set {assignment}"));
+        let blamed = set.or_else(|| {
+            let flag = typed.iter().rev().find(is_to_blame);
+            flag.map(|assignment| flag_of(assignment))
+        });
+        match blamed {
+            Some(typed) => blame(&invalid, typed),
+            None => ConfigError::Invalid(invalid),
+        }
     }
 }
 

@@ -51,10 +51,11 @@ pub fn pieces_for(device: &Device, batch: usize, on_cpu: usize) -> Vec<Range<usi
     )
 }
 
-/// Ranges of `size` that cover a batch; the last one may be shorter.
+/// Ranges of `size`, at least 1, that cover a batch; the last one may be shorter.
 pub fn pieces_of(batch: usize, size: usize) -> Vec<Range<usize>> {
+    let size = size.max(1);
     (0..batch)
-        .step_by(size.max(1))
+        .step_by(size)
         .map(|start| start..(start + size).min(batch))
         .collect()
 }
@@ -143,5 +144,12 @@ mod tests {
         assert_eq!(sizes(20, 1), [16, 4]);
         assert_eq!(sizes(3, 64), [3]);
         assert_eq!(sizes(0, 2), [0; 0]);
+    }
+
+    #[test]
+    fn ranges_cover_a_batch_whatever_their_size() {
+        assert_eq!(pieces_of(5, 2), [0..2, 2..4, 4..5]);
+        assert_eq!(pieces_of(2, 0), [0..1, 1..2]);
+        assert!(pieces_of(0, 0).is_empty());
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn of_ensemble(error: &EnsembleError) -> Option<String> {
             "name the run that it was exported from; an exported model may stand beside one, with --beside"
                 .to_owned(),
         ),
-        EnsembleError::NoDropout { .. } => Some("train with --set model.dropout=0.5".to_owned()),
+        EnsembleError::NoDropout { .. } => Some("train one by adam with --set model.dropout=0.5".to_owned()),
         EnsembleError::NotFinite { .. } => {
             Some("train with a smaller --set lr=…, or with --set optimizer.grad_norm_clip=1".to_owned())
         }
@@ -163,7 +163,7 @@ pub(super) fn of_inference(error: &InferError) -> String {
             "leave out --output, --between, --mask and --box, or name a run of model.network=latent"
         }
         InferError::NotFinite { .. } | InferError::NotDrawn { .. } => {
-            "train with a smaller model.inference_step_size"
+            "pass --starts 1, which begins where the model does, or train with a smaller model.inference_step_size"
         }
     };
     remedy.to_owned()

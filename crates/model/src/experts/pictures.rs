@@ -10,8 +10,8 @@ use super::steps::Intensity;
 use super::windows::{added, folded, in_order, mirrored, windows};
 use crate::locality::Locality;
 
-/// Most responses of all experts that are held at a time: they stay near the processor.
-const MOST_RESPONSES: usize = 1 << 21;
+/// Most elements of the patches of a band, or responses to them, that are held at a time: they stay near the processor.
+const MOST_ELEMENTS: usize = 1 << 21;
 
 /// The energy of pictures of any size: Σ E(patch)/p over as many patches as there are pixels, one around each, with p
 /// pixels in a patch. So every pixel counts once, in p patches of a p-th each; beyond its ends the picture goes on as its
@@ -76,12 +76,18 @@ impl OverPatches {
     /// # Panics
     /// If pictures have other channels than patches.
     pub fn slopes(&self, x: Tensor<4>) -> Tensor<4> {
+        self.slopes_by_bands(x, MOST_ELEMENTS)
+    }
+
+    /// The same, so many elements of patches and responses at a time, or as many as a row has.
+    fn slopes_by_bands(&self, x: Tensor<4>, most_elements: usize) -> Tensor<4> {
         let dims = x.dims();
         let whole = self.with_margins(x);
         let [batch, channels, height, width] = whole.dims();
         let [rows, columns] = self.size;
-        let responses_of_row = batch * (width - columns + 1) * self.fields.dims()[0];
-        let bands = pieces_of(height - rows + 1, MOST_RESPONSES / responses_of_row);
+        let [experts, pixels] = self.fields.dims();
+        let of_row = batch * (width - columns + 1) * experts.max(pixels);
+        let bands = pieces_of(height - rows + 1, most_elements / of_row);
         let seen = |band: &Range<usize>| band.start..band.end + rows - 1;
         let parts = each_piece(&whole.device(), bands.clone(), |band| {
             let seen = seen(&band);
@@ -128,6 +134,8 @@ impl OverPatches {
 }
 
 impl Energy<4> for OverPatches {
+    /// Holds all patches and responses at a time.
+    ///
     /// # Panics
     /// If pictures have other channels than patches.
     fn energies(&self, x: Tensor<4>) -> Tensor<1> {
@@ -176,10 +184,39 @@ fn most_curved(fields: &Tensor<2>, scale: &Tensor<1>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::margins;
+    use burn::tensor::Device;
+    use ebm_core::ImageShape;
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+    use crate::energy::EnergyModel;
+    use crate::experts::ExpertsConfig;
+    use crate::testing::{assert_close, floats, stirred, wave};
 
     #[test]
     fn a_patch_of_an_even_side_has_one_more_pixel_after() {
         assert_eq!([margins(3), margins(4)], [[1, 1], [1, 2]]);
+    }
+
+    #[test]
+    fn slopes_are_the_same_in_bands_of_any_number_of_rows() {
+        let (shape, device) = (ImageShape::new(2, 3, 4), Device::flex());
+        let mut rng = SmallRng::seed_from_u64(4);
+        let net = ExpertsConfig::default().init(shape, &mut rng, &device);
+        let mut net = stirred(net.expect("fits"));
+        let noise: Vec<f32> = (0..200 * shape.pixels()).map(|_| rng.random()).collect();
+        let noise = Tensor::<1>::from_floats(noise.as_slice(), &device);
+        let data = noise.reshape(shape.batch(200));
+        net.calibrate(data).expect("data that vary");
+        let pictures = net.over_patches().expect("linear");
+        let x = wave::<4>([2, 2, 9, 7], 8, &device) * 0.5 + 0.5;
+        let slopes = |most| floats(pictures.slopes_by_bands(x.clone(), most).into_data());
+        let (_, expected) = pictures.energies_and_gradients(x.clone());
+        let expected = floats(expected.into_data());
+        // 46 experts: 644 responses to a row.
+        for most in [0, 700, 1500, 10_000] {
+            assert_close(&slopes(most), &expected, &most);
+        }
     }
 }

@@ -7,7 +7,7 @@ const CLIP: &str = "an optimizer.grad_norm_clip or a smaller one";
 /// The same where each step is one of Langevin dynamics.
 const SAMPLING: &str = "an optimizer.grad_norm_clip or a smaller one, a smaller posterior.temperature or a larger posterior.prior_precision";
 /// What holds energies, and gradients of chains.
-const CONTRAST: &str = "a larger energy_l2 or langevin.grad_clip";
+const CONTRAST: &str = "a larger energy_l2 or a smaller langevin.grad_clip";
 
 impl Config {
     /// What calms training that has diverged, beside a smaller learning rate: keys that this configuration uses, in words.

@@ -5,6 +5,7 @@ mod changes;
 mod data_dir;
 mod divergence;
 mod error;
+mod idle;
 mod keys;
 mod latent;
 mod levels;

@@ -5,7 +5,6 @@ use ebm_core::Invalid;
 use super::objective::ObjectiveKind;
 use super::phases::Settings;
 use super::settings::Config;
-use crate::optimizer::{OptimizerConfig, OptimizerMethod};
 use crate::posterior::PosteriorConfig;
 
 impl Config {
@@ -61,47 +60,6 @@ impl Config {
         }
     }
 
-    /// Refuse what is about means of gradients where no part of the run has such means.
-    pub(super) fn validate_moments(&self) -> Result<(), Invalid> {
-        let parts = self.parts()?;
-        let has = |what: fn(OptimizerMethod) -> bool| {
-            let mut methods = parts.iter().map(|part| part.config.optimizer.method);
-            methods.any(what)
-        };
-        let has_mean = has(|method| method == OptimizerMethod::Adam);
-        let has_mean_square = has(|method| method != OptimizerMethod::Sgld);
-        let (own, usual) = (&self.optimizer, OptimizerConfig::default());
-        let keys = [
-            ("beta1", has_mean, own.beta1, usual.beta1, "adam"),
-            (
-                "beta2",
-                has_mean_square,
-                own.beta2,
-                usual.beta2,
-                "adam and psgld",
-            ),
-            (
-                "epsilon",
-                has_mean_square,
-                own.epsilon,
-                usual.epsilon,
-                "adam and psgld",
-            ),
-        ];
-        let idle = keys
-            .iter()
-            .find(|(_, is_used, own, usual, _)| !is_used && own != usual);
-        match idle {
-            Some((key, _, _, usual, owners)) => {
-                let problem = format!(
-                    "is for {owners}, and no part of the run has that optimizer.method; leave it out, or set it to {usual}"
-                );
-                Err(Invalid::new(*key, problem).within("optimizer"))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Whether weights are to be kept, and none are after any iteration.
     ///
     /// # Panics
@@ -142,28 +100,6 @@ mod tests {
         let sgld_first = r#"phases=[{ until = 20, set = ["optimizer.method=sgld"] }]"#;
         let keys = ["posterior.burn_in=3", sgld_first];
         resolved("mnist-mlp", &keys).expect("the phase samples");
-    }
-
-    #[test]
-    fn means_of_gradients_are_refused_where_no_phase_has_any() {
-        for (preset, key, owners) in [
-            ("mnist-sgld", "optimizer.beta1=0.9", "adam, and"),
-            ("mnist-psgld", "optimizer.beta1=0.9", "adam, and"),
-            ("mnist-sgld", "optimizer.beta2=0.9", "adam and psgld"),
-            ("mnist-sgld", "optimizer.epsilon=1e-5", "adam and psgld"),
-        ] {
-            let message = resolved(preset, &[key]).expect_err("refused");
-            let (name, _) = key.split_once('=').expect("an assignment");
-            let expected = format!("`{name}` is for {owners}");
-            assert!(message.contains(&expected), "{message}");
-        }
-        let moments = ["optimizer.beta2=0.9", "optimizer.epsilon=1e-4"];
-        resolved("mnist-psgld", &moments).expect("it has mean squares");
-        resolved("mnist-sgld", &["optimizer.beta1=0.0"]).expect("as where it is left out");
-        let adam_first =
-            r#"phases=[{ until = 20, set = ["optimizer.method=adam", "posterior.every=0"] }]"#;
-        let keys = ["optimizer.beta1=0.9", adam_first];
-        resolved("mnist-sgld", &keys).expect("the phase has means");
     }
 
     #[test]
