@@ -66,12 +66,10 @@ pub enum DenoiseError {
         /// The picture's.
         got: ImageShape,
     },
-    /// The model is for pictures of other channels.
-    #[error("this model takes images of {expected} channels, and the picture has {got}")]
+    /// Neither a grey picture nor one in colour.
+    #[error("pictures have 1 channel or 3, and this one has {got}")]
     OtherChannels {
-        /// What the model takes.
-        expected: usize,
-        /// The picture's.
+        /// Its channels.
         got: usize,
     },
     /// A value is infinite or no number.
@@ -226,6 +224,20 @@ impl Denoiser {
         self.reference.is_some() && self.sigma_range.is_none()
     }
 
+    /// Refuse a method that is not for this model, whatever the picture.
+    ///
+    /// # Errors
+    /// Of experts, for the mean; of an energy that is not told the noise, for a descent.
+    pub fn check(&self, method: DenoiseMethod) -> Result<(), DenoiseError> {
+        match (method, &self.prior) {
+            (DenoiseMethod::Mean, Some(_)) => Err(DenoiseError::NoMean),
+            (DenoiseMethod::Descent, None) if self.sigma_range.is_none() => {
+                Err(DenoiseError::NotTold)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The greatest σ that the energy has learned to be told, where it is told.
     pub(crate) fn largest_sigma(&self) -> Option<f64> {
         self.sigma_range.map(|[_, most]| most)
@@ -252,16 +264,14 @@ impl Denoiser {
         options: DenoiseOptions,
         report: &mut dyn FnMut(usize, usize),
     ) -> Result<Denoised, DenoiseError> {
+        self.check(options.method)?;
         let sigmas = match options.sigma {
             Some(sigma) => Some(vec![sigma]),
             None if self.is_blind() => None,
             None => Some(self.measured(picture)),
         };
         let taken = match (options.method, &self.prior) {
-            (DenoiseMethod::Mean, None) => {
-                self.taken_by_step(picture, sigmas.as_deref(), report)?
-            }
-            (DenoiseMethod::Mean, Some(_)) => return Err(DenoiseError::NoMean),
+            (DenoiseMethod::Mean, _) => self.taken_by_step(picture, sigmas.as_deref(), report)?,
             (DenoiseMethod::Descent, prior) => {
                 let sigmas = sigmas.as_deref().ok_or(DenoiseError::NotTold)?;
                 match prior {
@@ -442,7 +452,7 @@ impl Denoiser {
                 let mean = |i: usize| (0..3).map(|c| gradient[c * plane + i]).sum::<f32>() / 3.0;
                 Ok((0..plane).map(mean).collect())
             }
-            (expected, got) => Err(DenoiseError::OtherChannels { expected, got }),
+            (_, got) => Err(DenoiseError::OtherChannels { got }),
         }
     }
 

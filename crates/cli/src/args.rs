@@ -298,10 +298,25 @@ impl ConfigArgs {
             flag.map(|assignment| flag_of(assignment))
         });
         match blamed {
-            Some(typed) => blame(&invalid, typed),
+            Some(typed) => blame(&without(&invalid), typed),
             None => ConfigError::Invalid(invalid),
         }
     }
+}
+
+/// What is wrong with a key that somebody else has set: leaving it out is a thing to type, where that can be.
+fn without(invalid: &Invalid) -> Invalid {
+    let is_optional = Config::keys()
+        .iter()
+        .any(|key| key.name == invalid.key && key.is_optional);
+    let problem = match is_optional {
+        true => {
+            let typed = format!("pass --set {}=none", invalid.key);
+            invalid.problem.replace("leave it out", &typed)
+        }
+        false => invalid.problem.clone(),
+    };
+    Invalid::new(invalid.key.clone(), problem)
 }
 
 /// Read a path that a configuration, which is a text, can hold.

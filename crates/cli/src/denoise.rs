@@ -126,6 +126,7 @@ impl DenoiseArgs {
                     .with_context(|| format!("--model {}", source.display()))?
             }
         };
+        denoiser.check(self.method())?;
         let done = AtomicU64::new(0);
         let total = STEPS * jobs.len() as u64;
         let work = || {
@@ -157,6 +158,13 @@ impl DenoiseArgs {
         Ok(ExitCode::SUCCESS)
     }
 
+    fn method(&self) -> DenoiseMethod {
+        match self.method {
+            Method::Mean => DenoiseMethod::Mean,
+            Method::Descent => DenoiseMethod::Descent,
+        }
+    }
+
     fn denoise(
         &self,
         denoiser: &Denoiser,
@@ -168,10 +176,7 @@ impl DenoiseArgs {
         let named = || job.input.display().to_string();
         let mut pictures = job.read()?;
         let options = DenoiseOptions {
-            method: match self.method {
-                Method::Mean => DenoiseMethod::Mean,
-                Method::Descent => DenoiseMethod::Descent,
-            },
+            method: self.method(),
             sigma: match self.sigma {
                 Sigma::Auto => None,
                 Sigma::Known(sigma) => Some(sigma / 255.0),

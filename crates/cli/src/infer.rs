@@ -65,7 +65,7 @@ pub(crate) struct InferArgs {
     seed: Option<u64>,
 
     /// Show so many pictures on the straight line in z between two pictures, both included
-    #[arg(long, value_name = "N", value_parser = few, requires = "output")]
+    #[arg(long, value_name = "N", value_parser = line, requires = "output")]
     between: Option<usize>,
 
     /// Estimate −log ∫ exp(−E(x, z)) dz of each picture as well, by annealed importance sampling from a normal law around
@@ -73,8 +73,9 @@ pub(crate) struct InferArgs {
     #[arg(long)]
     free_energy: bool,
 
-    /// Inverse temperatures of its chains: more bring its error down [default: 100]
-    #[arg(long, value_name = "N", value_parser = positive, requires = "free_energy")]
+    /// Inverse temperatures of its chains: more bring its error down, and few take little less time than 100, as most of
+    /// what is done before them stays [default: 100]
+    #[arg(long, value_name = "N", value_parser = temperatures, requires = "free_energy")]
     temperatures: Option<usize>,
 
     /// Print how much of x, y and size of `shapes` is linear in z: R² on test images, 1 for all of it
@@ -97,6 +98,23 @@ pub(crate) struct InferArgs {
     /// Print a JSON object a picture: picture, energy, latents, free_energy and samples
     #[arg(long)]
     json: bool,
+}
+
+/// Read a number of pictures on a line, which has two ends.
+fn line(text: &str) -> Result<usize, String> {
+    match few(text)? {
+        1 => Err("must be at least 2, as a line has two ends".to_owned()),
+        number => Ok(number),
+    }
+}
+
+/// Read a number of inverse temperatures, of which more than so many take days.
+fn temperatures(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1_000_000;
+    match positive(text)? {
+        number if number > MOST => Err(format!("must be at most {MOST}")),
+        number => Ok(number),
+    }
 }
 
 impl InferArgs {
@@ -146,10 +164,6 @@ impl InferArgs {
         }
         if self.between.is_some() && (self.missing.is_given() || self.samples.is_some()) {
             let problem = "--between shows a line alone: leave out --samples, --mask and --box";
-            return Err(Mistyped(problem.to_owned()).into());
-        }
-        if self.between == Some(1) {
-            let problem = "--between 1: a line has two ends; ask for 2 or more";
             return Err(Mistyped(problem.to_owned()).into());
         }
         if self.samples.is_some() && self.output.is_none() && !self.json {

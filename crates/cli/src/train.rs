@@ -413,12 +413,14 @@ enum Use {
 fn what_it_is_for(config: &Config) -> Use {
     match (config.model.network, config.objective.kind) {
         (NetworkName::Experts, _) => Use::Filters,
-        (_, ObjectiveKind::Classification) if config.optimizer.method.is_sampling() => {
-            Use::Posterior
-        }
+        (_, ObjectiveKind::Classification) if keeps_weights(config) => Use::Posterior,
         (_, ObjectiveKind::Classification) => Use::Classes,
         _ => Use::Samples,
     }
+}
+
+fn keeps_weights(config: &Config) -> bool {
+    config.posterior.every > 0 && !config.keeps_nothing()
 }
 
 /// What to type where a run has done all its iterations and more are wanted.

@@ -56,7 +56,7 @@ pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
 pub use latent::{
     DrawnLatents, Generative, GivenLatent, Inference, LatentConfig, LatentDrawing, LatentEnergy,
-    LatentNet, LatentPrior, Posterior, alternate, descended_latents, explained_energy,
+    LatentNet, LatentPrior, Minimum, Posterior, alternate, descend, explained_energy,
     least_latents,
 };
 pub use layers::{Initialization, NormedWeight};

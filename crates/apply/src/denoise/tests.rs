@@ -205,12 +205,10 @@ fn a_model_of_colours_takes_grey_pictures_and_one_of_grey_takes_colours() {
     }
 
     let two = clean(ImageShape::new(2, 8, 12));
-    for (denoiser, channels) in [(of_colours, 3), (of_grey, 1)] {
+    for denoiser in [of_colours, of_grey] {
         let refused = denoiser.denoise(&two, DenoiseOptions::default(), &mut |_, _| {});
         let message = refused.expect_err("two channels").to_string();
-        let expected =
-            format!("this model takes images of {channels} channels, and the picture has 2");
-        assert_eq!(message, expected);
+        assert_eq!(message, "pictures have 1 channel or 3, and this one has 2");
     }
 }
 

@@ -5,9 +5,8 @@ use core::ops::Range;
 use burn::tensor::{Device, Tensor};
 use ebm_core::Energy;
 use ebm_langevin::StepCounter;
-use ebm_model::{LatentEnergy, Posterior};
+use ebm_model::{LatentEnergy, Minimum, Posterior};
 
-use super::descent::Minimum;
 use super::draws::{adapted_draws, gradients_of_draw};
 use super::each_repeated;
 use super::starts::{SearchOptions, latents_of, minima_of};

@@ -1,11 +1,10 @@
 //! Ask an energy E(x, z) which latent vector explains an image: the one of least energy, or samples of all of them.
 //!
 //! Inference by minimisation is that of LeCun et al., *A tutorial on energy-based learning* (2006); where pixels are
-//! missing, z explains the others. `starts` begins several descents and `descent` ends them, `free_energy` integrates
+//! missing, z explains the others. `starts` begins several descents, `free_energy` integrates
 //! over z in `coordinates` that suit its `draws`, `read_out` asks what z tells.
 
 mod coordinates;
-mod descent;
 mod draws;
 mod free_energy;
 mod read_out;

@@ -5,11 +5,12 @@ use core::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::{DeviceKind, Energy, each_piece, pieces_of};
 use ebm_langevin::{StepCounter, normal_latents_of};
-use ebm_model::{Inference, Posterior, descended_latents};
+use ebm_model::{Inference, Minimum, Posterior, descend};
 
-use super::descent::{MOST_STEPS, Minimum, minima};
 use super::{Explained, Explainer, InferError, check_finite, each_repeated, rows};
 
+/// The most steps of a descent, where there are several starts.
+const MOST_STEPS: usize = 500;
 /// Descents that are one batch on a CPU: enough to fill its vectors.
 const AT_A_TIME: usize = 8;
 
@@ -41,17 +42,17 @@ impl SearchOptions {
         self
     }
 
-    /// The most steps of each descent after those of the model: none from z = 0 alone, whose energy is then E(x).
-    fn most_steps(self) -> usize {
+    /// The most steps of each descent: those of the model from z = 0 alone, whose energy is then E(x).
+    fn most_steps(self, inference: Inference) -> usize {
         match self.starts {
-            1 => 0,
-            _ => MOST_STEPS,
+            1 => inference.steps,
+            _ => inference.steps.max(MOST_STEPS),
         }
     }
 
     /// The most gradients of an image.
     pub(super) fn gradients(self, inference: Inference) -> usize {
-        self.starts * (inference.steps + self.most_steps() + 1)
+        self.starts * (self.most_steps(inference) + 1)
     }
 }
 
@@ -106,8 +107,7 @@ impl Explainer {
 /// Where descents end, from every start of every image: those of an image follow each other, that of z = 0 first.
 /// `of_all` has a row for each.
 ///
-/// Each takes the steps of the model's inference, and goes on until its energy no longer falls. The least of an image is
-/// therefore never above its E(x), but for rounding.
+/// They are those of E(x), with more steps, so that the least of an image is never above its E(x), but for rounding.
 pub(super) fn minima_of(
     of_all: &Posterior<'_>,
     images: usize,
@@ -126,10 +126,8 @@ pub(super) fn minima_of(
             Some(energy) => energy.as_ref(),
             None => of_all,
         };
-        let start = descended_latents(energy, inference, start, true);
-        counter.add(some.len() * inference.steps);
-        let (step_size, most_steps) = (inference.step_size, options.most_steps());
-        minima(energy, start, step_size, most_steps, counter)
+        let most_steps = options.most_steps(inference);
+        descend(energy, start, inference.step_size, most_steps, counter)
     });
     found.concat()
 }

@@ -3,9 +3,8 @@
 use core::f64::consts::TAU;
 
 use ebm_core::rows::row_sums;
-use ebm_model::Inference;
+use ebm_model::{Inference, Minimum};
 
-use super::descent::Minimum;
 use super::starts::{least_of_each, minima_of};
 use super::*;
 

@@ -68,8 +68,16 @@ impl Card<'_> {
         }
         let (config, shape) = (self.config(), self.trained.shape());
         let energy = match self.trained.num_classes() {
+            _ if self.trained.has_latents() => {
+                "E(x) = min E(x, z) over latent vectors z, of an image x"
+            }
             0 => "E(x) of an image x",
             _ => "E(x, y) of an image x given its class y",
+        };
+        let what = match config.model.network {
+            NetworkName::Latent => "images are generated from latent vectors that",
+            NetworkName::LatentFree => "images and their latent vectors",
+            _ => "images",
         };
         let steps = config.output.sample_steps;
         let steps = match config.objective.ladder().as_ref().map(Ladder::num_levels) {
@@ -79,7 +87,7 @@ impl Card<'_> {
         format!(
             "# Energy-based model of {}\n\n\
              An energy {energy} of {shape} (channels × height × width): the lower it is, the likelier the image. New \
-             images come down from noise by {steps}. Trained with `ebm`, and exported by version {} of it.",
+             {what} come down from noise by {steps}. Trained with `ebm`, and exported by version {} of it.",
             in_words(self.data()),
             env!("CARGO_PKG_VERSION"),
         )
@@ -138,6 +146,12 @@ impl Card<'_> {
             }
             if self.trained.is_denoiser() {
                 lines.push("ebm denoise picture.png --model DIR --output clean.png");
+            }
+            if self.trained.has_latents() {
+                lines.push("ebm infer DIR picture.png");
+            }
+            if self.config().model.network == NetworkName::Experts {
+                lines.push("ebm filters DIR --output filters.png");
             }
             lines.push("ebm energy DIR picture.png");
         }

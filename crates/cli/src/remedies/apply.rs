@@ -57,7 +57,10 @@ pub(super) fn of_hub(error: &HubError) -> Option<String> {
 /// The remedy where a model does not have a class.
 pub(super) fn of_class(error: &UnknownClass) -> Option<String> {
     match error {
-        UnknownClass::NoClasses => Some("train one with --set model.conditional=true".to_owned()),
+        UnknownClass::NoClasses => Some(
+            "train one that does with --set model.conditional=true, which energies of latent vectors and of experts do not take"
+                .to_owned(),
+        ),
         // It lists the classes.
         UnknownClass::NotThere { .. } => None,
     }
@@ -122,7 +125,7 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
         DenoiseError::NotADenoiser { .. } => {
             "leave out --model, or train one: ebm train --preset photos --data-dir DIR"
         }
-        DenoiseError::OtherSize { .. } | DenoiseError::OtherChannels { .. } => {
+        DenoiseError::OtherSize { .. } => {
             "leave out --model: the program's own takes every size, grey or in colour"
         }
         DenoiseError::NotTold => {
@@ -133,7 +136,9 @@ pub(super) fn of_denoising(error: &DenoiseError) -> Option<String> {
             "train one with --set model.intensity=linear, or leave out --model"
         }
         DenoiseError::Damaged => "take another checkpoint of the run",
-        DenoiseError::NotFinite { .. } | DenoiseError::TooLarge => return None,
+        DenoiseError::OtherChannels { .. }
+        | DenoiseError::NotFinite { .. }
+        | DenoiseError::TooLarge => return None,
     };
     Some(remedy.to_owned())
 }

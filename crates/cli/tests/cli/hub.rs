@@ -377,6 +377,36 @@ fn a_card_of_a_classifier_reads_pictures_and_draws_none() {
 }
 
 #[test]
+fn a_card_of_latent_vectors_says_where_images_come_from_and_infers() {
+    let latent = [
+        "--preset",
+        "mnist-latent",
+        "--dataset",
+        "digits",
+        "--set",
+        "model.filters=none",
+        "--set",
+        "model.widths=[4,4]",
+    ];
+    let scratch = Scratch::new();
+    scratch.train("run", &latent).succeeds();
+    export(&scratch, &[]);
+    let written = card(&scratch);
+    for fragment in [
+        "An energy E(x) = min E(x, z) over latent vectors z, of an image x of 1×16×16",
+        "New images are generated from latent vectors that come down from noise by",
+    ] {
+        assert!(written.contains(fragment), "no {fragment:?} in: {written}");
+    }
+    let commands = invocations(&written);
+    let names: Vec<_> = commands.iter().map(|args| args[0].as_str()).collect();
+    let expected = [
+        "sample", "infer", "energy", "import", "train", "import", "train",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn every_command_of_a_card_runs() {
     let scratch = exported(&["model.conditional=true"]);
     let invocations = invocations(&card(&scratch));

@@ -202,7 +202,7 @@ fn what_a_run_cannot_be_asked_is_refused() {
         .fails_with(2, &["give pictures"]);
     for (line, expected) in [
         ("in --samples 3", "--samples does nothing without"),
-        ("in --between 1 --output s.png", "ask for 2 or more"),
+        ("in --between 1 --output s.png", "must be at least 2"),
         ("--read-out --latents z.npy", "--latents does nothing"),
         ("--read-out --starts 4", "--starts does nothing"),
         ("--read-out --box 0,0,2,2", "--mask or --box does nothing"),

@@ -30,9 +30,9 @@ pub struct LatentConfig {
     pub activation: Activation,
     /// σ of images around g(z), for pixels in [0, 1].
     pub observation_std: f64,
-    /// Steps of the descent to the z that explains an image.
+    /// The most steps of the descent to the z that explains an image.
     pub inference_steps: usize,
-    /// η of these steps, and of those of chains of z given an image.
+    /// η of the first of these steps, and of those of chains of z given an image.
     pub inference_step_size: f64,
     /// Whether the convolutions and the dense layer of a free energy are under spectral norm.
     pub spectral_norm: bool,

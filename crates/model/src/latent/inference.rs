@@ -1,27 +1,21 @@
-//! Find the latent vector that explains an image: z* = argmin E(x, z), by Langevin dynamics without noise.
+//! Find the latent vector that explains an image, z* = argmin E(x, z), and say how chains of p(z | x) move.
 
-use burn::tensor::{Device, Tensor};
-use ebm_core::{Energy, NoiseKey, Stream};
-use ebm_langevin::{LangevinConfig, Sampler};
+use burn::tensor::{Device, Tensor, TensorData};
+use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
+use ebm_langevin::{LangevinConfig, StepCounter};
+
+use super::descent::descend;
 
 /// How z is found for a given image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inference {
-    /// Steps of a descent to the least energy.
+    /// The most steps of a descent to the least energy.
     pub steps: usize,
-    /// η: their size, and that of the steps of chains of z given x.
+    /// η: the size of the first of them, and of those of chains of z given x.
     pub step_size: f64,
 }
 
 impl Inference {
-    /// Steps z ← z − η∇E(x, z).
-    pub fn descent(&self) -> LangevinConfig {
-        LangevinConfig::new(self.steps)
-            .with_step_size(self.step_size)
-            .with_noise_std(0.0)
-            .with_bounds(None)
-    }
-
     /// `steps` steps of Langevin dynamics at temperature 1: z ← z + √(2η)·ξ, then z ← z − η∇E(x, z). That is the step
     /// of Pang et al. 2020 (eq. 10), s = √(2η) there.
     pub fn chains(&self, steps: usize) -> LangevinConfig {
@@ -32,39 +26,36 @@ impl Inference {
     }
 }
 
-/// z*, where a descent of the energy from z = 0 ends; on the calling thread alone where `alone`, as in the work of
-/// a piece of a batch.
+/// z*, the least on a descent of the energy from z = 0; on the calling thread alone where `alone`, as in the work of a
+/// piece of a batch.
 ///
 /// # Shapes
 /// - returns `[batch, latents]`
 pub fn least_latents(
     energy: &dyn Energy<2>,
     inference: Inference,
-    shape: [usize; 2],
+    [batch, latents]: [usize; 2],
     device: &Device,
     alone: bool,
 ) -> Tensor<2> {
-    descended_latents(energy, inference, Tensor::zeros(shape, device), alone)
-}
-
-/// Where descents of the energy from `start` end; on the calling thread alone where `alone`.
-///
-/// # Shapes
-/// - `start`, and what returns: `[batch, latents]`
-pub fn descended_latents(
-    energy: &dyn Energy<2>,
-    inference: Inference,
-    start: Tensor<2>,
-    alone: bool,
-) -> Tensor<2> {
-    let batch = start.dims()[0];
-    // Without noise no random number is drawn.
-    let sampler = Sampler::new(inference.descent(), NoiseKey::new(0, Stream::Posterior, 0));
-    let sampler = if alone {
-        sampler.with_piece_size(batch)
-    } else {
-        sampler
+    let pieces = match alone {
+        true => pieces_of(batch, batch),
+        false => chain_pieces(device, batch),
     };
-    let ids: Vec<u32> = (0..batch as u32).collect();
-    sampler.run(start, &ids, energy).x
+    let found = each_piece(device, pieces, |some| {
+        let start = Tensor::zeros([some.len(), latents], device);
+        let of_rows = energy.of_rows(some);
+        let energy = of_rows.as_deref().unwrap_or(energy);
+        let counter = StepCounter::default();
+        descend(
+            energy,
+            start,
+            inference.step_size,
+            inference.steps,
+            &counter,
+        )
+    });
+    let minima = found.into_iter().flatten();
+    let values: Vec<f32> = minima.flat_map(|minimum| minimum.latents).collect();
+    Tensor::from_data(TensorData::new(values, [batch, latents]), device)
 }

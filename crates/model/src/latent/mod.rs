@@ -1,11 +1,12 @@
 //! Energies E(x, z) of images and latent vectors.
 //!
 //! Reading order: `energy` (what such an energy does) → `bound` (the energy of z given x, of z alone, of x given z) →
-//! `inference` (the z that explains x) → `generator`, `prior` and `free` (the networks) → `net` (the model) →
+//! `descent` and `inference` (the z that explains x) → `generator`, `prior` and `free` (the networks) → `net` (the model) →
 //! `drawing` (samples).
 
 mod bound;
 mod config;
+mod descent;
 mod drawing;
 mod energy;
 mod free;
@@ -18,7 +19,8 @@ mod tests;
 
 pub use bound::{GivenLatent, LatentPrior, Posterior};
 pub use config::LatentConfig;
+pub use descent::{Minimum, descend};
 pub use drawing::{DrawnLatents, LatentDrawing, alternate};
 pub use energy::{Generative, LatentEnergy, explained_energy};
-pub use inference::{Inference, descended_latents, least_latents};
+pub use inference::{Inference, least_latents};
 pub use net::LatentNet;

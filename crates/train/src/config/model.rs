@@ -19,13 +19,14 @@ const MOST_DIMENSIONS: usize = 1024;
 pub struct ModelConfig {
     /// The architecture.
     pub network: NetworkName,
-    /// Filters of the first layer, the others in proportion; absent for the published ones. `unet`, `pooled` and
-    /// `mlp` have `widths` instead.
+    /// Filters of the first layer, the others in proportion; absent for the published ones. `unet`, `pooled`, `mlp`,
+    /// `latent` and `latent-free` have `widths` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4096))]
     pub filters: Option<usize>,
     /// Channels of each stage of `unet` and `pooled`, the first at the images' size (over `patch`), each next one
-    /// at half of it; absent for 32, 64 and 64. Of `mlp`, units of each hidden layer; absent for 1200 and 1200.
+    /// at half of it; absent for 32, 64 and 64. The same of `latent` and `latent-free`; absent for 16, 32 and 64. Of
+    /// `mlp`, units of each hidden layer; absent for 1200 and 1200.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 1, max = 4096)))]
     pub widths: Option<Vec<usize>>,
@@ -97,12 +98,13 @@ pub struct ModelConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub observation_std: Option<f64>,
-    /// Steps of the descent to the z that explains an image, of `latent` and `latent-free`: E(x) is the energy where it
-    /// ends. Absent for 60.
+    /// The most steps of the descent to the z that explains an image, of `latent` and `latent-free`: E(x) is the least
+    /// energy on it. Absent for 60.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 16777215))]
     pub inference_steps: Option<usize>,
-    /// η of that descent, and of chains of z given an image, whose noise is √(2η); absent for 0.005.
+    /// η of chains of z given an image, whose noise is √(2η), and of the first step of the descent to the z that
+    /// explains it, of `latent` and `latent-free`; absent for 0.005.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub inference_step_size: Option<f64>,

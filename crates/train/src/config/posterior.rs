@@ -64,7 +64,7 @@ impl Config {
     ///
     /// # Panics
     /// If the configuration is not valid.
-    pub(crate) fn keeps_nothing(&self) -> bool {
+    pub fn keeps_nothing(&self) -> bool {
         let parts = self.parts().expect("a valid configuration");
         let is_asked = |part: &Settings| part.config.posterior.every > 0;
         let keeps = |part: &Settings| {

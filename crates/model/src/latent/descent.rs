@@ -8,8 +8,6 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::Energy;
 use ebm_langevin::StepCounter;
 
-/// The most steps of a descent.
-pub(super) const MOST_STEPS: usize = 500;
 /// A descent ends where its energy has fallen by less than this in [`PATIENCE`] steps, in nats.
 const LEAST_FALL: f32 = 1e-3;
 const PATIENCE: usize = 25;
@@ -24,20 +22,21 @@ const SIZES: [f64; 2] = [1e-10, 1e10];
 
 /// Where a descent has ended.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Minimum {
+pub struct Minimum {
     /// z.
-    pub(super) latents: Vec<f32>,
+    pub latents: Vec<f32>,
     /// E there; not finite where it is so where the descent starts.
-    pub(super) energy: f32,
+    pub energy: f32,
 }
 
-/// Descend from every row of `start`, each by itself, at most so many steps, the first ones of this size.
+/// The least energy on a descent from every row of `start`, each by itself, of at most so many steps, the first of this
+/// size. What is found with more steps is never higher.
 ///
 /// `counter` counts gradients.
 ///
 /// # Shapes
 /// - `start`: `[batch, latents]`
-pub(super) fn minima(
+pub fn descend(
     energy: &dyn Energy<2>,
     start: Tensor<2>,
     step_size: f64,
@@ -202,6 +201,8 @@ impl Descent {
 mod tests {
     use super::*;
 
+    const MOST_STEPS: usize = 500;
+
     fn point(z: f32) -> Point {
         Point {
             latents: vec![z],
@@ -245,7 +246,7 @@ mod tests {
         for size in [1e-5, 1e-3, 1.0] {
             let start = Tensor::zeros([1, 8], &Device::flex());
             let counter = StepCounter::default();
-            let found = minima(&stretched, start, size, MOST_STEPS, &counter);
+            let found = descend(&stretched, start, size, MOST_STEPS, &counter);
             // They stop where the energy falls by less than 0.001 in 25 steps.
             assert!(found[0].energy < 5e-3, "{size}: {found:?}");
             assert!(counter.gradients() < MOST_STEPS as u64, "{size}");
@@ -263,7 +264,7 @@ mod tests {
                 .collect();
             let counter = StepCounter::default();
             let start = Tensor::cat(start, 0);
-            minima(&stretched, start, 1e-3, most_steps, &counter)
+            descend(&stretched, start, 1e-3, most_steps, &counter)
         };
         let together = found(&rows, MOST_STEPS);
         for (row, minimum) in rows.iter().zip(&together) {
@@ -278,7 +279,7 @@ mod tests {
     #[test]
     fn an_energy_that_is_not_finite_is_told_and_not_left() {
         let start = Tensor::<2>::from_floats([[f32::NAN; 8], [0.0; 8]], &Device::flex());
-        let found = minima(&stretched, start, 1e-3, MOST_STEPS, &StepCounter::default());
+        let found = descend(&stretched, start, 1e-3, MOST_STEPS, &StepCounter::default());
         assert!(found[0].energy.is_nan() && found[1].energy < 5e-3);
     }
 }
