@@ -58,7 +58,7 @@ pub(super) fn of_hub(error: &HubError) -> Option<String> {
 pub(super) fn of_class(error: &UnknownClass) -> Option<String> {
     match error {
         UnknownClass::NoClasses => Some(
-            "train one that does with --set model.conditional=true, which energies of latent vectors and of experts do not take"
+            "train one with --set model.conditional=true, which no energy of latent vectors or of experts takes"
                 .to_owned(),
         ),
         // It lists the classes.
