@@ -15,7 +15,7 @@ use crate::choices::{dataset_parser, device_parser, preset_parser};
 use crate::dataset::kind_among;
 use crate::device::DeviceChoice;
 pub(crate) use crate::typed::as_typed;
-use crate::typed::{Mistyped, blame, flag_of, name_typed};
+use crate::typed::{Mistyped, blame, flag_of, name_typed, split};
 
 // Set on each argument: `next_help_heading` would also be that of the arguments after the group.
 const CONFIGURATION: &str = "Configuration";
@@ -190,7 +190,7 @@ impl ConfigArgs {
     /// Refuse `--set` of what does nothing.
     fn refuse_idle_keys(&self, config: &Config) -> Result<(), ConfigError> {
         for assignment in &self.overrides {
-            let key = assignment.split('=').next().unwrap_or_default().trim();
+            let (key, _) = split(assignment);
             if let Some(why) = config.idle(key) {
                 let typed = format!("--set {assignment}");
                 return Err(blame(&Invalid::new(key, why), typed));
@@ -255,7 +255,7 @@ impl ConfigArgs {
     fn sets(&self, key: &str, of_flags: &[String]) -> bool {
         let (table, _) = key.split_once('.').unwrap_or((key, ""));
         self.all_overrides(of_flags).iter().any(|assignment| {
-            let set = assignment.split('=').next().unwrap_or_default().trim();
+            let (set, _) = split(assignment);
             set == key || set == table
         })
     }

@@ -298,7 +298,7 @@ impl InferArgs {
         let options = PosteriorOptions {
             samples,
             steps,
-            seed: self.seed.unwrap_or(0),
+            seed: self.search().seed,
         };
         let counter = StepCounter::default();
         let total = pictures.names.len() as u64 * Explainer::draw_gradients(options);

@@ -56,7 +56,7 @@ fn sets(assignment: &str, key: &str) -> bool {
 }
 
 /// Key and value of an assignment.
-fn split(assignment: &str) -> (&str, &str) {
+pub(crate) fn split(assignment: &str) -> (&str, &str) {
     let (key, value) = assignment.split_once('=').unwrap_or((assignment, ""));
     (key.trim(), value.trim())
 }

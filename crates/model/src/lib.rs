@@ -55,8 +55,8 @@ pub use experts::{
 pub use frozen::Frozen;
 pub use invalid_network::InvalidNetwork;
 pub use latent::{
-    DrawnLatents, Generative, GivenLatent, Inference, LatentConfig, LatentDrawing, LatentEnergy,
-    LatentNet, LatentPrior, Minimum, Posterior, alternate, descend, explained_energy,
+    DescentSteps, DrawnLatents, Generative, GivenLatent, Inference, LatentConfig, LatentDrawing,
+    LatentEnergy, LatentNet, LatentPrior, Minimum, Posterior, alternate, descend, explained_energy,
     least_latents,
 };
 pub use layers::{Initialization, NormedWeight};

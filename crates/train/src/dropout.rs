@@ -30,10 +30,10 @@ impl Dropout {
         y: &Tensor<1, Int>,
         places: &[u32],
     ) -> Tensor<1> {
-        let mask = self.mask(&x.device(), places);
+        let mask = (self.prob > 0.0).then(|| self.mask(&x.device(), places));
         let context = EnergyContext {
             classes: (model.num_classes() > 0).then_some(y),
-            dropout: if self.prob > 0.0 { Some(&mask) } else { None },
+            dropout: mask.as_ref().map(|mask| mask as _),
             ..EnergyContext::default()
         };
         model.energy_with(x, context)
@@ -50,9 +50,9 @@ impl Dropout {
         x: Tensor<4>,
         places: &[u32],
     ) -> Tensor<2> {
-        let mask = self.mask(&x.device(), places);
+        let mask = (self.prob > 0.0).then(|| self.mask(&x.device(), places));
         let context = EnergyContext {
-            dropout: if self.prob > 0.0 { Some(&mask) } else { None },
+            dropout: mask.as_ref().map(|mask| mask as _),
             ..EnergyContext::default()
         };
         model.energies_by_class_with(x, context)

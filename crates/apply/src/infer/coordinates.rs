@@ -9,7 +9,7 @@ use ebm_model::{LatentEnergy, Minimum, Posterior};
 
 use super::draws::{adapted_draws, gradients_of_draw};
 use super::each_repeated;
-use super::starts::{SearchOptions, latents_of, minima_of};
+use super::starts::{SearchOptions, minima_of};
 use crate::evaluate::AnnealingError;
 
 /// Draws of p(z | x) from which the coordinates are taken.
@@ -70,7 +70,8 @@ impl Coordinates {
         let (model, seed) = (of_image.model, search.seed);
         let of_all = of_image.of(search.starts);
         let minima = minima_of(&of_all, 1, model.inference(), device, search, counter);
-        let start = latents_of(&near_least(&minima)?, model.num_latents(), device);
+        let near = near_least(&minima)?;
+        let start = Minimum::latents_of(near, model.num_latents(), device);
         let ids: Vec<u32> = (0..DRAWS as u32).collect();
         let of_draws = (model, &of_image.of(DRAWS));
         let draws = adapted_draws(of_draws, start, &ids, (STEPS, seed), counter);

@@ -2,10 +2,10 @@
 
 use core::ops::Range;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use ebm_core::{DeviceKind, Energy, each_piece, pieces_of};
+use burn::tensor::{Device, Tensor};
+use ebm_core::{DeviceKind, pieces_of};
 use ebm_langevin::{StepCounter, normal_latents_of};
-use ebm_model::{Inference, Minimum, Posterior, descend};
+use ebm_model::{DescentSteps, Inference, Minimum, Posterior, descend};
 
 use super::{Explained, Explainer, InferError, check_finite, each_repeated, rows};
 
@@ -42,17 +42,21 @@ impl SearchOptions {
         self
     }
 
-    /// The most steps of each descent: those of the model from z = 0 alone, whose energy is then E(x).
-    fn most_steps(self, inference: Inference) -> usize {
+    /// How each descends: as the model does from z = 0 alone, whose energy is then E(x).
+    fn steps(self, inference: Inference) -> DescentSteps {
+        let own = inference.descent();
         match self.starts {
-            1 => inference.steps,
-            _ => inference.steps.max(MOST_STEPS),
+            1 => own,
+            _ => DescentSteps {
+                most: own.most.max(MOST_STEPS),
+                ..own
+            },
         }
     }
 
     /// The most gradients of an image.
     pub(super) fn gradients(self, inference: Inference) -> usize {
-        self.starts * (self.most_steps(inference) + 1)
+        self.starts * (self.steps(inference).most + 1)
     }
 }
 
@@ -92,7 +96,11 @@ impl Explainer {
             check_finite(&energies, |row| some.start + row / starts)?;
             let least = least_of_each(&minima, starts);
             Ok(Explained {
-                latents: latents_of(&least, of_all.num_latents(), &self.device),
+                latents: Minimum::latents_of(
+                    least.iter().copied(),
+                    of_all.num_latents(),
+                    &self.device,
+                ),
                 energies: least.iter().map(|minimum| minimum.energy).collect(),
             })
         })
@@ -119,17 +127,8 @@ pub(super) fn minima_of(
     let starts = options.starts;
     let of_image = starts_of(options, of_all.num_latents(), device);
     let begun = Tensor::cat(vec![of_image; images], 0);
-    let found = each_piece(device, pieces(device, images, starts), |some| {
-        let start = rows(&begun, &some);
-        let of_rows = of_all.of_rows(some.clone());
-        let energy: &dyn Energy<2> = match &of_rows {
-            Some(energy) => energy.as_ref(),
-            None => of_all,
-        };
-        let most_steps = options.most_steps(inference);
-        descend(energy, start, inference.step_size, most_steps, counter)
-    });
-    found.concat()
+    let pieces = pieces(device, images, starts);
+    descend(of_all, &begun, pieces, options.steps(inference), counter)
 }
 
 /// z = 0, and draws of N(0, I), each with the random numbers of its place, so that more starts begin with the same ones,
@@ -166,13 +165,4 @@ pub(super) fn least_of_each(minima: &[Minimum], starts: usize) -> Vec<&Minimum> 
     let least = images
         .filter_map(|of_image| of_image.min_by(|one, other| one.energy.total_cmp(&other.energy)));
     least.collect()
-}
-
-/// z of minima, `[minima, latents]`.
-pub(super) fn latents_of(minima: &[&Minimum], latents: usize, device: &Device) -> Tensor<2> {
-    let values: Vec<f32> = minima
-        .iter()
-        .flat_map(|minimum| minimum.latents.iter().copied())
-        .collect();
-    Tensor::from_data(TensorData::new(values, [minima.len(), latents]), device)
 }

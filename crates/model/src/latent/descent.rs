@@ -4,8 +4,10 @@
 //! step is accepted where its energy is below the highest of the last ones, so that it may rise for a few steps; the
 //! least energy on the way counts.
 
+use core::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
-use ebm_core::Energy;
+use ebm_core::{Energy, each_piece};
 use ebm_langevin::StepCounter;
 
 /// A descent ends where its energy has fallen by less than this in [`PATIENCE`] steps, in nats.
@@ -29,18 +31,55 @@ pub struct Minimum {
     pub energy: f32,
 }
 
-/// The least energy on a descent from every row of `start`, each by itself, of at most so many steps, the first of this
-/// size. What is found with more steps is never higher.
+impl Minimum {
+    /// z of minima, `[minima, latents]`.
+    pub fn latents_of<'a>(
+        minima: impl IntoIterator<Item = &'a Self>,
+        latents: usize,
+        device: &Device,
+    ) -> Tensor<2> {
+        let each = minima.into_iter().flat_map(|minimum| &minimum.latents);
+        let values: Vec<f32> = each.copied().collect();
+        let shape = [values.len() / latents, latents];
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+}
+
+/// How descents go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DescentSteps {
+    /// The most of them.
+    pub most: usize,
+    /// The size of the first.
+    pub first_size: f64,
+}
+
+/// The least energy on a descent from every row of `start`, each by itself. What is found with more steps is never higher.
 ///
-/// `counter` counts gradients.
+/// Rows of a piece are computed together, on a CPU on a thread. `counter` counts gradients.
 ///
 /// # Shapes
 /// - `start`: `[batch, latents]`
 pub fn descend(
     energy: &dyn Energy<2>,
+    start: &Tensor<2>,
+    pieces: Vec<Range<usize>>,
+    steps: DescentSteps,
+    counter: &StepCounter,
+) -> Vec<Minimum> {
+    let found = each_piece(&start.device(), pieces, |some| {
+        let start = start.clone().narrow(0, some.start, some.len());
+        let of_rows = energy.of_rows(some);
+        descend_together(of_rows.as_deref().unwrap_or(energy), start, steps, counter)
+    });
+    found.concat()
+}
+
+/// The same of all rows as one piece.
+fn descend_together(
+    energy: &dyn Energy<2>,
     start: Tensor<2>,
-    step_size: f64,
-    most_steps: usize,
+    steps: DescentSteps,
     counter: &StepCounter,
 ) -> Vec<Minimum> {
     let (shape, device) = (start.dims(), start.device());
@@ -50,8 +89,8 @@ pub fn descend(
     };
     let begun = points(start.into_data().iter::<f32>().collect());
     let begun = begun.into_iter();
-    let mut descents: Vec<_> = begun.map(|at| Descent::new(at, step_size)).collect();
-    for _ in 0..most_steps {
+    let mut descents: Vec<_> = begun.map(|at| Descent::new(at, steps.first_size)).collect();
+    for _ in 0..steps.most {
         if descents.iter().all(|descent| descent.has_ended) {
             break;
         }
@@ -201,7 +240,10 @@ impl Descent {
 mod tests {
     use super::*;
 
-    const MOST_STEPS: usize = 500;
+    const STEPS: DescentSteps = DescentSteps {
+        most: 500,
+        first_size: 1e-3,
+    };
 
     fn point(z: f32) -> Point {
         Point {
@@ -246,10 +288,14 @@ mod tests {
         for size in [1e-5, 1e-3, 1.0] {
             let start = Tensor::zeros([1, 8], &Device::flex());
             let counter = StepCounter::default();
-            let found = descend(&stretched, start, size, MOST_STEPS, &counter);
+            let steps = DescentSteps {
+                first_size: size,
+                ..STEPS
+            };
+            let found = descend_together(&stretched, start, steps, &counter);
             // They stop where the energy falls by less than 0.001 in 25 steps.
             assert!(found[0].energy < 5e-3, "{size}: {found:?}");
-            assert!(counter.gradients() < MOST_STEPS as u64, "{size}");
+            assert!(counter.gradients() < STEPS.most as u64, "{size}");
         }
     }
 
@@ -257,21 +303,24 @@ mod tests {
     fn rows_descend_by_themselves_and_without_steps_stay() {
         let device = Device::flex();
         let rows = [[0.0f32; 8], [1.0; 8], [-3.0; 8]];
-        let found = |rows: &[[f32; 8]], most_steps| {
+        let found = |rows: &[[f32; 8]], steps| {
             let start: Vec<_> = rows
                 .iter()
                 .map(|&row| Tensor::<2>::from_floats([row], &device))
                 .collect();
             let counter = StepCounter::default();
             let start = Tensor::cat(start, 0);
-            descend(&stretched, start, 1e-3, most_steps, &counter)
+            descend_together(&stretched, start, steps, &counter)
         };
-        let together = found(&rows, MOST_STEPS);
+        let together = found(&rows, STEPS);
         for (row, minimum) in rows.iter().zip(&together) {
-            let alone = &found(&[*row], MOST_STEPS)[0];
+            let alone = &found(&[*row], STEPS)[0];
             assert!((alone.energy - minimum.energy).abs() < 1e-5);
         }
-        for (row, minimum) in rows.iter().zip(found(&rows, 0)) {
+        for (row, minimum) in rows
+            .iter()
+            .zip(found(&rows, DescentSteps { most: 0, ..STEPS }))
+        {
             assert_eq!(minimum.latents, row);
         }
     }
@@ -279,7 +328,7 @@ mod tests {
     #[test]
     fn an_energy_that_is_not_finite_is_told_and_not_left() {
         let start = Tensor::<2>::from_floats([[f32::NAN; 8], [0.0; 8]], &Device::flex());
-        let found = descend(&stretched, start, 1e-3, MOST_STEPS, &StepCounter::default());
+        let found = descend_together(&stretched, start, STEPS, &StepCounter::default());
         assert!(found[0].energy.is_nan() && found[1].energy < 5e-3);
     }
 }

@@ -1,10 +1,10 @@
 //! Find the latent vector that explains an image, z* = argmin E(x, z), and say how chains of p(z | x) move.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use ebm_core::{Energy, chain_pieces, each_piece, pieces_of};
+use burn::tensor::{Device, Tensor};
+use ebm_core::{Energy, chain_pieces, pieces_of};
 use ebm_langevin::{LangevinConfig, StepCounter};
 
-use super::descent::descend;
+use super::descent::{DescentSteps, Minimum, descend};
 
 /// How z is found for a given image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,6 +16,14 @@ pub struct Inference {
 }
 
 impl Inference {
+    /// The steps of the descent.
+    pub fn descent(&self) -> DescentSteps {
+        DescentSteps {
+            most: self.steps,
+            first_size: self.step_size,
+        }
+    }
+
     /// `steps` steps of Langevin dynamics at temperature 1: z ← z + √(2η)·ξ, then z ← z − η∇E(x, z). That is the step
     /// of Pang et al. 2020 (eq. 10), s = √(2η) there.
     pub fn chains(&self, steps: usize) -> LangevinConfig {
@@ -42,20 +50,8 @@ pub fn least_latents(
         true => pieces_of(batch, batch),
         false => chain_pieces(device, batch),
     };
-    let found = each_piece(device, pieces, |some| {
-        let start = Tensor::zeros([some.len(), latents], device);
-        let of_rows = energy.of_rows(some);
-        let energy = of_rows.as_deref().unwrap_or(energy);
-        let counter = StepCounter::default();
-        descend(
-            energy,
-            start,
-            inference.step_size,
-            inference.steps,
-            &counter,
-        )
-    });
-    let minima = found.into_iter().flatten();
-    let values: Vec<f32> = minima.flat_map(|minimum| minimum.latents).collect();
-    Tensor::from_data(TensorData::new(values, [batch, latents]), device)
+    let start = Tensor::zeros([batch, latents], device);
+    let counter = StepCounter::default();
+    let minima = descend(energy, &start, pieces, inference.descent(), &counter);
+    Minimum::latents_of(&minima, latents, device)
 }

@@ -19,7 +19,7 @@ mod tests;
 
 pub use bound::{GivenLatent, LatentPrior, Posterior};
 pub use config::LatentConfig;
-pub use descent::{Minimum, descend};
+pub use descent::{DescentSteps, Minimum, descend};
 pub use drawing::{DrawnLatents, LatentDrawing, alternate};
 pub use energy::{Generative, LatentEnergy, explained_energy};
 pub use inference::{Inference, least_latents};

@@ -9,7 +9,6 @@ const CLIP: &str = "an optimizer.grad_norm_clip or a smaller one";
 const SAMPLING: &str = "an optimizer.grad_norm_clip or a smaller one, a smaller posterior.temperature or a larger posterior.prior_precision";
 /// What holds energies, and gradients of chains.
 const CONTRAST: &str = "a larger energy_l2 or a smaller langevin.grad_clip";
-
 /// What chains of latent vectors, and the error of what they generate, grow with.
 const LATENT: &str = "a smaller model.inference_step_size or langevin.step_size, a larger model.observation_std, or an optimizer.grad_norm_clip";
 
