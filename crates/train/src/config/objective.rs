@@ -64,6 +64,11 @@ pub struct ObjectiveConfig {
     /// How much the cross-entropy of `jem` counts beside the other loss.
     #[schemars(range(min = 0))]
     pub classification_weight: f64,
+    /// Of the images of a batch, how many `jem` learns p(x) from, with as many chains, which cost the most; absent for
+    /// all. Cross-entropy takes all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub generative_batch: Option<usize>,
     /// Leapfrog steps of a trajectory of `whitened-cd`; absent for 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -171,6 +176,7 @@ impl Default for ObjectiveConfig {
             generative: Generative::default(),
             given_class: false,
             classification_weight: 1.0,
+            generative_batch: None,
             trajectory_steps: None,
             trajectory_step_size: None,
             posterior_steps: POSTERIOR_STEPS,

@@ -176,6 +176,10 @@ impl Config {
                 },
                 classification,
                 weight: self.objective.classification_weight,
+                images: self
+                    .objective
+                    .generative_batch
+                    .map(|all| self.of_shard(all)),
             })),
             ObjectiveKind::Latent => AnyObjective::Latent(self.latent()),
         }
@@ -215,6 +219,14 @@ impl Config {
         }
     }
 
+    /// Images of a batch from which the energy of images is learned, and chains: the others teach classes alone.
+    fn generative_batch(&self) -> usize {
+        match self.objective.generative_batch {
+            Some(images) if self.objective.kind == ObjectiveKind::Jem => images,
+            _ => self.batch_size,
+        }
+    }
+
     /// A shard's part of a number that all share.
     fn of_shard(&self, all: usize) -> usize {
         all / self.shards as usize
@@ -246,7 +258,7 @@ impl Config {
                 };
                 self.batch_size * (self.objective.posterior_steps + of_samples)
             }
-            true => self.batch_size * self.langevin.num_steps,
+            true => self.generative_batch() * self.langevin.num_steps,
             false => self.batch_size,
         }
     }
@@ -290,7 +302,7 @@ impl Config {
         self.validate_kl().map_err(within("kl"))?;
         self.langevin.validate().map_err(within("langevin"))?;
         self.rollback.validate().map_err(within("rollback"))?;
-        let buffer = self.buffer.validate(self.batch_size);
+        let buffer = self.buffer.validate(self.generative_batch());
         buffer.map_err(within("buffer"))?;
         if !self.phases.is_empty() {
             self.parts()?;
@@ -307,6 +319,7 @@ impl Config {
         }
         let shared = [
             ("batch_size", self.batch_size, true),
+            ("objective.generative_batch", self.generative_batch(), true),
             (
                 "buffer.capacity",
                 self.buffer.capacity,
@@ -347,7 +360,12 @@ impl Config {
         if !is_plain_contrast && self.kl.weight > 0.0 {
             return problem("kl.weight", "above 0 is for contrastive divergence alone");
         }
-        if self.objective.has_flow_contrast() && self.of_shard(self.batch_size) < 2 {
+        let most = self.batch_size;
+        if !(1..=most).contains(&self.generative_batch()) {
+            let needed = format!("must be from 1 to batch_size, {most}");
+            return problem("objective.generative_batch", &needed);
+        }
+        if self.objective.has_flow_contrast() && self.of_shard(self.generative_batch()) < 2 {
             let needed = "above 0 needs batch_size of at least 2, of each shard: half of its chains start at data";
             return problem("objective.contrast_weight", needed);
         }

@@ -383,13 +383,14 @@ mod tests {
         "optimizer.grad_norm_clip",
         "sample_energy_l2",
     ];
-    const ABSENT: [&str; 17] = [
+    const ABSENT: [&str; 18] = [
         "langevin.final_denoise_std",
         "langevin.target_acceptance",
         "micro_batch", // not compared
         "model.class_head",
         "model.dimensions",
         "model.experts",
+        "objective.generative_batch",
         "objective.noise_reference",
         "objective.posterior_steps",
         "objective.trajectory_step_size",

@@ -21,6 +21,8 @@ pub struct Jem<O> {
     pub classification: Classification,
     /// How much the cross-entropy counts beside the other loss.
     pub weight: f64,
+    /// Of the images of a batch, how many, the first ones, p(x) is learned from; `None` for all, as classes are.
+    pub images: Option<usize>,
 }
 
 impl<M: EnergyModel + Sync, O: Objective<M>> Objective<M> for Jem<O> {
@@ -54,7 +56,13 @@ impl<M: EnergyModel + Sync, O: Objective<M>> Objective<M> for Jem<O> {
         batch: &Batch,
         step: &StepContext,
     ) -> Gradient {
-        let of_images = self.generative.gradient(state, model, batch, step);
+        let of_images = match self.images {
+            None => self.generative.gradient(state, model, batch, step),
+            Some(images) => {
+                let first = first(batch, images);
+                self.generative.gradient(state, model, &first, step)
+            }
+        };
         let mut of_classes = self.classification.gradient(&mut (), model, batch, step);
         for (name, _) in of_classes
             .terms
@@ -64,5 +72,13 @@ impl<M: EnergyModel + Sync, O: Objective<M>> Objective<M> for Jem<O> {
             *name = "cross_entropy";
         }
         of_images.plus(self.weight, of_classes)
+    }
+}
+
+/// The first images of a batch.
+fn first(batch: &Batch, images: usize) -> Batch {
+    Batch {
+        images: batch.images.clone().narrow(0, 0, images),
+        labels: batch.labels[..images].to_vec(),
     }
 }

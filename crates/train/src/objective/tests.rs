@@ -291,6 +291,7 @@ fn the_loss_of_jem_is_that_of_its_parts() {
         generative: generative.clone(),
         classification: Classification::default(),
         weight: 0.5,
+        images: None,
     };
     let chains = || Objective::<ConvNet>::init(&generative, &summary, 0, Shard::WHOLE, &device);
     let both = jem.gradient(&mut chains(), &net, &batch, &step);
@@ -303,6 +304,32 @@ fn the_loss_of_jem_is_that_of_its_parts() {
     assert_eq!(loss, of_images + of_classes * 0.5);
     let names: Vec<_> = both.terms.iter().map(|(name, _)| *name).collect();
     assert!(names.ends_with(&["cross_entropy", "accuracy"]), "{names:?}");
+}
+
+#[test]
+fn jem_learns_images_from_the_first_of_a_batch_and_classes_from_all() {
+    let device = Device::flex();
+    let (net, batch) = (classifier(&device), labelled(&device));
+    let flow = Flow {
+        marginal: true,
+        ..Flow::default()
+    };
+    let jem = Jem {
+        generative: flow.clone(),
+        classification: Classification::default(),
+        weight: 2.0,
+        images: Some(4),
+    };
+    let step = StepContext::default();
+    let first = Batch {
+        images: batch.images.clone().narrow(0, 0, 4),
+        labels: batch.labels[..4].to_vec(),
+    };
+    let of_images = flow.gradient(&mut (), &net, &first, &step);
+    let of_classes = jem.classification.gradient(&mut (), &net, &batch, &step);
+    let both = jem.gradient(&mut (), &net, &batch, &step);
+    let expected = of_images.flat + of_classes.flat * 2.0;
+    assert_eq!(both.flat.into_data(), expected.into_data());
 }
 
 #[test]
@@ -344,6 +371,7 @@ fn every_objective_has_the_gradient_of_the_cpu_on_a_gpu() {
             generative,
             classification: Classification::default(),
             weight: 0.5,
+            images: None,
         }))
     };
     let marginal = Flow {
