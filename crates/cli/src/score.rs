@@ -4,6 +4,7 @@ mod found;
 mod ranking;
 mod threshold;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -188,8 +189,11 @@ impl ScoreArgs {
             let chart = Histograms {
                 values: self.by.unit(),
                 counted: "share of pictures",
-                data: held_out,
-                others: vec![("scores (red), test images (grey)", scores.as_slice())],
+                data: Cow::Borrowed(held_out),
+                others: vec![(
+                    "scores (red), test images (grey)",
+                    Cow::Borrowed(scores.as_slice()),
+                )],
             };
             save_chart(path, &chart)?;
         }

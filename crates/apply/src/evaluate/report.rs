@@ -99,7 +99,7 @@ pub struct DataToJudge {
 
 impl DataToJudge {
     /// As many training images and test images, up to `num`; where there are no test images, two halves of the
-    /// training images.
+    /// training images, of which a run has learned both.
     pub fn new(data: &Dataset, num: usize) -> Self {
         let (train, shape) = (&data.train, data.train.shape);
         let all = train.pixels.clone();
@@ -124,7 +124,7 @@ impl DataToJudge {
             train: train.gather(&one[..num]),
             held: train.gather(&other[..num]),
             held_at: other[..num].to_vec(),
-            held_name: "the other half of the training images",
+            held_name: "training images of the other half",
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use ebm_apply::Trained;
-use ebm_apply::evaluate::{DataToJudge, FeatureNetwork, QualityError, Reference};
+use ebm_apply::evaluate::{DataToJudge, FeatureNetwork, Labelled, QualityError, Reference};
 use ebm_data::{DataConfig, Dataset, Images};
 
 use crate::dataset;
@@ -86,6 +86,22 @@ impl PreparedData {
     /// Test images, or training images where there are no others.
     pub(crate) fn labelled(&self) -> &Images {
         self.tests().unwrap_or(&self.data.train)
+    }
+
+    /// What those are.
+    pub(crate) fn labelled_name(&self) -> &'static str {
+        match self.tests() {
+            Some(_) => "test images",
+            None => "training images",
+        }
+    }
+
+    /// Those, to be recognised.
+    pub(super) fn to_recognise(&self) -> Labelled<'_> {
+        Labelled {
+            images: self.labelled(),
+            name: self.labelled_name(),
+        }
     }
 
     /// The data, `images` of each set, as features see them.
