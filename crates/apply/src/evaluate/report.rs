@@ -1,6 +1,8 @@
 //! Judge the samples of a run by features: against data, which it has not seen where there are test images, and
 //! beside sets whose distance tells what a number means.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_core::pixels::BYTE_WIDTH;
@@ -176,21 +178,51 @@ pub struct Reference {
     noise: Closeness,
 }
 
+/// Passes over each image of a set that is described, and over each of one that is compared with another: about as long
+/// each where there are some thousands.
+const PASSES: u64 = 3;
+
 impl Reference {
-    /// Describe the data, and what stands beside every number.
+    /// How much [`Self::new`] counts of data that have `images` in each set, and `training` images in all, and
+    /// [`Self::judge`] of as many samples.
+    pub fn work(images: usize, training: usize) -> [u64; 2] {
+        let of_set = PASSES * images as u64;
+        [7 * of_set + training as u64, 3 * of_set]
+    }
+
+    /// Describe the data, and what stands beside every number. `done` counts to [`Self::work`].
     ///
     /// # Errors
     /// Where the features do not fit the images, or there are too few of them.
-    pub fn new(features: &FeatureNetwork, data: DataToJudge) -> Result<Self, QualityError> {
+    pub fn new(
+        features: &FeatureNetwork,
+        data: DataToJudge,
+        done: &AtomicU64,
+    ) -> Result<Self, QualityError> {
         let shape = data.shape;
-        let of = |pixels: &[u8]| Judged::new(features, pixels, shape);
+        let count = |passes: usize| done.fetch_add(passes as u64, Ordering::Relaxed);
+        let of = |pixels: &[u8]| -> Result<Judged, QualityError> {
+            let judged = Judged::new(features, pixels, shape)?;
+            count(PASSES as usize * judged.len());
+            Ok(judged)
+        };
         let (held, train) = (of(&data.held)?, of(&data.train)?);
+        let closeness = |one: &Judged| {
+            let found = one.closeness(&held);
+            count(PASSES as usize * one.len());
+            found
+        };
         let noise = noise_images(held.len(), shape, 0, &Device::flex());
+        let floor = closeness(&train);
+        let blurred = closeness(&of(&blurred(&data.train, shape))?);
+        let noise = closeness(&of(&to_bytes(noise))?);
+        let of_training = features.describe(&data.all, shape)?.vectors;
+        count(of_training.len());
         Ok(Self {
-            floor: train.closeness(&held),
-            blurred: of(&blurred(&data.train, shape))?.closeness(&held),
-            noise: of(&to_bytes(noise))?.closeness(&held),
-            of_training: features.describe(&data.all, shape)?.vectors,
+            floor,
+            blurred,
+            noise,
+            of_training,
             held,
             train,
             data,
@@ -199,7 +231,7 @@ impl Reference {
 
     /// Judge `samples`, bytes `[n, channels, height, width]` of the data's shape, by the same `features`: as
     /// many of them, from the first on, as there are images in either set of the data. `class_names_of_data` are
-    /// those of the data.
+    /// those of the data. `done` counts to [`Self::work`].
     ///
     /// # Errors
     /// Where there are too few samples.
@@ -208,10 +240,18 @@ impl Reference {
         features: &FeatureNetwork,
         samples: &[u8],
         class_names_of_data: &[String],
+        done: &AtomicU64,
     ) -> Result<QualityReport, QualityError> {
         let (data, held) = (&self.data, &self.held);
         let samples = &samples[..samples.len().min(data.held.len())];
         let drawn = Judged::new(features, samples, data.shape)?;
+        let passes = PASSES * drawn.len() as u64;
+        done.fetch_add(passes, Ordering::Relaxed);
+        let closeness = |data: &Judged| {
+            let found = drawn.closeness(data);
+            done.fetch_add(passes, Ordering::Relaxed);
+            found
+        };
         let class_names = features.note().class_names.clone();
         let (shares, data_shares) = (
             drawn.class_shares(class_names.len()),
@@ -233,8 +273,8 @@ impl Reference {
         Ok(QualityReport {
             features: features.id(),
             compared_with: data.held_name,
-            samples: drawn.closeness(held),
-            samples_to_training: drawn.closeness(&self.train),
+            samples: closeness(held),
+            samples_to_training: closeness(&self.train),
             floor: self.floor,
             blurred: self.blurred,
             noise: self.noise,
@@ -421,8 +461,9 @@ mod tests {
         };
         let data = ebm_data::load(&config, 5).expect("drawn");
         let features = FeatureNetwork::embedded("digits").expect("opens");
-        let reference = Reference::new(&features, DataToJudge::new(&data, 80));
-        let reference = reference.expect("enough images");
+        let (judged, done) = (DataToJudge::new(&data, 80), AtomicU64::default());
+        let reference = Reference::new(&features, judged, &done).expect("enough images");
+        assert_eq!(done.into_inner(), Reference::work(80, 160)[0]);
         (data, features, reference)
     }
 
@@ -430,7 +471,9 @@ mod tests {
     fn without_test_images_copies_are_found_and_no_held_out_image_is_its_own_nearest() {
         let (data, features, reference) = digits_without_test_images();
         let (train, held) = (&data.train, reference.data.held.clone());
-        let report = reference.judge(&features, &held, &train.class_names);
+        let done = AtomicU64::default();
+        let report = reference.judge(&features, &held, &train.class_names, &done);
+        assert_eq!(done.into_inner(), Reference::work(80, 160)[1]);
         let copying = report.expect("enough samples").copying;
         assert_eq!(copying.samples_by_pixels, 0.0);
         assert!(copying.samples_by_features < copying.held_by_features);
@@ -450,7 +493,7 @@ mod tests {
         let (data, features, reference) = digits_without_test_images();
         let (train, names) = (&data.train, &data.train.class_names);
         let warnings = |samples: &[u8], names: &[String]| {
-            let report = reference.judge(&features, samples, names);
+            let report = reference.judge(&features, samples, names, &AtomicU64::default());
             report.expect("enough samples").warnings.join("; ")
         };
         let place = train.labels.iter().position(|&label| label == 7);

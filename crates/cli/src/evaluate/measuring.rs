@@ -17,7 +17,7 @@ use super::data::PreparedData;
 use super::evaluation::{Evaluation, Recognised, Sampling};
 use super::kept::kept_seconds;
 use super::{EvaluateArgs, Measure, features, pictures};
-use crate::progress::{Waiting, with_progress};
+use crate::progress::with_progress;
 use crate::sample::Start;
 use crate::trained::home;
 use crate::typed::Mistyped;
@@ -93,12 +93,13 @@ impl EvaluateArgs {
         } = &*evaluation;
         let (options, folder) = self.samples_to_draw(trained, fingerprint, processor)?;
         let samples = self.samples(trained, &options, &folder, quiet)?;
-        let waiting = Waiting::start("comparing with the data", quiet);
-        let report = data
-            .reference(features, images)
-            .and_then(|reference| reference.judge(features, &samples.pixels, &data.class_names));
-        waiting.end();
-        let report = report?;
+        let (done, total) = (AtomicU64::default(), data.work(features, images));
+        let so_far = || done.load(Ordering::Relaxed);
+        let compare = || {
+            let reference = data.reference(features, images, &done)?;
+            reference.judge(features, &samples.pixels, &data.class_names, &done)
+        };
+        let report = with_progress("comparing with the data", total, so_far, quiet, compare)?;
         let shape = trained.shape().dims();
         evaluation
             .pictures
