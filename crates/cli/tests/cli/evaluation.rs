@@ -585,7 +585,6 @@ fn training_images_are_called_so_where_there_are_no_others_and_other_classes_are
     for part in [
         "compared with training images of the other half",
         "% of 140 training images, calibration error",
-        "140 training images",
         "most often it takes",
     ] {
         assert!(table.contains(part), "{part}: {table}");
