@@ -87,11 +87,7 @@ enum By {
 impl By {
     /// What a score is.
     fn unit(self) -> &'static str {
-        match self {
-            Self::Energy => "energy",
-            Self::FromMean => "distance of the energy from the mean",
-            Self::Gradient => "length of the gradient of the energy",
-        }
+        Score::from(self).words()
     }
 }
 

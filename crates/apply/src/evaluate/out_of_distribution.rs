@@ -31,6 +31,15 @@ impl Score {
     /// All of them, in the order of a report.
     pub const ALL: [Self; 3] = [Self::Energy, Self::FromMean, Self::GradientNorm];
 
+    /// What it is, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::FromMean => "distance of the energy from the mean",
+            Self::GradientNorm => "length of the gradient of the energy",
+        }
+    }
+
     /// Its formula.
     pub fn formula(self) -> &'static str {
         match self {

@@ -47,7 +47,7 @@ pub(super) fn scores(compared: &OutOfDistribution, score: Score) -> Histograms<'
     let values = |of: &Scores| of.values(score, mean);
     let others = compared.others.iter();
     Histograms {
-        values: score.formula(),
+        values: score.words(),
         counted: "share of images",
         data: values(&compared.scores).into(),
         others: others
@@ -126,7 +126,7 @@ mod tests {
             (Score::GradientNorm, [7.0, 9.0], [7.0, 9.0]),
         ] {
             let chart = super::scores(&compared, score);
-            assert_eq!(chart.values, score.formula());
+            assert_eq!(chart.values, score.words());
             assert_eq!(*chart.data, data);
             assert_eq!(chart.others.len(), 2);
             assert!(chart.others.iter().all(|(_, values)| **values == other));
