@@ -1,6 +1,7 @@
 //! Tell the class of images with an energy that is given the class: of the classes, the one of least energy.
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::{Device, Tensor};
 use ebm_core::{ImageShape, each_piece, pieces_of};
@@ -77,13 +78,37 @@ impl<'a> Classifier<'a> {
     /// # Panics
     /// If `bytes` are no whole number of images.
     pub fn classify(&self, bytes: &[u8]) -> Result<Vec<Classified>, ClassifyError> {
-        classified(&self.sharpened_energies(bytes), self.trained.num_classes())
+        self.classify_counted(bytes, &AtomicU64::default())
+    }
+
+    /// The same; `done` counts the images.
+    ///
+    /// # Shapes
+    /// - `bytes`: `[num, channels, height, width]` of the model's shape, row-major
+    /// - returns: `num`
+    ///
+    /// # Errors
+    /// Where an energy is not finite.
+    ///
+    /// # Panics
+    /// If `bytes` are no whole number of images.
+    pub fn classify_counted(
+        &self,
+        bytes: &[u8],
+        done: &AtomicU64,
+    ) -> Result<Vec<Classified>, ClassifyError> {
+        let energies = self.sharpened_energies(bytes, done);
+        classified(&energies, self.trained.num_classes())
     }
 
     /// T·E(x, y) of every image under every class, `[images, classes]`.
-    fn sharpened_energies(&self, bytes: &[u8]) -> Vec<f64> {
+    fn sharpened_energies(&self, bytes: &[u8], done: &AtomicU64) -> Vec<f64> {
         let (device, shape) = (self.trained.device(), self.trained.shape());
-        let by_class = |x, _: Range<usize>| self.model.energies_by_class(x);
+        let by_class = |x, places: Range<usize>| {
+            let energies = self.model.energies_by_class(x);
+            done.fetch_add(places.len() as u64, Ordering::Relaxed);
+            energies
+        };
         let mut energies = energies_by_class(bytes, shape, device, by_class);
         energies
             .iter_mut()

@@ -15,7 +15,7 @@ use ebm_apply::{EnsembleError, Trained, measure};
 
 use crate::args::image_count;
 use crate::charts::{CHART_EXTENSIONS, save_chart};
-use crate::evaluate::{Against, Prepared, PreparedData, other_sets};
+use crate::evaluate::{Against, Prepared, other_sets};
 use crate::names::distinct_names;
 use crate::output::{check_output, say};
 use crate::progress::with_progress;
@@ -159,7 +159,7 @@ impl BayesArgs {
         }
         let labels = Some(images.labels.clone());
         let mut sets = vec![ImageSet {
-            name: labelled_name(&data).to_owned(),
+            name: data.labelled_name().to_owned(),
             pixels: images.pixels.to_vec(),
             labels: labels.clone(),
         }];
@@ -193,14 +193,6 @@ fn naming(run: &Path, error: EnsembleError) -> anyhow::Error {
     match error {
         EnsembleError::Class(_) => anyhow::Error::from(error).context(run.display().to_string()),
         other => other.into(),
-    }
-}
-
-/// What the images with classes are.
-fn labelled_name(data: &PreparedData) -> &'static str {
-    match data.tests() {
-        Some(_) => "test images",
-        None => "training images",
     }
 }
 

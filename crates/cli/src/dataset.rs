@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use anyhow::bail;
 use ebm_apply::Trained;
+use ebm_core::ImageShape;
 use ebm_data::{
     DataConfig, DataError, Dataset, DatasetKind, Decoded, Images, PassedOver, kinds_in, load_with,
 };
@@ -132,12 +133,20 @@ pub(crate) fn of_run(
         config.dir = Some(dir.to_owned());
     }
     let data = load_to_measure(&config, trained.config().seed, quiet)?;
-    let (here, there) = (data.train.shape, trained.shape());
+    refuse_other_shape(config.dataset, data.train.shape, trained.shape())?;
+    Ok(data)
+}
+
+/// Refuse images of a data set that a model does not take.
+fn refuse_other_shape(
+    name: DatasetKind,
+    here: ImageShape,
+    there: ImageShape,
+) -> anyhow::Result<()> {
     if here != there {
-        let name = config.dataset;
         bail!("the images of {name} are {here}, and the model takes {there}");
     }
-    Ok(data)
+    Ok(())
 }
 
 /// How many images of which shape a data set has, and how many classes.
@@ -217,5 +226,20 @@ fn report_classes(config: &DataConfig, names: &[String], quiet: bool) {
             format!(" and {more} more")
         };
         tell!("classes: {shown}{more}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_another_shape_than_the_model_takes_are_refused() {
+        let (grey, colour) = (ImageShape::new(1, 16, 16), ImageShape::new(3, 16, 16));
+        let refused = |here| refuse_other_shape(DatasetKind::Folder, here, grey);
+        assert!(refused(grey).is_ok());
+        let message = refused(colour).expect_err("another shape").to_string();
+        let expected = "the images of folder are 3×16×16, and the model takes 1×16×16";
+        assert_eq!(message, expected);
     }
 }

@@ -5,6 +5,7 @@ mod charts;
 mod data;
 mod evaluation;
 pub(crate) mod features;
+mod kept;
 mod measuring;
 mod needed;
 mod pictures;
@@ -15,6 +16,7 @@ mod written;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum, ValueHint};
@@ -25,9 +27,10 @@ use ebm_apply::{Init, Trained};
 use ebm_train::Team;
 
 use crate::args::{image_count, positive};
+use crate::device::ChosenDevice;
 use crate::memory::MemoryArgs;
 use crate::output::say;
-use crate::progress::Waiting;
+use crate::progress::with_progress;
 use crate::ranks::{self, RanksArgs};
 use crate::sample::{Start, step_count};
 use crate::trained::UsageArgs;
@@ -66,9 +69,9 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_parser = step_count)]
     steps: Option<usize>,
 
-    /// Where chains start; those of the buffer are at most as many as it has
-    #[arg(long, value_enum, default_value_t = Start::Noise)]
-    from: Start,
+    /// Where chains start; those of the buffer are at most as many as it has [default: noise]
+    #[arg(long, value_enum)]
+    from: Option<Start>,
 
     /// Seed of the samples
     #[arg(long, default_value_t = 0)]
@@ -187,12 +190,12 @@ impl EvaluateArgs {
         };
         team.agree(checked, |rank, why| anyhow!("rank {rank}: {why}"))?;
         if team.world() > 1 {
-            self.share_samples(&opened, quiet)?;
+            self.share_samples(&opened, &chosen.processor(), quiet)?;
         }
         if !team.is_first() {
             return Ok(ExitCode::SUCCESS);
         }
-        self.report(&opened, &chosen.description, &mut prepared, quiet)
+        self.report(&opened, &chosen, &mut prepared, quiet)
     }
 
     /// Refuse what cannot be measured, or takes more memory than there is, of all runs.
@@ -216,7 +219,7 @@ impl EvaluateArgs {
     fn report(
         &self,
         opened: &[Opened<'_>],
-        device: &str,
+        device: &ChosenDevice,
         prepared: &mut Prepared,
         quiet: bool,
     ) -> anyhow::Result<ExitCode> {
@@ -256,6 +259,7 @@ impl EvaluateArgs {
             ("--features", self.features.is_some()),
             ("--steps", self.steps.is_some()),
         ];
+        let of_samples = [("--from", self.from.is_some())];
         for (is_measured, name, options) in [
             (
                 self.measures(Measure::Likelihood),
@@ -264,6 +268,7 @@ impl EvaluateArgs {
             ),
             (self.measures(Measure::Samplers), "samplers", &of_samplers),
             (self.needs_features(), "quality or completion", &of_chains),
+            (self.measures(Measure::Quality), "quality", &of_samples),
         ] {
             let given = options.iter().find(|(_, is_given)| *is_given);
             if let Some((flag, _)) = given.filter(|_| !is_measured) {
@@ -271,7 +276,17 @@ impl EvaluateArgs {
                 return Err(Mistyped(problem));
             }
         }
+        if self.data_dir.is_some() && !self.needs_data() {
+            let problem =
+                "--data-dir does nothing with --measure samplers alone, which looks at no data";
+            return Err(Mistyped(problem.to_owned()));
+        }
         Ok(())
+    }
+
+    /// Where the chains of samples start.
+    fn start(&self) -> Start {
+        self.from.unwrap_or(Start::Noise)
     }
 
     /// Whether something is measured that needs features.
@@ -362,7 +377,7 @@ impl EvaluateArgs {
         Opened {
             trained, features, ..
         }: &Opened<'_>,
-        device: &str,
+        device: &ChosenDevice,
         prepared: &mut Prepared,
         quiet: bool,
     ) -> anyhow::Result<Evaluation> {
@@ -382,7 +397,8 @@ impl EvaluateArgs {
             iteration: trained.state().iteration,
             weights: self.weights_name(trained),
             seed: self.seed,
-            device: device.to_owned(),
+            device: device.description.clone(),
+            processor: device.processor(),
             version: env!("CARGO_PKG_VERSION"),
             samples: None,
             quality: None,
@@ -407,7 +423,7 @@ impl EvaluateArgs {
             self.judge(&mut evaluation, trained, features, &data, quiet)?;
         }
         if self.measures(Measure::Recognition) {
-            evaluation.recognition = self.recognition(trained, &data, quiet)?;
+            self.recognition(&mut evaluation, trained, &data, quiet)?;
         }
         if self.measures(Measure::Robustness) {
             self.robustness(&mut evaluation, trained, &data, quiet)?;
@@ -426,10 +442,14 @@ impl EvaluateArgs {
                 data_name: judged.held_name(),
                 others: &others,
             };
-            let waiting = Waiting::start("scoring other images", quiet);
-            let found = out_of_distribution(trained, weights, sets);
-            waiting.end();
-            evaluation.out_of_distribution = Some(found?);
+            let (done, total) = (
+                AtomicU64::default(),
+                sets.num_bytes() / trained.shape().pixels(),
+            );
+            let so_far = || done.load(Ordering::Relaxed);
+            let work = || out_of_distribution(trained, weights, sets, &done);
+            let found = with_progress("scoring images", total as u64, so_far, quiet, work)?;
+            evaluation.out_of_distribution = Some(found);
         }
         if self.measures(Measure::Likelihood) {
             evaluation.likelihood = self.likelihood(trained, &data, quiet)?;

@@ -67,6 +67,9 @@ impl PlotArgs {
         };
         let runs = self.read()?;
         let metrics = panels::choose(&self.metrics, &runs)?;
+        if let Some(warning) = panels::warning(&metrics, &runs) {
+            tracing::warn!("{warning}");
+        }
         save_chart(&self.output, &panels::panels(&metrics, &runs, drawing)?)?;
         say(self.output.display())?;
         Ok(ExitCode::SUCCESS)

@@ -209,6 +209,7 @@ mod tests {
                 ("pixel_grad_norm_mean", 0.125),
                 ("clamped_share", 0.0),
             ],
+            frechet_by: None,
             speed: Speed {
                 image_steps_per_s: 29_760.0,
                 eta_s: 61.0,

@@ -4,6 +4,7 @@ mod found;
 mod ranking;
 mod threshold;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -86,11 +87,7 @@ enum By {
 impl By {
     /// What a score is.
     fn unit(self) -> &'static str {
-        match self {
-            Self::Energy => "energy",
-            Self::FromMean => "distance of the energy from the mean",
-            Self::Gradient => "length of the gradient of the energy",
-        }
+        Score::from(self).words()
     }
 }
 
@@ -188,8 +185,11 @@ impl ScoreArgs {
             let chart = Histograms {
                 values: self.by.unit(),
                 counted: "share of pictures",
-                data: held_out,
-                others: vec![("scores (red), test images (grey)", scores.as_slice())],
+                data: Cow::Borrowed(held_out),
+                others: vec![(
+                    "scores (red), test images (grey)",
+                    Cow::Borrowed(scores.as_slice()),
+                )],
             };
             save_chart(path, &chart)?;
         }

@@ -330,6 +330,28 @@ mod tests {
     }
 
     #[test]
+    fn embedded_networks_are_the_files_by_which_published_numbers_were_measured() {
+        for (name, checksum) in [
+            (
+                "digits",
+                "6473c8d4fa0ebe238029f3e9d3e18b57168426ebada75854bce59c16548b74d1",
+            ),
+            (
+                "mnist",
+                "d0743d8450c7c6d81cd5b62be31ec0fa45ecbfaba0a337b09de80d8e627e7585",
+            ),
+            (
+                "cifar10",
+                "eb8d0bf8b854dba97b67ab3c10496160da3421dc163fc487c2db16f3eff65d60",
+            ),
+        ] {
+            let network = FeatureNetwork::embedded(name).expect("opens");
+            assert_eq!(network.checksum(), checksum, "{name}");
+        }
+        assert_eq!(FeatureNetwork::embedded_names().len(), 3);
+    }
+
+    #[test]
     fn the_program_s_own_digits_are_recognised_whatever_the_number_of_images() {
         let config = ebm_data::DataConfig {
             train_images: 230,

@@ -58,6 +58,8 @@ impl SampleJudge for FrechetJudge {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::AtomicU64;
+
     use super::super::frechet::FrechetError;
     use super::super::report::Reference;
     use super::*;
@@ -81,9 +83,11 @@ mod tests {
             let data = data(test_images);
             let own = FrechetJudge::new(features(), &data, 80).expect("enough");
             let samples: Vec<u8> = (0..80 * 784).map(|i| (i * 37 % 251) as u8).collect();
-            let reference = Reference::new(&features(), DataToJudge::new(&data, 80));
+            let (to_judge, done) = (DataToJudge::new(&data, 80), AtomicU64::default());
+            let reference = Reference::new(&features(), to_judge, &done);
             let names = &data.train.class_names;
-            let report = reference.and_then(|these| these.judge(&features(), &samples, names));
+            let report =
+                reference.and_then(|these| these.judge(&features(), &samples, names, &done));
             let expected = report.expect("enough").samples.frechet;
             assert_eq!(own.distance(&samples).expect("a distance"), expected);
         }

@@ -13,6 +13,7 @@ use super::annealing::{
 };
 use super::moments::{error_of_mean, mean};
 use super::out_of_distribution::{NotFinite, check_finite};
+use super::report::DataToJudge;
 use crate::score;
 use crate::trained::{Trained, Weights};
 
@@ -55,6 +56,9 @@ impl Default for LikelihoodOptions {
 /// How likely held-out images are under p(x) = exp(−E(x)/T)/Z.
 #[derive(Clone, Debug, Serialize)]
 pub struct Likelihood {
+    /// What the held-out images are: test images, or, where there are none, training images of one half, which the
+    /// run has learned from as well.
+    pub data: &'static str,
     /// T.
     pub temperature: f64,
     /// Where it comes from: given, found as that at which training images are likeliest, or, where chains
@@ -132,25 +136,26 @@ pub fn check_likelihood(trained: &Trained) -> Result<(), LikelihoodError> {
     }
 }
 
-/// Measure how likely held-out images are, bytes `[n, channels, height, width]`, as training images are.
-/// `counter` counts gradients.
+/// Measure how likely the held-out images of `data` are, at the temperature at which its training images are likeliest
+/// unless another is asked for. `counter` counts gradients.
 ///
 /// # Errors
 /// Where the model has latent vectors, there are fewer images than chains, or an energy is not finite.
 ///
 /// # Panics
-/// If either is no whole number of images.
+/// If the images are not of the model's shape.
 pub fn likelihood(
     trained: &Trained,
     weights: Weights,
-    training: &[u8],
-    held: &[u8],
+    data: &DataToJudge,
     options: &LikelihoodOptions,
     counter: StepCounter,
 ) -> Result<Likelihood, LikelihoodError> {
     check_likelihood(trained)?;
     let (shape, device) = (trained.shape(), trained.device());
-    let (pixels, images) = (shape.pixels(), held.len() / shape.pixels());
+    let got = data.shape();
+    assert!(shape == got, "expected {shape} images, got {got}");
+    let (pixels, images) = (shape.pixels(), data.len());
     let chains = options.chains;
     if images < chains {
         return Err(LikelihoodError::FewImages { chains, images });
@@ -170,11 +175,11 @@ pub fn likelihood(
     let temperature = match options.temperature {
         Some(temperature) => Temperature::Fixed(temperature),
         None => {
-            let spread = spread_over_intervals(training, pixels);
+            let spread = spread_over_intervals(data.some_training(), pixels);
             Temperature::OfMeanEnergy(mean(&energies_of("the training images", &spread)?))
         }
     };
-    let spread = spread_over_intervals(held, pixels);
+    let spread = spread_over_intervals(data.held(), pixels);
     let energies = energies_of("the held-out images", &spread)?;
     let annealing = AnnealingOptions {
         chains,
@@ -203,6 +208,7 @@ pub fn likelihood(
         .map(|energy| energy.abs())
         .fold(0.0, f64::max);
     Ok(Likelihood {
+        data: data.held_name(),
         temperature,
         temperature_choice: path.choice(),
         bounds,

@@ -62,7 +62,7 @@ pub use out_of_distribution::{
 };
 pub use precision_recall::{NEIGHBORS, PrecisionRecall, precision_recall};
 pub use quality::{Closeness, Judged, QualityError, entropy, some_of};
-pub use recognition::{Recognition, recognise};
+pub use recognition::{Labelled, Mistake, Recognition, recognise};
 pub use report::{Copying, DataToJudge, Neighbors, QualityReport, Reference, USUAL_NUMBER};
 pub use robustness::{Damage, Damaged, OfDamage, Robustness, robustness};
 pub use vectors::Vectors;

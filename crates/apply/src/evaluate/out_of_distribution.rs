@@ -1,5 +1,7 @@
 //! Tell how well a model's scores separate images of other kinds from the data.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::{Device, Tensor};
 use ebm_core::{Energy, ImageShape};
 use ebm_model::{Frozen, Network};
@@ -28,6 +30,24 @@ pub enum Score {
 impl Score {
     /// All of them, in the order of a report.
     pub const ALL: [Self; 3] = [Self::Energy, Self::FromMean, Self::GradientNorm];
+
+    /// What it is, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Energy => "energy",
+            Self::FromMean => "distance of the energy from the mean",
+            Self::GradientNorm => "length of the gradient of the energy",
+        }
+    }
+
+    /// Its formula.
+    pub fn formula(self) -> &'static str {
+        match self {
+            Self::Energy => "E",
+            Self::FromMean => "|E − Ē|",
+            Self::GradientNorm => "‖∇E‖",
+        }
+    }
 }
 
 /// What a model finds of each image of a set.
@@ -64,9 +84,22 @@ impl Scores {
         device: &Device,
         set: &str,
     ) -> Result<Self, NotFinite> {
+        Self::counted(energy, (pixels, shape), device, set, &AtomicU64::default())
+    }
+
+    /// The same; `done` counts the images.
+    fn counted(
+        energy: &dyn Energy<4>,
+        (pixels, shape): (&[u8], ImageShape),
+        device: &Device,
+        set: &str,
+        done: &AtomicU64,
+    ) -> Result<Self, NotFinite> {
         let mut scores = Self::default();
         for images in score::chunks(pixels, shape, device) {
+            let num = images.dims()[0];
             scores.add(energy, images);
+            done.fetch_add(num as u64, Ordering::Relaxed);
         }
         scores.checked(set)
     }
@@ -172,9 +205,9 @@ pub struct Separation {
     pub from_mean: Detection,
     /// By ‖∇E(x)‖.
     pub gradient_norm: Detection,
-    /// Their energies.
+    /// The scores of each.
     #[serde(skip)]
-    pub energies: Vec<f64>,
+    pub scores: Scores,
 }
 
 /// How well a model tells images of other kinds from the data.
@@ -192,9 +225,9 @@ pub struct OutOfDistribution {
     pub others: Vec<Separation>,
     /// What to know before these numbers are believed.
     pub warnings: Vec<String>,
-    /// Energies of the data.
+    /// Scores of the data.
     #[serde(skip)]
-    pub energies: Vec<f64>,
+    pub scores: Scores,
 }
 
 /// Sets of images, bytes `[n, channels, height, width]`.
@@ -210,7 +243,15 @@ pub struct Sets<'a> {
     pub others: &'a [(String, Vec<u8>)],
 }
 
-/// Let a model tell others from the data.
+impl Sets<'_> {
+    /// Bytes of all images that are scored.
+    pub fn num_bytes(&self) -> usize {
+        let others = self.others.iter().map(|(_, pixels)| pixels.len());
+        self.training.len() + self.data.len() + others.sum::<usize>()
+    }
+}
+
+/// Let a model tell others from the data. `done` counts the images of all sets.
 ///
 /// # Errors
 /// Where an energy is not finite, or a set is empty.
@@ -221,6 +262,7 @@ pub fn out_of_distribution(
     trained: &Trained,
     weights: Weights,
     sets: Sets<'_>,
+    done: &AtomicU64,
 ) -> Result<OutOfDistribution, OutOfDistributionError> {
     let model = trained.energy(weights);
     let (shape, device) = (trained.shape(), trained.device());
@@ -229,7 +271,13 @@ pub fn out_of_distribution(
             let set = name.to_owned();
             return Err(OutOfDistributionError::Empty { set });
         }
-        Ok(Scores::of(&model, pixels, shape, device, name)?)
+        Ok(Scores::counted(
+            &model,
+            (pixels, shape),
+            device,
+            name,
+            done,
+        )?)
     };
     let training = of("the training images", sets.training)?;
     let data = of(sets.data_name, sets.data)?;
@@ -261,7 +309,7 @@ pub fn out_of_distribution(
         mean_energy_of_training: mean,
         warnings: warnings.collect(),
         others,
-        energies: data.energies,
+        scores: data,
     })
 }
 
@@ -292,7 +340,7 @@ fn separation(name: &str, data: &Scores, others: Scores, mean: f64) -> Separatio
         energy,
         from_mean,
         gradient_norm,
-        energies: others.energies,
+        scores: others,
     }
 }
 

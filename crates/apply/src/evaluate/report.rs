@@ -1,6 +1,8 @@
 //! Judge the samples of a run by features: against data, which it has not seen where there are test images, and
 //! beside sets whose distance tells what a number means.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::Device;
 use ebm_core::ImageShape;
 use ebm_core::pixels::BYTE_WIDTH;
@@ -48,7 +50,8 @@ pub struct QualityReport {
     pub class_entropy: f64,
     /// Entropy of the data's shares, in nats.
     pub data_class_entropy: f64,
-    /// How far samples are from the training images, beside how far held-out images are.
+    /// How far samples are from the training images, beside how far held-out images are: where these are
+    /// training images, too, from all others.
     pub copying: Copying,
     /// What to know before these numbers are believed.
     pub warnings: Vec<String>,
@@ -91,12 +94,14 @@ pub struct DataToJudge {
     all: Pixels,
     train: Vec<u8>,
     held: Vec<u8>,
+    /// Where the held-out images are among all training images, if they are of these.
+    held_at: Vec<usize>,
     held_name: &'static str,
 }
 
 impl DataToJudge {
     /// As many training images and test images, up to `num`; where there are no test images, two halves of the
-    /// training images.
+    /// training images, of which a run has learned both.
     pub fn new(data: &Dataset, num: usize) -> Self {
         let (train, shape) = (&data.train, data.train.shape);
         let all = train.pixels.clone();
@@ -108,6 +113,7 @@ impl DataToJudge {
                 all,
                 train: some_of(train, num),
                 held: some_of(test, num),
+                held_at: Vec::new(),
                 held_name: "test images",
             };
         }
@@ -119,7 +125,8 @@ impl DataToJudge {
             all,
             train: train.gather(&one[..num]),
             held: train.gather(&other[..num]),
-            held_name: "the other half of the training images",
+            held_at: other[..num].to_vec(),
+            held_name: "training images of the other half",
         }
     }
 
@@ -171,21 +178,51 @@ pub struct Reference {
     noise: Closeness,
 }
 
+/// Passes over each image of a set that is described, and over each of one that is compared with another: about as long
+/// each where there are some thousands.
+const PASSES: u64 = 3;
+
 impl Reference {
-    /// Describe the data, and what stands beside every number.
+    /// How much [`Self::new`] counts of data that have `images` in each set, and `training` images in all, and
+    /// [`Self::judge`] of as many samples.
+    pub fn work(images: usize, training: usize) -> [u64; 2] {
+        let of_set = PASSES * images as u64;
+        [7 * of_set + training as u64, 3 * of_set]
+    }
+
+    /// Describe the data, and what stands beside every number. `done` counts to [`Self::work`].
     ///
     /// # Errors
     /// Where the features do not fit the images, or there are too few of them.
-    pub fn new(features: &FeatureNetwork, data: DataToJudge) -> Result<Self, QualityError> {
+    pub fn new(
+        features: &FeatureNetwork,
+        data: DataToJudge,
+        done: &AtomicU64,
+    ) -> Result<Self, QualityError> {
         let shape = data.shape;
-        let of = |pixels: &[u8]| Judged::new(features, pixels, shape);
+        let count = |passes: usize| done.fetch_add(passes as u64, Ordering::Relaxed);
+        let of = |pixels: &[u8]| -> Result<Judged, QualityError> {
+            let judged = Judged::new(features, pixels, shape)?;
+            count(PASSES as usize * judged.len());
+            Ok(judged)
+        };
         let (held, train) = (of(&data.held)?, of(&data.train)?);
+        let closeness = |one: &Judged| {
+            let found = one.closeness(&held);
+            count(PASSES as usize * one.len());
+            found
+        };
         let noise = noise_images(held.len(), shape, 0, &Device::flex());
+        let floor = closeness(&train);
+        let blurred = closeness(&of(&blurred(&data.train, shape))?);
+        let noise = closeness(&of(&to_bytes(noise))?);
+        let of_training = features.describe(&data.all, shape)?.vectors;
+        count(of_training.len());
         Ok(Self {
-            floor: train.closeness(&held),
-            blurred: of(&blurred(&data.train, shape))?.closeness(&held),
-            noise: of(&to_bytes(noise))?.closeness(&held),
-            of_training: features.describe(&data.all, shape)?.vectors,
+            floor,
+            blurred,
+            noise,
+            of_training,
             held,
             train,
             data,
@@ -194,7 +231,7 @@ impl Reference {
 
     /// Judge `samples`, bytes `[n, channels, height, width]` of the data's shape, by the same `features`: as
     /// many of them, from the first on, as there are images in either set of the data. `class_names_of_data` are
-    /// those of the data.
+    /// those of the data. `done` counts to [`Self::work`].
     ///
     /// # Errors
     /// Where there are too few samples.
@@ -203,10 +240,18 @@ impl Reference {
         features: &FeatureNetwork,
         samples: &[u8],
         class_names_of_data: &[String],
+        done: &AtomicU64,
     ) -> Result<QualityReport, QualityError> {
         let (data, held) = (&self.data, &self.held);
         let samples = &samples[..samples.len().min(data.held.len())];
         let drawn = Judged::new(features, samples, data.shape)?;
+        let passes = PASSES * drawn.len() as u64;
+        done.fetch_add(passes, Ordering::Relaxed);
+        let closeness = |data: &Judged| {
+            let found = drawn.closeness(data);
+            done.fetch_add(passes, Ordering::Relaxed);
+            found
+        };
         let class_names = features.note().class_names.clone();
         let (shares, data_shares) = (
             drawn.class_shares(class_names.len()),
@@ -214,10 +259,11 @@ impl Reference {
         );
         let warnings = self.warnings(&drawn, &class_names, &shares, class_names_of_data);
         let measured = |len: usize| (0..len.min(MEASURED)).collect::<Vec<_>>();
-        let nearest = self.nearest(samples, &drawn, &measured(drawn.len()), NEAREST);
+        let nearest = self.nearest((samples, &drawn), &measured(drawn.len()), &[], NEAREST);
         // Data may come in the order of their classes.
         let spread = shuffled_indices(held.len());
-        let held_nearest = self.nearest(&data.held, held, &spread[..held.len().min(MEASURED)], 1);
+        let some = &spread[..held.len().min(MEASURED)];
+        let held_nearest = self.nearest((&data.held, held), some, &data.held_at, 1);
         let medians = |nearest: &[Nearest]| {
             let of = |distance: fn(&Nearest) -> f64| median(nearest.iter().map(distance).collect());
             [of(|one| one.pixels[0].1), of(|one| one.features[0].1)]
@@ -227,8 +273,8 @@ impl Reference {
         Ok(QualityReport {
             features: features.id(),
             compared_with: data.held_name,
-            samples: drawn.closeness(held),
-            samples_to_training: drawn.closeness(&self.train),
+            samples: closeness(held),
+            samples_to_training: closeness(&self.train),
             floor: self.floor,
             blurred: self.blurred,
             noise: self.noise,
@@ -288,17 +334,27 @@ impl Reference {
         warnings
     }
 
-    /// The nearest training images of some images of a set.
-    fn nearest(&self, pixels: &[u8], set: &Judged, some: &[usize], count: usize) -> Vec<Nearest> {
+    /// The nearest training images of some images of a set. Of a set of training images `own` has their indices
+    /// among all of them: an image is no copy of itself.
+    fn nearest(
+        &self,
+        (pixels, set): (&[u8], &Judged),
+        some: &[usize],
+        own: &[usize],
+        count: usize,
+    ) -> Vec<Nearest> {
         let image = self.data.shape.pixels();
         let vectors = &set.described().vectors;
         let of = |&index: &usize| {
             let (of, vector) = (&pixels[index * image..][..image], vectors.row(index));
             let others = self.data.all.chunks_exact(image);
             let rows = self.of_training.rows();
+            let by_pixels = others.map(|other| pixel_distance(of, other));
+            let by_features = rows.map(|row| squared_distance(row, vector).sqrt());
+            let own = own.get(index).copied();
             Nearest {
-                pixels: nearest(others.map(|other| pixel_distance(of, other)), count),
-                features: nearest(rows.map(|row| squared_distance(row, vector).sqrt()), count),
+                pixels: nearest(by_pixels, own, count),
+                features: nearest(by_features, own, count),
             }
         };
         some.par_iter().map(of).collect()
@@ -337,9 +393,15 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// The smallest distances with their indices, the smallest first.
-fn nearest(distances: impl Iterator<Item = f64>, count: usize) -> Vec<(usize, f64)> {
-    let mut order: Vec<_> = distances.enumerate().collect();
+/// The smallest distances with their indices, the smallest first, without that of index `own`.
+fn nearest(
+    distances: impl Iterator<Item = f64>,
+    own: Option<usize>,
+    count: usize,
+) -> Vec<(usize, f64)> {
+    let others = distances.enumerate();
+    let others = others.filter(|(index, _)| Some(*index) != own);
+    let mut order: Vec<_> = others.collect();
     order.sort_by(|one, other| one.1.total_cmp(&other.1));
     order.truncate(count);
     order
@@ -354,10 +416,13 @@ mod tests {
     #[test]
     fn the_nearest_come_in_the_order_of_their_distance() {
         let distances = [4.0, 1.0, 3.0, 0.5, 9.0, 2.0, 7.0];
-        let found = nearest(distances.into_iter(), 5);
-        let indices: Vec<usize> = found.iter().map(|(index, _)| *index).collect();
-        assert_eq!(indices, [3, 1, 5, 2, 0]);
-        assert_eq!(found[1].1, 1.0);
+        let indices = |own, count| -> Vec<usize> {
+            let found = nearest(distances.into_iter(), own, count);
+            found.into_iter().map(|(index, _)| index).collect()
+        };
+        assert_eq!(indices(None, 5), [3, 1, 5, 2, 0]);
+        assert_eq!(indices(Some(1), 3), [3, 5, 2]);
+        assert_eq!(nearest(distances.into_iter(), None, 2)[1].1, 1.0);
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![3.0, 1.0, 2.0, 4.0]), 2.5);
         assert_eq!(pixel_distance(&[0, 255], &[3, 251]), 5.0 / 256.0);
@@ -385,5 +450,66 @@ mod tests {
             assert!(halves.train.contains(&class) && halves.held.contains(&class));
         }
         assert_eq!(DataToJudge::new(&data, 30).len(), 30);
+    }
+
+    /// 160 of the program's digits, halves of which are compared, and what judges by them.
+    fn digits_without_test_images() -> (Dataset, FeatureNetwork, Reference) {
+        let config = ebm_data::DataConfig {
+            train_images: 160,
+            test_images: 0,
+            ..Default::default()
+        };
+        let data = ebm_data::load(&config, 5).expect("drawn");
+        let features = FeatureNetwork::embedded("digits").expect("opens");
+        let (judged, done) = (DataToJudge::new(&data, 80), AtomicU64::default());
+        let reference = Reference::new(&features, judged, &done).expect("enough images");
+        assert_eq!(done.into_inner(), Reference::work(80, 160)[0]);
+        (data, features, reference)
+    }
+
+    #[test]
+    fn without_test_images_copies_are_found_and_no_held_out_image_is_its_own_nearest() {
+        let (data, features, reference) = digits_without_test_images();
+        let (train, held) = (&data.train, reference.data.held.clone());
+        let done = AtomicU64::default();
+        let report = reference.judge(&features, &held, &train.class_names, &done);
+        assert_eq!(done.into_inner(), Reference::work(80, 160)[1]);
+        let copying = report.expect("enough samples").copying;
+        assert_eq!(copying.samples_by_pixels, 0.0);
+        assert!(copying.samples_by_features < copying.held_by_features);
+        // No two digits are the same, so that what is nearest but not at 0 is another.
+        let distances = held.chunks_exact(784).map(|image| {
+            let others = train.pixels.chunks_exact(784);
+            let distances = others.map(|other| pixel_distance(image, other));
+            distances
+                .filter(|distance| *distance > 0.0)
+                .fold(f64::INFINITY, f64::min)
+        });
+        assert_eq!(copying.held_by_pixels, median(distances.collect()));
+    }
+
+    #[test]
+    fn missing_classes_constant_features_and_features_of_other_classes_are_warned_of() {
+        let (data, features, reference) = digits_without_test_images();
+        let (train, names) = (&data.train, &data.train.class_names);
+        let warnings = |samples: &[u8], names: &[String]| {
+            let report = reference.judge(&features, samples, names, &AtomicU64::default());
+            report.expect("enough samples").warnings.join("; ")
+        };
+        let place = train.labels.iter().position(|&label| label == 7);
+        let seven = &train.pixels[place.expect("a seven") * 784..][..784];
+        let found = warnings(&seven.repeat(80), &["cat".to_owned(), "dog".to_owned()]);
+        for part in [
+            "of 80 images: distances are larger than those of 10000",
+            "the features tell 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 apart, which are not the classes of the data",
+            "no sample is of the classes 0, 1, 2, 3, 4, 5, 6, 8, 9",
+            "some combination of features is the same in all samples",
+        ] {
+            assert!(found.contains(part), "{part}: {found}");
+        }
+        let found = warnings(&train.pixels[..80 * 784], names);
+        for part in ["classes", "in all samples"] {
+            assert!(!found.contains(part), "{part}: {found}");
+        }
     }
 }

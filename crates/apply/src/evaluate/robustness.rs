@@ -1,6 +1,7 @@
 //! Let a model with classes read damaged images: how much of what it recognises it still does.
 
 use core::fmt;
+use core::sync::atomic::AtomicU64;
 
 use ebm_core::pixels::{byte_of_pixel, pixel_of_byte};
 use ebm_core::{Distribution, ImageShape, NoiseKey, PhiloxRng, Stream};
@@ -8,7 +9,7 @@ use ebm_data::Images;
 use rand::RngExt;
 use serde::Serialize;
 
-use super::recognition::of_classified;
+use super::recognition::{Labelled, of_classified};
 use crate::classify::{Classifier, ClassifyError};
 use crate::trained::{Trained, Weights};
 
@@ -163,6 +164,8 @@ pub struct OfDamage {
 /// How well a model with classes recognises damaged images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Robustness {
+    /// What the images are: of those that it learned from it may know more.
+    pub data: &'static str,
     /// Images of each damage.
     pub images: usize,
     /// Each damage, none first.
@@ -184,7 +187,8 @@ pub struct Damaged {
     pub examples: Vec<u8>,
 }
 
-/// Let a model recognise labelled images of its own shape and classes under every [`Damage`].
+/// Let a model recognise labelled images of its own shape and classes under every [`Damage`]. `done` counts the images
+/// of each.
 ///
 /// # Errors
 /// Where the model has no classes, or an energy is not finite.
@@ -194,8 +198,10 @@ pub struct Damaged {
 pub fn robustness(
     trained: &Trained,
     weights: Weights,
-    images: &Images,
+    labelled: Labelled<'_>,
+    done: &AtomicU64,
 ) -> Result<Damaged, ClassifyError> {
+    let images = labelled.images;
     let (expected, got) = (trained.shape(), images.shape);
     assert!(expected == got, "expected {expected} images, got {got}");
     let classifier = Classifier::of(trained, weights)?;
@@ -203,8 +209,8 @@ pub fn robustness(
     let (mut damages, mut examples) = (Vec::new(), Vec::new());
     for damage in Damage::ALL {
         let damaged = damage.of(&images.pixels, images.shape);
-        let found = classifier.classify(&damaged)?;
-        let recognised = of_classified(&found, &images.labels, trained.num_classes());
+        let found = classifier.classify_counted(&damaged, done)?;
+        let recognised = of_classified(&found, labelled);
         damages.push(OfDamage {
             damage: damage.to_string(),
             accuracy: recognised.accuracy,
@@ -218,6 +224,7 @@ pub fn robustness(
         examples.extend(pixels.copied());
     }
     let report = Robustness {
+        data: labelled.name,
         images: images.len(),
         damages,
     };

@@ -1,4 +1,6 @@
-//! Draw how often values are seen: energies of data beside those of something else.
+//! Draw how often values are seen: scores of data beside those of something else.
+
+use std::borrow::Cow;
 
 use plotters::coord::Shift;
 use plotters::prelude::{Color, DrawResult, DrawingArea, DrawingBackend, RGBColor, Rectangle};
@@ -23,8 +25,8 @@ pub(crate) struct Histograms<'a> {
     pub(crate) values: &'a str,
     /// What is counted.
     pub(crate) counted: &'a str,
-    pub(crate) data: &'a [f64],
-    pub(crate) others: Vec<(&'a str, &'a [f64])>,
+    pub(crate) data: Cow<'a, [f64]>,
+    pub(crate) others: Vec<(&'a str, Cow<'a, [f64]>)>,
 }
 
 impl Chart for Histograms<'_> {
@@ -37,17 +39,18 @@ impl Chart for Histograms<'_> {
         index: usize,
         area: &DrawingArea<B, Shift>,
     ) -> DrawResult<(), B> {
-        let (name, others) = self.others[index];
-        let all = self.data.iter().chain(others).copied();
+        let (name, others) = &self.others[index];
+        let (data, others) = (&*self.data, &**others);
+        let all = data.iter().chain(others).copied();
         let ends = ends_of(all).unwrap_or((0.0, 1.0));
         let x = Axis::around(Scale::Linear, ends, MARGIN, X_TICKS);
         let [low, high] = x.ends();
-        let sets = [(self.data, GREY), (others, color(0))]
+        let sets = [(data, GREY), (others, color(0))]
             .map(|(values, color)| (histogram(values, low, high), color));
         let shares = sets.iter().flat_map(|(shares, _)| shares.iter().copied());
         let top = shares.fold(0.0, f64::max);
         let mut plot = Frame {
-            caption: &caption(name, self.data, others),
+            caption: &caption(name, data, others),
             x_title: self.values,
             y_title: self.counted,
             x,
@@ -127,8 +130,11 @@ mod tests {
         let chart = Histograms {
             values: "energy",
             counted: "share of images",
-            data: &data,
-            others: vec![("noise", &other[..]), ("constant", &data[..])],
+            data: Cow::Borrowed(&data[..]),
+            others: vec![
+                ("noise", Cow::Borrowed(&other[..])),
+                ("constant", Cow::Borrowed(&data[..])),
+            ],
         };
         let svg = svg(&chart).expect("drawn");
         for name in ["noise", "constant"] {
@@ -145,8 +151,8 @@ mod tests {
         let chart = Histograms {
             values: "score",
             counted: "share of pictures",
-            data: &[],
-            others: vec![("scores", &scores[..])],
+            data: Cow::default(),
+            others: vec![("scores", Cow::Borrowed(&scores[..]))],
         };
         assert!(svg(&chart).expect("drawn").contains("scores"));
     }

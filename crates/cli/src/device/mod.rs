@@ -4,6 +4,7 @@ mod adapters;
 mod by_rank;
 mod cpu;
 mod memory;
+mod processor;
 mod self_test;
 mod vulkan;
 

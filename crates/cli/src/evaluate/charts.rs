@@ -1,6 +1,6 @@
-//! Say what is drawn of an evaluation: classes of samples, energies, chains of samplers.
+//! Say what is drawn of an evaluation: classes of samples, scores of images, chains of samplers.
 
-use ebm_apply::evaluate::OutOfDistribution;
+use ebm_apply::evaluate::{OutOfDistribution, Score, Scores};
 
 use crate::charts::{
     Bar, BarPanel, Bars, Curve, CurvePanel, Curves, Entry, GREY, Histograms, Legend, Mark, Scale,
@@ -41,15 +41,18 @@ pub(super) fn classes(names: &[String], samples: &[f64], data: &[f64]) -> Bars {
     }
 }
 
-/// Energies of data beside those of each other set.
-pub(super) fn energies(compared: &OutOfDistribution) -> Histograms<'_> {
+/// A score of data beside that of each other set.
+pub(super) fn scores(compared: &OutOfDistribution, score: Score) -> Histograms<'_> {
+    let mean = compared.mean_energy_of_training;
+    let values = |of: &Scores| of.values(score, mean);
     let others = compared.others.iter();
-    let others = others.map(|other| (other.name.as_str(), other.energies.as_slice()));
     Histograms {
-        values: "energy",
+        values: score.words(),
         counted: "share of images",
-        data: &compared.energies,
-        others: others.collect(),
+        data: values(&compared.scores).into(),
+        others: others
+            .map(|other| (other.name.as_str(), values(&other.scores).into()))
+            .collect(),
     }
 }
 
@@ -86,8 +89,49 @@ pub(super) fn traces(traces: &[(&str, &[f64])], gradients: usize) -> Curves {
 
 #[cfg(test)]
 mod tests {
+    use ebm_apply::evaluate::{Separation, detection};
+
     use super::*;
     use crate::charts::svg;
+
+    #[test]
+    fn every_score_is_drawn_of_the_data_and_of_each_other_set() {
+        let scores = |energies: [f64; 2]| Scores {
+            energies: energies.to_vec(),
+            gradient_norms: vec![7.0, 9.0],
+        };
+        let [low, high] = [1.0, 3.0].map(|energy| scores([energy, energy + 1.0]));
+        let alike = detection(&[0.0], &[0.0]);
+        let others = ["noise", "constant"].map(|name| Separation {
+            name: name.to_owned(),
+            images: 2,
+            mean_energy: high.mean_energy(),
+            energy: alike,
+            from_mean: alike,
+            gradient_norm: alike,
+            scores: high.clone(),
+        });
+        let compared = OutOfDistribution {
+            data: "test images",
+            images: 2,
+            mean_energy: low.mean_energy(),
+            mean_energy_of_training: 2.0,
+            others: others.to_vec(),
+            warnings: Vec::new(),
+            scores: low,
+        };
+        for (score, data, other) in [
+            (Score::Energy, [1.0, 2.0], [3.0, 4.0]),
+            (Score::FromMean, [1.0, 0.0], [1.0, 2.0]),
+            (Score::GradientNorm, [7.0, 9.0], [7.0, 9.0]),
+        ] {
+            let chart = super::scores(&compared, score);
+            assert_eq!(chart.values, score.words());
+            assert_eq!(*chart.data, data);
+            assert_eq!(chart.others.len(), 2);
+            assert!(chart.others.iter().all(|(_, values)| **values == other));
+        }
+    }
 
     #[test]
     fn charts_name_classes_and_samplers_and_have_titles_of_axes() {

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 
 use ebm_apply::Trained;
-use ebm_apply::evaluate::{DataToJudge, FeatureNetwork, QualityError, Reference};
+use ebm_apply::evaluate::{DataToJudge, FeatureNetwork, Labelled, QualityError, Reference};
 use ebm_data::{DataConfig, Dataset, Images};
 
 use crate::dataset;
@@ -88,27 +89,61 @@ impl PreparedData {
         self.tests().unwrap_or(&self.data.train)
     }
 
-    /// The data, `images` of each set, as features see them.
+    /// What those are.
+    pub(crate) fn labelled_name(&self) -> &'static str {
+        match self.tests() {
+            Some(_) => "test images",
+            None => "training images",
+        }
+    }
+
+    /// Those, to be recognised.
+    pub(super) fn to_recognise(&self) -> Labelled<'_> {
+        Labelled {
+            images: self.labelled(),
+            name: self.labelled_name(),
+        }
+    }
+
+    /// How much [`Self::reference`] counts, and what it gives of so many samples.
+    pub(super) fn work(&self, features: &FeatureNetwork, images: usize) -> u64 {
+        let [describing, judging] = Reference::work(images, self.data.train.len());
+        match self.known_reference(features, images) {
+            Some(_) => judging,
+            None => describing + judging,
+        }
+    }
+
+    /// The data, `images` of each set, as features see them. `done` counts where that is not known yet.
     pub(super) fn reference(
         &self,
         features: &FeatureNetwork,
         images: usize,
+        done: &AtomicU64,
     ) -> Result<Rc<Reference>, QualityError> {
-        let mut references = self.references.borrow_mut();
-        let name = features.id();
+        if let Some(known) = self.known_reference(features, images) {
+            return Ok(known);
+        }
+        let reference = Rc::new(Reference::new(features, self.of_each(images), done)?);
+        let known = (features.id(), images, Rc::clone(&reference));
+        self.references.borrow_mut().push(known);
+        Ok(reference)
+    }
+
+    fn known_reference(&self, features: &FeatureNetwork, images: usize) -> Option<Rc<Reference>> {
+        let (references, name) = (self.references.borrow(), features.id());
         let found = references
             .iter()
             .find(|(of, num, _)| *of == name && *num == images);
-        if let Some((_, _, reference)) = found {
-            return Ok(Rc::clone(reference));
-        }
-        let data = if images == self.to_judge.len() {
+        found.map(|(_, _, reference)| Rc::clone(reference))
+    }
+
+    /// So many images of each set.
+    fn of_each(&self, images: usize) -> DataToJudge {
+        if images == self.to_judge.len() {
             self.to_judge.clone()
         } else {
             DataToJudge::new(&self.data, images)
-        };
-        let reference = Rc::new(Reference::new(features, data)?);
-        references.push((name, images, Rc::clone(&reference)));
-        Ok(reference)
+        }
     }
 }

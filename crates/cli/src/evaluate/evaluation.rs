@@ -22,15 +22,17 @@ pub(super) struct Evaluation {
     pub(super) weights: &'static str,
     pub(super) seed: u64,
     pub(super) device: String,
+    /// What decides the bits of these numbers, beside the program: the processor behind the device.
+    pub(super) processor: String,
     pub(super) version: &'static str,
     /// How its samples were drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) samples: Option<Sampling>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quality: Option<QualityReport>,
-    /// How well it recognises held-out images, where it is given classes.
+    /// How well it recognises images, where it is given classes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) recognition: Option<Recognition>,
+    pub(super) recognition: Option<Recognised>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) robustness: Option<Robustness>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +57,15 @@ pub(super) struct Sampling {
     pub(super) steps: usize,
     /// Seconds that drawing them took, whenever that was.
     pub(super) seconds: f64,
+}
+
+/// How well a run recognises images, and how fast.
+#[derive(Debug, Serialize)]
+pub(super) struct Recognised {
+    #[serde(flatten)]
+    pub(super) found: Recognition,
+    /// Seconds an image, when they were first measured.
+    pub(super) seconds_per_image: f64,
 }
 
 impl Evaluation {

@@ -1,26 +1,29 @@
 //! Take each measure of a run: draw, judge, recognise, anneal, compare.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow, bail};
 use ebm_apply::evaluate::{
-    CompletionOptions, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
-    MixingError, MixingOptions, Recognition, SamplerComparison, check_completion, check_likelihood,
+    CompletionOptions, Damage, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
+    MixingError, MixingOptions, SamplerComparison, check_completion, check_likelihood,
     check_mixing_of, compare_samplers_of, complete, completion_gradients, kept_samples, likelihood,
     likelihood_gradients, mixing_gradients_of, recognise, robustness,
 };
 use ebm_apply::{SampleError, SampleOptions, StepCounter, Trained, UnknownClass, labels_in_shares};
-use ebm_core::DeviceKind;
 
 use super::data::PreparedData;
-use super::evaluation::{Evaluation, Sampling};
+use super::evaluation::{Evaluation, Recognised, Sampling};
+use super::kept::kept_seconds;
 use super::{EvaluateArgs, Measure, features, pictures};
-use crate::progress::{Waiting, with_progress};
+use crate::progress::with_progress;
 use crate::sample::Start;
 use crate::trained::home;
 use crate::typed::Mistyped;
 
+/// Folder of a run in which an evaluation keeps what it has computed.
+const EVALUATION: &str = "evaluation";
 /// Chains by which samplers are compared.
 const COMPARED_CHAINS: usize = 64;
 
@@ -41,17 +44,18 @@ impl EvaluateArgs {
         &self,
         trained: &Trained,
         fingerprint: &str,
+        processor: &str,
     ) -> Result<(SampleOptions, PathBuf), SampleError> {
         let options = SampleOptions {
             labels: self.labels(trained)?,
             steps: self.steps.unwrap_or(trained.config().output.sample_steps),
             seed: self.seed,
-            init: self.from.into(),
+            init: self.start().into(),
             weights: self.usage.weights(),
             ..SampleOptions::new(trained, 1)
         };
-        let name = self.samples_name(fingerprint, trained, &options);
-        Ok((options, home(trained).join("evaluation").join(name)))
+        let name = self.samples_name(fingerprint, trained, processor, &options);
+        Ok((options, home(trained).join(EVALUATION).join(name)))
     }
 
     /// How many samples are compared with as many images of the data.
@@ -82,14 +86,20 @@ impl EvaluateArgs {
         quiet: bool,
     ) -> anyhow::Result<()> {
         let images = self.num_compared(trained, features, data)?;
-        let (options, folder) = self.samples_to_draw(trained, &evaluation.fingerprint)?;
+        let Evaluation {
+            fingerprint,
+            processor,
+            ..
+        } = &*evaluation;
+        let (options, folder) = self.samples_to_draw(trained, fingerprint, processor)?;
         let samples = self.samples(trained, &options, &folder, quiet)?;
-        let waiting = Waiting::start("comparing with the data", quiet);
-        let report = data
-            .reference(features, images)
-            .and_then(|reference| reference.judge(features, &samples.pixels, &data.class_names));
-        waiting.end();
-        let report = report?;
+        let (done, total) = (AtomicU64::default(), data.work(features, images));
+        let so_far = || done.load(Ordering::Relaxed);
+        let compare = || {
+            let reference = data.reference(features, images, &done)?;
+            reference.judge(features, &samples.pixels, &data.class_names, &done)
+        };
+        let report = with_progress("comparing with the data", total, so_far, quiet, compare)?;
         let shape = trained.shape().dims();
         evaluation
             .pictures
@@ -99,7 +109,7 @@ impl EvaluateArgs {
         evaluation.pictures.push(neighbors);
         evaluation.quality = Some(report);
         evaluation.samples = Some(Sampling {
-            from: self.from.name(),
+            from: self.start().name(),
             steps: options.steps,
             seconds: samples.seconds,
         });
@@ -135,17 +145,7 @@ impl EvaluateArgs {
         let options = self.likelihood_options();
         let (counter, total) = (StepCounter::default(), likelihood_gradients(&options));
         let (taken, judged) = (counter.clone(), data.to_judge());
-        let work = || {
-            let (training, held) = (judged.some_training(), judged.held());
-            likelihood(
-                trained,
-                self.usage.weights(),
-                training,
-                held,
-                &options,
-                counter,
-            )
-        };
+        let work = || likelihood(trained, self.usage.weights(), judged, &options, counter);
         let found = with_progress("annealing", total, || taken.gradients(), quiet, work)?;
         Ok(Some(found))
     }
@@ -192,7 +192,7 @@ impl EvaluateArgs {
     /// # Errors
     /// Where there is no buffer.
     fn labels(&self, trained: &Trained) -> Result<Vec<u32>, SampleError> {
-        Ok(match self.from {
+        Ok(match self.start() {
             Start::Noise => labels_in_shares(
                 self.num,
                 &trained.state().data.class_frequencies,
@@ -206,7 +206,7 @@ impl EvaluateArgs {
         })
     }
 
-    /// Whether a model has the classes of the data and can be asked for them.
+    /// Whether a model has the classes of the data and can be asked for them; a warning where it has others.
     ///
     /// # Errors
     /// Where it does not, and `what` was named.
@@ -223,37 +223,54 @@ impl EvaluateArgs {
                 false => Ok(false),
             };
         }
-        let has_them = data.class_names == trained.class_names();
-        if is_named && !has_them {
-            bail!("--measure {name}: the classes of the data are not those of the model");
+        if data.class_names == trained.class_names() {
+            return Ok(true);
         }
-        Ok(has_them)
+        let problem = "the classes of the data are not those of the model";
+        if is_named {
+            bail!("--measure {name}: {problem}");
+        }
+        let checkpoint = trained.checkpoint().display();
+        tracing::warn!("{checkpoint}: {name} is left out: {problem}");
+        Ok(false)
     }
 
-    /// How well a model with classes recognises held-out images.
+    /// How well and how fast a model with classes recognises images.
     ///
     /// # Errors
     /// Where it was named, and the model has no classes, or others than the data.
     pub(super) fn recognition(
         &self,
+        evaluation: &mut Evaluation,
         trained: &Trained,
         data: &PreparedData,
         quiet: bool,
-    ) -> anyhow::Result<Option<Recognition>> {
+    ) -> anyhow::Result<()> {
         if !self.can_recognise((Measure::Recognition, "recognition"), trained, data)? {
-            return Ok(None);
+            return Ok(());
         }
-        let start = Instant::now();
-        let found = recognise(trained, self.usage.weights(), data.labelled())?;
-        if !quiet {
-            let (images, seconds) = (found.images, start.elapsed().as_secs_f64());
-            let each = 1e3 * seconds / images as f64;
-            tell!("recognised {images} images in {seconds:.1} s, {each:.2} ms an image");
-        }
-        Ok(Some(found))
+        let (start, weights, images) =
+            (Instant::now(), self.usage.weights(), data.labelled().len());
+        let done = AtomicU64::default();
+        let so_far = || done.load(Ordering::Relaxed);
+        let work = || recognise(trained, weights, data.to_recognise(), &done);
+        let found = with_progress("recognising", images as u64, so_far, quiet, work)?;
+        let seconds = start.elapsed().as_secs_f64() / images as f64;
+        let Evaluation {
+            fingerprint,
+            processor,
+            ..
+        } = &*evaluation;
+        let name = self.recognition_name(fingerprint, trained, processor, images);
+        let file = home(trained).join(EVALUATION).join(name);
+        evaluation.recognition = Some(Recognised {
+            found,
+            seconds_per_image: kept_seconds(&file, seconds),
+        });
+        Ok(())
     }
 
-    /// How well a model with classes recognises damaged held-out images.
+    /// How well a model with classes recognises damaged images.
     ///
     /// # Errors
     /// As [`Self::recognition`].
@@ -267,10 +284,13 @@ impl EvaluateArgs {
         if !self.can_recognise((Measure::Robustness, "robustness"), trained, data)? {
             return Ok(());
         }
-        let waiting = Waiting::start("recognising damaged images", quiet);
-        let found = robustness(trained, self.usage.weights(), data.labelled());
-        waiting.end();
-        let found = found?;
+        let (weights, images) = (self.usage.weights(), data.to_recognise());
+        let total = Damage::ALL.len() * images.images.len();
+        let done = AtomicU64::default();
+        let so_far = || done.load(Ordering::Relaxed);
+        let work = || robustness(trained, weights, images, &done);
+        let message = "recognising damaged images";
+        let found = with_progress(message, total as u64, so_far, quiet, work)?;
         evaluation
             .pictures
             .push(pictures::damaged(&found, data.labelled()));
@@ -343,28 +363,6 @@ impl EvaluateArgs {
             .push(pictures::completed(&found, &images));
         evaluation.completion = Some(found.report);
         Ok(())
-    }
-
-    /// What tells kept samples apart.
-    fn samples_name(
-        &self,
-        fingerprint: &str,
-        trained: &Trained,
-        options: &SampleOptions,
-    ) -> String {
-        let device = if DeviceKind::is_cpu(trained.device()) {
-            "cpu"
-        } else {
-            "gpu"
-        };
-        format!(
-            "{fingerprint}-{}-{}-{}steps-seed{}-{device}-{}",
-            self.weights_name(trained),
-            self.from.name(),
-            options.steps,
-            options.seed,
-            env!("CARGO_PKG_VERSION")
-        )
     }
 
     pub(super) fn weights_name(&self, trained: &Trained) -> &'static str {

@@ -14,22 +14,32 @@ impl EvaluateArgs {
     ///
     /// # Errors
     /// Where samples cannot be drawn or kept; on all ranks.
-    pub(super) fn share_samples(&self, opened: &[Opened<'_>], quiet: bool) -> anyhow::Result<()> {
+    pub(super) fn share_samples(
+        &self,
+        opened: &[Opened<'_>],
+        processor: &str,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
         if !self.measures(Measure::Quality) {
             return Ok(());
         }
         for one in opened {
-            let shared = self.share_samples_of(&one.trained, quiet);
+            let shared = self.share_samples_of(&one.trained, processor, quiet);
             shared.with_context(|| one.run.display().to_string())?;
         }
         Ok(())
     }
 
-    fn share_samples_of(&self, trained: &Trained, quiet: bool) -> anyhow::Result<()> {
+    fn share_samples_of(
+        &self,
+        trained: &Trained,
+        processor: &str,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
         let fingerprint = trained
             .fingerprint()
             .context("cannot read the checkpoint")?;
-        let (options, folder) = self.samples_to_draw(trained, &fingerprint)?;
+        let (options, folder) = self.samples_to_draw(trained, &fingerprint, processor)?;
         let counter = StepCounter::default();
         let (total, taken) = (options.num_gradients(), counter.clone());
         let sampler = PartSampler::new(trained, &options).with_counter(counter);

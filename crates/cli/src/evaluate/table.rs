@@ -2,11 +2,14 @@
 
 use ebm_apply::evaluate::{
     Bound, Closeness, Completion, Difference, Likelihood, OutOfDistribution, QualityReport,
-    Recognition, Robustness, SamplerComparison, TemperatureChoice,
+    Recognition, Robustness, SamplerComparison, Score, TemperatureChoice,
 };
 
-use super::evaluation::{Evaluation, Sampling};
+use super::evaluation::{Evaluation, Recognised, Sampling};
 use crate::output::{FEW_CHAINS, Table};
+
+/// The most frequent mistakes that are told.
+const SHOWN_MISTAKES: usize = 3;
 
 /// A table of samples per kind of features, as numbers of different ones must not stand in one; then what else
 /// was measured, run by run.
@@ -170,10 +173,36 @@ fn closeness(label: String, closeness: &Closeness) -> [String; 7] {
     ]
 }
 
-fn recognition(run: &str, found: &Recognition) -> String {
-    let (percent, images) = (100.0 * found.accuracy, found.images);
-    let error = found.calibration_error;
-    format!("{run} recognises {percent:.2} % of {images} images, calibration error {error:.3}")
+fn recognition(run: &str, of_run: &Recognised) -> String {
+    let found = &of_run.found;
+    format!(
+        "{run} recognises {:.2} % of {} {}, calibration error {:.3}, {:.2} ms an image{}",
+        100.0 * found.accuracy,
+        found.images,
+        found.data,
+        found.calibration_error,
+        1e3 * of_run.seconds_per_image,
+        mistakes(found)
+    )
+}
+
+/// What is most often taken for something else, in a line.
+fn mistakes(found: &Recognition) -> String {
+    let name = |class: usize| &found.class_names[class];
+    let shown = found.mistakes().into_iter().take(SHOWN_MISTAKES);
+    let shown = shown.map(|it| {
+        format!(
+            "{} for {} ({})",
+            name(it.class),
+            name(it.taken_for),
+            it.images
+        )
+    });
+    let shown: Vec<String> = shown.collect();
+    match shown.is_empty() {
+        true => String::new(),
+        false => format!("\n  most often it takes {}", shown.join(", ")),
+    }
 }
 
 /// A column for each run that was asked.
@@ -196,7 +225,9 @@ fn robustness(evaluations: &[Evaluation]) -> Option<String> {
         let cells = found.iter().map(accuracy);
         table.row([of_damage.damage.clone()].into_iter().chain(cells));
     }
-    let images = found.iter().map(|(_, one)| one.images.to_string());
+    let images = found
+        .iter()
+        .map(|(_, one)| format!("{} {}", one.images, one.data));
     table.row(["images".to_owned()].into_iter().chain(images));
     Some(format!("damaged images recognised\n{}", table.render(1)))
 }
@@ -228,9 +259,9 @@ fn others(run: &str, found: &OutOfDistribution) -> String {
     let mut table = Table::with_header(header);
     for other in &found.others {
         let scores = [
-            ("E", other.energy),
-            ("|E − Ē|", other.from_mean),
-            ("‖∇E‖", other.gradient_norm),
+            (Score::Energy, other.energy),
+            (Score::FromMean, other.from_mean),
+            (Score::GradientNorm, other.gradient_norm),
         ];
         for (number, (score, detection)) in scores.into_iter().enumerate() {
             let only_first = |text: String| if number == 0 { text } else { String::new() };
@@ -238,7 +269,7 @@ fn others(run: &str, found: &OutOfDistribution) -> String {
                 only_first(other.name.clone()),
                 only_first(other.images.to_string()),
                 only_first(format!("{:.4}", other.mean_energy)),
-                score.to_owned(),
+                score.formula().to_owned(),
                 format!("{:.3}", detection.auroc),
                 format!("{:.3}", detection.auprc),
                 format!("{:.3}", detection.fpr95),
@@ -297,14 +328,15 @@ fn likelihood(run: &str, found: &Likelihood) -> String {
     let [least, most] = found.bits_per_dim;
     format!(
         "{run}: likelihood at T = {:.3e}{choice}, pixels in [{low}, {high}],\n{} inverse temperatures of {} leapfrog \
-         steps, seed {}\n{}\nbits per dimension of {} images: from {least:.3} (by the lower bound) to {most:.3} (by the \
-         upper one,\nwhose chains start from held-out images after {} steps at T), ± {:.3} by the images",
+         steps, seed {}\n{}\nbits per dimension of {} {}: from {least:.3} (by the lower bound) to {most:.3} (by the \
+         upper one,\nwhose chains start from these after {} steps at T), ± {:.3} by the images",
         found.temperature,
         found.temperatures,
         found.leapfrog_steps,
         found.seed,
         table.render(1),
         found.images,
+        found.data,
         found.settling,
         found.bits_per_dim_error
     )

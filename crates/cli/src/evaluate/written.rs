@@ -1,5 +1,6 @@
 //! Write a report into a folder: JSON, pictures, and a page that shows both.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use ebm_apply::evaluate::{Recognition, Score};
 
 use super::charts;
 use super::evaluation::Evaluation;
@@ -36,24 +38,7 @@ pub(super) fn check(folder: &Path) -> anyhow::Result<()> {
 
 /// Write everything in place of an earlier report.
 pub(super) fn write(folder: &Path, evaluations: &[Evaluation]) -> anyhow::Result<()> {
-    for name in [
-        "samples",
-        "neighbors",
-        "damaged",
-        "completed",
-        "classes",
-        "energies",
-        "samplers",
-    ] {
-        for extension in ["png", "svg"] {
-            let file = |number| folder.join(format!("{name}-{number}.{extension}"));
-            let numbers = (1..).take_while(|&number| file(number).is_file());
-            for number in numbers.collect::<Vec<_>>() {
-                let path = file(number);
-                fs::remove_file(&path).with_context(|| path.display().to_string())?;
-            }
-        }
-    }
+    remove_pictures(folder)?;
     let json = serde_json::to_string_pretty(evaluations)?;
     write_output(&folder.join(REPORT), json.as_bytes())?;
     let mut sections = Vec::new();
@@ -66,6 +51,43 @@ pub(super) fn write(folder: &Path, evaluations: &[Evaluation]) -> anyhow::Result
     let page = page(evaluations, &sections);
     write_output(&folder.join("index.html"), page.as_bytes())?;
     Ok(())
+}
+
+/// What the pictures and charts of a report are called.
+const PICTURES: [&str; 9] = [
+    "samples",
+    "neighbors",
+    "damaged",
+    "completed",
+    "classes",
+    "energies",
+    "from-mean",
+    "gradient-norms",
+    "samplers",
+];
+
+/// Remove the pictures of an earlier report, which may have measured other things of more runs.
+fn remove_pictures(folder: &Path) -> anyhow::Result<()> {
+    let named = || folder.display().to_string();
+    for entry in fs::read_dir(folder).with_context(named)? {
+        let path = entry.with_context(named)?.path();
+        let name = path.file_name().and_then(OsStr::to_str);
+        if name.is_some_and(is_picture) {
+            fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a report has a picture or a chart of this name: NAME-NUMBER.png or .svg.
+fn is_picture(name: &str) -> bool {
+    let stem = name
+        .strip_suffix(".png")
+        .or_else(|| name.strip_suffix(".svg"));
+    let parts = stem.and_then(|stem| stem.rsplit_once('-'));
+    parts.is_some_and(|(name, number)| {
+        PICTURES.contains(&name) && number.parse::<usize>().is_ok_and(|number| number > 0)
+    })
 }
 
 /// What the page shows of a run.
@@ -91,6 +113,25 @@ fn save_pictures(folder: &Path, number: usize, one: &Evaluation) -> anyhow::Resu
     saved.collect()
 }
 
+/// The charts of scores, with their titles.
+const OF_SCORES: [(Score, &str, &str); 3] = [
+    (
+        Score::Energy,
+        "energies",
+        "Energies of the data (grey) and of others (red)",
+    ),
+    (
+        Score::FromMean,
+        "from-mean",
+        "How far their energies are from the mean of training images",
+    ),
+    (
+        Score::GradientNorm,
+        "gradient-norms",
+        "How hard the energy pulls at them",
+    ),
+];
+
 /// Write the charts of a run.
 fn save_charts(
     folder: &Path,
@@ -108,11 +149,9 @@ fn save_charts(
         ));
     }
     if let Some(compared) = &one.out_of_distribution {
-        found.push((
-            "energies",
-            "Energies of the data (grey) and of others (red)",
-            svg(&charts::energies(compared))?,
-        ));
+        for (score, name, title) in OF_SCORES {
+            found.push((name, title, svg(&charts::scores(compared, score))?));
+        }
     }
     if let Some(samplers) = &one.samplers {
         let traces = samplers.methods.iter();
@@ -132,7 +171,8 @@ fn save_charts(
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
-pre{overflow-x:auto;padding:1rem;background:#8881}img{max-width:100%;image-rendering:pixelated}\
+pre{overflow-x:auto;padding:1rem;background:#8881}table{border-collapse:collapse;display:block;overflow-x:auto}\
+th,td{padding:.1rem .6rem;text-align:right}td.right{background:#8884}img{max-width:100%;image-rendering:pixelated}\
 @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}";
 
 /// The page, with its pictures inside.
@@ -147,12 +187,13 @@ fn page(evaluations: &[Evaluation], sections: &[Section]) -> String {
         let run = escaped(&one.checkpoint.display().to_string());
         let _ = write!(
             page,
-            "<h2>{run}</h2><p>Iteration {}, checksum {}, {} weights, seed {}; {}; ebm {}.{}</p>",
+            "<h2>{run}</h2><p>Iteration {}, checksum {}, {} weights, seed {}; {}; {}; ebm {}.{}</p>",
             one.iteration,
             one.fingerprint,
             one.weights,
             one.seed,
             escaped(&one.device),
+            escaped(&one.processor),
             one.version,
             one.samples
                 .as_ref()
@@ -163,6 +204,9 @@ fn page(evaluations: &[Evaluation], sections: &[Section]) -> String {
         );
         for warning in one.warnings() {
             let _ = write!(page, "<p>⚠ {}</p>", escaped(warning));
+        }
+        if let Some(recognised) = &one.recognition {
+            page.push_str(&confusion(&recognised.found));
         }
         for (picture, address) in one.pictures.iter().zip(&section.pictures) {
             let title = picture.title;
@@ -182,8 +226,76 @@ fn page(evaluations: &[Evaluation], sections: &[Section]) -> String {
     page
 }
 
+/// A table of what is taken for what.
+fn confusion(found: &Recognition) -> String {
+    let mut table = format!(
+        "<h3>Of {} {}: a row for each class, a column for what it is taken for</h3><table><tr><th></th>",
+        found.images, found.data
+    );
+    for name in &found.class_names {
+        let _ = write!(table, "<th>{}</th>", escaped(name));
+    }
+    for (class, (name, row)) in found.class_names.iter().zip(&found.confusion).enumerate() {
+        let _ = write!(table, "</tr><tr><th>{}</th>", escaped(name));
+        for (taken_for, images) in row.iter().enumerate() {
+            let is_right = if class == taken_for {
+                " class=\"right\""
+            } else {
+                ""
+            };
+            let _ = write!(table, "<td{is_right}>{images}</td>");
+        }
+    }
+    table.push_str("</tr></table>");
+    table
+}
+
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_of_an_earlier_report_go_whatever_their_number_and_nothing_else_does() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let all = [
+            "damaged-2.png",
+            "samples-11.png",
+            "gradient-norms-3.svg",
+            "samples-x.png",
+            "samples-0.png",
+            "holiday-1.png",
+            "samples-1.jpg",
+            REPORT,
+        ];
+        for name in all {
+            fs::write(folder.path().join(name), "").expect("written");
+        }
+        remove_pictures(folder.path()).expect("removed");
+        let left = all.map(|name| folder.path().join(name).is_file());
+        assert_eq!(left, [false, false, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn confusion_is_a_table_with_names_of_classes_as_they_are() {
+        let found = Recognition {
+            data: "test images",
+            accuracy: 0.75,
+            calibration_error: 0.0,
+            class_names: vec!["a<b".to_owned(), "c".to_owned()],
+            confusion: vec![vec![5, 1], vec![2, 4]],
+            images: 12,
+        };
+        let table = confusion(&found);
+        assert!(table.contains("Of 12 test images: "), "{table}");
+        let rows = "<tr><th></th><th>a&lt;b</th><th>c</th></tr>\
+                    <tr><th>a&lt;b</th><td class=\"right\">5</td><td>1</td></tr>\
+                    <tr><th>c</th><td>2</td><td class=\"right\">4</td></tr></table>";
+        assert!(table.ends_with(rows), "{table}");
+    }
 }

@@ -101,8 +101,14 @@ fn of_recognition(evaluation: &Value) -> Option<Vec<Finding>> {
     Some(vec![Finding {
         what: "accuracy of recognition".to_owned(),
         value: number(&found["accuracy"], 4)?,
-        how: format!("{} images", found["images"]),
+        how: images(found),
     }])
+}
+
+/// How many images were looked at, and what they are, which older reports do not tell.
+fn images(found: &Value) -> String {
+    let of = found["data"].as_str().unwrap_or("images");
+    format!("{} {of}", found["images"])
 }
 
 fn of_completion(evaluation: &Value) -> Option<Vec<Finding>> {
@@ -138,10 +144,7 @@ fn of_likelihood(evaluation: &Value) -> Option<Vec<Finding>> {
     Some(vec![Finding {
         what: "bits per dimension, from below and above".to_owned(),
         value: format!("{} to {}", low?, high?),
-        how: format!(
-            "{} images, temperature {}",
-            found["images"], found["temperature"]
-        ),
+        how: format!("{}, temperature {}", images(found), found["temperature"]),
     }])
 }
 
@@ -171,7 +174,7 @@ mod tests {
                 "fingerprint": fingerprint,
                 "weights": weights,
                 "seed": 0,
-                "recognition": { "accuracy": accuracy, "images": 120 },
+                "recognition": { "accuracy": accuracy, "data": "training images", "images": 120 },
             })
         };
         let mut whole = of("own", "average", 0.98);
@@ -215,6 +218,13 @@ mod tests {
             found[0].how,
             "120 samples of 3 steps from noise, seed 0, beside 100 test images; features digits (1234)"
         );
+        let how = |of: &str| {
+            let finding = found.iter().find(|it| it.what.starts_with(of));
+            finding.expect("a finding").how.as_str()
+        };
+        assert_eq!(how("accuracy"), "120 training images");
+        // A report that does not say what its images are.
+        assert!(how("bits per dimension").starts_with("9 images, temperature "));
         assert!(findings(run.path(), "nobody's", Weights::Average).is_empty());
     }
 }

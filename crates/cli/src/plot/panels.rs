@@ -15,9 +15,12 @@ pub(super) const USUAL: [&str; 7] = [
     "unexplained",
     "accuracy",
     "sample_distance",
-    "frechet",
+    FRECHET,
     "image_steps_per_s",
 ];
+
+/// The metric whose values depend on what they are measured by.
+const FRECHET: &str = "frechet";
 
 /// How metrics are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,25 @@ pub(super) fn choose(asked: &[String], runs: &NamedRuns) -> Result<Vec<String>, 
         return Err(Mistyped(problem));
     }
     Ok(usual.into_iter().map(str::to_owned).collect())
+}
+
+/// A warning where a panel of `frechet` would set values beside each other that were measured by different means.
+pub(super) fn warning(metrics: &[String], runs: &NamedRuns) -> Option<String> {
+    let mut all: Vec<&str> = Vec::new();
+    for by in runs.iter().flat_map(|(_, log)| &log.frechet_by) {
+        if !all.contains(&by.as_str()) {
+            all.push(by);
+        }
+    }
+    if all.len() < 2 || !metrics.iter().any(|metric| metric == FRECHET) {
+        return None;
+    }
+    let runs = runs.iter().filter(|(_, log)| !log.frechet_by.is_empty());
+    let runs = runs.map(|(name, log)| format!("{name} by {}", log.frechet_by.join(", then ")));
+    Some(format!(
+        "values of {FRECHET} that are by different features or numbers of images cannot be compared: {}",
+        runs.collect::<Vec<_>>().join("; ")
+    ))
 }
 
 /// A panel for each metric, and a legend of the runs. A panel without a value that can be shown is left out, with a
@@ -201,6 +223,7 @@ mod tests {
         let log = RunLog {
             names: metrics.iter().map(|(name, _)| (*name).to_owned()).collect(),
             series: series.collect(),
+            frechet_by: Vec::new(),
             rollbacks: rollbacks.to_vec(),
         };
         (name.to_owned(), log)
@@ -251,6 +274,21 @@ mod tests {
         ] {
             assert!(svg.contains(&format!("\n{text}\n")), "{text}: {svg}");
         }
+    }
+
+    #[test]
+    fn distances_by_different_means_are_warned_of_where_they_are_drawn() {
+        let by = |name: &str, by: &[&str]| {
+            let (name, log) = run(name, &[("frechet", &[9.0]), ("loss", &[1.0])], &[]);
+            let frechet_by = owned(by);
+            (name, RunLog { frechet_by, ..log })
+        };
+        let (asked, same) = (owned(&["frechet"]), [by("one", &["a"]), by("two", &["a"])]);
+        assert_eq!(warning(&asked, &same), None);
+        let runs = [by("one", &["a"]), by("old", &[]), by("two", &["a", "b"])];
+        assert_eq!(warning(&owned(&["loss"]), &runs), None);
+        let found = warning(&asked, &runs).expect("a warning");
+        assert!(found.ends_with(": one by a; two by a, then b"), "{found}");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct RunLog {
     pub(super) names: Vec<String>,
     /// The metrics that were asked for and that a line has; a value that was not finite is NaN.
     pub(super) series: Vec<Series>,
+    /// What its `frechet` is measured by; nothing of runs whose lines do not tell.
+    pub(super) frechet_by: Vec<String>,
     /// Places at which the run went on after it had gone back.
     pub(super) rollbacks: Vec<f64>,
 }
@@ -126,6 +128,11 @@ impl<'a> Reading<'a> {
             Over::Minutes => metrics.term(ELAPSED).map(|seconds| seconds / 60.0),
         };
         self.last = place.or(self.last);
+        if let Some(by) = metrics.frechet_by
+            && !self.log.frechet_by.contains(&by)
+        {
+            self.log.frechet_by.push(by);
+        }
         for (name, value) in metrics.terms {
             if let Some(place) = place
                 && self.wanted.contains(&name)
@@ -208,7 +215,7 @@ mod tests {
         "{\"rollback\":{\"attempt\":1,\"from\":30,\"to\":10,\"why\":\"x\"}}\n",
         "{\"iteration\":20,\"loss\":null,\"elapsed_s\":180.0}\n",
         "\n",
-        "{\"iteration\":30,\"loss\":2,\"frechet\":9.0,\"elapsed_s\":240.0}\n",
+        "{\"iteration\":30,\"loss\":2,\"frechet\":9.0,\"elapsed_s\":240.0,\"frechet_by\":\"a\"}\n",
         "{\"iteration\":40,\"lo",
     );
 
@@ -217,6 +224,7 @@ mod tests {
         let log = read_text(TEXT, Over::Iterations, &["loss", "kl"]).expect("read");
         assert_eq!(log.names, ["loss", "gap", "elapsed_s", "frechet"]);
         assert_eq!(log.rollbacks, [10.0]);
+        assert_eq!(log.frechet_by, ["a"]);
         assert_eq!(log.points("gap"), None);
         let points = log.points("loss").expect("a metric");
         assert_eq!([points[0], points[2]], [(10.0, 0.5), (30.0, 2.0)]);

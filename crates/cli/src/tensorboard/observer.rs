@@ -116,6 +116,7 @@ mod tests {
         let metrics = Metrics {
             iteration,
             terms: vec![("e_pos", -0.5), ("loss", loss)],
+            frechet_by: None,
             speed: Speed {
                 elapsed_s: 2.0,
                 evaluation_s: Some(0.25),

@@ -403,7 +403,14 @@ fn lines_at_sample_grids_tell_whether_the_model_works() {
 #[test]
 fn every_key_of_the_metrics_is_explained_where_runs_are() {
     let page = include_str!("../../../../docs/training.md");
-    let others = ["kl", "acceptance", "step_scale", "frechet", "evaluation_s"];
+    let others = [
+        "kl",
+        "acceptance",
+        "step_scale",
+        "frechet",
+        "frechet_by",
+        "evaluation_s",
+    ];
     for key in METRICS.iter().chain(&OF_SAMPLES).chain(&others) {
         assert!(page.contains(&format!("`{key}`")), "`{key}`");
     }

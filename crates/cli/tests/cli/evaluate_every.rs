@@ -38,6 +38,8 @@ fn distances_stand_in_the_metrics_and_are_those_of_an_evaluation_afterwards() {
     assert!(said.contains("  frechet "), "{said}");
     let text = std::fs::read_to_string(scratch.join("run/metrics.jsonl")).expect("text");
     assert_eq!(text.matches("\"evaluation_s\":").count(), 3, "{text}");
+    let by = text.matches("\"frechet_by\":\"digits-").count();
+    assert_eq!(by, 3, "{text}");
     let found = distances(&scratch, "run");
     let iterations: Vec<_> = found.iter().map(|(iteration, _)| *iteration).collect();
     assert_eq!(iterations, [2, 4, 5]);

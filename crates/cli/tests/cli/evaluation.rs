@@ -179,7 +179,7 @@ fn chains_of_the_buffer_are_said_to_be_so_and_are_as_many_as_there_are() {
         "{table}"
     );
     assert!(
-        table.contains("% of 500 images, calibration error "),
+        table.contains("% of 500 test images, calibration error "),
         "{table}"
     );
     let all = [
@@ -203,7 +203,10 @@ fn chains_of_the_buffer_are_said_to_be_so_and_are_as_many_as_there_are() {
         "1",
     ];
     let table = scratch.ebm(&all).succeeds().stdout;
-    assert!(table.contains("bits per dimension of 90 images"), "{table}");
+    assert!(
+        table.contains("bits per dimension of 90 test images"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -273,18 +276,20 @@ fn every_measure_gives_the_same_numbers_on_one_thread_and_on_two() {
         "of 120 images whose lower half it completed in 3 steps",
         "other images told from 120 test images",
         "‖∇E‖",
-        "bits per dimension of 120 images",
+        "bits per dimension of 120 test images",
         "± ",
         "in mean E",
     ] {
         assert!(table.contains(part), "{part}: {table}");
     }
     let page = std::fs::read_to_string(scratch.join("report/index.html")).expect("a page");
-    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<svg").count(), 5);
     for chart in [
         "completed-1.png",
         "classes-1.svg",
         "energies-1.svg",
+        "from-mean-1.svg",
+        "gradient-norms-1.svg",
         "samplers-1.svg",
     ] {
         assert!(scratch.join("report").join(chart).is_file(), "{chart}");
@@ -348,6 +353,15 @@ fn measures_that_cannot_be_taken_say_why() {
     scratch
         .ebm(&measure(&steps))
         .fails_with(2, &["--steps does nothing without --measure quality"]);
+    let from = ["--measure", "anomalies,likelihood", "--from", "buffer"];
+    scratch
+        .ebm(&measure(&from))
+        .fails_with(2, &["--from does nothing without --measure quality"]);
+    let folder = ["--measure", "samplers", "--data-dir", "elsewhere"];
+    scratch.ebm(&measure(&folder)).fails_with(
+        2,
+        &["--data-dir does nothing with --measure samplers alone"],
+    );
     let few = ["--measure", "likelihood", "--annealing-chains", "121"];
     scratch
         .ebm(&measure(&few))
@@ -511,6 +525,84 @@ fn damaged_images_are_recognised_by_runs_side_by_side() {
         "what is read stands below"
     );
     assert!(scratch.join("report/damaged-2.png").is_file());
+}
+
+#[test]
+fn recognition_is_reported_with_its_confusion_and_the_same_seconds_each_time() {
+    let scratch = Scratch::new();
+    scratch.train("run", &CONDITIONAL).succeeds();
+    let line = "evaluate run --device cpu --measure recognition --num 90";
+    let table = scratch.line(&format!("{line} --output report")).succeeds();
+    let first = report_in(&scratch, "report");
+    scratch.line(&format!("{line} --output report")).succeeds();
+    assert_eq!(first, report_in(&scratch, "report"));
+    let found = &first[0]["recognition"];
+    assert_eq!(found["data"], "test images");
+    assert!(
+        found["seconds_per_image"]
+            .as_f64()
+            .is_some_and(|it| it > 0.0)
+    );
+    let names = found["class_names"].as_array().expect("classes");
+    let rows = found["confusion"].as_array().expect("rows");
+    assert_eq!((names.len(), rows.len()), (10, 10));
+    assert!(
+        table.stdout.contains("% of 90 test images, "),
+        "{}",
+        table.stdout
+    );
+    assert!(table.stdout.contains(" ms an image"), "{}", table.stdout);
+    let page = std::fs::read_to_string(scratch.join("report/index.html")).expect("a page");
+    assert_eq!(page.matches("<td class=\"right\">").count(), 10);
+}
+
+/// A report that was written into a folder.
+fn report_in(scratch: &Scratch, folder: &str) -> Vec<Value> {
+    let path = scratch.join(folder).join("report.json");
+    let bytes = std::fs::read(path).expect("a report");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+#[test]
+fn training_images_are_called_so_where_there_are_no_others_and_other_classes_are_warned_of() {
+    let scratch = Scratch::new();
+    for i in 0..70_u8 {
+        let pixel = 3 * i;
+        for (folder, classes) in [("own", ["dark", "light"]), ("other", ["cat", "dog"])] {
+            for (class, name) in (0..).zip(classes) {
+                let grey = [pixel / 2 + 110 * class; 3];
+                scratch.write_picture(&format!("{folder}/{name}/{i:02}.png"), grey);
+            }
+        }
+    }
+    let data = "--dataset folder --data-dir own --set data.image_size=28 --set data.channels=1";
+    let data = format!("{data} --set model.conditional=true");
+    let data: Vec<_> = data.split(' ').collect();
+    scratch.train("run", &data).succeeds();
+    let line = "evaluate run --device cpu --num 70";
+    let more = "--measure quality,recognition,robustness --steps 1 --output run/report";
+    let table = scratch.line(&format!("{line} {more}")).succeeds().stdout;
+    for part in [
+        "compared with training images of the other half",
+        "% of 140 training images, calibration error",
+        "most often it takes",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let report = report_in(&scratch, "run/report");
+    for measure in ["recognition", "robustness"] {
+        assert_eq!(report[0][measure]["data"], "training images", "{measure}");
+    }
+
+    let done = scratch
+        .line(&format!("{line} --steps 1 --data-dir other"))
+        .succeeds();
+    let warning = "recognition is left out: the classes of the data are not those of the model";
+    assert!(done.stderr.contains(warning), "{}", done.stderr);
+    let named = format!("{line} --data-dir other --measure recognition,quality");
+    scratch
+        .line(&named)
+        .fails_saying(&["--measure recognition: the classes of the data"]);
 }
 
 #[test]

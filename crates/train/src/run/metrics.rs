@@ -19,6 +19,9 @@ const SHOWN: [(&str, &str); 12] = [
     ("frechet", "frechet"),
 ];
 
+/// The key of what `frechet` is measured by.
+pub(super) const FRECHET_BY: &str = "frechet_by";
+
 /// One line of `metrics.jsonl`: what the objective tells, a function of the configuration alone, then
 /// the speed, one of the machine, too.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,8 @@ pub struct Metrics {
     pub iteration: u64,
     /// What was measured, by name, in the order of reading.
     pub terms: Vec<(&'static str, f64)>,
+    /// What the term `frechet` is measured by, where it is there: distances by other means cannot be compared.
+    pub frechet_by: Option<String>,
     /// Speed since the last line.
     pub speed: Speed,
 }
@@ -127,6 +132,9 @@ impl Serialize for Metrics {
         for (name, value) in self.values() {
             map.serialize_entry(name, &value)?;
         }
+        if let Some(by) = &self.frechet_by {
+            map.serialize_entry(FRECHET_BY, by)?;
+        }
         map.end()
     }
 }
@@ -144,6 +152,7 @@ mod tests {
                 ("weight_grad_norm", f64::NAN),
                 ("kl", 1.0),
             ],
+            frechet_by: None,
             speed: Speed::default(),
         }
     }
@@ -154,6 +163,15 @@ mod tests {
         let expected = r#"{"iteration":7,"loss":0.5,"gap":-1.0,"weight_grad_norm":null,"kl":1.0,"#;
         assert!(line.starts_with(expected), "{line}");
         assert!(line.ends_with(r#""eta_s":0.0}"#), "{line}");
+        let judged = Metrics {
+            frechet_by: Some("digits".to_owned()),
+            ..metrics(7)
+        };
+        let line = serde_json::to_string(&judged).expect("JSON");
+        assert!(
+            line.ends_with(r#""eta_s":0.0,"frechet_by":"digits"}"#),
+            "{line}"
+        );
     }
 
     #[test]

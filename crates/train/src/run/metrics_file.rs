@@ -162,6 +162,7 @@ mod tests {
         Metrics {
             iteration,
             terms: vec![("loss", 0.5)],
+            frechet_by: None,
             speed: Speed {
                 elapsed_s: iteration as f64,
                 ..Speed::default()

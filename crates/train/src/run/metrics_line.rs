@@ -6,6 +6,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::metrics::FRECHET_BY;
 use crate::state::Rollback;
 
 /// The key of the iteration.
@@ -29,6 +30,8 @@ pub struct LoggedMetrics {
     pub iteration: u64,
     /// Values; `None` where one was not finite, which JSON cannot say.
     pub terms: Vec<(String, Option<f64>)>,
+    /// What `frechet` is measured by, where the line tells it.
+    pub frechet_by: Option<String>,
 }
 
 impl MetricsLine {
@@ -52,7 +55,7 @@ impl LoggedMetrics {
     }
 }
 
-/// Numbers and `null` are values; whatever else a line holds is no metric.
+/// Numbers and `null` are values; whatever else a line holds is no metric, but for what `frechet` is measured by.
 impl<'de> Deserialize<'de> for LoggedMetrics {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Terms;
@@ -64,16 +67,22 @@ impl<'de> Deserialize<'de> for LoggedMetrics {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LoggedMetrics, A::Error> {
-                let (mut iteration, mut terms) = (None, Vec::new());
+                let (mut iteration, mut terms, mut frechet_by) = (None, Vec::new(), None);
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if name == ITERATION {
                         iteration = value.as_u64();
+                    } else if name == FRECHET_BY {
+                        frechet_by = value.as_str().map(str::to_owned);
                     } else if value.is_number() || value.is_null() {
                         terms.push((name, value.as_f64()));
                     }
                 }
                 let iteration = iteration.ok_or_else(|| A::Error::missing_field(ITERATION))?;
-                Ok(LoggedMetrics { iteration, terms })
+                Ok(LoggedMetrics {
+                    iteration,
+                    terms,
+                    frechet_by,
+                })
             }
         }
         deserializer.deserialize_map(Terms)
@@ -92,7 +101,7 @@ mod tests {
 
     #[test]
     fn values_keep_their_order_and_one_that_was_not_finite_is_none() {
-        let line = br#"{"iteration":7,"loss":0.5,"gap":null,"note":"x","more":[1],"e_pos":-2}"#;
+        let line = br#"{"iteration":7,"loss":0.5,"gap":null,"note":"x","more":[1],"e_pos":-2,"frechet_by":"it"}"#;
         let MetricsLine::Metrics(metrics) = MetricsLine::of(line) else {
             panic!("{line:?}");
         };
@@ -104,6 +113,7 @@ mod tests {
             term("e_pos", Some(-2.0)),
         ];
         assert_eq!(metrics.terms, expected);
+        assert_eq!(metrics.frechet_by.as_deref(), Some("it"));
         assert_eq!(metrics.term("e_pos"), Some(-2.0));
         assert_eq!((metrics.term("gap"), metrics.term("kl")), (None, None));
     }

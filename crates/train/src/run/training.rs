@@ -354,6 +354,7 @@ impl<'a> Run<'a> {
         Ok(due.metrics.then(|| Metrics {
             iteration,
             terms,
+            frechet_by: None,
             speed: self.pace.speed(iteration, &self.part.config),
         }))
     }

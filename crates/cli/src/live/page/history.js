@@ -81,7 +81,8 @@ export class History {
   /** Takes in a line of metrics. */
   add(line) {
     for (const [name, value] of Object.entries(line)) {
-      if (CLOCK.includes(name)) continue;
+      // A text is what a distance is measured by.
+      if (CLOCK.includes(name) || typeof value === "string") continue;
       if (!this.series.has(name)) this.series.set(name, new Series(name));
       this.series.get(name).add(line.iteration, (line.elapsed_s ?? NaN) / 60, value);
     }

@@ -58,6 +58,7 @@ impl<'a> Run<'a> {
         };
         let start = Instant::now();
         metrics.terms.push(("frechet", self.distance(judge)));
+        metrics.frechet_by = Some(judge.name());
         let seconds = start.elapsed().as_secs_f64();
         self.pace.evaluated(seconds);
         metrics.speed.evaluation_s = Some(seconds);

@@ -80,6 +80,7 @@ impl Observer for Watcher {
             let frechet = metrics.term("frechet");
             let seconds = metrics.speed.evaluation_s;
             assert_eq!(frechet.is_some(), seconds.is_some());
+            assert_eq!(frechet.is_some(), metrics.frechet_by.is_some());
             let line = frechet.map(|frechet| (report.iteration, frechet));
             self.0.extend(line);
         }
