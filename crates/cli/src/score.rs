@@ -14,7 +14,8 @@ use ebm_apply::evaluate::{Score, Scores};
 use crate::args::positive;
 use crate::charts::{CHART_EXTENSIONS, Histograms, save_chart};
 use crate::counted::counted;
-use crate::output::{check_output, columns_for, save_grid, say, scale_for};
+use crate::output::{check_not_inputs, check_output, columns_for, save_grid, say, scale_for};
+use crate::pictures::listed;
 use crate::trained::{TrainedArgs, class};
 use found::Found;
 use ranking::Ranking;
@@ -123,13 +124,14 @@ const UNUSUAL: u8 = 3;
 
 impl ScoreArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        self.check()?;
+        let files = listed(&self.inputs)?;
+        self.check(&files)?;
         let (trained, _) = self.trained.open(quiet)?;
         let class = match &self.class {
             Some(name) => Some(class(&trained, "--class", name)?),
             None => None,
         };
-        let found = Found::read(&self.inputs, trained.shape(), quiet)?;
+        let found = Found::read(&files, trained.shape(), quiet)?;
         let model = trained.energy(self.trained.weights());
         let (shape, device) = (trained.shape(), trained.device());
         let score = |bytes: &[u8], name: &str| {
@@ -161,12 +163,15 @@ impl ScoreArgs {
         })
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    /// Refuse an output that cannot be written, or that is a picture of `files`, before they are scored.
+    fn check(&self, files: &[PathBuf]) -> anyhow::Result<()> {
         if let Some(path) = &self.output {
             check_output("--output", path, &["png"])?;
+            check_not_inputs("--output", path, files)?;
         }
         if let Some(path) = &self.histogram {
             check_output("--histogram", path, &CHART_EXTENSIONS)?;
+            check_not_inputs("--histogram", path, files)?;
         }
         Ok(())
     }

@@ -134,6 +134,22 @@ fn a_picture_that_cannot_be_read_is_told_of_and_the_others_are_ranked() {
 }
 
 #[test]
+fn no_picture_that_is_scored_is_written_over() {
+    let scratch = scratch();
+    let before = scratch.tree();
+    for line in [
+        "score run in --output in/90.png",
+        "score run in/below in/0.png --histogram in/below/255.png",
+    ] {
+        let problem = "this is the picture itself, which is never written over";
+        scratch.line(line).fails_with(1, &[problem]);
+    }
+    scratch.assert_unchanged_since(&before);
+    scratch.line("score run in --output odd.png").succeeds();
+    scratch.line("score run in --output odd.png").succeeds();
+}
+
+#[test]
 fn without_test_images_a_threshold_has_to_be_given() {
     let scratch = Scratch::new();
     for level in [10, 200] {
