@@ -110,6 +110,7 @@ impl RestoreArgs {
         }
         check_output_or_folder("--output", &self.output, &PHOTO_EXTENSIONS)?;
         check_not_input("--output", &self.output, &self.input)?;
+        self.damage.check_not_mask("--output", &self.output)?;
         match &self.mask_output {
             Some(path) => self.check_mask_output(path),
             None => Ok(()),

@@ -154,10 +154,15 @@ fn a_scratch_is_found_and_put_in_and_its_mask_can_be_given_back() {
     let [first, again] = ["whole.png", "again.png"].map(|name| fs::read(scratch.join(name)));
     assert_eq!(first.unwrap(), again.unwrap());
 
-    let over = "restore old.png --mask mask.png --mask-output mask.png --output b.png";
-    scratch
-        .line(over)
-        .fails_with(1, &["this is what --mask reads"]);
+    for over in [
+        "--mask-output mask.png --output b.png",
+        "--output mask.png",
+    ] {
+        let line = format!("restore old.png --mask mask.png {over}");
+        let problem = "this is what --mask reads, which is never written over";
+        scratch.line(&line).fails_with(1, &[problem]);
+    }
+    assert_eq!(read("mask.png"), mask);
 }
 
 #[test]
