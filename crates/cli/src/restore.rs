@@ -132,7 +132,7 @@ impl RestoreArgs {
         Ok(())
     }
 
-    /// Restorations of the picture, which is made grey where a run with chains is.
+    /// Restorations of the picture, which is made grey, or one in colour, where a run with chains is.
     fn restored(&self, photo: &mut Photo, mask: &Mask, quiet: bool) -> anyhow::Result<Restored> {
         let chosen = self.usage.device(quiet)?;
         let Some(source) = &self.model else {
@@ -143,9 +143,13 @@ impl RestoreArgs {
             let denoiser = Denoiser::of(&trained, self.usage.weights())?;
             return self.by_denoising(&denoiser, photo, mask, quiet);
         }
-        if trained.shape().channels == 1 && photo.planes.shape.channels == 3 {
-            tell!("the model is of grey images: the picture is made grey");
-            photo.planes = photo.planes.grey();
+        let (channels, found) = (trained.shape().channels, photo.planes.shape.channels);
+        if channels != found {
+            match channels {
+                1 => tell!("the model is of grey images: the picture is made grey"),
+                _ => tell!("the model is of colours: the grey picture becomes one in colour"),
+            }
+            photo.planes = photo.planes.in_channels(channels);
         }
         self.by_chains(&trained, photo, mask, quiet)
     }

@@ -49,6 +49,25 @@ impl Planes {
         }
     }
 
+    /// The same picture in 1 or 3 channels: colours made grey ([`grey`](Self::grey)), or grey as three equal planes.
+    ///
+    /// # Panics
+    /// If it has neither 1 channel nor 3, or is to have another number.
+    pub fn in_channels(&self, channels: usize) -> Self {
+        match (self.shape.channels, channels) {
+            (1, 1) | (3, 3) => self.clone(),
+            (3, 1) => self.grey(),
+            (1, 3) => Self {
+                pixels: self.pixels.repeat(3),
+                shape: ImageShape {
+                    channels,
+                    ..self.shape
+                },
+            },
+            (from, to) => panic!("expected 1 or 3 channels, got {from}, to be made {to}"),
+        }
+    }
+
     /// The planes, each by itself, `[height, width]`.
     pub fn each(&self) -> impl Iterator<Item = &[f32]> {
         self.pixels.chunks(self.shape.height * self.shape.width)
@@ -332,6 +351,22 @@ mod tests {
             Photo::of_image(grey.clone(), Some(profile)).icc.is_some()
         };
         assert!(with(b"GRAY") && !with(b"RGB ") && !with(b"CMYK") && !with(b""));
+    }
+
+    #[test]
+    fn grey_becomes_three_equal_planes_and_colours_their_luma() {
+        let grey = Planes {
+            pixels: vec![0.25, 0.75],
+            shape: ImageShape::new(1, 1, 2),
+        };
+        let colours = grey.in_channels(3);
+        assert_eq!(colours.shape, ImageShape::new(3, 1, 2));
+        assert_eq!(colours.pixels, [0.25, 0.75, 0.25, 0.75, 0.25, 0.75]);
+        let again = colours.in_channels(1);
+        let errors = again.pixels.iter().zip(&grey.pixels).map(|(a, b)| a - b);
+        assert!(errors.map(f32::abs).fold(0.0, f32::max) < 1e-6);
+        assert_eq!(again.shape, grey.shape);
+        assert_eq!(grey.in_channels(1), grey);
     }
 
     #[test]

@@ -142,7 +142,8 @@ impl Trained {
     /// to denoise is better used by [`Denoiser::restore`](crate::denoise::Denoiser::restore).
     ///
     /// # Errors
-    /// As [`Denoiser::restore`](crate::denoise::Denoiser::restore), where the picture is not of the model's shape, the
+    /// As [`Denoiser::restore`](crate::denoise::Denoiser::restore), where the picture is not of the model's shape
+    /// ([`Planes::in_channels`] makes grey of colours, and the other way round), the
     /// run draws whole images along a path from noise, or chains diverge.
     ///
     /// # Panics
@@ -160,6 +161,10 @@ impl Trained {
         MissingPixels::check(self)?;
         if picture.shape != self.shape() {
             let (expected, got) = (self.shape(), picture.shape);
+            if expected.channels != got.channels {
+                let (expected, got) = (expected.channels, got.channels);
+                return Err(RestoreError::OtherChannels { expected, got });
+            }
             return Err(DenoiseError::OtherSize { expected, got }.into());
         }
         let chains = MissingPixels {

@@ -95,6 +95,28 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
 }
 
 #[test]
+fn a_grey_picture_becomes_one_in_colour_for_a_run_of_colours() {
+    let scratch = Scratch::new();
+    for level in [10, 200] {
+        scratch.write_picture(&format!("data/{level}.png"), [level, 90, 30]);
+    }
+    let folder = ["--dataset", "folder", "--data-dir", "data"];
+    scratch.train("run", &folder).succeeds();
+    let grey = GrayImage::from_fn(16, 16, |x, y| Luma([(x * y) as u8]));
+    grey.save(scratch.join("grey.png")).unwrap();
+    let line = "restore grey.png --model run --box 0,8,16,8 --output whole.png --device cpu";
+    let done = scratch.line(line).succeeds();
+    let said = "the model is of colours: the grey picture becomes one in colour";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    let made = image::open(scratch.join("whole.png")).unwrap();
+    assert_eq!(made.color(), image::ColorType::Rgb8);
+    let made = made.into_rgb8();
+    for (x, y, pixel) in grey.enumerate_pixels().filter(|(_, y, _)| *y < 8) {
+        assert_eq!(made.get_pixel(x, y), &Rgb([pixel[0]; 3]));
+    }
+}
+
+#[test]
 fn runs_that_draw_whole_images_alone_are_refused() {
     let scratch = Scratch::new();
     GrayImage::from_pixel(16, 16, Luma([7]))
@@ -154,10 +176,7 @@ fn a_scratch_is_found_and_put_in_and_its_mask_can_be_given_back() {
     let [first, again] = ["whole.png", "again.png"].map(|name| fs::read(scratch.join(name)));
     assert_eq!(first.unwrap(), again.unwrap());
 
-    for over in [
-        "--mask-output mask.png --output b.png",
-        "--output mask.png",
-    ] {
+    for over in ["--mask-output mask.png --output b.png", "--output mask.png"] {
         let line = format!("restore old.png --mask mask.png {over}");
         let problem = "this is what --mask reads, which is never written over";
         scratch.line(&line).fails_with(1, &[problem]);
