@@ -102,6 +102,11 @@ impl Photo {
         }
     }
 
+    /// Opacity from 0 to 1, `[height, width]`; `None` of a picture without it, which is opaque.
+    pub fn opacity(&self) -> Option<&[f32]> {
+        self.alpha.as_deref()
+    }
+
     /// A picture of 8 bits of these planes, one or three, without opacity.
     pub fn of_planes(planes: Planes) -> Self {
         Self {

@@ -61,12 +61,18 @@ pub(crate) fn rectangle(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
-/// Which pixels of a picture of this size, `[height, width]`, are bright in a mask of it.
+/// Which pixels of a picture of this size, `[height, width]`, are bright in a mask of it, over black where it is
+/// transparent.
 ///
 /// # Errors
 /// Where the file cannot be read, or is of another size.
 pub(crate) fn read_mask(path: &Path, [height, width]: [usize; 2]) -> anyhow::Result<Vec<bool>> {
-    let mask = Photo::read(path)?.planes.grey();
+    let photo = Photo::read(path)?;
+    let mut mask = photo.planes.grey();
+    let opacity = photo.opacity().unwrap_or_default();
+    for (value, opacity) in mask.pixels.iter_mut().zip(opacity) {
+        *value *= opacity;
+    }
     let found = [mask.shape.height, mask.shape.width];
     if found != [height, width] {
         bail!(
@@ -246,6 +252,17 @@ mod tests {
         assert_eq!(places(&args(&[[0, 1, 2, 2]], 0)), [3, 4, 5, 8, 9]);
         let beyond = args(&[[3, 0, 2, 1]], 0).mask(&photo).expect_err("beyond");
         assert!(beyond.to_string().contains("lies beyond the picture"));
+    }
+
+    #[test]
+    fn what_is_transparent_in_a_mask_is_not_missing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mask.png");
+        let pixels = [[255, 255], [255, 200], [255, 100], [255, 0], [0, 255]];
+        let mask = image::GrayAlphaImage::from_raw(5, 1, pixels.concat()).expect("five pixels");
+        mask.save(&path).expect("a file");
+        let missing = read_mask(&path, [1, 5]).expect("a mask");
+        assert_eq!(missing, [true, true, false, false, false]);
     }
 
     #[test]
