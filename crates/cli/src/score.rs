@@ -64,7 +64,8 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
-    /// How many pictures have which score, beside the run's own test images
+    /// How many pictures have which score, beside the run's own test images; beside its training images where it has no
+    /// others
     #[arg(long, value_name = "FILE.svg|FILE.png", value_hint = ValueHint::FilePath)]
     histogram: Option<PathBuf>,
 
@@ -137,13 +138,13 @@ impl ScoreArgs {
         let score = |bytes: &[u8], name: &str| {
             Scores::under_class(&model, class, bytes, shape, device, name)
         };
-        let scores = found.scored(&score, quiet)?;
         let usual = threshold::usual(self, &trained, &score, quiet)?;
+        let scores = found.scored(&score, quiet)?;
         let mean = usual.mean_energy_of_training;
         let ranking = Ranking::new(&found, scores.values(self.by.into(), mean));
-        let threshold = match (&usual.held_out, self.threshold, self.false_alarms) {
+        let threshold = match (&usual.compared, self.threshold, self.false_alarms) {
             (_, Some(score), _) => Some(Threshold::given(score)),
-            (Some(held_out), None, Some(share)) => Some(Threshold::of(held_out, share)?),
+            (Some(held_out), None, Some(share)) => Some(Threshold::of(&held_out.scores, share)?),
             _ => None,
         };
         self.write(&ranking, &usual, trained.shape().dims())?;
@@ -188,13 +189,17 @@ impl ScoreArgs {
             save_grid(path, &images, shape, columns_for(num), scale_for(shape[2]))?;
         }
         if let Some(path) = &self.histogram {
-            let held_out = usual.held_out.as_deref().unwrap_or_default();
+            let (name, own) = match &usual.compared {
+                Some(compared) => (compared.name, compared.scores.as_slice()),
+                None => ("no images", Default::default()),
+            };
             let scores = ranking.scores();
+            let caption = format!("scores (red), {name} (grey)");
             let chart = Histograms {
                 values: self.by.unit(),
                 counted: "share of pictures",
-                data: held_out,
-                others: vec![("scores (red), test images (grey)", scores.as_slice())],
+                data: own,
+                others: vec![(caption.as_str(), scores.as_slice())],
             };
             save_chart(path, &chart)?;
         }

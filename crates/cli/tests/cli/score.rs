@@ -101,6 +101,7 @@ fn a_threshold_is_found_from_the_runs_own_test_images() {
     let svg = fs::read_to_string(scratch.join("scores.svg")).expect("a chart");
     assert!(svg.starts_with("<svg"));
     assert!(svg.contains("share of pictures"), "{svg}");
+    assert!(svg.contains("test images (grey)"), "{svg}");
     scratch
         .line("score run in --histogram scores.png")
         .succeeds();
@@ -162,4 +163,9 @@ fn without_test_images_a_threshold_has_to_be_given() {
         .succeeds();
     let done = scratch.line("score run data --false-alarms 0.5");
     done.fails_with(1, &["has no test images", "--threshold"]);
+    scratch
+        .line("score run data --histogram scores.svg")
+        .succeeds();
+    let svg = fs::read_to_string(scratch.join("scores.svg")).expect("a chart");
+    assert!(svg.contains("training images (grey)"), "{svg}");
 }
