@@ -212,6 +212,11 @@ fn a_mask_that_cannot_be_used_says_why() {
         ),
         (&["--mask", "none.png"], 1, "none.png as a picture"),
         (
+            &["--mask", "none.npy"],
+            1,
+            "give a picture: no array is read here",
+        ),
+        (
             &["--mask-color", "red"],
             2,
             "must be six hexadecimal digits",
