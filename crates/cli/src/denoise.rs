@@ -7,17 +7,16 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::denoise::{DenoiseMethod, DenoiseOptions, Denoised, Denoiser};
 use serde::Serialize;
 
-use crate::counted::counted;
-use crate::exit::stopped_reading;
 use crate::output::say;
+use crate::pictures::{Job, Made, do_all, jobs, tell_done};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
-use files::{Job, jobs};
+use files::Pictures;
 
 /// Take noise off pictures
 ///
@@ -116,7 +115,11 @@ impl DenoiseArgs {
         if self.model.is_none() {
             self.usage.refuse_weights("--model RUN")?;
         }
-        let jobs = jobs(&self.inputs, &self.output)?;
+        let jobs = jobs(
+            &self.inputs,
+            ("--output", &self.output),
+            Made::PictureOrArray,
+        )?;
         let chosen = self.usage.device(quiet)?;
         let denoiser = match &self.model {
             None => Denoiser::shipped(&chosen.device),
@@ -130,31 +133,17 @@ impl DenoiseArgs {
         let done = AtomicU64::new(0);
         let total = STEPS * jobs.len() as u64;
         let work = || {
-            let mut failed = 0;
-            for (place, job) in jobs.iter().enumerate() {
+            do_all(&jobs, |place, job| {
                 let of_picture = |part: usize, parts: usize| {
                     let steps = STEPS * (place * parts + part) as u64 / parts as u64;
                     done.store(steps, Ordering::Relaxed);
                 };
-                match self.denoise(&denoiser, job, &of_picture, quiet) {
-                    Err(error) if jobs.len() > 1 && !stopped_reading(&error) => {
-                        tell!("{error:#}");
-                        failed += 1;
-                    }
-                    other => other?,
-                }
-            }
-            anyhow::Ok(failed)
+                self.denoise(&denoiser, job, &of_picture, quiet)
+            })
         };
         let done = || done.load(Ordering::Relaxed);
         let failed = with_progress("denoising", total, done, quiet, work)?;
-        let all = counted(jobs.len(), "picture", "pictures");
-        if failed > 0 {
-            bail!("{failed} of {all} could not be denoised, as said above");
-        }
-        if jobs.len() > 1 && !quiet {
-            tell!("{all} denoised");
-        }
+        tell_done(&jobs, failed, "denoised", quiet)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -174,7 +163,7 @@ impl DenoiseArgs {
     ) -> anyhow::Result<()> {
         let begin = Instant::now();
         let named = || job.input.display().to_string();
-        let mut pictures = job.read()?;
+        let mut pictures = Pictures::read(&job.input)?;
         let options = DenoiseOptions {
             method: self.method(),
             sigma: match self.sigma {
@@ -197,7 +186,8 @@ impl DenoiseArgs {
             squares_told = sigma.map(|sigma| squares_told.unwrap_or(0.0) + sigma * sigma);
             *planes = clean;
         }
-        job.write(pictures)?;
+        job.make_folder()?;
+        pictures.write(&job.output)?;
         let mean_of_255 = |squares: f64| 255.0 * (squares / num as f64).sqrt();
         let said = Report {
             input: &job.input,
