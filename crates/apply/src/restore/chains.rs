@@ -136,6 +136,14 @@ impl Trained {
         MissingPixels::gradients_of(self, class, self.config().output.sample_steps)
     }
 
+    /// Refuse a run that draws whole images alone, whatever the picture.
+    ///
+    /// # Errors
+    /// Where [`Trained::restore`] cannot keep known pixels.
+    pub fn check_restoration(&self) -> Result<(), RestoreError> {
+        MissingPixels::check(self)
+    }
+
     /// Put in what is missing of a picture by chains of the run's own steps from noise, given the known pixels and, of
     /// a model of E(x, y), the `class`; without one by E(x), or where the model has learned to tell classes apart under
     /// each of them, of which the likeliest is kept. `counter` counts their gradients. A model that has learned
