@@ -244,7 +244,7 @@ impl Denoiser {
     }
 
     /// Channels of the images that the energy takes.
-    pub(crate) fn channels(&self) -> usize {
+    pub fn channels(&self) -> usize {
         self.shape.channels
     }
 

@@ -13,7 +13,7 @@ use ebm_apply::denoise::{DenoiseMethod, DenoiseOptions, Denoised, Denoiser};
 use serde::Serialize;
 
 use crate::output::say;
-use crate::pictures::{Job, Made, do_all, jobs, tell_done};
+use crate::pictures::{Job, Made, do_all, jobs, log_converted, tell_done};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
 use files::Pictures;
@@ -175,6 +175,9 @@ impl DenoiseArgs {
         let num = pictures.len();
         let (mut squares, mut squares_told) = (0.0, None);
         for (place, planes) in pictures.each_mut().enumerate() {
+            if denoiser.channels() > planes.shape.channels {
+                log_converted(planes.shape.channels, denoiser.channels());
+            }
             let mut of_planes = |part, parts| report(place * parts + part, num * parts);
             let denoised = denoiser.denoise(planes, options, &mut of_planes);
             let Denoised {

@@ -215,7 +215,7 @@ impl RestoreArgs {
             write_mask(job, &mask)?;
             report.mask = Some(&job.output);
         }
-        restorer.convert(&mut photo, quiet);
+        restorer.convert(&mut photo);
         self.check_memory(&photo)?;
         let restored = restorer.restore(&photo, &mask, place, done);
         let restored = restored.with_context(|| job.input.display().to_string())?;

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::bail;
 use ebm_core::ImageShape;
 use ebm_data::decode_picture;
-use image::ImageReader;
+use image::{ImageDecoder, ImageReader};
 
+use super::converted::log_converted;
 use crate::output::{CutSheet, cut_sheet, has_extension, load_npy_u8, nhwc_to_nchw};
 
 /// A picture more than this many times as wide as high, or as high as wide, is probably several.
@@ -56,12 +57,18 @@ fn of_sheet(
     Ok((sheet.images, sheet.places))
 }
 
-/// The centre square of a picture; one that looks like several is warned of.
+/// The centre square of a picture; one that looks like several is warned of, and that it is converted is said.
 fn read_picture(path: &Path, shape: ImageShape) -> anyhow::Result<Vec<u8>> {
     let bytes = decode_picture(path, shape)?;
-    if let Some((width, height)) = size_of(path)
-        && is_oblong(width, height)
-    {
+    let Some(Header {
+        size: (width, height),
+        channels,
+    }) = header_of(path)
+    else {
+        return Ok(bytes);
+    };
+    log_converted(channels, shape.channels);
+    if is_oblong(width, height) {
         tracing::warn!(
             "{} looks like a sheet of several pictures ({width}×{height} pixels), and only its centre square is scored; cut it into single pictures",
             path.display()
@@ -70,10 +77,22 @@ fn read_picture(path: &Path, shape: ImageShape) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Width and height of a picture, from its header.
-fn size_of(path: &Path) -> Option<(u32, u32)> {
+/// What the header of a picture says.
+struct Header {
+    /// Width and height.
+    size: (u32, u32),
+    /// 3 in colour, else 1.
+    channels: usize,
+}
+
+fn header_of(path: &Path) -> Option<Header> {
     let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
-    reader.into_dimensions().ok()
+    let decoder = reader.into_decoder().ok()?;
+    let has_color = decoder.color_type().has_color();
+    Some(Header {
+        size: decoder.dimensions(),
+        channels: if has_color { 3 } else { 1 },
+    })
 }
 
 fn is_oblong(width: u32, height: u32) -> bool {

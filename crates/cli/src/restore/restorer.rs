@@ -1,6 +1,5 @@
 //! Restore pictures by a model, whichever way it can.
 
-use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::Device;
@@ -9,6 +8,7 @@ use ebm_apply::restore::{Mask, RestoreOptions, Restored};
 use ebm_apply::{StepCounter, Trained, Weights};
 use ebm_data::Photo;
 
+use crate::pictures::log_converted;
 use crate::trained::class;
 use crate::typed::Mistyped;
 
@@ -19,8 +19,6 @@ const STEPS: u64 = 1000;
 pub(super) struct Restorer {
     model: Model,
     options: RestoreOptions,
-    /// That pictures are converted is said once.
-    converted: Once,
 }
 
 enum Model {
@@ -89,11 +87,7 @@ impl Restorer {
     }
 
     fn new(model: Model, options: RestoreOptions) -> Self {
-        Self {
-            model,
-            options,
-            converted: Once::new(),
-        }
+        Self { model, options }
     }
 
     /// What [`Done`] counts to over so many pictures.
@@ -107,23 +101,16 @@ impl Restorer {
         pictures as u64 * of_picture
     }
 
-    /// Make a picture grey, or one in colour, where chains of the model take no others, which is told once.
-    pub(super) fn convert(&self, photo: &mut Photo, quiet: bool) {
+    /// Make a picture grey, or one in colour, where chains of the model take no others, which is said.
+    pub(super) fn convert(&self, photo: &mut Photo) {
         let Model::Chains { trained, .. } = &self.model else {
             return;
         };
-        let channels = trained.shape().channels;
-        if channels == photo.planes.shape.channels {
-            return;
+        let (channels, found) = (trained.shape().channels, photo.planes.shape.channels);
+        log_converted(found, channels);
+        if found != channels {
+            photo.planes = photo.planes.in_channels(channels);
         }
-        let problem = match channels {
-            1 => "the model is of grey images: pictures in colour are made grey",
-            _ => "the model is of colours: grey pictures become pictures in colour",
-        };
-        if !quiet {
-            self.converted.call_once(|| tell!("{problem}"));
-        }
-        photo.planes = photo.planes.in_channels(channels);
     }
 
     /// Restorations of the picture at this place.

@@ -106,7 +106,7 @@ fn a_grey_picture_becomes_one_in_colour_for_a_run_of_colours() {
     grey.save(scratch.join("grey.png")).unwrap();
     let line = "restore grey.png --model run --box 0,8,16,8 --output whole.png --device cpu";
     let done = scratch.line(line).succeeds();
-    let said = "the model is of colours: grey pictures become pictures in colour";
+    let said = "the model is of colours: grey pictures are taken as three equal ones";
     assert!(done.stderr.contains(said), "{}", done.stderr);
     let made = image::open(scratch.join("whole.png")).unwrap();
     assert_eq!(made.color(), image::ColorType::Rgb8);

@@ -135,6 +135,18 @@ fn a_picture_that_cannot_be_read_is_told_of_and_the_others_are_ranked() {
 }
 
 #[test]
+fn that_pictures_are_made_grey_is_said_once() {
+    let scratch = scratch();
+    let said = "the model is of grey images: pictures in colour are made grey";
+    let done = scratch.line("score run in").succeeds();
+    assert_eq!(done.stderr.matches(said).count(), 1, "{}", done.stderr);
+    let grey = image::GrayImage::from_pixel(16, 16, image::Luma([9]));
+    grey.save(scratch.join("grey.png")).expect("a picture");
+    let done = scratch.line("score run grey.png").succeeds();
+    assert!(!done.stderr.contains("made grey"), "{}", done.stderr);
+}
+
+#[test]
 fn no_picture_that_is_scored_is_written_over() {
     let scratch = scratch();
     let before = scratch.tree();
