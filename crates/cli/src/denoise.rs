@@ -10,10 +10,13 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::denoise::{DenoiseMethod, DenoiseOptions, Denoised, Denoiser};
+use ebm_core::ImageShape;
+use ebm_train::Held;
 use serde::Serialize;
 
+use crate::memory::MemoryArgs;
 use crate::output::say;
-use crate::pictures::{Job, Made, do_all, jobs, log_converted, tell_done};
+use crate::pictures::{Job, Made, do_all, jobs, log_converted, shape_of, tell_done};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
 use files::Pictures;
@@ -60,6 +63,9 @@ pub(crate) struct DenoiseArgs {
 
     #[command(flatten)]
     usage: UsageArgs,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// How a picture is denoised.
@@ -110,6 +116,12 @@ struct Report<'a> {
     seconds: f64,
 }
 
+/// What a picture of this shape holds at least while it is denoised: itself, the slopes of its energy, what is taken
+/// off, and what is left.
+fn held(shape: ImageShape) -> Held {
+    Held::of_images("PICTURE", 1, shape, 4 * size_of::<f32>() as u64)
+}
+
 impl DenoiseArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         if self.model.is_none() {
@@ -154,6 +166,16 @@ impl DenoiseArgs {
         }
     }
 
+    /// Refuse a larger picture than the memory holds. Arrays are not counted.
+    fn check_memory(&self, input: &Path) -> anyhow::Result<()> {
+        // What cannot be read is reported where it is.
+        let Some(shape) = shape_of(input) else {
+            return Ok(());
+        };
+        let checked = self.memory.check("denoising", shape, &[held(shape)]);
+        checked.with_context(|| input.display().to_string())
+    }
+
     fn denoise(
         &self,
         denoiser: &Denoiser,
@@ -163,6 +185,7 @@ impl DenoiseArgs {
     ) -> anyhow::Result<()> {
         let begin = Instant::now();
         let named = || job.input.display().to_string();
+        self.check_memory(&job.input)?;
         let mut pictures = Pictures::read(&job.input)?;
         let options = DenoiseOptions {
             method: self.method(),
@@ -175,8 +198,8 @@ impl DenoiseArgs {
         let num = pictures.len();
         let (mut squares, mut squares_told) = (0.0, None);
         for (place, planes) in pictures.each_mut().enumerate() {
-            if denoiser.channels() > planes.shape.channels {
-                log_converted(planes.shape.channels, denoiser.channels());
+            if planes.shape.channels == 1 {
+                log_converted(1, denoiser.channels());
             }
             let mut of_planes = |part, parts| report(place * parts + part, num * parts);
             let denoised = denoiser.denoise(planes, options, &mut of_planes);

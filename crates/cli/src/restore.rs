@@ -12,12 +12,13 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, ValueHint};
 use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions};
+use ebm_core::ImageShape;
 use ebm_data::Photo;
 use ebm_train::Held;
 
 use crate::args::positive;
 use crate::memory::MemoryArgs;
-use crate::pictures::{Job, Made, do_all, is_one, jobs, tell_done};
+use crate::pictures::{Job, Made, do_all, is_one, jobs, shape_of, tell_done};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
@@ -89,6 +90,16 @@ pub(crate) fn few(text: &str) -> Result<usize, String> {
         number if number > MOST => Err(format!("must be at most {MOST}")),
         number => Ok(number),
     }
+}
+
+/// What restorations of a picture of this shape hold at least: all of them, and each while it is made the picture, what
+/// it starts as, its noise and what is taken off it.
+fn held(shape: ImageShape, samples: usize) -> [Held; 2] {
+    const F32: u64 = size_of::<f32>() as u64;
+    [
+        Held::of_images("PICTURE", 1, shape, 4 * F32),
+        Held::of_images("--samples", samples as u64, shape, F32),
+    ]
 }
 
 impl RestoreArgs {
@@ -209,6 +220,7 @@ impl RestoreArgs {
         quiet: bool,
     ) -> anyhow::Result<()> {
         let begin = Instant::now();
+        self.check_memory(&job.input)?;
         let (mut photo, mask) = self.damaged(&job.input)?;
         let mut report = Report::new(&job.input, &mask);
         if let Some(job) = mask_job {
@@ -216,7 +228,6 @@ impl RestoreArgs {
             report.mask = Some(&job.output);
         }
         restorer.convert(&mut photo);
-        self.check_memory(&photo)?;
         let restored = restorer.restore(&photo, &mask, place, done);
         let restored = restored.with_context(|| job.input.display().to_string())?;
         report.written = write(job, &photo, &restored)?;
@@ -231,10 +242,14 @@ impl RestoreArgs {
         Ok(())
     }
 
-    /// Refuse more restorations at a time than the memory holds.
-    fn check_memory(&self, photo: &Photo) -> anyhow::Result<()> {
-        let (shape, samples) = (photo.planes.shape, self.options().samples as u64);
-        let held = Held::of_images("--samples", samples, shape, size_of::<f32>() as u64);
-        Ok(self.memory.check("restoring", shape, &[held])?)
+    /// Refuse a larger picture, or more restorations of it, than the memory holds.
+    fn check_memory(&self, input: &Path) -> anyhow::Result<()> {
+        // What cannot be read is reported where it is.
+        let Some(shape) = shape_of(input) else {
+            return Ok(());
+        };
+        let held = held(shape, self.options().samples);
+        let checked = self.memory.check("restoring", shape, &held);
+        checked.with_context(|| input.display().to_string())
     }
 }

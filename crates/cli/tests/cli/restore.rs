@@ -297,6 +297,27 @@ fn masks_are_found_without_restoring() {
 }
 
 #[test]
+fn more_than_the_memory_holds_is_refused_before_it_is_read() {
+    let scratch = Scratch::new();
+    // A header alone, of 2⁴⁰ bytes for a thousand restorations.
+    scratch.write("huge.pgm", "P5 16384 16384 255\n");
+    let line = "restore huge.pgm --box 0,0,2,2 --samples 1000 --output out/ --device cpu";
+    scratch.line(line).fails_with(
+        1,
+        &[
+            "huge.pgm: restoring needs at least",
+            "are for `--samples` (images of 1×16384×16384)",
+            "--no-memory-check",
+        ],
+    );
+    let anyway = format!("{line} --no-memory-check");
+    scratch
+        .line(&anyway)
+        .fails_with(1, &["huge.pgm as a picture"]);
+    assert!(!scratch.join("out").exists());
+}
+
+#[test]
 fn a_mask_that_cannot_be_used_says_why() {
     let scratch = Scratch::new();
     GrayImage::from_pixel(8, 6, Luma([90]))
