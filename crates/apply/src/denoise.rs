@@ -244,14 +244,14 @@ impl Denoiser {
     }
 
     /// Channels of the images that the energy takes.
-    pub(crate) fn channels(&self) -> usize {
+    pub fn channels(&self) -> usize {
         self.shape.channels
     }
 
     /// The picture without its noise. A model of grey images takes each colour by itself; one of colours takes a
     /// grey picture as three equal ones. An energy whose step depends on σ, and that is given none, has it measured
     /// ([`noise_level`]), of each image that it takes; a σ outside the range that it has learned is told as the nearest
-    /// end. `report` is told of every part of the work: how many are done, of how many.
+    /// end, and one below it takes off less, in proportion to σ². `report` is told of every part of the work: how many are done, of how many.
     ///
     /// # Errors
     /// Where the model cannot take the picture, or it holds what is no number.
@@ -296,7 +296,11 @@ impl Denoiser {
         })
     }
 
-    /// What one step takes off a picture, of its shape.
+    /// What one step takes off a picture, of its shape: σ²·s, with the slope s = −∇log p_σ(y) of pictures with noise σ,
+    /// where the energy gives σ₀²∇E(y, σ) = σ²·s.
+    ///
+    /// Of σ below the least σₗ that the energy is told, it knows no slope, and that at σₗ stands for it: σ²·s = σ₀²∇E(y,
+    /// σₗ)·(σ/σₗ)². So the step goes on from that at σₗ without a jump, and to nothing with the noise.
     fn taken_by_step(
         &self,
         picture: &Planes,
@@ -305,12 +309,16 @@ impl Denoiser {
     ) -> Result<Vec<f32>, DenoiseError> {
         let mut gradient = self.gradient(picture, sigmas.unwrap_or_default(), report)?;
         let steps = match (self.reference, sigmas) {
-            (Some(reference), Some(sigmas)) if self.sigma_range.is_none() => {
+            (Some(reference), Some(sigmas)) if self.is_blind() => {
                 let found = reference * reference;
                 let asked = sigmas[0] / root_mean_square(&gradient); // infinite where there is no slope
                 vec![asked.min(MOST_FACTOR * found)]
             }
-            (Some(reference), _) => vec![reference * reference],
+            (Some(reference), Some(sigmas)) => {
+                let of_sigma = |sigma: &f64| (reference * self.share_of_least(*sigma)).powi(2);
+                sigmas.iter().map(of_sigma).collect()
+            }
+            (Some(reference), None) => vec![reference * reference],
             (None, sigmas) => {
                 let sigmas = sigmas.into_iter().flatten();
                 sigmas.map(|sigma| self.learned(*sigma).powi(2)).collect()
@@ -381,6 +389,14 @@ impl Denoiser {
         match self.sigma_range {
             Some([_, most]) => sigma.min(most),
             None => sigma,
+        }
+    }
+
+    /// σ over the least that the energy is told, at most 1.
+    fn share_of_least(&self, sigma: f64) -> f64 {
+        match self.sigma_range {
+            Some([least, _]) => (sigma / least).min(1.0),
+            None => 1.0,
         }
     }
 

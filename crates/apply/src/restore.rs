@@ -69,6 +69,14 @@ pub enum RestoreError {
     /// The energy cannot take the picture.
     #[error(transparent)]
     Picture(#[from] DenoiseError),
+    /// The picture is grey and the model of colours, or the other way round.
+    #[error("this model takes images {}, and the picture is {}", in_tone(*expected), in_tone(*got))]
+    OtherChannels {
+        /// Channels that the model takes.
+        expected: usize,
+        /// Those of the picture.
+        got: usize,
+    },
     /// The run draws images along a path from noise, on which known pixels would have noise, too.
     #[error("with {key} a run draws whole images, from noise on, and cannot keep known pixels")]
     OnlyWhole {
@@ -81,6 +89,14 @@ pub enum RestoreError {
         /// The first pixel that is not finite.
         value: f32,
     },
+}
+
+/// What pictures of so many channels are in.
+fn in_tone(channels: usize) -> &'static str {
+    match channels {
+        1 => "in grey",
+        _ => "in colour",
+    }
 }
 
 /// How missing pixels are found by an energy that has learned to denoise.

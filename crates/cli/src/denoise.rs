@@ -7,17 +7,19 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use ebm_apply::denoise::{DenoiseMethod, DenoiseOptions, Denoised, Denoiser};
+use ebm_core::ImageShape;
+use ebm_train::Held;
 use serde::Serialize;
 
-use crate::counted::counted;
-use crate::exit::stopped_reading;
+use crate::memory::MemoryArgs;
 use crate::output::say;
+use crate::pictures::{Job, Made, do_all, jobs, log_converted, shape_of, tell_done};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
-use files::{Job, jobs};
+use files::Pictures;
 
 /// Take noise off pictures
 ///
@@ -61,6 +63,9 @@ pub(crate) struct DenoiseArgs {
 
     #[command(flatten)]
     usage: UsageArgs,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// How a picture is denoised.
@@ -111,12 +116,22 @@ struct Report<'a> {
     seconds: f64,
 }
 
+/// What a picture of this shape holds at least while it is denoised: itself, the slopes of its energy, what is taken
+/// off, and what is left.
+fn held(shape: ImageShape) -> Held {
+    Held::of_images("PICTURE", 1, shape, 4 * size_of::<f32>() as u64)
+}
+
 impl DenoiseArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         if self.model.is_none() {
             self.usage.refuse_weights("--model RUN")?;
         }
-        let jobs = jobs(&self.inputs, &self.output)?;
+        let jobs = jobs(
+            &self.inputs,
+            ("--output", &self.output),
+            Made::PictureOrArray,
+        )?;
         let chosen = self.usage.device(quiet)?;
         let denoiser = match &self.model {
             None => Denoiser::shipped(&chosen.device),
@@ -130,31 +145,17 @@ impl DenoiseArgs {
         let done = AtomicU64::new(0);
         let total = STEPS * jobs.len() as u64;
         let work = || {
-            let mut failed = 0;
-            for (place, job) in jobs.iter().enumerate() {
+            do_all(&jobs, |place, job| {
                 let of_picture = |part: usize, parts: usize| {
                     let steps = STEPS * (place * parts + part) as u64 / parts as u64;
                     done.store(steps, Ordering::Relaxed);
                 };
-                match self.denoise(&denoiser, job, &of_picture, quiet) {
-                    Err(error) if jobs.len() > 1 && !stopped_reading(&error) => {
-                        tell!("{error:#}");
-                        failed += 1;
-                    }
-                    other => other?,
-                }
-            }
-            anyhow::Ok(failed)
+                self.denoise(&denoiser, job, &of_picture, quiet)
+            })
         };
         let done = || done.load(Ordering::Relaxed);
         let failed = with_progress("denoising", total, done, quiet, work)?;
-        let all = counted(jobs.len(), "picture", "pictures");
-        if failed > 0 {
-            bail!("{failed} of {all} could not be denoised, as said above");
-        }
-        if jobs.len() > 1 && !quiet {
-            tell!("{all} denoised");
-        }
+        tell_done(&jobs, failed, "denoised", quiet)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -163,6 +164,16 @@ impl DenoiseArgs {
             Method::Mean => DenoiseMethod::Mean,
             Method::Descent => DenoiseMethod::Descent,
         }
+    }
+
+    /// Refuse a larger picture than the memory holds. Arrays are not counted.
+    fn check_memory(&self, input: &Path) -> anyhow::Result<()> {
+        // What cannot be read is reported where it is.
+        let Some(shape) = shape_of(input) else {
+            return Ok(());
+        };
+        let checked = self.memory.check("denoising", shape, &[held(shape)]);
+        checked.with_context(|| input.display().to_string())
     }
 
     fn denoise(
@@ -174,7 +185,8 @@ impl DenoiseArgs {
     ) -> anyhow::Result<()> {
         let begin = Instant::now();
         let named = || job.input.display().to_string();
-        let mut pictures = job.read()?;
+        self.check_memory(&job.input)?;
+        let mut pictures = Pictures::read(&job.input)?;
         let options = DenoiseOptions {
             method: self.method(),
             sigma: match self.sigma {
@@ -186,6 +198,9 @@ impl DenoiseArgs {
         let num = pictures.len();
         let (mut squares, mut squares_told) = (0.0, None);
         for (place, planes) in pictures.each_mut().enumerate() {
+            if planes.shape.channels == 1 {
+                log_converted(1, denoiser.channels());
+            }
             let mut of_planes = |part, parts| report(place * parts + part, num * parts);
             let denoised = denoiser.denoise(planes, options, &mut of_planes);
             let Denoised {
@@ -197,7 +212,8 @@ impl DenoiseArgs {
             squares_told = sigma.map(|sigma| squares_told.unwrap_or(0.0) + sigma * sigma);
             *planes = clean;
         }
-        job.write(pictures)?;
+        job.make_folder()?;
+        pictures.write(&job.output)?;
         let mean_of_255 = |squares: f64| 255.0 * (squares / num as f64).sqrt();
         let said = Report {
             input: &job.input,

@@ -1,31 +1,33 @@
-//! Put in what is missing of a user's picture.
+//! Put in what is missing of a user's pictures.
 
 mod damage;
+mod restorer;
 mod scratches;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, ValueHint};
-use ebm_apply::denoise::Denoiser;
-use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions, Restored};
-use ebm_apply::{StepCounter, Trained};
-use ebm_data::{Photo, Planes};
+use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions};
+use ebm_core::ImageShape;
+use ebm_data::Photo;
+use ebm_train::Held;
 
 use crate::args::positive;
-use crate::output::{
-    PHOTO_EXTENSIONS, check_not_input, check_output, check_output_or_folder, is_folder, save_photo,
-    say,
-};
+use crate::memory::MemoryArgs;
+use crate::pictures::{Job, Made, do_all, is_one, jobs, shape_of, tell_done};
 use crate::progress::with_progress;
-use crate::trained::{UsageArgs, class};
+use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
-use damage::{DamageArgs, heat_map, mask_picture};
+use damage::DamageArgs;
 pub(crate) use damage::{check_not_mask, fill_boxes, read_mask, rectangle};
+use restorer::{Done, Restorer};
+use written::{Report, doubt, write, write_mask};
 
-/// Put in what is missing of a picture
+/// Put in what is missing of pictures
 ///
 /// What is missing, or damaged, is said by a mask, a colour painted over it, or boxes; scratches can be looked for.
 /// Everything else stays as it is.
@@ -33,24 +35,26 @@ pub(crate) use damage::{check_not_mask, fill_boxes, read_mask, rectangle};
 /// pictures of the size that it was trained on.
 #[derive(Args, Debug)]
 pub(crate) struct RestoreArgs {
-    /// The picture
-    #[arg(value_name = "PICTURE", value_hint = ValueHint::FilePath)]
-    input: PathBuf,
+    /// Pictures, or folders of pictures
+    #[arg(value_name = "PICTURE|FOLDER", required = true, value_hint = ValueHint::AnyPath)]
+    inputs: Vec<PathBuf>,
 
     #[command(flatten)]
     damage: DamageArgs,
 
-    /// Where to write what is missing, white on black: a mask to correct, and to give back as --mask
-    #[arg(long, value_name = "MASK.png", value_hint = ValueHint::FilePath)]
+    /// Where to write what is missing, white on black: a mask to correct, and to give back as --mask; of several pictures
+    /// a new or empty folder. Without --output nothing else is done
+    #[arg(long, value_name = "MASK.png|DIR", value_hint = ValueHint::AnyPath)]
     mask_output: Option<PathBuf>,
 
     /// The file to write: the mean of all restorations; or a new or empty folder for each of them, their mean, and a
-    /// picture of doubt, bright where they differ
-    #[arg(long, value_name = "FILE|DIR/", value_hint = ValueHint::AnyPath)]
-    output: PathBuf,
+    /// picture of doubt, bright where they differ. Of several pictures a new or empty folder, for files of the same
+    /// names, or with --samples such a folder each
+    #[arg(long, value_name = "FILE|DIR", required_unless_present = "mask_output", value_hint = ValueHint::AnyPath)]
+    output: Option<PathBuf>,
 
     /// A run, one of its checkpoints, or a folder of `ebm export --format hf` [default: the program's own model]
-    #[arg(long, value_name = "RUN_OR_CHECKPOINT", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "RUN_OR_CHECKPOINT", requires = "output", value_hint = ValueHint::DirPath)]
     model: Option<PathBuf>,
 
     /// The class that is given, by name or number, of a run with classes [default: the likeliest of all where the run has
@@ -60,15 +64,23 @@ pub(crate) struct RestoreArgs {
 
     /// Restorations to draw [default: one, of a model that has learned to denoise by descent: nearer to the truth than a
     /// draw, and smoother]
-    #[arg(long, value_name = "N", value_parser = few)]
+    #[arg(long, value_name = "N", requires = "output", value_parser = few)]
     samples: Option<usize>,
 
     /// Seed of the restorations
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
+    /// Print a JSON object a picture: input, output, mask (where it was written), missing (pixels), share (of all of
+    /// them), doubt (mean standard deviation of missing pixels over the samples, of 255), seconds
+    #[arg(long)]
+    json: bool,
+
     #[command(flatten)]
     usage: UsageArgs,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// Read a number of restorations, or of samples, all of which are held in memory.
@@ -80,128 +92,87 @@ pub(crate) fn few(text: &str) -> Result<usize, String> {
     }
 }
 
+/// What restorations of a picture of this shape hold at least: all of them, and each while it is made the picture, what
+/// it starts as, its noise and what is taken off it.
+fn held(shape: ImageShape, samples: usize) -> [Held; 2] {
+    const F32: u64 = size_of::<f32>() as u64;
+    [
+        Held::of_images("PICTURE", 1, shape, 4 * F32),
+        Held::of_images("--samples", samples as u64, shape, F32),
+    ]
+}
+
 impl RestoreArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.check()?;
-        let mut photo = Photo::read(&self.input)?;
-        let mask = self.damage.mask(&photo)?;
-        if let Some(path) = &self.mask_output {
-            save_photo(path, &Photo::of_planes(mask_picture(&mask)))?;
-            say(path.display())?;
+        let pictures = self.jobs("--output", self.output.as_deref(), self.made())?;
+        let masks = self.jobs("--mask-output", self.mask_output.as_deref(), Made::Png)?;
+        if pictures.is_empty() {
+            let failed = do_all(&masks, |_, job| self.write_mask_alone(job, quiet))?;
+            tell_done(&masks, failed, "given a mask", quiet)?;
+            return Ok(ExitCode::SUCCESS);
         }
-        let named = || self.input.display().to_string();
-        let restored = self
-            .restored(&mut photo, &mask, quiet)
-            .with_context(named)?;
-        for path in self.write(&photo, &restored)? {
-            say(path.display())?;
-        }
-        if !quiet {
-            let missing = mask.missing.iter().filter(|missing| **missing).count();
-            let share = 100.0 * missing as f64 / mask.missing.len() as f64;
-            tell!("{}: {share:.1} % of the pixels put in", named());
-        }
+        let restorer = self.restorer(quiet)?;
+        let (total, done) = (restorer.total(pictures.len()), Done::default());
+        let work = || {
+            do_all(&pictures, |place, job| {
+                self.restore(&restorer, (place, job), masks.get(place), &done, quiet)
+            })
+        };
+        let failed = with_progress("restoring", total, || done.so_far(), quiet, work)?;
+        tell_done(&pictures, failed, "restored", quiet)?;
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Refuse what cannot be meant, whatever the pictures.
     fn check(&self) -> anyhow::Result<()> {
         if self.model.is_none() {
             self.usage.refuse_weights("--model RUN")?;
         }
-        check_output_or_folder("--output", &self.output, &PHOTO_EXTENSIONS)?;
-        check_not_input("--output", &self.output, &self.input)?;
-        match &self.mask_output {
-            Some(path) => self.check_mask_output(path),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuse to write the mask over a file that is read, or that is to be written.
-    fn check_mask_output(&self, path: &Path) -> anyhow::Result<()> {
-        check_output("--mask-output", path, &["png"])?;
-        check_not_input("--mask-output", path, &self.input)?;
-        self.damage.check_not_mask("--mask-output", path)?;
-        let asked = format!("--mask-output {}", path.display());
-        let [mask, output] =
-            [path, self.output.as_path()].map(|path| std::path::absolute(path).ok());
-        if mask.is_some() && mask == output {
-            let problem = format!("{asked}: this is what --output names; name another file");
-            return Err(Mistyped(problem).into());
+        self.damage.check()?;
+        if let Some(path) = self.mask_output.as_deref() {
+            let asked = [Some(path), self.output.as_deref()];
+            let [mask, output] = asked.map(|path| std::path::absolute(path?).ok());
+            if mask.is_some() && mask == output {
+                let path = path.display();
+                let problem = format!(
+                    "--mask-output {path}: this is what --output names; name another place"
+                );
+                return Err(Mistyped(problem).into());
+            }
         }
         Ok(())
     }
 
-    /// Restorations of the picture, which is made grey where a run with chains is.
-    fn restored(&self, photo: &mut Photo, mask: &Mask, quiet: bool) -> anyhow::Result<Restored> {
+    /// What becomes of a picture.
+    fn made(&self) -> Made {
+        match self.samples {
+            None if !is_one(&self.inputs) => Made::Picture,
+            _ => Made::Folder,
+        }
+    }
+
+    /// What `flag` has written of each picture; nothing where it names no place.
+    fn jobs(&self, flag: &str, path: Option<&Path>, made: Made) -> anyhow::Result<Vec<Job>> {
+        let Some(path) = path else {
+            return Ok(Vec::new());
+        };
+        let jobs = jobs(&self.inputs, (flag, path), made)?;
+        for job in &jobs {
+            self.damage.check_not_mask(flag, job)?;
+        }
+        Ok(jobs)
+    }
+
+    fn restorer(&self, quiet: bool) -> anyhow::Result<Restorer> {
         let chosen = self.usage.device(quiet)?;
+        let options = self.options();
         let Some(source) = &self.model else {
-            return self.by_denoising(&Denoiser::shipped(&chosen.device), photo, mask, quiet);
+            return Ok(Restorer::shipped(&chosen.device, options));
         };
         let trained = self.usage.open(source, &chosen)?;
-        if trained.is_denoiser() {
-            let denoiser = Denoiser::of(&trained, self.usage.weights())?;
-            return self.by_denoising(&denoiser, photo, mask, quiet);
-        }
-        if trained.shape().channels == 1 && photo.planes.shape.channels == 3 {
-            tell!("the model is of grey images: the picture is made grey");
-            photo.planes = photo.planes.grey();
-        }
-        self.by_chains(&trained, photo, mask, quiet)
-    }
-
-    fn by_denoising(
-        &self,
-        denoiser: &Denoiser,
-        photo: &Photo,
-        mask: &Mask,
-        quiet: bool,
-    ) -> anyhow::Result<Restored> {
-        if self.class.is_some() {
-            let problem = "--class: a model that has learned to denoise is given no class";
-            return Err(Mistyped(problem.to_owned()).into());
-        }
-        let done = AtomicU64::new(0); // in thousandths
-        let work = || {
-            let mut report = |part: usize, parts: usize| {
-                done.store(1000 * part as u64 / parts as u64, Ordering::Relaxed);
-            };
-            denoiser.restore(&photo.planes, mask, &self.options(), &mut report)
-        };
-        let so_far = || done.load(Ordering::Relaxed);
-        Ok(with_progress("restoring", 1000, so_far, quiet, work)?)
-    }
-
-    fn by_chains(
-        &self,
-        trained: &Trained,
-        photo: &Photo,
-        mask: &Mask,
-        quiet: bool,
-    ) -> anyhow::Result<Restored> {
-        let class = match &self.class {
-            Some(name) => Some(class(trained, "--class", name)?),
-            None => None,
-        };
-        let total = (self.options().samples * trained.gradients_of_restoration(class)) as u64;
-        let counter = StepCounter::default();
-        let work = || {
-            let (weights, counter) = (self.usage.weights(), counter.clone());
-            trained.restore(
-                &photo.planes,
-                mask,
-                class,
-                weights,
-                &self.options(),
-                counter,
-            )
-        };
-        Ok(with_progress(
-            "restoring",
-            total,
-            || counter.gradients(),
-            quiet,
-            work,
-        )?)
+        let weights = self.usage.weights();
+        Restorer::of(trained, weights, self.class.as_deref(), options)
     }
 
     fn options(&self) -> RestoreOptions {
@@ -215,36 +186,70 @@ impl RestoreArgs {
         }
     }
 
-    /// Write the mean, or into a folder everything; tells what was written.
-    fn write(&self, photo: &Photo, restored: &Restored) -> anyhow::Result<Vec<PathBuf>> {
-        let save = |path: &Path, planes: Planes| {
-            let mut photo = photo.clone();
-            photo.planes = planes;
-            save_photo(path, &photo)
+    /// A picture, and what is missing of it.
+    fn damaged(&self, input: &Path) -> anyhow::Result<(Photo, Mask)> {
+        let photo = Photo::read(input)?;
+        let mask = self.damage.mask(&photo, input);
+        let mask = mask.with_context(|| input.display().to_string())?;
+        Ok((photo, mask))
+    }
+
+    /// Write what is missing of a picture, and restore nothing.
+    fn write_mask_alone(&self, job: &Job, quiet: bool) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        let (_, mask) = self.damaged(&job.input)?;
+        write_mask(job, &mask)?;
+        let mut report = Report::new(&job.input, &mask);
+        report.mask = Some(&job.output);
+        report.seconds = begin.elapsed().as_secs_f64();
+        report.say(self.json)?;
+        if !self.json && !quiet {
+            let (name, share) = (job.input.display(), 100.0 * report.share);
+            tell!("{name}: {share:.1} % of the pixels missing");
+        }
+        Ok(())
+    }
+
+    /// Restore a picture, and write what is made of it.
+    fn restore(
+        &self,
+        restorer: &Restorer,
+        (place, job): (usize, &Job),
+        mask_job: Option<&Job>,
+        done: &Done,
+        quiet: bool,
+    ) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        self.check_memory(&job.input)?;
+        let (mut photo, mask) = self.damaged(&job.input)?;
+        let mut report = Report::new(&job.input, &mask);
+        if let Some(job) = mask_job {
+            write_mask(job, &mask)?;
+            report.mask = Some(&job.output);
+        }
+        restorer.convert(&mut photo);
+        let restored = restorer.restore(&photo, &mask, place, done);
+        let restored = restored.with_context(|| job.input.display().to_string())?;
+        report.written = write(job, &photo, &restored)?;
+        report.output = Some(&job.output);
+        report.doubt = doubt(&restored, &mask);
+        report.seconds = begin.elapsed().as_secs_f64();
+        report.say(self.json)?;
+        if !self.json && !quiet {
+            let (name, share) = (job.input.display(), 100.0 * report.share);
+            tell!("{name}: {share:.1} % of the pixels put in");
+        }
+        Ok(())
+    }
+
+    /// Refuse a larger picture, or more restorations of it, than the memory holds.
+    fn check_memory(&self, input: &Path) -> anyhow::Result<()> {
+        // What cannot be read is reported where it is.
+        let Some(shape) = shape_of(input) else {
+            return Ok(());
         };
-        if !is_folder(&self.output) {
-            save(&self.output, restored.mean())?;
-            return Ok(vec![self.output.clone()]);
-        }
-        let folder = &self.output;
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("--output {}", folder.display()))?;
-        let mut written = Vec::new();
-        for (number, sample) in restored.samples.iter().enumerate() {
-            let path = folder.join(format!("{:03}.png", number + 1));
-            save(&path, sample.clone())?;
-            written.push(path);
-        }
-        let mean = folder.join("mean.png");
-        save(&mean, restored.mean())?;
-        written.push(mean);
-        if restored.samples.len() > 1 {
-            let path = folder.join("doubt.png");
-            let shape = photo.planes.shape;
-            let heat = heat_map(&restored.spread(), [shape.height, shape.width]);
-            save_photo(&path, &Photo::of_planes(heat))?;
-            written.push(path);
-        }
-        Ok(written)
+        let held = held(shape, self.options().samples);
+        let checked = self.memory.check("restoring", shape, &held);
+        checked.with_context(|| input.display().to_string())
     }
 }

@@ -15,7 +15,8 @@ use ebm_apply::evaluate::{Score, Scores};
 use crate::args::positive;
 use crate::charts::{CHART_EXTENSIONS, Histograms, save_chart};
 use crate::counted::counted;
-use crate::output::{check_output, columns_for, save_grid, say, scale_for};
+use crate::output::{check_not_inputs, check_output, columns_for, save_grid, say, scale_for};
+use crate::pictures::listed;
 use crate::trained::{TrainedArgs, class};
 use found::Found;
 use ranking::Ranking;
@@ -64,7 +65,8 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
-    /// How many pictures have which score, beside the run's own test images
+    /// How many pictures have which score, beside the run's own test images; beside its training images where it has no
+    /// others
     #[arg(long, value_name = "FILE.svg|FILE.png", value_hint = ValueHint::FilePath)]
     histogram: Option<PathBuf>,
 
@@ -120,25 +122,26 @@ const UNUSUAL: u8 = 3;
 
 impl ScoreArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
-        self.check()?;
+        let files = listed(&self.inputs)?;
+        self.check(&files)?;
         let (trained, _) = self.trained.open(quiet)?;
         let class = match &self.class {
             Some(name) => Some(class(&trained, "--class", name)?),
             None => None,
         };
-        let found = Found::read(&self.inputs, trained.shape(), quiet)?;
+        let found = Found::read(&files, trained.shape(), quiet)?;
         let model = trained.energy(self.trained.weights());
         let (shape, device) = (trained.shape(), trained.device());
         let score = |bytes: &[u8], name: &str| {
             Scores::under_class(&model, class, bytes, shape, device, name)
         };
-        let scores = found.scored(&score, quiet)?;
         let usual = threshold::usual(self, &trained, &score, quiet)?;
+        let scores = found.scored(&score, quiet)?;
         let mean = usual.mean_energy_of_training;
         let ranking = Ranking::new(&found, scores.values(self.by.into(), mean));
-        let threshold = match (&usual.held_out, self.threshold, self.false_alarms) {
+        let threshold = match (&usual.compared, self.threshold, self.false_alarms) {
             (_, Some(score), _) => Some(Threshold::given(score)),
-            (Some(held_out), None, Some(share)) => Some(Threshold::of(held_out, share)?),
+            (Some(held_out), None, Some(share)) => Some(Threshold::of(&held_out.scores, share)?),
             _ => None,
         };
         self.write(&ranking, &usual, trained.shape().dims())?;
@@ -158,12 +161,15 @@ impl ScoreArgs {
         })
     }
 
-    fn check(&self) -> anyhow::Result<()> {
+    /// Refuse an output that cannot be written, or that is a picture of `files`, before they are scored.
+    fn check(&self, files: &[PathBuf]) -> anyhow::Result<()> {
         if let Some(path) = &self.output {
             check_output("--output", path, &["png"])?;
+            check_not_inputs("--output", path, files)?;
         }
         if let Some(path) = &self.histogram {
             check_output("--histogram", path, &CHART_EXTENSIONS)?;
+            check_not_inputs("--histogram", path, files)?;
         }
         Ok(())
     }
@@ -180,16 +186,17 @@ impl ScoreArgs {
             save_grid(path, &images, shape, columns_for(num), scale_for(shape[2]))?;
         }
         if let Some(path) = &self.histogram {
-            let held_out = usual.held_out.as_deref().unwrap_or_default();
+            let (name, own) = match &usual.compared {
+                Some(compared) => (compared.name, compared.scores.as_slice()),
+                None => ("no images", Default::default()),
+            };
             let scores = ranking.scores();
+            let caption = format!("scores (red), {name} (grey)");
             let chart = Histograms {
                 values: self.by.unit(),
                 counted: "share of pictures",
-                data: Cow::Borrowed(held_out),
-                others: vec![(
-                    "scores (red), test images (grey)",
-                    Cow::Borrowed(scores.as_slice()),
-                )],
+                data: Cow::Borrowed(own),
+                others: vec![(caption.as_str(), Cow::Borrowed(scores.as_slice()))],
             };
             save_chart(path, &chart)?;
         }

@@ -49,6 +49,25 @@ impl Planes {
         }
     }
 
+    /// The same picture in 1 or 3 channels: colours made grey ([`grey`](Self::grey)), or grey as three equal planes.
+    ///
+    /// # Panics
+    /// If it has neither 1 channel nor 3, or is to have another number.
+    pub fn in_channels(&self, channels: usize) -> Self {
+        match (self.shape.channels, channels) {
+            (1, 1) | (3, 3) => self.clone(),
+            (3, 1) => self.grey(),
+            (1, 3) => Self {
+                pixels: self.pixels.repeat(3),
+                shape: ImageShape {
+                    channels,
+                    ..self.shape
+                },
+            },
+            (from, to) => panic!("expected 1 or 3 channels, got {from}, to be made {to}"),
+        }
+    }
+
     /// The planes, each by itself, `[height, width]`.
     pub fn each(&self) -> impl Iterator<Item = &[f32]> {
         self.pixels.chunks(self.shape.height * self.shape.width)
@@ -64,7 +83,7 @@ pub struct Photo {
     alpha: Option<Vec<f32>>,
     /// Whether the file has more than 8 bits a channel.
     is_deep: bool,
-    /// The colour profile of the file.
+    /// The colour profile of the file; not written to a file of another colour space.
     icc: Option<Vec<u8>>,
 }
 
@@ -81,6 +100,11 @@ impl Photo {
                 cause,
             }),
         }
+    }
+
+    /// Opacity from 0 to 1, `[height, width]`; `None` of a picture without it, which is opaque.
+    pub fn opacity(&self) -> Option<&[f32]> {
+        self.alpha.as_deref()
     }
 
     /// A picture of 8 bits of these planes, one or three, without opacity.
@@ -133,32 +157,25 @@ impl Photo {
         } else {
             self.interleaved(&planes, |value| (value * 255.0).round() as u8)
         };
+        // WebP has no grey.
+        let has_color = picture.color().has_color() || format == ImageFormat::WebP;
+        let channels = if has_color { 3 } else { 1 };
+        let icc = self.icc.as_deref();
+        let icc = icc.filter(|profile| is_of_channels(profile, channels));
         let mut bytes = Cursor::new(Vec::new());
         match format {
-            ImageFormat::Png => self.write_with(PngEncoder::new(&mut bytes), &picture)?,
-            ImageFormat::Tiff => self.write_with(TiffEncoder::new(&mut bytes), &picture)?,
+            ImageFormat::Png => write_with(PngEncoder::new(&mut bytes), &picture, icc)?,
+            ImageFormat::Tiff => write_with(TiffEncoder::new(&mut bytes), &picture, icc)?,
             ImageFormat::WebP => {
-                self.write_with(WebPEncoder::new_lossless(&mut bytes), &picture)?;
+                write_with(WebPEncoder::new_lossless(&mut bytes), &picture, icc)?;
             }
             ImageFormat::Jpeg => {
                 let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
-                self.write_with(encoder, &picture)?;
+                write_with(encoder, &picture, icc)?;
             }
             _ => picture.write_to(&mut bytes, format)?,
         }
         Ok(bytes.into_inner())
-    }
-
-    fn write_with(
-        &self,
-        mut encoder: impl ImageEncoder,
-        picture: &DynamicImage,
-    ) -> Result<(), ImageError> {
-        if let Some(icc) = &self.icc {
-            // A format without room for a profile does without.
-            let _ = encoder.set_icc_profile(icc.clone());
-        }
-        picture.write_with_encoder(encoder)
     }
 
     fn interleaved<T>(&self, planes: &[&[f32]], quantised: fn(f32) -> T) -> DynamicImage
@@ -177,6 +194,18 @@ impl Photo {
         }
         .into()
     }
+}
+
+fn write_with(
+    mut encoder: impl ImageEncoder,
+    picture: &DynamicImage,
+    icc: Option<&[u8]>,
+) -> Result<(), ImageError> {
+    if let Some(icc) = icc {
+        // A format without room for a profile does without.
+        let _ = encoder.set_icc_profile(icc.to_vec());
+    }
+    picture.write_with_encoder(encoder)
 }
 
 /// Interleaved values of one, two, three or four channels.
@@ -222,7 +251,7 @@ fn has_more_than_8_bits(colour: ColorType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use image::{GrayAlphaImage, GrayImage, LumaA, Rgba};
+    use image::{GrayAlphaImage, GrayImage, ImageDecoder, LumaA, Rgba};
 
     use super::*;
 
@@ -231,6 +260,17 @@ mod tests {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         Photo::read(&path).unwrap()
+    }
+
+    /// The colour profile of a file, whatever its colour space.
+    fn profile_in(bytes: &[u8]) -> Option<Vec<u8>> {
+        let reader = image::ImageReader::new(Cursor::new(bytes));
+        let mut decoder = reader
+            .with_guessed_format()
+            .unwrap()
+            .into_decoder()
+            .unwrap();
+        decoder.icc_profile().unwrap()
     }
 
     #[test]
@@ -316,6 +356,45 @@ mod tests {
             Photo::of_image(grey.clone(), Some(profile)).icc.is_some()
         };
         assert!(with(b"GRAY") && !with(b"RGB ") && !with(b"CMYK") && !with(b""));
+    }
+
+    #[test]
+    fn grey_becomes_three_equal_planes_and_colours_their_luma() {
+        let grey = Planes {
+            pixels: vec![0.25, 0.75],
+            shape: ImageShape::new(1, 1, 2),
+        };
+        let colours = grey.in_channels(3);
+        assert_eq!(colours.shape, ImageShape::new(3, 1, 2));
+        assert_eq!(colours.pixels, [0.25, 0.75, 0.25, 0.75, 0.25, 0.75]);
+        let again = colours.in_channels(1);
+        let errors = again.pixels.iter().zip(&grey.pixels).map(|(a, b)| a - b);
+        assert!(errors.map(f32::abs).fold(0.0, f32::max) < 1e-6);
+        assert_eq!(again.shape, grey.shape);
+        assert_eq!(grey.in_channels(1), grey);
+    }
+
+    #[test]
+    fn a_profile_is_not_written_to_a_file_of_another_colour_space() {
+        let profile = |space: &[u8]| Some([&[7; 16][..], space, &[7; 9]].concat());
+        let written = |photo: &Photo, format: ImageFormat, name: &str| {
+            read(&photo.encode(format).unwrap(), name)
+        };
+        let colours = image::RgbImage::from_pixel(3, 2, image::Rgb([9, 90, 200]));
+        let mut photo = Photo::of_image(DynamicImage::ImageRgb8(colours), profile(b"RGB "));
+        assert_eq!(written(&photo, ImageFormat::Png, "a.png").icc, photo.icc);
+        photo.planes = photo.planes.grey();
+        let png = photo.encode(ImageFormat::Png).unwrap();
+        assert!(profile_in(&png).is_none(), "grey has no profile of colours");
+
+        let glass = GrayAlphaImage::from_pixel(3, 2, LumaA([80, 90]));
+        let photo = Photo::of_image(DynamicImage::ImageLumaA8(glass), profile(b"GRAY"));
+        assert!(photo.icc.is_some());
+        assert_eq!(written(&photo, ImageFormat::Png, "b.png").icc, photo.icc);
+        for format in [ImageFormat::Tiff, ImageFormat::WebP] {
+            let bytes = photo.encode(format).unwrap();
+            assert!(profile_in(&bytes).is_none(), "{format:?} is in colour");
+        }
     }
 
     #[test]

@@ -142,6 +142,35 @@ fn one_step_is_s_times_the_gradient() {
 }
 
 #[test]
+fn below_the_least_noise_that_an_energy_is_told_a_step_shrinks_with_the_square_of_the_noise() {
+    let picture = clean(ImageShape::new(1, 40, 70));
+    let shipped = Denoiser::shipped(&Device::flex());
+    let taken = |denoiser: &Denoiser, sigma| {
+        let options = DenoiseOptions {
+            sigma: Some(sigma),
+            ..DenoiseOptions::default()
+        };
+        denoised(denoiser, &picture, options).taken
+    };
+    let [least, _] = shipped.sigma_range.expect("it is told");
+    let at_least = taken(&shipped, least);
+    assert!(at_least > 1e-4, "{at_least}");
+    for share in [0.5, 0.1] {
+        let got = taken(&shipped, share * least) / at_least;
+        assert!((got - share * share).abs() < 1e-4, "{got} at {share}");
+    }
+    let above = taken(&shipped, 1.001 * least) / at_least;
+    assert!((above - 1.0).abs() < 0.05, "{above}: no jump");
+    let mut black = picture.clone();
+    black.pixels.fill(0.0);
+    let measured = denoised(&shipped, &black, DenoiseOptions::default());
+    assert_eq!(measured.sigma, Some(0.0));
+    assert_eq!(measured.planes, black, "a picture without noise stays");
+    // One that is not told the noise does not know the least of it.
+    assert!(taken(&untrained(&[BLIND], 1), 0.001) > 9e-4);
+}
+
+#[test]
 fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
     let picture = clean(ImageShape::new(1, 16, 20));
     let options = DenoiseOptions {
@@ -183,7 +212,11 @@ fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
 fn a_model_of_colours_takes_grey_pictures_and_one_of_grey_takes_colours() {
     let grey = clean(ImageShape::new(1, 8, 12));
     let of_colours = untrained(&["data.channels=3"], 3);
-    let got = denoised(&of_colours, &grey, DenoiseOptions::default());
+    let noisy = DenoiseOptions {
+        sigma: Some(0.1),
+        ..DenoiseOptions::default()
+    };
+    let got = denoised(&of_colours, &grey, noisy);
     assert_eq!(got.planes.shape, grey.shape);
     assert!(
         got.planes
@@ -194,13 +227,13 @@ fn a_model_of_colours_takes_grey_pictures_and_one_of_grey_takes_colours() {
 
     let colours = clean(ImageShape::new(3, 8, 12));
     let of_grey = untrained(&[], 1);
-    let got = denoised(&of_grey, &colours, DenoiseOptions::default());
+    let got = denoised(&of_grey, &colours, noisy);
     for (plane, together) in colours.each().zip(got.planes.each()) {
         let alone = Planes {
             pixels: plane.to_vec(),
             shape: grey.shape,
         };
-        let alone = denoised(&of_grey, &alone, DenoiseOptions::default());
+        let alone = denoised(&of_grey, &alone, noisy);
         assert_eq!(alone.planes.pixels, together);
     }
 

@@ -136,13 +136,22 @@ impl Trained {
         MissingPixels::gradients_of(self, class, self.config().output.sample_steps)
     }
 
+    /// Refuse a run that draws whole images alone, whatever the picture.
+    ///
+    /// # Errors
+    /// Where [`Trained::restore`] cannot keep known pixels.
+    pub fn check_restoration(&self) -> Result<(), RestoreError> {
+        MissingPixels::check(self)
+    }
+
     /// Put in what is missing of a picture by chains of the run's own steps from noise, given the known pixels and, of
     /// a model of E(x, y), the `class`; without one by E(x), or where the model has learned to tell classes apart under
     /// each of them, of which the likeliest is kept. `counter` counts their gradients. A model that has learned
     /// to denoise is better used by [`Denoiser::restore`](crate::denoise::Denoiser::restore).
     ///
     /// # Errors
-    /// As [`Denoiser::restore`](crate::denoise::Denoiser::restore), where the picture is not of the model's shape, the
+    /// As [`Denoiser::restore`](crate::denoise::Denoiser::restore), where the picture is not of the model's shape
+    /// ([`Planes::in_channels`] makes grey of colours, and the other way round), the
     /// run draws whole images along a path from noise, or chains diverge.
     ///
     /// # Panics
@@ -160,6 +169,10 @@ impl Trained {
         MissingPixels::check(self)?;
         if picture.shape != self.shape() {
             let (expected, got) = (self.shape(), picture.shape);
+            if expected.channels != got.channels {
+                let (expected, got) = (expected.channels, got.channels);
+                return Err(RestoreError::OtherChannels { expected, got });
+            }
             return Err(DenoiseError::OtherSize { expected, got }.into());
         }
         let chains = MissingPixels {

@@ -169,6 +169,25 @@ fn a_descent_ends_near_the_truth_and_keeps_what_is_known() {
 }
 
 #[test]
+fn a_grey_picture_is_refused_by_a_run_of_colours_for_that_alone() {
+    let trained = untrained(&[], ImageShape::new(3, 16, 16));
+    let grey = Planes {
+        pixels: vec![0.5; 256],
+        shape: ImageShape::new(1, 16, 16),
+    };
+    let mask = Mask {
+        missing: (0..256).map(|place| place < 16).collect(),
+        size: [16, 16],
+    };
+    let (options, counter) = (RestoreOptions::default(), StepCounter::default());
+    let refused = trained.restore(&grey, &mask, None, Weights::Average, &options, counter);
+    assert_eq!(
+        refused.expect_err("refused").to_string(),
+        "this model takes images in colour, and the picture is in grey"
+    );
+}
+
+#[test]
 fn of_an_unknown_class_the_likeliest_of_all_is_kept() {
     let shape = ImageShape::new(1, 16, 16);
     let keys = [

@@ -160,6 +160,19 @@ pub(crate) fn check_not_input(flag: &str, output: &Path, input: &Path) -> anyhow
     Ok(())
 }
 
+/// Refuse to write over any of the files that are read.
+pub(crate) fn check_not_inputs(
+    flag: &str,
+    output: &Path,
+    inputs: &[PathBuf],
+) -> anyhow::Result<()> {
+    if !output.exists() {
+        return Ok(());
+    }
+    let mut inputs = inputs.iter();
+    inputs.try_for_each(|input| check_not_input(flag, output, input))
+}
+
 /// Refuse a file or folder in a folder that is not there.
 fn check_folder_of(flag: &str, path: &Path) -> anyhow::Result<()> {
     let folder = folder_of(path);

@@ -30,18 +30,18 @@ pub(crate) fn listed(inputs: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The pictures and arrays directly in a folder, in order.
+/// The pictures directly in a folder, and the arrays where they are taken, in order.
 ///
 /// # Errors
 /// Where the folder cannot be read, or holds none.
-pub(crate) fn directly_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn directly_in(folder: &Path, takes_arrays: bool) -> anyhow::Result<Vec<PathBuf>> {
     let named = || format!("cannot read {}", folder.display());
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(named)? {
         let entry = entry.with_context(named)?;
         let path = entry.path();
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let is_wanted = is_picture(&path) || has_extension(&path, "npy");
+        let is_wanted = is_picture(&path) || (takes_arrays && has_extension(&path, "npy"));
         if is_wanted && !is_hidden && path.is_file() {
             files.push(path);
         }
@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn sub_folders_are_left_out_of_what_is_directly_in_a_folder() {
         let dir = folder(&["b.npy", "a.png", ".hidden.png", "sub/c.png", "d.txt"]);
-        let found = directly_in(dir.path()).unwrap();
+        let found = directly_in(dir.path(), true).unwrap();
         assert_eq!(names(&dir, &found), ["a.png", "b.npy"]);
+        let found = directly_in(dir.path(), false).unwrap();
+        assert_eq!(names(&dir, &found), ["a.png"]);
     }
 }

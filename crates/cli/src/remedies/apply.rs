@@ -152,6 +152,7 @@ pub(super) fn of_restoring(error: &RestoreError) -> Option<String> {
         }
         RestoreError::Picture(error) => of_denoising(error),
         RestoreError::OtherMask { .. }
+        | RestoreError::OtherChannels { .. }
         | RestoreError::NothingMissing
         | RestoreError::NothingKnown
         | RestoreError::Diverged { .. } => None,

@@ -2,6 +2,8 @@
 
 use ebm_data::{DataError, DatasetKind};
 
+use crate::output::has_extension;
+
 /// The remedy of an error of the data. Where the error says which key to set, the flag for it.
 pub(super) fn of_data(error: &DataError) -> Option<String> {
     let remedy = match error {
@@ -27,7 +29,11 @@ pub(super) fn of_data(error: &DataError) -> Option<String> {
             "that is --data-dir DIR"
         }
         DataError::BadPicture { .. } => "that is --skip-bad",
-        DataError::NotAPicture { .. } => "give a picture, or an array of bytes in a .npy file",
+        // Where arrays are read, none comes here.
+        DataError::NotAPicture { path, .. } if has_extension(path, "npy") => {
+            "give a picture: no array is read here"
+        }
+        DataError::NotAPicture { .. } => "give a picture, such as a PNG or JPEG file",
         DataError::ShapesDiffer { train, test, .. } if train.channels != test.channels => {
             "`data.channels` is --channels 1 or 3, and `data.image_size` --image-size PIXELS"
         }
@@ -80,6 +86,17 @@ mod tests {
         let elsewhere = of("set `data.dir` to a folder of pictures");
         assert!(elsewhere.is_some_and(|remedy| remedy.contains("--data-dir")));
         assert_eq!(of("download it again"), None);
+    }
+
+    #[test]
+    fn an_array_is_advised_nowhere_where_none_is_read() {
+        let of = |path: &str| {
+            let path = PathBuf::from(path);
+            let cause = image::ImageError::IoError(std::io::ErrorKind::InvalidData.into());
+            of_data(&DataError::NotAPicture { path, cause }).unwrap_or_default()
+        };
+        assert_eq!(of("a.NPY"), "give a picture: no array is read here");
+        assert_eq!(of("a.png"), "give a picture, such as a PNG or JPEG file");
     }
 
     #[test]

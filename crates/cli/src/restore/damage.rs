@@ -9,6 +9,7 @@ use ebm_core::ImageShape;
 use ebm_data::{Photo, Planes};
 
 use super::scratches::ScratchArgs;
+use crate::pictures::Job;
 use crate::typed::Mistyped;
 
 /// How far each channel of a pixel may be from a colour that was painted over damage, of 255: JPEG files blur it.
@@ -17,8 +18,9 @@ const TOLERANCE: f32 = 48.0;
 /// What is missing: everything that one of these names.
 #[derive(Args, Debug)]
 pub(super) struct DamageArgs {
-    /// A picture of the same size, bright where a pixel is missing
-    #[arg(long, value_name = "MASK.png", value_hint = ValueHint::FilePath)]
+    /// A picture of the same size, bright where a pixel is missing, for all pictures; or a folder of such, each of the
+    /// name of its picture
+    #[arg(long, value_name = "MASK.png|DIR", value_hint = ValueHint::AnyPath)]
     mask: Option<PathBuf>,
 
     /// A colour that was painted over what is missing, as #ff0000
@@ -61,12 +63,18 @@ pub(crate) fn rectangle(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
-/// Which pixels of a picture of this size, `[height, width]`, are bright in a mask of it.
+/// Which pixels of a picture of this size, `[height, width]`, are bright in a mask of it, over black where it is
+/// transparent.
 ///
 /// # Errors
 /// Where the file cannot be read, or is of another size.
 pub(crate) fn read_mask(path: &Path, [height, width]: [usize; 2]) -> anyhow::Result<Vec<bool>> {
-    let mask = Photo::read(path)?.planes.grey();
+    let photo = Photo::read(path)?;
+    let mut mask = photo.planes.grey();
+    let opacity = photo.opacity().unwrap_or_default();
+    for (value, opacity) in mask.pixels.iter_mut().zip(opacity) {
+        *value *= opacity;
+    }
     let found = [mask.shape.height, mask.shape.width];
     if found != [height, width] {
         bail!(
@@ -121,22 +129,49 @@ impl DamageArgs {
             || self.scratches.find_scratches
     }
 
-    /// Refuse to write over the mask that is read.
-    pub(super) fn check_not_mask(&self, flag: &str, path: &Path) -> anyhow::Result<()> {
-        check_not_mask(flag, path, self.mask.as_deref())
+    /// Refuse to look for what is missing where nothing says it.
+    pub(super) fn check(&self) -> Result<(), Mistyped> {
+        if self.is_given() {
+            return Ok(());
+        }
+        let problem = "say what is missing: --mask MASK.png, --mask-color '#ff0000', --box X,Y,W,H or \
+                       --find-scratches";
+        Err(Mistyped(problem.to_owned()))
     }
 
-    /// What is missing of a picture.
-    pub(super) fn mask(&self, photo: &Photo) -> anyhow::Result<Mask> {
-        if !self.is_given() {
-            let problem = "say what is missing: --mask MASK.png, --mask-color '#ff0000', --box X,Y,W,H or \
-                           --find-scratches";
-            return Err(Mistyped(problem.to_owned()).into());
+    /// Refuse to write over the mask of a picture, which is read.
+    pub(super) fn check_not_mask(&self, flag: &str, job: &Job) -> anyhow::Result<()> {
+        // That there is none is said where it is read.
+        let mask = self.mask_of(&job.input).ok().flatten();
+        check_not_mask(flag, &job.output, mask.as_deref())
+    }
+
+    /// The file of the mask of a picture: the one for all, or of a folder that of the picture's name, as it is or as PNG.
+    fn mask_of(&self, input: &Path) -> anyhow::Result<Option<PathBuf>> {
+        let Some(mask) = self.mask.as_deref() else {
+            return Ok(None);
+        };
+        if !mask.is_dir() {
+            return Ok(Some(mask.to_owned()));
         }
+        let named = mask.join(input.file_name().unwrap_or_default());
+        let as_png = named.with_extension("png");
+        let Some(found) = [&named, &as_png].into_iter().find(|path| path.exists()) else {
+            bail!(
+                "--mask {}: there is no mask {} in it",
+                mask.display(),
+                as_png.display()
+            );
+        };
+        Ok(Some(found.clone()))
+    }
+
+    /// What is missing of the picture in a file.
+    pub(super) fn mask(&self, photo: &Photo, input: &Path) -> anyhow::Result<Mask> {
         let ImageShape { height, width, .. } = photo.planes.shape;
         let size = [height, width];
-        let mut missing = match &self.mask {
-            Some(path) => read_mask(path, size)?,
+        let mut missing = match self.mask_of(input)? {
+            Some(path) => read_mask(&path, size)?,
             None => vec![false; height * width],
         };
         if let Some(colour) = self.mask_color {
@@ -238,14 +273,52 @@ mod tests {
             grow,
         };
         let places = |args: &DamageArgs| -> Vec<usize> {
-            let mask = args.mask(&photo).expect("a mask").missing;
+            let mask = args.mask(&photo, Path::new("a.png")).expect("a mask");
+            let mask = mask.missing;
             (0..12).filter(|&place| mask[place]).collect()
         };
         assert_eq!(places(&args(&[], 0)), [3]);
         assert_eq!(places(&args(&[], 1)), [2, 3, 6, 7]);
         assert_eq!(places(&args(&[[0, 1, 2, 2]], 0)), [3, 4, 5, 8, 9]);
-        let beyond = args(&[[3, 0, 2, 1]], 0).mask(&photo).expect_err("beyond");
+        let beyond = args(&[[3, 0, 2, 1]], 0).mask(&photo, Path::new("a.png"));
+        let beyond = beyond.expect_err("beyond");
         assert!(beyond.to_string().contains("lies beyond the picture"));
+    }
+
+    #[test]
+    fn a_folder_of_masks_has_that_of_a_picture_by_its_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for name in ["a.jpg", "a.png", "b.png"] {
+            std::fs::write(dir.path().join(name), "").expect("a file");
+        }
+        let args = DamageArgs {
+            mask: Some(dir.path().to_owned()),
+            mask_color: None,
+            boxes: Vec::new(),
+            scratches: ScratchArgs::default(),
+            grow: 0,
+        };
+        for (input, name) in [
+            ("in/a.jpg", "a.jpg"),
+            ("a.png", "a.png"),
+            ("b.jpg", "b.png"),
+        ] {
+            let found = args.mask_of(Path::new(input)).expect("there is one");
+            assert_eq!(found, Some(dir.path().join(name)));
+        }
+        let none = args.mask_of(Path::new("c.jpg")).expect_err("none");
+        assert!(none.to_string().contains("there is no mask"), "{none}");
+    }
+
+    #[test]
+    fn what_is_transparent_in_a_mask_is_not_missing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mask.png");
+        let pixels = [[255, 255], [255, 200], [255, 100], [255, 0], [0, 255]];
+        let mask = image::GrayAlphaImage::from_raw(5, 1, pixels.concat()).expect("five pixels");
+        mask.save(&path).expect("a file");
+        let missing = read_mask(&path, [1, 5]).expect("a mask");
+        assert_eq!(missing, [true, true, false, false, false]);
     }
 
     #[test]

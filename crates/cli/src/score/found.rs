@@ -8,7 +8,7 @@ use ebm_apply::evaluate::{NotFinite, Scores};
 use ebm_core::ImageShape;
 use rayon::prelude::*;
 
-use crate::pictures::{Named, listed};
+use crate::pictures::Named;
 use crate::progress::with_progress;
 
 /// Scores of images `[n, c, h, w]`, or the image of this set whose score is no number.
@@ -26,12 +26,11 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The pictures of files and folders. One that cannot be read among others is told of and left out.
+    /// The pictures of files. One that cannot be read among others is told of and left out.
     ///
     /// # Errors
     /// Where there is none.
-    pub(super) fn read(inputs: &[PathBuf], shape: ImageShape, quiet: bool) -> anyhow::Result<Self> {
-        let files = listed(inputs)?;
+    pub(super) fn read(files: &[PathBuf], shape: ImageShape, quiet: bool) -> anyhow::Result<Self> {
         let done = AtomicU64::new(0);
         let read = |path: &PathBuf| {
             let mut named = Named::default();

@@ -18,42 +18,55 @@ const USUAL: usize = 10_000;
 pub(super) struct Usual {
     /// Ē; 0 where nothing depends on it.
     pub(super) mean_energy_of_training: f64,
-    /// Scores of images that the model has not learned.
-    pub(super) held_out: Option<Vec<f64>>,
+    /// Scores of some of them, where pictures are compared with them.
+    pub(super) compared: Option<Compared>,
+}
+
+/// Scores of the run's own images.
+pub(super) struct Compared {
+    /// Which images they are: those that the model has not learned, where there are any.
+    pub(super) name: &'static str,
+    pub(super) scores: Vec<f64>,
 }
 
 /// Scores of the run's own images, where something is to be compared with them.
 ///
 /// # Errors
-/// Where they cannot be read, or there are none that the model has not learned.
+/// Where they cannot be read, or a threshold is to be found and there are none that the model has not learned.
 pub(super) fn usual(
     args: &ScoreArgs,
     trained: &Trained,
     score: &Score<'_>,
     quiet: bool,
 ) -> anyhow::Result<Usual> {
-    let needs_held_out = args.false_alarms.is_some() || args.histogram.is_some();
+    let needs_compared = args.false_alarms.is_some() || args.histogram.is_some();
     let needs_mean = args.by == By::FromMean;
-    if !needs_held_out && !needs_mean {
+    if !needs_compared && !needs_mean {
         return Ok(Usual::default());
     }
     let config = &trained.config().data;
     let data = dataset::of_run(trained, config, args.data_dir.as_deref(), quiet)?;
+    let test = data.test.filter(|test| !test.is_empty());
+    if args.false_alarms.is_some() && test.is_none() {
+        let name = config.dataset;
+        bail!(
+            "the data set {name} has no test images here, and images that a model has learned say too little of those that it has not; pass --threshold"
+        );
+    }
     let mut usual = Usual::default();
     if needs_mean {
         let training = score(&some_of(&data.train, USUAL), "the training images")?;
         usual.mean_energy_of_training = training.mean_energy();
     }
-    if needs_held_out {
-        let Some(test) = data.test.filter(|test| !test.is_empty()) else {
-            let name = config.dataset;
-            bail!(
-                "the data set {name} has no test images here, and images that a model has learned say too little of those that it has not; pass --threshold"
-            );
+    if needs_compared {
+        let (name, images) = match &test {
+            Some(test) => ("test images", test),
+            None => ("training images", &data.train),
         };
-        let test = score(&some_of(&test, USUAL), "the test images")?;
+        let scores = score(&some_of(images, USUAL), &format!("the {name}"))?;
         let kind = Kind::from(args.by);
-        usual.held_out = Some(test.values(kind, usual.mean_energy_of_training));
+        let scores = scores.values(kind, usual.mean_energy_of_training);
+        usual.compared = Some(Compared { name, scores });
     }
     Ok(usual)
 }

@@ -70,6 +70,47 @@ fn a_picture_becomes_smooth_and_its_file_stays() {
     assert_eq!(fs::read(scratch.join("old.png")).unwrap(), before);
 }
 
+/// An APP1 segment of JPEG that says how a picture is to be turned (Exif 2.32, 4.5.4 and 4.6.2): little-endian, one
+/// entry, Orientation, of type SHORT.
+fn exif_orientation(orientation: u8) -> Vec<u8> {
+    let marker_and_length = [0xff, 0xe1, 0, 34];
+    let header = b"Exif\0\0II*\0\x08\0\0\0";
+    let entries = [1, 0];
+    let entry = [0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
+    let no_other_table = [0; 4];
+    [
+        &marker_and_length[..],
+        header,
+        &entries,
+        &entry,
+        &no_other_table,
+    ]
+    .concat()
+}
+
+#[test]
+fn a_photograph_that_was_taken_on_its_side_is_written_upright() {
+    let scratch = Scratch::new();
+    // As it is stored, dark on the left; turned by a quarter to the right, dark above.
+    let stored = GrayImage::from_fn(40, 24, |x, _| Luma([if x < 20 { 40 } else { 200 }]));
+    stored.save(scratch.join("stored.jpg")).unwrap();
+    let bytes = fs::read(scratch.join("stored.jpg")).unwrap();
+    let (start_of_image, rest) = bytes.split_at(2);
+    let turned = [start_of_image, &exif_orientation(6), rest].concat();
+    scratch.write("photo.jpg", turned);
+    for name in ["upright.png", "upright.jpg"] {
+        let line = format!("denoise photo.jpg --output {name} --sigma 5 --device cpu");
+        scratch.line(&line).succeeds();
+        // Read without heeding any orientation.
+        let made = image::open(scratch.join(name)).unwrap().into_luma8();
+        assert_eq!(made.dimensions(), (24, 40));
+        for (y, expected) in [(5, 40), (34, 200)] {
+            let found = made.get_pixel(12, y)[0];
+            assert!(found.abs_diff(expected) < 12, "{name}: {found} in row {y}");
+        }
+    }
+}
+
 #[test]
 fn a_folder_becomes_a_folder_of_the_same_names_with_a_line_of_json_each() {
     let scratch = Scratch::new();

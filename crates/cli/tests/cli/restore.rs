@@ -71,7 +71,7 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     let restore = |rest: &str| scratch.line(&format!("restore {rest} --model run --device cpu"));
     let done = restore("digit.png --box 0,8,16,8 --output whole.png --samples 3").succeeds();
     assert!(
-        done.stderr.contains("the picture is made grey"),
+        done.stderr.contains("pictures in colour are made grey"),
         "{}",
         done.stderr
     );
@@ -92,6 +92,28 @@ fn a_run_of_digits_puts_in_the_lower_half_of_one() {
     );
     let refused = restore("digit.png --box 0,0,9,9 --class 3 --output no.png");
     refused.fails_with(2, &["this model knows no classes"]);
+}
+
+#[test]
+fn a_grey_picture_becomes_one_in_colour_for_a_run_of_colours() {
+    let scratch = Scratch::new();
+    for level in [10, 200] {
+        scratch.write_picture(&format!("data/{level}.png"), [level, 90, 30]);
+    }
+    let folder = ["--dataset", "folder", "--data-dir", "data"];
+    scratch.train("run", &folder).succeeds();
+    let grey = GrayImage::from_fn(16, 16, |x, y| Luma([(x * y) as u8]));
+    grey.save(scratch.join("grey.png")).unwrap();
+    let line = "restore grey.png --model run --box 0,8,16,8 --output whole.png --device cpu";
+    let done = scratch.line(line).succeeds();
+    let said = "the model is of colours: grey pictures are taken as three equal ones";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    let made = image::open(scratch.join("whole.png")).unwrap();
+    assert_eq!(made.color(), image::ColorType::Rgb8);
+    let made = made.into_rgb8();
+    for (x, y, pixel) in grey.enumerate_pixels().filter(|(_, y, _)| *y < 8) {
+        assert_eq!(made.get_pixel(x, y), &Rgb([pixel[0]; 3]));
+    }
 }
 
 #[test]
@@ -154,10 +176,145 @@ fn a_scratch_is_found_and_put_in_and_its_mask_can_be_given_back() {
     let [first, again] = ["whole.png", "again.png"].map(|name| fs::read(scratch.join(name)));
     assert_eq!(first.unwrap(), again.unwrap());
 
-    let over = "restore old.png --mask mask.png --mask-output mask.png --output b.png";
-    scratch
-        .line(over)
-        .fails_with(1, &["this is what --mask reads"]);
+    let alone = restore("--find-scratches --mask-output alone.png");
+    assert_eq!(alone, "alone.png\n");
+    assert_eq!(read("alone.png"), mask);
+
+    for over in ["--mask-output mask.png --output b.png", "--output mask.png"] {
+        let line = format!("restore old.png --mask mask.png {over}");
+        let problem = "this is what --mask reads, which is never written over";
+        scratch.line(&line).fails_with(1, &[problem]);
+    }
+    assert_eq!(read("mask.png"), mask);
+}
+
+/// A folder of two pictures of different sizes and a file that is none, and masks of their names: a line across each.
+fn several(scratch: &Scratch) {
+    for (name, width, height) in [("a.png", 20, 16), ("b.jpg", 30, 24)] {
+        let path = scratch.write(&format!("in/{name}"), "");
+        painted(width, height).1.save(path).unwrap();
+        let mask = GrayImage::from_fn(width, height, |_, y| Luma([255 * u8::from(y == 5)]));
+        let path = scratch.write(&format!("masks/{name}"), "");
+        mask.save(path.with_extension("png")).unwrap();
+    }
+    fs::remove_file(scratch.join("masks/b.jpg")).unwrap();
+    scratch.write("in/c.png", "no picture");
+    scratch.write("in/notes.txt", "none");
+}
+
+#[test]
+fn several_pictures_are_restored_by_masks_of_their_names_and_one_that_fails_loses_none() {
+    let scratch = Scratch::new();
+    several(&scratch);
+    let line = "restore in --mask masks --output out --mask-output found --json --device cpu";
+    let done = scratch.line(line);
+    let lines: Vec<serde_json::Value> = done
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let said: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["output"].as_str(),
+                line["mask"].as_str(),
+                line["missing"].as_u64(),
+            )
+        })
+        .collect();
+    let expected = [
+        (Some("out/a.png"), Some("found/a.png"), Some(20)),
+        (Some("out/b.jpg"), Some("found/b.png"), Some(30)),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(lines[0]["share"].as_f64(), Some(1.0 / 16.0));
+    assert!(lines[0]["doubt"].is_null(), "there is one alone");
+    done.fails_with(
+        1,
+        &[
+            "c.png as a picture",
+            "1 of 3 pictures could not be restored, as said above",
+        ],
+    );
+    let read = |name: &str| image::open(scratch.join(name)).unwrap().into_luma8();
+    assert_eq!(read("found/a.png"), read("masks/a.png"));
+    let ramp = painted(20, 16).1;
+    for (x, y, pixel) in read("out/a.png").enumerate_pixels() {
+        let error = pixel[0].abs_diff(ramp.get_pixel(x, y)[0]);
+        assert!(if y == 5 { error < 25 } else { error == 0 }, "{x}, {y}");
+    }
+
+    fs::remove_file(scratch.join("in/c.png")).unwrap();
+    fs::remove_file(scratch.join("masks/b.png")).unwrap();
+    let lacks = scratch.line("restore in --mask masks --output lacks --device cpu");
+    lacks.fails_with(
+        1,
+        &["there is no mask masks/b.png in it", "1 of 2 pictures"],
+    );
+    let one = scratch.line("restore in --box 0,0,2,2 --output whole.png");
+    one.fails_with(2, &["of several pictures, name a folder"]);
+    let same = scratch.line("restore in --box 0,0,2,2 --output one --mask-output one");
+    same.fails_with(2, &["this is what --output names"]);
+}
+
+#[test]
+fn draws_of_several_pictures_go_to_a_folder_each() {
+    let scratch = Scratch::new();
+    several(&scratch);
+    fs::remove_file(scratch.join("in/c.png")).unwrap();
+    let line = "restore in --box 2,3,4,2 --output out --samples 2 --json --device cpu";
+    let done = scratch.line(line).succeeds();
+    for line in done.stdout.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(line["missing"].as_u64(), Some(8));
+        let doubt = line["doubt"].as_f64().expect("a number");
+        assert!((0.0..128.0).contains(&doubt) && doubt > 0.0, "{doubt}");
+    }
+    for folder in ["a", "b"] {
+        for name in ["001.png", "002.png", "mean.png", "doubt.png"] {
+            let path = scratch.join("out").join(folder).join(name);
+            assert!(path.is_file(), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn masks_are_found_without_restoring() {
+    let scratch = Scratch::new();
+    several(&scratch);
+    fs::remove_file(scratch.join("in/c.png")).unwrap();
+    let line = "restore in --box 2,3,4,2 --mask-output masks-found/";
+    let done = scratch.line(line).succeeds();
+    assert_eq!(done.stdout, "masks-found/a.png\nmasks-found/b.png\n");
+    let mask = image::open(scratch.join("masks-found/b.png")).unwrap();
+    let white = mask.into_luma8().pixels().filter(|it| it[0] == 255).count();
+    assert_eq!(white, 8);
+    let neither = scratch.line("restore in --box 2,3,4,2");
+    neither.fails_with(2, &["--output"]);
+    let idle = scratch.line("restore in --box 2,3,4,2 --mask-output no --samples 3");
+    idle.fails_with(2, &["--output"]);
+}
+
+#[test]
+fn more_than_the_memory_holds_is_refused_before_it_is_read() {
+    let scratch = Scratch::new();
+    // A header alone, of a picture whose thousand restorations have about 2⁴⁰ bytes.
+    scratch.write("huge.pgm", "P5 16384 16384 255\n");
+    let line = "restore huge.pgm --box 0,0,2,2 --samples 1000 --output out/ --device cpu";
+    scratch.line(line).fails_with(
+        1,
+        &[
+            "huge.pgm: restoring needs at least",
+            "are for `--samples` (images of 1×16384×16384)",
+            "--no-memory-check",
+        ],
+    );
+    assert!(!scratch.join("out").exists());
+    let small = painted(20, 16).0;
+    small.save(scratch.join("a.png")).unwrap();
+    let anyway = "restore a.png --box 0,0,2,2 --output b.png --no-memory-check --device cpu";
+    scratch.line(anyway).succeeds();
 }
 
 #[test]
@@ -187,6 +344,11 @@ fn a_mask_that_cannot_be_used_says_why() {
             "the mask covers the whole picture",
         ),
         (&["--mask", "none.png"], 1, "none.png as a picture"),
+        (
+            &["--mask", "none.npy"],
+            1,
+            "give a picture: no array is read here",
+        ),
         (
             &["--mask-color", "red"],
             2,

@@ -101,6 +101,7 @@ fn a_threshold_is_found_from_the_runs_own_test_images() {
     let svg = fs::read_to_string(scratch.join("scores.svg")).expect("a chart");
     assert!(svg.starts_with("<svg"));
     assert!(svg.contains("share of pictures"), "{svg}");
+    assert!(svg.contains("test images (grey)"), "{svg}");
     scratch
         .line("score run in --histogram scores.png")
         .succeeds();
@@ -134,6 +135,34 @@ fn a_picture_that_cannot_be_read_is_told_of_and_the_others_are_ranked() {
 }
 
 #[test]
+fn that_pictures_are_made_grey_is_said_once() {
+    let scratch = scratch();
+    let said = "the model is of grey images: pictures in colour are made grey";
+    let done = scratch.line("score run in").succeeds();
+    assert_eq!(done.stderr.matches(said).count(), 1, "{}", done.stderr);
+    let grey = image::GrayImage::from_pixel(16, 16, image::Luma([9]));
+    grey.save(scratch.join("grey.png")).expect("a picture");
+    let done = scratch.line("score run grey.png").succeeds();
+    assert!(!done.stderr.contains("made grey"), "{}", done.stderr);
+}
+
+#[test]
+fn no_picture_that_is_scored_is_written_over() {
+    let scratch = scratch();
+    let before = scratch.tree();
+    for line in [
+        "score run in --output in/90.png",
+        "score run in/below in/0.png --histogram in/below/255.png",
+    ] {
+        let problem = "this is the picture itself, which is never written over";
+        scratch.line(line).fails_with(1, &[problem]);
+    }
+    scratch.assert_unchanged_since(&before);
+    scratch.line("score run in --output odd.png").succeeds();
+    scratch.line("score run in --output odd.png").succeeds();
+}
+
+#[test]
 fn without_test_images_a_threshold_has_to_be_given() {
     let scratch = Scratch::new();
     for level in [10, 200] {
@@ -146,4 +175,9 @@ fn without_test_images_a_threshold_has_to_be_given() {
         .succeeds();
     let done = scratch.line("score run data --false-alarms 0.5");
     done.fails_with(1, &["has no test images", "--threshold"]);
+    scratch
+        .line("score run data --histogram scores.svg")
+        .succeeds();
+    let svg = fs::read_to_string(scratch.join("scores.svg")).expect("a chart");
+    assert!(svg.contains("training images (grey)"), "{svg}");
 }
