@@ -192,12 +192,12 @@ fn a_scratch_is_found_and_put_in_and_its_mask_can_be_given_back() {
 fn several(scratch: &Scratch) {
     for (name, width, height) in [("a.png", 20, 16), ("b.jpg", 30, 24)] {
         let path = scratch.write(&format!("in/{name}"), "");
-        painted(width, height).1.save(path).unwrap();
+        painted(width, height).1.save(path).expect("written");
         let mask = GrayImage::from_fn(width, height, |_, y| Luma([255 * u8::from(y == 5)]));
         let path = scratch.write(&format!("masks/{name}"), "");
-        mask.save(path.with_extension("png")).unwrap();
+        mask.save(path.with_extension("png")).expect("written");
     }
-    fs::remove_file(scratch.join("masks/b.jpg")).unwrap();
+    fs::remove_file(scratch.join("masks/b.jpg")).expect("removed");
     scratch.write("in/c.png", "no picture");
     scratch.write("in/notes.txt", "none");
 }
