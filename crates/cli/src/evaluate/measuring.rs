@@ -1,16 +1,15 @@
-//! Take each measure of a run: draw, judge, recognise, anneal, compare.
+//! Take each measure of a run: draw, judge, anneal, compare.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use ebm_apply::evaluate::{
     CompletionOptions, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
-    MixingError, MixingOptions, Recognition, SamplerComparison, check_completion, check_likelihood,
+    MixingError, MixingOptions, SamplerComparison, check_completion, check_likelihood,
     check_mixing_of, compare_samplers_of, complete, completion_gradients, kept_samples, likelihood,
-    likelihood_gradients, mixing_gradients_of, recognise, robustness,
+    likelihood_gradients, mixing_gradients_of, robustness,
 };
-use ebm_apply::{SampleError, SampleOptions, StepCounter, Trained, UnknownClass, labels_in_shares};
+use ebm_apply::{SampleError, SampleOptions, StepCounter, Trained, labels_in_shares};
 use ebm_core::DeviceKind;
 
 use super::data::PreparedData;
@@ -204,53 +203,6 @@ impl EvaluateArgs {
                 buffer.labels(&slots)
             }
         })
-    }
-
-    /// Whether a model has the classes of the data and can be asked for them.
-    ///
-    /// # Errors
-    /// Where it does not, and `what` was named.
-    pub(super) fn can_recognise(
-        &self,
-        (what, name): (Measure, &str),
-        trained: &Trained,
-        data: &PreparedData,
-    ) -> anyhow::Result<bool> {
-        let is_named = self.measure.contains(&what);
-        if trained.num_classes() == 0 {
-            return match is_named {
-                true => Err(UnknownClass::NoClasses).context(format!("--measure {name}")),
-                false => Ok(false),
-            };
-        }
-        let has_them = data.class_names == trained.class_names();
-        if is_named && !has_them {
-            bail!("--measure {name}: the classes of the data are not those of the model");
-        }
-        Ok(has_them)
-    }
-
-    /// How well a model with classes recognises held-out images.
-    ///
-    /// # Errors
-    /// Where it was named, and the model has no classes, or others than the data.
-    pub(super) fn recognition(
-        &self,
-        trained: &Trained,
-        data: &PreparedData,
-        quiet: bool,
-    ) -> anyhow::Result<Option<Recognition>> {
-        if !self.can_recognise((Measure::Recognition, "recognition"), trained, data)? {
-            return Ok(None);
-        }
-        let start = Instant::now();
-        let found = recognise(trained, self.usage.weights(), data.labelled())?;
-        if !quiet {
-            let (images, seconds) = (found.images, start.elapsed().as_secs_f64());
-            let each = 1e3 * seconds / images as f64;
-            tell!("recognised {images} images in {seconds:.1} s, {each:.2} ms an image");
-        }
-        Ok(Some(found))
     }
 
     /// How well a model with classes recognises damaged held-out images.
