@@ -1,8 +1,8 @@
 //! Rank pictures by how unusual they are, and say which are too unusual.
 
 mod found;
-mod ranking;
-mod threshold;
+mod listing;
+mod usual;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,8 +17,8 @@ use crate::counted::counted;
 use crate::output::{check_output, columns_for, save_grid, say, scale_for};
 use crate::trained::{TrainedArgs, class};
 use found::Found;
-use ranking::Ranking;
-use threshold::Threshold;
+use listing::Listing;
+use usual::Usual;
 
 /// Rank pictures by how unusual they are under a model
 ///
@@ -136,19 +136,15 @@ impl ScoreArgs {
             Scores::under_class(&model, class, bytes, shape, device, name)
         };
         let scores = found.scored(&score, quiet)?;
-        let usual = threshold::usual(self, &trained, &score, quiet)?;
+        let usual = usual::usual(self, &trained, &score, quiet)?;
         let mean = usual.mean_energy_of_training;
-        let ranking = Ranking::new(&found, scores.values(self.by.into(), mean));
-        let threshold = match (&usual.held_out, self.threshold, self.false_alarms) {
-            (_, Some(score), _) => Some(Threshold::given(score)),
-            (Some(held_out), None, Some(share)) => Some(Threshold::of(held_out, share)?),
-            _ => None,
-        };
-        self.write(&ranking, &usual, trained.shape().dims())?;
-        let unusual = ranking.say(self.top, threshold, self.json)?;
+        let listing = Listing::new(&found, scores.values(self.by.into(), mean));
+        let threshold = usual::threshold(self, &usual)?;
+        self.write(&listing, &usual, trained.shape().dims())?;
+        let unusual = listing.say(self.top, threshold, self.json)?;
         if let Some(threshold) = threshold.filter(|_| !quiet) {
             let of_all = counted(found.len(), "picture", "pictures");
-            tell!("{unusual} of {of_all} above {threshold}");
+            tell!("{unusual} of {of_all} above {}", usual::in_words(threshold));
         }
         if found.failed > 0 {
             let failed = counted(found.failed, "picture", "pictures");
@@ -171,20 +167,15 @@ impl ScoreArgs {
         Ok(())
     }
 
-    fn write(
-        &self,
-        ranking: &Ranking<'_>,
-        usual: &threshold::Usual,
-        shape: [usize; 3],
-    ) -> anyhow::Result<()> {
+    fn write(&self, listing: &Listing<'_>, usual: &Usual, shape: [usize; 3]) -> anyhow::Result<()> {
         if let Some(path) = &self.output {
-            let images = ranking.images(self.top);
+            let images = listing.images(self.top);
             let num = images.len() / shape.iter().product::<usize>();
             save_grid(path, &images, shape, columns_for(num), scale_for(shape[2]))?;
         }
         if let Some(path) = &self.histogram {
             let held_out = usual.held_out.as_deref().unwrap_or_default();
-            let scores = ranking.scores();
+            let scores = listing.scores();
             let chart = Histograms {
                 values: self.by.unit(),
                 counted: "share of pictures",
