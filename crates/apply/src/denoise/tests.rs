@@ -6,6 +6,7 @@ use ebm_model::EnergyModel;
 use ebm_train::initial_model;
 
 use super::*;
+use crate::testing::untrained;
 
 /// A picture of plain areas, edges and ramps.
 fn clean(shape: ImageShape) -> Planes {
@@ -314,4 +315,20 @@ fn experts_give_no_mean_and_leave_a_picture_without_noise() {
     let got = descended(&denoiser, &picture, 1e-9);
     assert!(got.taken < 1e-6, "{}", got.taken);
     assert!(of_patches(&["model.intensity=log"]).prior.is_none());
+}
+
+#[test]
+fn sigma_alone_stands_for_the_usual_options_with_it() {
+    let options = DenoiseOptions {
+        sigma: Some(0.1),
+        ..DenoiseOptions::default()
+    };
+    assert_eq!(DenoiseOptions::from(0.1), options);
+    let shape = ImageShape::new(1, 16, 16);
+    let trained = untrained(&["objective.kind=denoising"], shape);
+    let picture = noisy(&clean(shape), 0.1);
+    let short = trained.denoise(&picture, 0.1).expect("denoises");
+    let long = trained.denoise(&picture, options).expect("denoises");
+    assert_eq!(short.sigma, Some(0.1));
+    assert_eq!(short, long);
 }
