@@ -1,10 +1,11 @@
-//! Take noise off a picture and put in a part that is missing, with the model that comes with the program.
+//! Take noise off a picture and put in a part that is missing, with a run or the model that comes with the program.
 //!
-//! `cargo run --release -p ebm-apply --example restore`
+//! `cargo run --release -p ebm-apply --example restore`, or the same with ` -- RUN`, a run of `ebm train --preset photos`
 
 use burn::tensor::Device;
 use ebm_apply::denoise::{DenoiseOptions, Denoiser};
 use ebm_apply::restore::{Mask, RestoreOptions};
+use ebm_apply::{Trained, Weights};
 use ebm_core::ImageShape;
 use ebm_data::Planes;
 
@@ -12,10 +13,20 @@ use ebm_data::Planes;
 const SIDE: usize = 32;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let [noisy, denoised, restored] = errors()?;
+    let run = std::env::args().nth(1);
+    let [noisy, denoised, restored] = errors(&denoiser(run.as_deref())?)?;
     println!("distance from the true picture: {noisy:.3} with noise, {denoised:.3} without");
     println!("distance of the missing pixels that were put in: {restored:.3}");
     Ok(())
+}
+
+/// The model of a run that has learned to denoise, or without one the model that comes with the program.
+pub fn denoiser(run: Option<&str>) -> Result<Denoiser, Box<dyn std::error::Error>> {
+    let device = Device::flex();
+    Ok(match run {
+        Some(run) => Denoiser::of(&Trained::open(run, &device)?, Weights::Average)?,
+        None => Denoiser::shipped(&device),
+    })
 }
 
 /// A soft ramp. Of a file, `ebm_data::Photo::read(path)?.planes` is the picture.
@@ -28,12 +39,13 @@ fn ramp() -> Planes {
 }
 
 /// Root mean square errors: of a picture with noise, of the same denoised, and of the pixels that were missing.
-pub fn errors() -> Result<[f32; 3], Box<dyn std::error::Error>> {
-    let (clean, denoiser) = (ramp(), Denoiser::shipped(&Device::flex()));
+pub fn errors(denoiser: &Denoiser) -> Result<[f32; 3], Box<dyn std::error::Error>> {
+    let clean = ramp();
     let mut noisy = clean.clone();
     for (place, value) in noisy.pixels.iter_mut().enumerate() {
         *value += [0.1, -0.08, 0.03, -0.05, 0.0][place * place % 13 % 5]; // anything without a pattern
     }
+    // The noise is measured; `DenoiseOptions::from(25.0 / 255.0)` says how strong it is.
     let denoised = denoiser.denoise(&noisy, DenoiseOptions::default(), &mut |_, _| {})?;
 
     // A square of 6 by 6 pixels is missing.

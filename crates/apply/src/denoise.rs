@@ -137,6 +137,16 @@ impl Default for DenoiseOptions {
     }
 }
 
+impl From<f64> for DenoiseOptions {
+    /// The mean of the clean pictures, given σ of the noise: above 0, for values from 0 to 1.
+    fn from(sigma: f64) -> Self {
+        Self {
+            sigma: Some(sigma),
+            ..Self::default()
+        }
+    }
+}
+
 /// A picture without its noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Denoised {
@@ -558,16 +568,17 @@ pub(crate) fn root_mean_square(values: &[f32]) -> f64 {
 }
 
 impl Trained {
-    /// [`Denoiser::denoise`] with the average weights.
+    /// [`Denoiser::denoise`] with the average weights. The options may be σ of the noise alone, for values from 0 to 1:
+    /// `trained.denoise(&picture, 25.0 / 255.0)`.
     ///
     /// # Errors
     /// Where it has not learned to denoise, or cannot take the picture.
     pub fn denoise(
         &self,
         picture: &Planes,
-        options: DenoiseOptions,
+        options: impl Into<DenoiseOptions>,
     ) -> Result<Denoised, DenoiseError> {
-        Denoiser::of(self, Weights::Average)?.denoise(picture, options, &mut |_, _| {})
+        Denoiser::of(self, Weights::Average)?.denoise(picture, options.into(), &mut |_, _| {})
     }
 }
 

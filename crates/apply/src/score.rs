@@ -1,4 +1,7 @@
-//! Score how unusual images are: energies and their gradients, as many at a time as suit the device.
+//! Score how unusual images are: energies and their gradients, as many at a time as suit the device; and rank them.
+
+mod ranking;
+mod threshold;
 
 use core::ops::Range;
 
@@ -6,6 +9,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ebm_core::pixels::pixel_of_byte;
 use ebm_core::{DeviceKind, Energy, ImageShape, chain_pieces, each_piece, index_tensor, pieces_of};
 use ebm_model::{Frozen, Network};
+
+pub use ranking::{Ranked, Ranking};
+pub use threshold::{FalseAlarms, FewUsual, Threshold};
 
 /// Images whose energies a GPU computes at a time.
 const BATCH: usize = 64;

@@ -37,7 +37,14 @@ fn an_objective_of_ones_own_tells_data_from_noise() {
 
 #[test]
 fn a_picture_is_denoised_and_its_missing_part_put_in() {
-    let [noisy, denoised, restored] = restore::errors().expect("a picture");
+    let denoiser = restore::denoiser(None).expect("the program's own model");
+    let [noisy, denoised, restored] = restore::errors(&denoiser).expect("a picture");
     assert!(denoised < 0.5 * noisy, "{denoised} and {noisy}");
     assert!(restored < 0.05, "{restored}");
+}
+
+#[test]
+fn a_run_that_is_not_there_is_named() {
+    let error = restore::denoiser(Some("nowhere")).expect_err("no run");
+    assert!(error.to_string().contains("nowhere"), "{error}");
 }

@@ -124,10 +124,7 @@ impl DataFlags {
     /// Where the name of a data set is unknown.
     pub(crate) fn apply_to(&self, data: &mut DataConfig) -> anyhow::Result<()> {
         if let Some(name) = &self.dataset {
-            let name = toml::Value::String(name.clone());
-            data.dataset = name.try_into().map_err(|error: toml::de::Error| {
-                Mistyped(format!("--dataset: {}", error.message()))
-            })?;
+            data.dataset = dataset_named(name)?;
         }
         if let Some(dir) = &self.data_dir {
             data.dir = Some(absolute_dir(dir));
@@ -143,6 +140,15 @@ impl DataFlags {
         }
         Ok(())
     }
+}
+
+/// The data set that --dataset names.
+///
+/// # Errors
+/// Where there is none of this name.
+pub(crate) fn dataset_named(name: &str) -> Result<DatasetKind, Mistyped> {
+    let kind = toml::Value::String(name.to_owned()).try_into();
+    kind.map_err(|error: toml::de::Error| Mistyped(format!("--dataset: {}", error.message())))
 }
 
 impl ConfigArgs {

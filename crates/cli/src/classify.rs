@@ -1,5 +1,6 @@
 //! Tell the class of a user's pictures: read digits, for example.
 
+mod data_set;
 mod prepare;
 
 use core::fmt;
@@ -12,6 +13,8 @@ use clap::{Args, ValueHint};
 use ebm_apply::{Classified, Classifier, ClassifyError, Trained};
 use serde::Serialize;
 
+use crate::args::image_count;
+use crate::choices::dataset_parser;
 use crate::counted::counted;
 use crate::output::{check_not_input, check_output, columns_for, save_grid, say, scale_for};
 use crate::pictures::{Named, listed};
@@ -23,15 +26,34 @@ use prepare::Prepare;
 ///
 /// Prints the class of least energy E(x, y), its probability p(y | x) and the file, a line for each picture.
 /// Photographs of handwriting are prepared as MNIST's digits were: dark or light, one character a picture, with some
-/// paper around it.
+/// paper around it. With --dataset it says instead how often the images of a data set are recognised.
 #[derive(Args, Debug)]
 pub(crate) struct ClassifyArgs {
     #[command(flatten)]
     trained: TrainedArgs,
 
     /// Pictures; folders of them; contact sheets; or arrays of u8 [n, h, w, c]
-    #[arg(value_name = "PICTURE|FOLDER|FILE.npy", required = true, value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "PICTURE|FOLDER|FILE.npy", required_unless_present = "dataset", value_hint = ValueHint::AnyPath)]
     pictures: Vec<PathBuf>,
+
+    /// Instead of pictures, recognise the test images of the run's own data set, or of another one with the same classes
+    /// (training images where there are no others), and say how often that is right, as `ebm evaluate` does
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["pictures", "prepare", "sheet"],
+        value_parser = dataset_parser(),
+        hide_possible_values = true
+    )]
+    dataset: Option<Option<String>>,
+
+    /// Folder with the data set's files, where they are not in the run's own data.dir
+    #[arg(long, value_name = "DIR", requires = "dataset", value_hint = ValueHint::AnyPath)]
+    data_dir: Option<PathBuf>,
+
+    /// The most images of the data set [default: all, or 10000 of those that are drawn]
+    #[arg(long, value_name = "N", requires = "dataset", value_parser = image_count)]
+    num: Option<usize>,
 
     /// What is done to a picture before the model sees it
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Prepare::Auto)]
@@ -42,7 +64,7 @@ pub(crate) struct ClassifyArgs {
     sheet: Option<PathBuf>,
 
     /// Print a JSON object a picture: picture, class, probability, margin (nats by which the next class is less likely)
-    /// and the probabilities of all classes
+    /// and the probabilities of all classes; with --dataset a report as that of `ebm evaluate`
     #[arg(long)]
     json: bool,
 }
@@ -88,6 +110,10 @@ impl fmt::Display for Class<'_> {
 
 impl ClassifyArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        if let Some(name) = &self.dataset {
+            self.recognise(name.as_deref(), quiet)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let files = listed(&self.pictures)?;
         if let Some(sheet) = &self.sheet {
             check_sheet(sheet, &files)?;

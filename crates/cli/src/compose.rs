@@ -1,10 +1,12 @@
 //! Draw images from the combined energies of several runs.
 
 mod expression;
+mod report;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context;
 use burn::tensor::Tensor;
@@ -17,6 +19,7 @@ use ebm_model::Precision;
 use crate::args::{image_count, precision_parser, warn_if_slow};
 use crate::device::ChosenDevice;
 use crate::memory::{MemoryArgs, NotEnoughMemory};
+use crate::output::say;
 use crate::progress::with_progress;
 use crate::sample::{
     Needed, Outputs, Plan, Results, burn_in, of_method, sampler_config, step_count,
@@ -24,6 +27,7 @@ use crate::sample::{
 use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
 use expression::{Expression, Term};
+use report::{Drawn, Report};
 
 /// T of a mixture where none is asked for: that of the release of Du, Li & Mordatch (2020), celeba_combine.py.
 const USUAL_SHARPNESS: f64 = 100.0;
@@ -72,6 +76,11 @@ pub(crate) struct ComposeArgs {
     #[command(flatten)]
     outputs: Outputs,
 
+    /// Print one JSON object: files, num (images), seconds, and terms, each with its weight, its mean energy and the
+    /// energies of all images
+    #[arg(long)]
+    json: bool,
+
     /// Floating-point precision used while sampling
     #[arg(long, value_name = "PRECISION", value_parser = precision_parser(), default_value_t)]
     precision: Precision,
@@ -108,11 +117,12 @@ impl ComposeArgs {
         if !quiet {
             self.tell(&expression, &options, composition.first());
         }
-        let means = self.draw(&composition, &options, &plan, quiet)?;
-        if !quiet {
-            for (term, mean) in expression.terms.iter().zip(means) {
-                tell!("mean energy of {}: {mean:.4}", term.name());
-            }
+        let drawn = self.draw(&composition, &options, &plan, quiet)?;
+        let report = Report::new(&expression.terms, drawn);
+        if self.json {
+            say(serde_json::to_string(&report)?)?;
+        } else if !quiet {
+            report.tell();
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -214,34 +224,45 @@ impl ComposeArgs {
         }
     }
 
-    /// Draw the samples, and write what was asked for. Returns the mean energy of each term.
+    /// Draw the samples, and write what was asked for.
     fn draw(
         &self,
         composition: &Composition<'_>,
         options: &ComposeOptions,
         plan: &Plan,
         quiet: bool,
-    ) -> anyhow::Result<Vec<f64>> {
-        let counter = StepCounter::default();
+    ) -> anyhow::Result<Drawn> {
+        let (start, counter) = (Instant::now(), StepCounter::default());
         let (gradients, taken) = (options.num_gradients(), counter.clone());
         let mut results = Results::new(&self.outputs, plan)?;
         let parts = match results.needs_all_at_once() {
             true => vec![options.clone()],
             false => options.parts().collect(),
         };
-        let draw = || -> anyhow::Result<Vec<f64>> {
-            let mut sums = Vec::new();
+        let draw = || -> anyhow::Result<Vec<Vec<f32>>> {
+            let mut energies = Vec::new();
             for part in &parts {
                 let samples = composition.sample(part, counter.clone())?;
-                add_energies(&mut sums, composition, &samples.images);
+                add_energies(&mut energies, composition, &samples.images);
                 results.add(samples)?;
             }
-            Ok(sums)
+            Ok(energies)
         };
-        let sums = with_progress("sampling", gradients, || taken.gradients(), quiet, draw)?;
-        results.finish()?;
-        let num = plan.num() as f64;
-        Ok(sums.into_iter().map(|sum| sum / num).collect())
+        let energies = with_progress("sampling", gradients, || taken.gradients(), quiet, draw)?;
+        let mut files = Vec::new();
+        results.finish_naming(&mut |file: &Path| {
+            files.push(file.to_owned());
+            // With --json stdout has the report and nothing else.
+            if self.json {
+                return Ok(());
+            }
+            say(file.display())
+        })?;
+        Ok(Drawn {
+            files,
+            seconds: start.elapsed().as_secs_f64(),
+            energies,
+        })
     }
 }
 
@@ -259,12 +280,12 @@ fn part<'a>(term: &Term, runs: &'a BTreeMap<&Path, Trained>) -> anyhow::Result<P
     })
 }
 
-/// Add the energies of more images, under each term by itself, to the sums so far.
-fn add_energies(sums: &mut Vec<f64>, composition: &Composition<'_>, images: &Tensor<4>) {
+/// Add the energies of more images, under each term by itself, to those so far.
+fn add_energies(all: &mut Vec<Vec<f32>>, composition: &Composition<'_>, images: &Tensor<4>) {
     let by_term = composition.energies_by_term(images);
-    sums.resize(by_term.len(), 0.0);
-    for (sum, energies) in sums.iter_mut().zip(by_term) {
-        *sum += energies.into_iter().map(f64::from).sum::<f64>();
+    all.resize(by_term.len(), Vec::new());
+    for (all, energies) in all.iter_mut().zip(by_term) {
+        all.extend(energies);
     }
 }
 

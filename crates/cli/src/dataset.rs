@@ -1,10 +1,11 @@
 //! Load the images of a configuration, with a bar while pictures are decoded.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::bail;
 use ebm_apply::Trained;
+use ebm_apply::evaluate::USUAL_NUMBER;
 use ebm_core::ImageShape;
 use ebm_data::{
     DataConfig, DataError, Dataset, DatasetKind, Decoded, Images, PassedOver, kinds_in, load_with,
@@ -147,6 +148,61 @@ fn refuse_other_shape(
         bail!("the images of {name} are {here}, and the model takes {there}");
     }
     Ok(())
+}
+
+/// Test images of a data set that a run was not trained on, or training images where there are no others, in the shape
+/// of the run's, and which of the two they are: `num` at most, spread over them; without a number all, or of drawn ones
+/// 10 000.
+///
+/// # Errors
+/// Where they cannot be read, or do not become images of this shape.
+pub(crate) fn in_shape(
+    kind: DatasetKind,
+    dir: Option<PathBuf>,
+    shape: ImageShape,
+    (seed, num): (u64, Option<usize>),
+    quiet: bool,
+) -> anyhow::Result<(Images, &'static str)> {
+    if shape.height != shape.width {
+        bail!("other data sets become square images, and the model takes {shape}");
+    }
+    let config = DataConfig {
+        dataset: kind,
+        dir,
+        image_size: shape.height,
+        test_images: num.unwrap_or(USUAL_NUMBER),
+        skip_bad: true,
+        ..DataConfig::default()
+    };
+    // What is grey by itself is grey in every channel.
+    let is_grey = config.native_shape().channels == 1;
+    let config = DataConfig {
+        channels: if is_grey { 0 } else { shape.channels },
+        ..config
+    };
+    let data = load_to_measure(&config, seed, quiet)?;
+    let test = data.test.filter(|test| !test.is_empty());
+    let (images, name) = match test {
+        Some(test) => (test, "test images"),
+        None => (data.train, "training images"),
+    };
+    let images = match num {
+        Some(num) => images.some(num),
+        None => images,
+    };
+    if images.shape == shape {
+        return Ok((images, name));
+    }
+    let planes = images.pixels.chunks_exact(shape.height * shape.width);
+    let pixels: Vec<u8> = planes
+        .flat_map(|plane| plane.repeat(shape.channels))
+        .collect();
+    let images = Images {
+        pixels: pixels.into(),
+        shape,
+        ..images
+    };
+    Ok((images, name))
 }
 
 /// How many images of which shape a data set has, and how many classes.

@@ -9,6 +9,7 @@ mod kept;
 mod measuring;
 mod needed;
 mod pictures;
+mod recognition;
 mod shared;
 mod table;
 mod written;
@@ -29,7 +30,6 @@ use ebm_train::Team;
 use crate::args::{image_count, positive};
 use crate::device::ChosenDevice;
 use crate::memory::MemoryArgs;
-use crate::output::say;
 use crate::progress::with_progress;
 use crate::ranks::{self, RanksArgs};
 use crate::sample::{Start, step_count};
@@ -39,6 +39,7 @@ use evaluation::Evaluation;
 
 pub(crate) use anomalies::{Against, sets as other_sets};
 pub(crate) use data::{Prepared, PreparedData};
+pub(crate) use recognition::say_recognition;
 pub(crate) use written::REPORT;
 
 /// Measure how good runs are
@@ -236,11 +237,7 @@ impl EvaluateArgs {
                 tracing::warn!("{}: {warning}", one.checkpoint.display());
             }
         }
-        if self.json {
-            say(serde_json::to_string_pretty(&evaluations)?)?;
-        } else {
-            say(table::render(&evaluations))?;
-        }
+        table::say_all(&evaluations, self.json)?;
         if let (Some(folder), false) = (&self.output, quiet) {
             tell!("report: {}", folder.join("index.html").display());
         }
@@ -389,27 +386,7 @@ impl EvaluateArgs {
             }
             _ => Vec::new(),
         };
-        let mut evaluation = Evaluation {
-            checkpoint: trained.checkpoint().to_owned(),
-            fingerprint: trained
-                .fingerprint()
-                .context("cannot read the checkpoint")?,
-            iteration: trained.state().iteration,
-            weights: self.weights_name(trained),
-            seed: self.seed,
-            device: device.description.clone(),
-            processor: device.processor(),
-            version: env!("CARGO_PKG_VERSION"),
-            samples: None,
-            quality: None,
-            recognition: None,
-            robustness: None,
-            completion: None,
-            out_of_distribution: None,
-            likelihood: None,
-            samplers: None,
-            pictures: Vec::new(),
-        };
+        let mut evaluation = Evaluation::of(trained, weights, self.seed, device)?;
         if self.measures(Measure::Samplers) {
             evaluation.samplers = self.samplers(trained, quiet)?;
         }

@@ -16,6 +16,7 @@ use ebm_apply::evaluate::{
 use ebm_apply::exchange::hub::HubError;
 use ebm_apply::infer::{InferError, ReadOutError};
 use ebm_apply::restore::RestoreError;
+use ebm_apply::score::FewUsual;
 use ebm_apply::{EnsembleError, ImportError, OpenError, SampleError, UnknownClass};
 use ebm_data::DataError;
 use ebm_model::UnsupportedPrecision;
@@ -76,6 +77,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<ReadOutError>() {
         return apply::of_read_out(error);
+    }
+    if cause.downcast_ref::<FewUsual>().is_some() {
+        return Some("allow more, or pass --threshold".to_owned());
     }
     if let Some(FrechetError::TooFew { .. }) = cause.downcast_ref() {
         return Some("ask for more with --num, of data that have as many".to_owned());

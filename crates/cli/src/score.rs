@@ -1,8 +1,8 @@
 //! Rank pictures by how unusual they are, and say which are too unusual.
 
 mod found;
-mod ranking;
-mod threshold;
+mod listing;
+mod usual;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -19,8 +19,8 @@ use crate::output::{check_not_inputs, check_output, columns_for, save_grid, say,
 use crate::pictures::listed;
 use crate::trained::{TrainedArgs, class};
 use found::Found;
-use ranking::Ranking;
-use threshold::Threshold;
+use listing::Listing;
+use usual::Usual;
 
 /// Rank pictures by how unusual they are under a model
 ///
@@ -135,20 +135,16 @@ impl ScoreArgs {
         let score = |bytes: &[u8], name: &str| {
             Scores::under_class(&model, class, bytes, shape, device, name)
         };
-        let usual = threshold::usual(self, &trained, &score, quiet)?;
+        let usual = usual::usual(self, &trained, &score, quiet)?;
         let scores = found.scored(&score, quiet)?;
         let mean = usual.mean_energy_of_training;
-        let ranking = Ranking::new(&found, scores.values(self.by.into(), mean));
-        let threshold = match (&usual.compared, self.threshold, self.false_alarms) {
-            (_, Some(score), _) => Some(Threshold::given(score)),
-            (Some(held_out), None, Some(share)) => Some(Threshold::of(&held_out.scores, share)?),
-            _ => None,
-        };
-        self.write(&ranking, &usual, trained.shape().dims())?;
-        let unusual = ranking.say(self.top, threshold, self.json)?;
+        let listing = Listing::new(&found, scores.values(self.by.into(), mean));
+        let threshold = usual::threshold(self, &usual)?;
+        self.write(&listing, &usual, trained.shape().dims())?;
+        let unusual = listing.say(self.top, threshold, self.json)?;
         if let Some(threshold) = threshold.filter(|_| !quiet) {
             let of_all = counted(found.len(), "picture", "pictures");
-            tell!("{unusual} of {of_all} above {threshold}");
+            tell!("{unusual} of {of_all} above {}", usual::in_words(threshold));
         }
         if found.failed > 0 {
             let failed = counted(found.failed, "picture", "pictures");
@@ -174,14 +170,9 @@ impl ScoreArgs {
         Ok(())
     }
 
-    fn write(
-        &self,
-        ranking: &Ranking<'_>,
-        usual: &threshold::Usual,
-        shape: [usize; 3],
-    ) -> anyhow::Result<()> {
+    fn write(&self, listing: &Listing<'_>, usual: &Usual, shape: [usize; 3]) -> anyhow::Result<()> {
         if let Some(path) = &self.output {
-            let images = ranking.images(self.top);
+            let images = listing.images(self.top);
             let num = images.len() / shape.iter().product::<usize>();
             save_grid(path, &images, shape, columns_for(num), scale_for(shape[2]))?;
         }
@@ -190,7 +181,7 @@ impl ScoreArgs {
                 Some(compared) => (compared.name, compared.scores.as_slice()),
                 None => ("no images", Default::default()),
             };
-            let scores = ranking.scores();
+            let scores = listing.scores();
             let caption = format!("scores (red), {name} (grey)");
             let chart = Histograms {
                 values: self.by.unit(),

@@ -6,6 +6,7 @@ use ebm_model::EnergyModel;
 use ebm_train::initial_model;
 
 use super::*;
+use crate::testing::untrained;
 
 /// A picture of plain areas, edges and ramps.
 fn clean(shape: ImageShape) -> Planes {
@@ -95,7 +96,7 @@ fn a_picture_in_tiles_is_the_whole_picture() {
 const BLIND: &str = "objective.noise_conditional=false";
 
 /// A model that has learned nothing, f = 0, so that E = ½‖2x − 1‖² and ∇E = 4x − 2.
-fn untrained(keys: &[&str], channels: usize) -> Denoiser {
+fn untrained_denoiser(keys: &[&str], channels: usize) -> Denoiser {
     let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
     let config = Config::resolve("photos", None, &keys).expect("resolves");
     let (shape, device) = (ImageShape::new(channels, 48, 48), Device::flex());
@@ -120,9 +121,9 @@ fn one_step_is_s_times_the_gradient() {
         errors.fold(0.0, f32::max)
     };
     // σ₀ = ½: s = ¼, so that everything becomes medium grey.
-    let told = untrained(&[], 1);
+    let told = untrained_denoiser(&[], 1);
     assert!(largest_error(&with(&told, Some(0.03), 1.0), &|_| 0.5) < 1e-4);
-    let blind = untrained(&[BLIND], 1);
+    let blind = untrained_denoiser(&[BLIND], 1);
     assert!(largest_error(&with(&blind, None, 1.0), &|_| 0.5) < 1e-4);
     assert!(largest_error(&with(&blind, None, 0.5), &|x| (x + 0.5) / 2.0) < 1e-4);
     assert_eq!(with(&blind, None, 0.0).planes, picture);
@@ -133,7 +134,7 @@ fn one_step_is_s_times_the_gradient() {
     let taken: Vec<f32> = differences.map(|(got, x)| x - got).collect();
     assert!((root_mean_square(&taken) - 0.03).abs() < 1e-5);
 
-    let mut told = untrained(&[BLIND], 1);
+    let mut told = untrained_denoiser(&[BLIND], 1);
     told.reference = None;
     let expected = |x: f32| x - 0.01 * (4.0 * x - 2.0);
     assert!(largest_error(&with(&told, Some(0.1), 1.0), &expected) < 1e-5);
@@ -167,7 +168,7 @@ fn below_the_least_noise_that_an_energy_is_told_a_step_shrinks_with_the_square_o
     assert_eq!(measured.sigma, Some(0.0));
     assert_eq!(measured.planes, black, "a picture without noise stays");
     // One that is not told the noise does not know the least of it.
-    assert!(taken(&untrained(&[BLIND], 1), 0.001) > 9e-4);
+    assert!(taken(&untrained_denoiser(&[BLIND], 1), 0.001) > 9e-4);
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
         sigma: Some(0.1),
         strength: 1.0,
     };
-    let got = denoised(&untrained(&[], 1), &picture, options);
+    let got = denoised(&untrained_denoiser(&[], 1), &picture, options);
     // Where f = 0, x − D is x − ½ at every σ′ = tσ, and the slopes (x − ½)/σ′² and (x − y)/σ² cancel at
     // x = (½ + t²y)/(1 + t²); a step takes half of the way there, whatever the picture: deviations stay in proportion.
     let mut share = 1.0; // (x − ½)/(y − ½)
@@ -203,7 +204,7 @@ fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
         let taken = denoised(&shipped, &picture, options).taken;
         assert!(taken <= sigma, "{taken} at {sigma}");
     }
-    let refused = untrained(&[BLIND], 1).denoise(&picture, options, &mut |_, _| {});
+    let refused = untrained_denoiser(&[BLIND], 1).denoise(&picture, options, &mut |_, _| {});
     let message = refused.expect_err("it is not told").to_string();
     assert!(message.contains("objective.noise_conditional"), "{message}");
 }
@@ -211,7 +212,7 @@ fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
 #[test]
 fn a_model_of_colours_takes_grey_pictures_and_one_of_grey_takes_colours() {
     let grey = clean(ImageShape::new(1, 8, 12));
-    let of_colours = untrained(&["data.channels=3"], 3);
+    let of_colours = untrained_denoiser(&["data.channels=3"], 3);
     let noisy = DenoiseOptions {
         sigma: Some(0.1),
         ..DenoiseOptions::default()
@@ -226,7 +227,7 @@ fn a_model_of_colours_takes_grey_pictures_and_one_of_grey_takes_colours() {
     );
 
     let colours = clean(ImageShape::new(3, 8, 12));
-    let of_grey = untrained(&[], 1);
+    let of_grey = untrained_denoiser(&[], 1);
     let got = denoised(&of_grey, &colours, noisy);
     for (plane, together) in colours.each().zip(got.planes.each()) {
         let alone = Planes {
@@ -256,7 +257,10 @@ fn the_smallest_picture_can_be_denoised_and_one_without_noise_stays() {
         ..DenoiseOptions::default()
     };
     // Where f = 0 medium grey has no slope.
-    assert_eq!(denoised(&untrained(&[], 1), &one, told).planes, one);
+    assert_eq!(
+        denoised(&untrained_denoiser(&[], 1), &one, told).planes,
+        one
+    );
     let shipped = denoised(&Denoiser::shipped(&Device::flex()), &one, told);
     assert!(shipped.planes.pixels[0].is_finite());
 }
@@ -268,13 +272,13 @@ fn what_cannot_be_denoised_is_refused() {
         refused.expect_err("refused").to_string()
     };
     let mut picture = clean(ImageShape::new(1, 8, 12));
-    let mut of_one_size = untrained(&[], 1);
+    let mut of_one_size = untrained_denoiser(&[], 1);
     of_one_size.locality = None;
     assert_eq!(
         refused(&of_one_size, &picture),
         "this model takes images of 48 by 48 alone, and the picture is 12 by 8"
     );
-    let of_any_size = untrained(&[], 1);
+    let of_any_size = untrained_denoiser(&[], 1);
     picture.pixels[7] = f32::NAN;
     assert_eq!(
         refused(&of_any_size, &picture),
@@ -347,4 +351,20 @@ fn experts_give_no_mean_and_leave_a_picture_without_noise() {
     let got = descended(&denoiser, &picture, 1e-9);
     assert!(got.taken < 1e-6, "{}", got.taken);
     assert!(of_patches(&["model.intensity=log"]).prior.is_none());
+}
+
+#[test]
+fn sigma_alone_stands_for_the_usual_options_with_it() {
+    let options = DenoiseOptions {
+        sigma: Some(0.1),
+        ..DenoiseOptions::default()
+    };
+    assert_eq!(DenoiseOptions::from(0.1), options);
+    let shape = ImageShape::new(1, 16, 16);
+    let trained = untrained(&["objective.kind=denoising"], shape);
+    let picture = noisy(&clean(shape), 0.1);
+    let short = trained.denoise(&picture, 0.1).expect("denoises");
+    let long = trained.denoise(&picture, options).expect("denoises");
+    assert_eq!(short.sigma, Some(0.1));
+    assert_eq!(short, long);
 }

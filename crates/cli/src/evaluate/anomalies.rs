@@ -152,7 +152,7 @@ fn left_out(own: &PreparedData, seed: u64, num: usize, quiet: bool) -> anyhow::R
     Ok(tests.unwrap_or_else(|| of_names(&data.train)))
 }
 
-/// Test images of a data set, or training images where there are no others, in a shape.
+/// Images of a data set [in a shape](dataset::in_shape), as bytes.
 fn load(
     kind: DatasetKind,
     dir: Option<PathBuf>,
@@ -160,35 +160,8 @@ fn load(
     (seed, num): (u64, usize),
     quiet: bool,
 ) -> anyhow::Result<Vec<u8>> {
-    if shape.height != shape.width {
-        bail!("other data sets become square images, and the model takes {shape}");
-    }
-    let config = DataConfig {
-        dataset: kind,
-        dir,
-        image_size: shape.height,
-        test_images: num,
-        skip_bad: true,
-        ..DataConfig::default()
-    };
-    // What is grey by itself is grey in every channel.
-    let is_grey = config.native_shape().channels == 1;
-    let config = DataConfig {
-        channels: if is_grey { 0 } else { shape.channels },
-        ..config
-    };
-    let data = dataset::load_to_measure(&config, seed, quiet)?;
-    let test = data.test.filter(|test| !test.is_empty());
-    let images = test.unwrap_or(data.train);
-    let pixels = some_of(&images, num);
-    if images.shape == shape {
-        return Ok(pixels);
-    }
-    let plane = shape.height * shape.width;
-    let planes = pixels.chunks_exact(plane);
-    Ok(planes
-        .flat_map(|plane| plane.repeat(shape.channels))
-        .collect())
+    let (images, _) = dataset::in_shape(kind, dir, shape, (seed, Some(num)), quiet)?;
+    Ok(images.pixels.into())
 }
 
 #[cfg(test)]

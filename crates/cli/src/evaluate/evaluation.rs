@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use ebm_apply::evaluate::{
     Completion, Likelihood, OutOfDistribution, QualityReport, Recognition, Robustness,
     SamplerComparison,
 };
+use ebm_apply::{Trained, Weights};
 use serde::Serialize;
 
 use super::pictures::Picture;
+use crate::device::ChosenDevice;
 
 /// What was measured of a run, and how.
 #[derive(Debug, Serialize)]
@@ -69,6 +72,39 @@ pub(super) struct Recognised {
 }
 
 impl Evaluation {
+    /// Of a run with these of its weights, with nothing measured yet.
+    ///
+    /// # Errors
+    /// Where its checkpoint cannot be read.
+    pub(super) fn of(
+        trained: &Trained,
+        weights: Weights,
+        seed: u64,
+        device: &ChosenDevice,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            checkpoint: trained.checkpoint().to_owned(),
+            fingerprint: trained
+                .fingerprint()
+                .context("cannot read the checkpoint")?,
+            iteration: trained.state().iteration,
+            weights: trained.weights(weights).name(),
+            seed,
+            device: device.description.clone(),
+            processor: device.processor(),
+            version: env!("CARGO_PKG_VERSION"),
+            samples: None,
+            quality: None,
+            recognition: None,
+            robustness: None,
+            completion: None,
+            out_of_distribution: None,
+            likelihood: None,
+            samplers: None,
+            pictures: Vec::new(),
+        })
+    }
+
     /// What to know before its numbers are believed.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &String> {
         let of_quality = self.quality.iter().flat_map(|quality| &quality.warnings);

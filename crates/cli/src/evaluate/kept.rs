@@ -7,6 +7,7 @@ use ebm_apply::{SampleOptions, Trained};
 use ebm_core::DeviceKind;
 
 use super::EvaluateArgs;
+use super::evaluation::Evaluation;
 use crate::output::write_output;
 
 impl EvaluateArgs {
@@ -27,21 +28,22 @@ impl EvaluateArgs {
             computed_by(trained, processor)
         )
     }
+}
 
-    /// What tells kept seconds of recognition apart.
-    pub(super) fn recognition_name(
-        &self,
-        fingerprint: &str,
-        trained: &Trained,
-        processor: &str,
-        images: usize,
-    ) -> String {
-        format!(
-            "{fingerprint}-{}-recognition-of-{images}-{}.seconds",
-            self.weights_name(trained),
-            computed_by(trained, processor)
-        )
-    }
+/// What tells kept seconds of recognition apart.
+pub(super) fn recognition_name(
+    evaluation: &Evaluation,
+    trained: &Trained,
+    images: usize,
+) -> String {
+    let Evaluation {
+        fingerprint,
+        weights,
+        processor,
+        ..
+    } = evaluation;
+    let by = computed_by(trained, processor);
+    format!("{fingerprint}-{weights}-recognition-of-{images}-{by}.seconds")
 }
 
 /// The program and the processor that compute: readable as far as that is short.

@@ -1,21 +1,19 @@
-//! Take each measure of a run: draw, judge, recognise, anneal, compare.
+//! Take each measure of a run: draw, judge, anneal, compare.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use ebm_apply::evaluate::{
     CompletionOptions, Damage, FeatureNetwork, FrechetError, Kept, Likelihood, LikelihoodOptions,
     MixingError, MixingOptions, SamplerComparison, check_completion, check_likelihood,
     check_mixing_of, compare_samplers_of, complete, completion_gradients, kept_samples, likelihood,
-    likelihood_gradients, mixing_gradients_of, recognise, robustness,
+    likelihood_gradients, mixing_gradients_of, robustness,
 };
-use ebm_apply::{SampleError, SampleOptions, StepCounter, Trained, UnknownClass, labels_in_shares};
+use ebm_apply::{SampleError, SampleOptions, StepCounter, Trained, labels_in_shares};
 
 use super::data::PreparedData;
-use super::evaluation::{Evaluation, Recognised, Sampling};
-use super::kept::kept_seconds;
+use super::evaluation::{Evaluation, Sampling};
 use super::{EvaluateArgs, Measure, features, pictures};
 use crate::progress::with_progress;
 use crate::sample::Start;
@@ -23,7 +21,7 @@ use crate::trained::home;
 use crate::typed::Mistyped;
 
 /// Folder of a run in which an evaluation keeps what it has computed.
-const EVALUATION: &str = "evaluation";
+pub(super) const EVALUATION: &str = "evaluation";
 /// Chains by which samplers are compared.
 const COMPARED_CHAINS: usize = 64;
 
@@ -204,70 +202,6 @@ impl EvaluateArgs {
                 buffer.labels(&slots)
             }
         })
-    }
-
-    /// Whether a model has the classes of the data and can be asked for them; a warning where it has others.
-    ///
-    /// # Errors
-    /// Where it does not, and `what` was named.
-    pub(super) fn can_recognise(
-        &self,
-        (what, name): (Measure, &str),
-        trained: &Trained,
-        data: &PreparedData,
-    ) -> anyhow::Result<bool> {
-        let is_named = self.measure.contains(&what);
-        if trained.num_classes() == 0 {
-            return match is_named {
-                true => Err(UnknownClass::NoClasses).context(format!("--measure {name}")),
-                false => Ok(false),
-            };
-        }
-        if data.class_names == trained.class_names() {
-            return Ok(true);
-        }
-        let problem = "the classes of the data are not those of the model";
-        if is_named {
-            bail!("--measure {name}: {problem}");
-        }
-        let checkpoint = trained.checkpoint().display();
-        tracing::warn!("{checkpoint}: {name} is left out: {problem}");
-        Ok(false)
-    }
-
-    /// How well and how fast a model with classes recognises images.
-    ///
-    /// # Errors
-    /// Where it was named, and the model has no classes, or others than the data.
-    pub(super) fn recognition(
-        &self,
-        evaluation: &mut Evaluation,
-        trained: &Trained,
-        data: &PreparedData,
-        quiet: bool,
-    ) -> anyhow::Result<()> {
-        if !self.can_recognise((Measure::Recognition, "recognition"), trained, data)? {
-            return Ok(());
-        }
-        let (start, weights, images) =
-            (Instant::now(), self.usage.weights(), data.labelled().len());
-        let done = AtomicU64::default();
-        let so_far = || done.load(Ordering::Relaxed);
-        let work = || recognise(trained, weights, data.to_recognise(), &done);
-        let found = with_progress("recognising", images as u64, so_far, quiet, work)?;
-        let seconds = start.elapsed().as_secs_f64() / images as f64;
-        let Evaluation {
-            fingerprint,
-            processor,
-            ..
-        } = &*evaluation;
-        let name = self.recognition_name(fingerprint, trained, processor, images);
-        let file = home(trained).join(EVALUATION).join(name);
-        evaluation.recognition = Some(Recognised {
-            found,
-            seconds_per_image: kept_seconds(&file, seconds),
-        });
-        Ok(())
     }
 
     /// How well a model with classes recognises damaged images.

@@ -6,7 +6,19 @@ use ebm_apply::evaluate::{
 };
 
 use super::evaluation::{Evaluation, Recognised, Sampling};
-use crate::output::{FEW_CHAINS, Table};
+use crate::output::{FEW_CHAINS, Table, say};
+
+/// Print what was measured of runs, as tables or as JSON.
+///
+/// # Errors
+/// Where nothing can be printed.
+pub(super) fn say_all(evaluations: &[Evaluation], as_json: bool) -> anyhow::Result<()> {
+    let text = match as_json {
+        true => serde_json::to_string_pretty(evaluations)?,
+        false => render(evaluations),
+    };
+    Ok(say(text)?)
+}
 
 /// The most frequent mistakes that are told.
 const SHOWN_MISTAKES: usize = 3;

@@ -1,5 +1,8 @@
 //! Take samples part by part and write them as pictures, arrays and animations.
 
+use std::io;
+use std::path::Path;
+
 use ebm_apply::{SamplePart, Samples, to_bytes};
 use ebm_core::ImageShape;
 
@@ -69,6 +72,17 @@ impl<'a> Results<'a> {
     /// # Errors
     /// Where a file cannot be written.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
+        self.finish_naming(&mut |file: &Path| say(file.display()))
+    }
+
+    /// Write everything that was asked for; `name` is told of each file once it is there.
+    ///
+    /// # Errors
+    /// Where a file cannot be written, or `name` fails.
+    pub(crate) fn finish_naming(
+        self,
+        name: &mut dyn FnMut(&Path) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
         let (outputs, plan, num) = (self.outputs, self.plan, self.plan.labels.len());
         let (shape, scale) = (plan.shape, scale_for(plan.shape.width));
         let dims = shape.dims();
@@ -79,23 +93,23 @@ impl<'a> Results<'a> {
                     None => (images, plan.columns),
                 };
                 save_grid(&outputs.output, &images, dims, columns, scale)?;
-                say(outputs.output.display())?;
+                name(&outputs.output)?;
             }
             Images::Array { array, classes } => {
                 for file in array.finish(classes.as_deref())? {
-                    say(file.display())?;
+                    name(&file)?;
                 }
             }
-            Images::Folder { .. } => say(outputs.output.display())?,
+            Images::Folder { .. } => name(&outputs.output)?,
         }
         if let Some(path) = &outputs.trajectory {
             let (rows, columns) = rows_of_frames(&self.frames, num, shape);
             save_grid(path, &rows, dims, columns, scale)?;
-            say(path.display())?;
+            name(path)?;
         }
         if let Some(path) = &outputs.animation {
             save_animation(path, &self.frames, dims, plan.columns, scale, FRAME_MS)?;
-            say(path.display())?;
+            name(path)?;
         }
         self.totals.log();
         Ok(())

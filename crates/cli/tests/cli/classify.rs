@@ -172,3 +172,70 @@ fn a_picture_that_cannot_be_classified_is_told_and_the_others_go_on() {
     let as_it_is = "classify run even.png --prepare none --device cpu";
     scratch.line(as_it_is).succeeds();
 }
+
+#[test]
+fn the_runs_own_test_images_are_recognised_as_evaluate_says() {
+    let scratch = conditional();
+    for more in ["", " --json"] {
+        let say = |command: &str| {
+            let line = format!("{command} --num 100 --device cpu{more}");
+            scratch.line(&line).succeeds()
+        };
+        let here = say("classify run --dataset");
+        let there = say("evaluate run --measure recognition");
+        assert_eq!(here.stdout, there.stdout);
+        assert!(here.stdout.contains("100"), "{}", here.stdout);
+        let told = "recognised 100 images in ";
+        assert!(here.stderr.contains(told), "{}", here.stderr);
+        // Naming the run's own data changes nothing.
+        assert_eq!(say("classify run --dataset digits").stdout, here.stdout);
+    }
+}
+
+#[test]
+fn images_of_another_data_set_with_the_same_classes_are_recognised() {
+    let scratch = conditional();
+    let pack = [
+        "data pack --dataset digits --image-size 16 --seed 0",
+        "--set data.train_images=20 --set data.test_images=30 --output packed",
+    ];
+    scratch.line(&pack.join(" ")).succeeds();
+    let say = |line: &str| {
+        let line = format!("{line} --num 30 --json --device cpu");
+        let said = scratch.line(&line).succeeds().stdout;
+        let mut reports: Vec<Value> = serde_json::from_str(&said).expect("JSON");
+        reports.remove(0)["recognition"].take()
+    };
+    let packed = say("classify run --dataset arrays --data-dir packed");
+    assert_eq!(packed["images"], 30);
+    // They are the digits that the run itself is measured on.
+    assert_eq!(packed, say("classify run --dataset"));
+}
+
+#[test]
+fn a_data_set_that_cannot_be_recognised_is_refused() {
+    let scratch = conditional();
+    scratch.train("plain", &[]).succeeds();
+    for (rest, code, problem) in [
+        ("plain --dataset", 2, "this model knows no classes"),
+        ("run --dataset nothing", 2, "--dataset: unknown"),
+        ("run --dataset mnist", 1, "--data-dir DIR"),
+        (
+            "run --dataset shapes --num 8",
+            1,
+            "are not those of the model",
+        ),
+        (
+            "run --dataset shapes --data-dir run",
+            2,
+            "read from no folder",
+        ),
+        ("run --data-dir run", 2, "--dataset"),
+        ("run photo.png --dataset", 2, "cannot be used with"),
+        ("run --dataset --sheet seen.png", 2, "cannot be used with"),
+        ("run", 2, "PICTURE|FOLDER|FILE.npy"),
+    ] {
+        let line = format!("classify {rest} --device cpu");
+        scratch.line(&line).fails_with(code, &[problem]);
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+
 use crate::common::{CONDITIONAL, Finished, Scratch, bytes, size_of_picture, tree};
 
 /// Two runs, `a` without and `b` with classes.
@@ -163,4 +165,44 @@ fn refuses_runs_that_are_not_there_or_of_images_of_another_shape() {
     refuses("a + large", &shapes);
     refuses("a + nowhere", &["nowhere does not exist"]);
     refuses("a+b", &["a+b does not exist", "a space on both sides"]);
+}
+
+#[test]
+fn json_holds_the_energies_of_every_image_under_each_term() {
+    let scratch = trained();
+    let args = ["--output", "s.npy", "--json"];
+    let said = compose(&scratch, "a - 0.5*b[3]", &args).succeeds();
+    let report: Value = serde_json::from_str(&said.stdout).expect("JSON and nothing else");
+    assert_eq!(report["files"], json!(["s.npy"]));
+    assert_eq!(report["num"], 4);
+    assert!(
+        report["seconds"]
+            .as_f64()
+            .is_some_and(|seconds| seconds > 0.0)
+    );
+    let terms = report["terms"].as_array().expect("terms");
+    let of = |key: &str| -> Vec<&Value> { terms.iter().map(|term| &term[key]).collect() };
+    assert_eq!(of("term"), ["a", "b[3]"]);
+    assert_eq!(of("weight"), [1.0, -0.5]);
+    for (term, args) in terms.iter().zip(["a s.npy", "b s.npy --class 3"]) {
+        let energies = term["energies"].as_array().expect("energies");
+        let energies: Vec<f64> = energies.iter().filter_map(Value::as_f64).collect();
+        let mean = energies.iter().sum::<f64>() / 4.0;
+        let told = term["mean_energy"].as_f64().expect("a mean");
+        assert!((told - mean).abs() < 1e-9, "{told} is not {mean}");
+        // `ebm energy` finds the same of the written images, which are rounded to bytes.
+        let line = format!("energy {args} --device cpu");
+        let written = scratch.line(&line).succeeds().stdout;
+        let written = written.lines().map(|line| line.split('\t').next());
+        let written: Vec<f64> = written
+            .map(|energy| energy.and_then(|text| text.parse().ok()).expect("a number"))
+            .collect();
+        assert_eq!(written.len(), energies.len());
+        for (written, energy) in written.iter().zip(&energies) {
+            assert!(
+                (written - energy).abs() < 0.005,
+                "{energy} is not {written}"
+            );
+        }
+    }
 }

@@ -174,9 +174,13 @@ fn pictures_are_cleaned_restored_and_composed_on_a_gpu_as_on_the_cpu() {
     digit.save(scratch.join("digit.png")).expect("a picture");
     for command in [
         "denoise photo.png --sigma 12",
+        "denoise digit.png --method descent --sigma 12",
         "restore photo.png --box 10,8,9,5",
+        "restore digit.png --box 5,4,4,5 --samples 2",
         "restore digit.png --model run --box 0,8,16,8 --class 3 --samples 2",
         "compose run[3] --num 4",
+        "compose run[3] - 0.5*run[8] --num 4",
+        "compose run[3] + run[8] --or --num 4",
     ] {
         for device in ["cpu", "wgpu"] {
             let line = format!("{command} --device {device} --output {device}.png");
@@ -193,7 +197,11 @@ fn pictures_are_recognised_and_scored_on_a_gpu_as_on_the_cpu() {
     let scratch = Scratch::new();
     scratch.train("run", &CONDITIONAL).succeeds();
     let pictures = images(&scratch);
-    for (command, key) in [("classify", "probabilities"), ("score", "score")] {
+    for (command, key) in [
+        ("classify", "probabilities"),
+        ("score", "score"),
+        ("score --by gradient", "score"),
+    ] {
         let [cpu, gpu] = ["cpu", "wgpu"].map(|device| {
             let line = format!("{command} run {pictures} --json --device {device}");
             let said = scratch.line(&line).succeeds().stdout;

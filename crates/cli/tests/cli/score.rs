@@ -107,7 +107,8 @@ fn a_threshold_is_found_from_the_runs_own_test_images() {
         .succeeds();
     assert_eq!(size_of_picture(&scratch.join("scores.png")), (420, 260));
     let few = scratch.line("score run in --false-alarms 0.01");
-    few.fails_with(1, &["among 50 test images that is less than one"]);
+    let problem = "--false-alarms: among 50 usual images a share of 0.01 is less than one";
+    few.fails_with(1, &[problem, "or pass --threshold"]);
     for by in ["from-mean", "gradient"] {
         let line = format!("score run in --by {by} --json");
         let lines = json(&scratch.line(&line).succeeds().stdout);

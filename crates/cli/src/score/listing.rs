@@ -1,16 +1,15 @@
-//! Put pictures in order and print them, the most unusual first.
+//! Print pictures, the most unusual first.
 
+use ebm_apply::score::{Ranked, Ranking, Threshold};
 use serde::Serialize;
 
 use super::found::Found;
-use super::threshold::Threshold;
 use crate::output::say;
 
-/// Pictures in the order of their scores, the highest first.
-pub(super) struct Ranking<'a> {
+/// Pictures in the order of their scores.
+pub(super) struct Listing<'a> {
     found: &'a Found,
-    /// Index and score of each.
-    ordered: Vec<(usize, f64)>,
+    ranking: Ranking,
 }
 
 /// What is said of a picture.
@@ -25,23 +24,22 @@ struct Line<'a> {
     unusual: Option<bool>,
 }
 
-impl<'a> Ranking<'a> {
-    /// Pictures in the order of these scores, one of each; equal ones stay in their order.
+impl<'a> Listing<'a> {
+    /// Pictures of these scores, one of each.
     pub(super) fn new(found: &'a Found, scores: Vec<f64>) -> Self {
-        let mut ordered: Vec<_> = scores.into_iter().enumerate().collect();
-        ordered.sort_by(|one, other| other.1.total_cmp(&one.1));
-        Self { found, ordered }
+        let ranking = Ranking::new(scores);
+        Self { found, ranking }
     }
 
     /// All scores, the highest first.
     pub(super) fn scores(&self) -> Vec<f64> {
-        self.ordered.iter().map(|(_, score)| *score).collect()
+        self.ranking.all().iter().map(|one| one.score).collect()
     }
 
     /// The images of the first `top`, `[n, c, h, w]`.
     pub(super) fn images(&self, top: usize) -> Vec<u8> {
-        let first = self.ordered.iter().take(top);
-        let images = first.flat_map(|(index, _)| self.found.image(*index));
+        let first = self.ranking.first(top).iter();
+        let images = first.flat_map(|one| self.found.image(one.index));
         images.copied().collect()
     }
 
@@ -52,14 +50,16 @@ impl<'a> Ranking<'a> {
         threshold: Option<Threshold>,
         as_json: bool,
     ) -> anyhow::Result<usize> {
-        let is_above = |score: f64| threshold.map(|threshold| threshold.is_below(score));
-        let shown = if as_json { self.ordered.len() } else { top };
-        for (place, (index, score)) in self.ordered.iter().take(shown).enumerate() {
+        let shown = match as_json {
+            true => self.ranking.all(),
+            false => self.ranking.first(top),
+        };
+        for (rank, Ranked { index, score }) in (1..).zip(shown) {
             let line = Line {
-                rank: place + 1,
+                rank,
                 score: *score,
                 picture: &self.found.names[*index],
-                unusual: is_above(*score),
+                unusual: threshold.map(|threshold| threshold.is_unusual(*score)),
             };
             if as_json {
                 say(serde_json::to_string(&line)?)?;
@@ -67,9 +67,6 @@ impl<'a> Ranking<'a> {
                 say(format_args!("{:.6}\t{}", line.score, line.picture))?;
             }
         }
-        let scores = self.ordered.iter().map(|(_, score)| *score);
-        Ok(scores
-            .filter(|score| is_above(*score) == Some(true))
-            .count())
+        Ok(threshold.map_or(0, |threshold| self.ranking.above(threshold).len()))
     }
 }

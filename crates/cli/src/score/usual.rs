@@ -1,10 +1,9 @@
-//! Say above which score a picture is unusual.
+//! Score the run's own images, with which pictures are compared.
 
-use core::fmt;
-
-use anyhow::bail;
+use anyhow::{Context, bail};
 use ebm_apply::Trained;
 use ebm_apply::evaluate::{Score as Kind, some_of};
+use ebm_apply::score::Threshold;
 
 use super::found::Score;
 use super::{By, ScoreArgs};
@@ -71,58 +70,30 @@ pub(super) fn usual(
     Ok(usual)
 }
 
-/// A score above which a picture is unusual.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Threshold {
-    score: f64,
-    /// Usual images that are above it, of how many.
-    false_alarms: Option<(usize, usize)>,
+/// The threshold that is given, or found from held-out images, where one is asked for.
+///
+/// # Errors
+/// Where there are too few of them.
+pub(super) fn threshold(args: &ScoreArgs, usual: &Usual) -> anyhow::Result<Option<Threshold>> {
+    if let Some(score) = args.threshold {
+        return Ok(Some(Threshold::given(score)));
+    }
+    let (Some(compared), Some(share)) = (&usual.compared, args.false_alarms) else {
+        return Ok(None);
+    };
+    let threshold = Threshold::of_false_alarms(&compared.scores, share);
+    Ok(Some(threshold.context("--false-alarms")?))
 }
 
-impl Threshold {
-    /// A score that a user knows.
-    pub(super) fn given(score: f64) -> Self {
-        Self {
-            score,
-            false_alarms: None,
-        }
-    }
-
-    /// The least score of usual images above which no more than this share of them are.
-    ///
-    /// # Errors
-    /// Where there are too few of them to tell.
-    pub(super) fn of(usual: &[f64], share: f64) -> anyhow::Result<Self> {
-        let mut usual = usual.to_vec();
-        usual.sort_by(|one, other| other.total_cmp(one));
-        let allowed = (share * usual.len() as f64) as usize;
-        if allowed == 0 {
-            bail!(
-                "--false-alarms {share}: among {} test images that is less than one; allow more, or pass --threshold",
-                usual.len()
-            );
-        }
-        let score = usual[allowed];
-        let above = usual.iter().filter(|&&it| it > score).count();
-        Ok(Self {
-            score,
-            false_alarms: Some((above, usual.len())),
-        })
-    }
-
-    /// Whether a score is above it.
-    pub(super) fn is_below(self, score: f64) -> bool {
-        score > self.score
-    }
-}
-
-impl fmt::Display for Threshold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.6}", self.score)?;
-        match self.false_alarms {
-            Some((above, of)) => write!(f, ", as {above} of {of} test images are"),
-            None => Ok(()),
-        }
+/// A threshold in words.
+pub(super) fn in_words(threshold: Threshold) -> String {
+    let score = threshold.score();
+    match threshold.false_alarms() {
+        Some(found) => format!(
+            "{score:.6}, as {} of {} test images are",
+            found.above, found.of
+        ),
+        None => format!("{score:.6}"),
     }
 }
 
@@ -131,25 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_the_share_of_usual_scores_is_above_a_threshold() {
+    fn a_threshold_is_told_with_the_test_images_above_it_where_they_gave_it() {
         let scores: Vec<f64> = (0..100).map(f64::from).collect();
-        let threshold = Threshold::of(&scores, 0.05).unwrap();
-        assert_eq!(threshold.score, 94.0);
-        assert_eq!(threshold.false_alarms, Some((5, 100)));
-        assert!(threshold.is_below(94.5) && !threshold.is_below(94.0));
-        assert_eq!(
-            threshold.to_string(),
-            "94.000000, as 5 of 100 test images are"
-        );
-        // Ties with the threshold are not above it.
-        let ties = [1.0, 1.0, 1.0, 0.0];
-        let threshold = Threshold::of(&ties, 0.5).unwrap();
-        assert_eq!(threshold.false_alarms, Some((0, 4)));
-    }
-
-    #[test]
-    fn a_share_of_less_than_one_image_is_refused() {
-        let error = Threshold::of(&[1.0; 99], 0.01).unwrap_err().to_string();
-        assert!(error.contains("among 99 test images"), "{error}");
+        let found = Threshold::of_false_alarms(&scores, 0.05).unwrap();
+        assert_eq!(in_words(found), "94.000000, as 5 of 100 test images are");
+        assert_eq!(in_words(Threshold::given(0.5)), "0.500000");
     }
 }
