@@ -1,7 +1,7 @@
 //! Contrast energies of data with those of samples that follow the flow, some of them from the data themselves.
 //!
 //! Balcerak et al., *Energy matching* (2025), the second phase; the floor, the share that is left out and the
-//! halves are those of the code released with it. Its energy of pixels in [−1, 1] is 4 times this one.
+//! halves are those of the code released with it, in the units that `docs/objectives.md` derives.
 
 use core::ops::Range;
 
@@ -29,6 +29,9 @@ pub struct FlowContrast {
 }
 
 impl FlowContrast {
+    /// The floor of the released code, 0.02, beside a flow loss that is ⅛ of the one there.
+    pub const PUBLISHED_FLOOR: f64 = 0.02 / 8.0;
+
     /// Its loss on a batch, under E(x, y), or where `is_marginal` under E(x). Tells `contrastive`, `e_pos` and
     /// `e_neg`.
     pub(super) fn gradient<M: EnergyModel + Sync>(
