@@ -191,12 +191,18 @@ impl ObjectiveConfig {
         }
     }
 
-    pub(super) fn flow(&self, langevin: &LangevinConfig, micro_batch: Option<usize>) -> Flow {
+    pub(super) fn flow(
+        &self,
+        langevin: &LangevinConfig,
+        precision: Precision,
+        micro_batch: Option<usize>,
+    ) -> Flow {
         let contrast = self.has_flow_contrast().then(|| FlowContrast {
             weight: self.contrast_weight,
             floor: self.contrast_floor,
             trimmed: self.contrast_trimmed,
             langevin: langevin.clone(),
+            precision,
         });
         Flow {
             coupling: self.coupling,

@@ -335,6 +335,7 @@ fn every_objective_has_the_gradient_of_the_cpu_on_a_gpu() {
             floor: 10.0,
             trimmed: 0.1,
             langevin,
+            precision: ebm_model::Precision::F32,
         }),
         ..Flow::default()
     };
