@@ -5,6 +5,8 @@
 //! x₀ ~ N(0, I); in [0, 1] that is x₀ ~ N(½, ¼I), and time stays what it is.
 
 mod contrast;
+#[cfg(test)]
+mod tests;
 
 use burn::tensor::{Int, Tensor};
 use ebm_core::{Distribution, StepKey, Stream, index_tensor};
