@@ -8,6 +8,8 @@ mod denoising;
 mod flow;
 #[cfg(test)]
 mod gaussian;
+#[cfg(all(test, feature = "wgpu"))]
+mod gpu_tests;
 mod jem;
 mod latent;
 mod recovery;
