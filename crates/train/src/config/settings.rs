@@ -260,6 +260,7 @@ impl Config {
     /// Names the first key with an impossible value.
     pub fn validate(&self) -> Result<(), Invalid> {
         self.validate_part()?;
+        self.validate_first_chains()?;
         self.validate_unsampled()
     }
 
