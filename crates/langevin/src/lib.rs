@@ -78,8 +78,8 @@ mod stats;
 mod step;
 
 pub use buffer::{
-    Augmentation, BufferConfig, BufferState, ByteImages, ByteRange, Chains, ReplayBuffer, Restart,
-    RestartData, dequantise,
+    Augmentation, BufferConfig, BufferState, ByteImages, ByteRange, Chains, FirstChains,
+    ReplayBuffer, Restart, RestartData, dequantise,
 };
 pub use constraint::{Known, Tied};
 pub use kernel::{descend, perturb, reference};

@@ -34,6 +34,7 @@ pub fn directional_derivative(
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
+    use burn::tensor::activation::silu;
 
     use super::*;
 
@@ -92,5 +93,107 @@ mod tests {
         let energy = |x: Tensor<4>| row_sums(x);
         let slope = directional_derivative(energy, zero.clone(), zero, 0.01);
         assert_eq!(slope.into_scalar::<f32>(), 0.0);
+    }
+
+    const IMAGES: usize = 3;
+    const PIXELS: usize = 4;
+    const HIDDEN: usize = 5;
+
+    fn numbers(count: usize, size: f64, phase: f64) -> Vec<f64> {
+        let number = |place: usize| size * (1.3 * place as f64 + phase).sin();
+        (0..count).map(number).collect()
+    }
+
+    /// First and second derivative of swish, z·σ(z).
+    fn slopes_of_swish(z: f64) -> [f64; 2] {
+        let gate = 1.0 / (1.0 + (-z).exp());
+        let steepness = gate * (1.0 - gate);
+        let second = steepness * (2.0 + z * (1.0 - 2.0 * gate));
+        [gate + z * steepness, second]
+    }
+
+    /// E(x) = Σ aₖ·swish(Σ wⱼₖxⱼ + bₖ), and images and directions.
+    struct Net {
+        w: Vec<f64>,
+        b: Vec<f64>,
+        a: Vec<f64>,
+        x: Vec<f64>,
+        v: Vec<f64>,
+    }
+
+    impl Net {
+        fn new() -> Self {
+            let pixels = numbers(IMAGES * PIXELS, 0.5, 0.4).into_iter();
+            Self {
+                w: numbers(PIXELS * HIDDEN, 2.0, 0.2),
+                b: numbers(HIDDEN, 1.0, 0.7),
+                a: numbers(HIDDEN, 3.0, 1.1),
+                x: pixels.map(|pixel| 0.5 + pixel).collect(),
+                v: numbers(IMAGES * PIXELS, 3.0, 2.0),
+            }
+        }
+
+        /// ∂/∂(w, b, a) of Σ v·∇E = Σ aₖ·swish′(zₖ)·uₖ, with z = wx + b and u = wv.
+        fn exact(&self) -> Vec<f64> {
+            let (mut of_w, mut of_b, mut of_a) =
+                ([0.0; PIXELS * HIDDEN], [0.0; HIDDEN], [0.0; HIDDEN]);
+            for (x, v) in self.x.chunks(PIXELS).zip(self.v.chunks(PIXELS)) {
+                for k in 0..HIDDEN {
+                    let through = |of: &[f64]| -> f64 {
+                        (0..PIXELS).map(|j| self.w[j * HIDDEN + k] * of[j]).sum()
+                    };
+                    let (z, u) = (through(x) + self.b[k], through(v));
+                    let [first, second] = slopes_of_swish(z);
+                    for j in 0..PIXELS {
+                        of_w[j * HIDDEN + k] += self.a[k] * (second * u * x[j] + first * v[j]);
+                    }
+                    of_b[k] += self.a[k] * second * u;
+                    of_a[k] += first * u;
+                }
+            }
+            [&of_w[..], &of_b[..], &of_a[..]].concat()
+        }
+
+        /// The same by the central difference.
+        fn found(&self, displacement: f64) -> Vec<f64> {
+            let device = Device::flex();
+            let tensor = |values: &[f64]| {
+                let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+                Tensor::<1>::from_floats(&values[..], &device)
+            };
+            let weight = |values: &[f64]| tensor(values).autodiff().require_grad();
+            let (w, b, a) = (weight(&self.w), weight(&self.b), weight(&self.a));
+            let energy = |x: Tensor<4>| {
+                let x: Tensor<2> = x.flatten(1, 3); // [images, pixels]
+                let z = x.matmul(w.clone().reshape([PIXELS, HIDDEN])) + b.clone().unsqueeze();
+                let hidden = silu(z) * a.clone().unsqueeze(); // [images, hidden]
+                hidden.sum_dim(1).squeeze_dim::<1>(1)
+            };
+            let [x, v] =
+                [&self.x, &self.v].map(|values| tensor(values).reshape([IMAGES, 1, 1, PIXELS]));
+            let slope = directional_derivative(energy, x, v, displacement);
+            let gradients = slope.sum().backward();
+            let of = |weight: Tensor<1>| {
+                let gradient = weight.grad(&gradients).expect("tracked").into_data();
+                gradient.iter::<f64>().collect::<Vec<_>>()
+            };
+            [of(w), of(b), of(a)].concat()
+        }
+    }
+
+    fn length(of: impl Iterator<Item = f64>) -> f64 {
+        of.map(|it| it * it).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn of_a_net_the_error_is_small_over_a_decade_of_displacements() {
+        let net = Net::new();
+        let exact = net.exact();
+        for displacement in [5e-4, 1.5e-3, 5e-3] {
+            let found = net.found(displacement);
+            let errors = found.iter().zip(&exact).map(|(one, other)| one - other);
+            let error = length(errors) / length(exact.iter().copied());
+            assert!(error < 5e-4, "{error} at {displacement}");
+        }
     }
 }

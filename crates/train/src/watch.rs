@@ -4,6 +4,10 @@
 //! minima of the energy in which no data lie. They go back into the buffer, fill it, and the network
 //! learns to tell them from data, at the end with a difference of energies of 1/α, where α·E² holds both
 //! sides, and no gradient is left between them. What is counted here shows it long before.
+//!
+//! It is counted for chains that persist. All others start anew in every step, so that none can be stuck, and where their
+//! energies stand beside those of data says less: a flow without temperature ends in minima below all data, and
+//! energies of recovery's levels have no scale in common.
 
 use std::collections::VecDeque;
 

@@ -220,6 +220,33 @@ fn a_diverging_run_says_when_and_with_which_seed() {
 }
 
 #[test]
+fn every_kind_of_objective_stops_where_it_diverges() {
+    let recovery = [
+        "objective.kind=recovery",
+        "model.network=unet",
+        "model.filters=none",
+        "model.widths=[4, 4]",
+        "model.spectral_norm=none",
+        "langevin.grad_clip=none",
+    ];
+    let contrast = ["objective.kind=flow", "objective.contrast_weight=0.5"];
+    for keys in [
+        &["objective.kind=flow"][..],
+        &contrast,
+        &["objective.kind=denoising"],
+        &recovery,
+    ] {
+        let scratch = Scratch::new();
+        let keys = keys.iter().flat_map(|key| ["--set", key]);
+        let fast = ["--set", "lr=1e38", "--iterations", "20"];
+        let args: Vec<&str> = keys.chain(fast).collect();
+        let fragments = ["diverged", "the loss is", "no checkpoint yet"];
+        scratch.train("run", &args).fails_saying(&fragments);
+        assert!(latest(&scratch.join("run")).is_none());
+    }
+}
+
+#[test]
 fn weights_that_are_not_finite_are_never_saved() {
     // The loss is finite when the first update spoils the weights.
     for iterations in ["1", "20"] {

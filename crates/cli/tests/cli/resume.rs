@@ -210,6 +210,26 @@ fn a_run_with_phases_goes_on_from_anywhere() {
     of_flow.fails_saying(&["learned without chains", "start from noise"]);
 }
 
+/// A run whose chains start at samples of its flow, stopped before, on and after the border.
+#[test]
+fn a_run_whose_chains_start_at_samples_of_a_flow_goes_on_from_anywhere() {
+    let scratch = Scratch::new();
+    let phases = "phases=[{until=4, set=[\"objective.kind=flow\", \"langevin.method=euler\", \
+                  \"langevin.grad_clip=none\"]}]";
+    let keys = [
+        "buffer.start=previous",
+        phases,
+        "output.sample_every=0",
+        "output.log_every=1",
+    ];
+    let more = keys.map(|key| ["--set", key]).concat();
+    train(&scratch, "whole", 6, &more);
+    for end in [2, 4, 5, 6] {
+        train(&scratch, "parts", end, &more);
+    }
+    assert_same_end(&scratch, "whole", "parts");
+}
+
 #[test]
 fn the_same_command_again_reaches_the_same_bytes_and_another_seed_does_not() {
     let scratch = Scratch::new();

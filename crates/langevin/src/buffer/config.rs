@@ -15,6 +15,17 @@ pub enum Restart {
     Data,
 }
 
+/// Where the chains of a new buffer start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstChains {
+    /// Uniform noise.
+    #[default]
+    Noise,
+    /// Samples of the part of a run before, drawn as that part draws its pictures.
+    Previous,
+}
+
 /// A way to change a chain that comes out of the buffer, so that it may reach another mode
 /// (Du et al. 2021). The chain keeps its label: choose what leaves a class what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -37,6 +48,8 @@ pub struct BufferConfig {
     /// Chains kept.
     #[schemars(range(min = 1, max = 2147483647))]
     pub capacity: usize,
+    /// Where the chains of a new buffer start.
+    pub start: FirstChains,
     /// Probability that a chain starts afresh when it is drawn.
     #[schemars(range(min = 0, max = 1))]
     pub reinit_prob: f64,
@@ -64,6 +77,7 @@ impl Default for BufferConfig {
     fn default() -> Self {
         Self {
             capacity: 10_000,
+            start: FirstChains::Noise,
             reinit_prob: 0.05,
             restart: Restart::Noise,
             restart_noise_std: 0.1,

@@ -19,5 +19,5 @@ mod replay_buffer;
 pub use byte_images::ByteImages;
 pub use bytes::{ByteRange, dequantise};
 pub use chains::{Chains, RestartData};
-pub use config::{Augmentation, BufferConfig, Restart};
+pub use config::{Augmentation, BufferConfig, FirstChains, Restart};
 pub use replay_buffer::{BufferState, ReplayBuffer};

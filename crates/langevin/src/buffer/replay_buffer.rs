@@ -190,15 +190,30 @@ impl ReplayBuffer {
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, the order of `chains`
     pub fn put(&mut self, chains: &Chains, x: Tensor<4>) {
-        let slots = index_tensor(&chains.slots, &x.device());
-        let rows = pack(self.byte_range().to_unit(x.flatten(1, 3)));
-        // Held by nobody else, the words are written in place.
-        let words = std::mem::replace(&mut self.words, rows.clone());
-        self.words = words.select_assign(0, slots, rows, IndexingUpdateOp::Assign);
+        self.store(&chains.slots, x);
         for (i, &slot) in chains.slots.iter().enumerate() {
             self.labels[slot as usize] = chains.labels[i];
             self.ages[slot as usize] = chains.ages[i].saturating_add(1);
         }
+    }
+
+    /// Start the chains of some slots afresh, at `x`; their labels stay.
+    ///
+    /// # Shapes
+    /// - `x`: `[slots, channels, height, width]`
+    pub fn start_at(&mut self, slots: &[u32], x: Tensor<4>) {
+        self.store(slots, x);
+        for &slot in slots {
+            self.ages[slot as usize] = 0;
+        }
+    }
+
+    fn store(&mut self, slots: &[u32], x: Tensor<4>) {
+        let slots = index_tensor(slots, &x.device());
+        let rows = pack(self.byte_range().to_unit(x.flatten(1, 3)));
+        // Held by nobody else, the words are written in place.
+        let words = std::mem::replace(&mut self.words, rows.clone());
+        self.words = words.select_assign(0, slots, rows, IndexingUpdateOp::Assign);
     }
 
     /// The labels of the chains in `slots`.

@@ -39,6 +39,25 @@ fn tensor(values: Vec<f32>) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [batch, 1, 2, 3]), &Device::flex())
 }
 
+#[test]
+fn chains_that_start_afresh_are_new_and_where_they_are_put() {
+    let mut buffer = buffer(4, 0.0);
+    let chains = draw(&buffer, 4, 3, 0);
+    buffer.put(&chains, chains.x.clone());
+    let before = buffer.to_state();
+    let x = (0..2 * PIXELS).map(|place| place as f32 / 16.0);
+    buffer.start_at(&[2, 0], tensor(x.collect()));
+    let after = buffer.to_state();
+    assert_eq!(after.ages, [0, 1, 0, 1]);
+    assert_eq!(after.labels, before.labels);
+    let images: Vec<&[u8]> = after.images.chunks(PIXELS).collect();
+    assert_eq!(images[2], [0, 16, 32, 48, 64, 80]);
+    assert_eq!(images[0], [96, 112, 128, 144, 160, 176]);
+    for slot in [1, 3] {
+        assert_eq!(images[slot], &before.images[slot * PIXELS..][..PIXELS]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -164,7 +164,7 @@ impl Default for ObjectiveConfig {
             sharpness: LossConfig::default().sharpness,
             coupling: Coupling::default(),
             contrast_weight: 0.0,
-            contrast_floor: 0.02,
+            contrast_floor: FlowContrast::PUBLISHED_FLOOR,
             contrast_trimmed: 0.1,
             noise_min: denoising.noise[0],
             noise_max: denoising.noise[1],
@@ -197,12 +197,18 @@ impl ObjectiveConfig {
         }
     }
 
-    pub(super) fn flow(&self, langevin: &LangevinConfig, micro_batch: Option<usize>) -> Flow {
+    pub(super) fn flow(
+        &self,
+        langevin: &LangevinConfig,
+        precision: Precision,
+        micro_batch: Option<usize>,
+    ) -> Flow {
         let contrast = self.has_flow_contrast().then(|| FlowContrast {
             weight: self.contrast_weight,
             floor: self.contrast_floor,
             trimmed: self.contrast_trimmed,
             langevin: langevin.clone(),
+            precision,
         });
         Flow {
             coupling: self.coupling,
@@ -422,7 +428,7 @@ mod tests {
                 "`objective.kind` of this kind needs",
             ),
             (
-                &["batch_size=1", "objective.contrast_weight=0.004"],
+                &["batch_size=1", "objective.contrast_weight=0.0005"],
                 "`objective.contrast_weight` above 0 needs batch_size of at least 2",
             ),
             (
@@ -461,6 +467,6 @@ mod tests {
         assert_eq!(sharp.objective.class_sharpness(), 9.0);
         let chains = resolve(&["objective.sharpness=9"]).expect("no classes, no T of theirs");
         assert_eq!(chains.objective.class_sharpness(), 1.0);
-        assert!(resolve(&["objective.contrast_weight=0.004"]).is_ok());
+        assert!(resolve(&["objective.contrast_weight=0.0005"]).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use ebm_core::Invalid;
+use ebm_langevin::FirstChains;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,24 @@ impl Config {
         self.settings_at(done.saturating_sub(1))
     }
 
+    /// Refuse chains that start at samples of the part of the run before, where there is no such part or no such
+    /// chain.
+    pub(super) fn validate_first_chains(&self) -> Result<(), Invalid> {
+        let parts = self.parts()?;
+        let starts_so = |config: &Self| {
+            config.objective.has_buffer() && config.buffer.start == FirstChains::Previous
+        };
+        // A run that is to end in a phase may go on later.
+        let all = || parts.iter().map(|part| &part.config).chain([self]);
+        let is_idle = self.buffer.start == FirstChains::Previous && !all().any(starts_so);
+        if is_idle || starts_so(&parts[0].config) {
+            let problem = "= \"previous\" needs a part of the run whose samples chains start at, such as \
+                           a phase of objective.kind=flow before one of objective.kind=cd";
+            return Err(Invalid::new("start", problem).within("buffer"));
+        }
+        Ok(())
+    }
+
     /// The section or key in which a phase differs from the run and must not.
     fn kept_by_phases(&self, phase: &Self) -> Option<&'static str> {
         let same_data = {
@@ -203,6 +222,43 @@ mod tests {
         let step = config.settings_at(25).step();
         let rates = [20, 25, 30].map(|iteration| step.lr_at(iteration, 0));
         assert_eq!(rates, [1.0, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn chains_start_at_samples_of_a_part_before_theirs() {
+        let start = |at: FirstChains, phases: &[(usize, &[&str])]| {
+            let mut config = config(phases);
+            config.buffer.start = at;
+            config.validate().map_err(|invalid| invalid.to_string())
+        };
+        let (previous, flow) = (FirstChains::Previous, ["objective.kind=flow"]);
+        assert_eq!(start(previous, &[(20, &flow)]), Ok(()));
+        assert_eq!(start(previous, &[(20, &flow), (50, &["lr=0.01"])]), Ok(()));
+        let own = ["buffer.start=previous"];
+        let twice = [(20, &flow[..]), (50, &own[..])];
+        assert_eq!(start(FirstChains::Noise, &twice), Ok(()));
+        assert_eq!(start(previous, &[(100, &flow)]), Ok(())); // for now all of the run
+        let (lr, none): (_, &[(usize, &[&str])]) = (["lr=0.01"], &[]);
+        for (at, phases) in [
+            (previous, none),
+            (previous, &[(20, &lr[..])]),
+            (FirstChains::Noise, &[(20, &own[..])]),
+        ] {
+            let error = start(at, phases).expect_err("refused");
+            assert!(
+                error.contains("`buffer.start` = \"previous\" needs a part"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_chains_start_at_samples_where_there_are_none() {
+        let mut config = config(&[]);
+        config.objective.kind = ObjectiveKind::Flow;
+        config.buffer.start = FirstChains::Previous;
+        let error = config.validate().expect_err("refused").to_string();
+        assert!(error.contains("`buffer.start`"), "{error}");
     }
 
     #[test]

@@ -147,7 +147,10 @@ impl Config {
             dropout_prob: self.model.dropout_prob(),
             micro_batch: self.micro_batch,
         };
-        let flow = || AnyObjective::Flow(self.objective.flow(&self.langevin, self.micro_batch));
+        let flow = || {
+            let (langevin, micro_batch) = (&self.langevin, self.micro_batch);
+            AnyObjective::Flow(self.objective.flow(langevin, self.precision, micro_batch))
+        };
         let denoising = || AnyObjective::Denoising(self.objective.denoising(self.micro_batch));
         let contrastive = || AnyObjective::Contrastive(self.contrastive());
         match self.objective.kind {
@@ -269,6 +272,7 @@ impl Config {
     /// Names the first key with an impossible value.
     pub fn validate(&self) -> Result<(), Invalid> {
         self.validate_part()?;
+        self.validate_first_chains()?;
         self.validate_unsampled()
     }
 

@@ -9,6 +9,7 @@ use super::changes::differences;
 use super::data_dir::absolute_dir;
 use super::model::ModelConfig;
 use super::network::Conditions;
+use super::objective::ObjectiveConfig;
 use super::phases::Phase;
 use super::settings::Config;
 
@@ -32,6 +33,11 @@ impl Config {
         ];
         for limit in limits {
             *limit = limit.filter(|limit| limit.is_finite());
+        }
+        if !all.objective.has_flow_contrast() {
+            let usual = ObjectiveConfig::default();
+            all.objective.contrast_floor = usual.contrast_floor;
+            all.objective.contrast_trimmed = usual.contrast_trimmed;
         }
         let schedules = [
             &mut langevin.step_size,
@@ -326,6 +332,16 @@ mod tests {
             &["buffer.augment=[\"crop\", \"grey\"]"],
             &["buffer.augment=[\"grey\", \"crop\"]"],
         ]);
+    }
+
+    #[test]
+    fn keys_of_a_contrast_are_told_apart_where_a_flow_has_one() {
+        let floor = "objective.contrast_floor=0.02";
+        assert_same(&[&[], &[floor, "objective.contrast_trimmed=0.3"]]);
+        let flow = ["objective.kind=flow", "objective.contrast_weight=0.0005"];
+        let with_floor = [flow[0], flow[1], floor];
+        let changes = changes(&flow, &with_floor);
+        assert_eq!(changes, ["objective.contrast_floor: 0.0025 → 0.02"]);
     }
 
     #[test]

@@ -56,24 +56,15 @@ impl AnyObjective {
         contrastive.map_or(f64::NEG_INFINITY, Contrastive::lowest_of_data)
     }
 
-    /// What it goes on from after another objective, or other settings of its own: chains go on where their
-    /// buffer can, and are new otherwise.
-    pub(crate) fn take_over<M: EnergyModel + Sync>(
-        &self,
-        before: AnyState,
-        data: &DataSummary,
-        seed: u64,
-        shard: Shard,
-        device: &Device,
-    ) -> AnyState {
-        let kept = match (self.contrastive(), before) {
-            (Some(contrastive), AnyState::Chains(chains)) => contrastive.take_over(chains),
+    /// What it goes on from after another objective, or other settings of its own: chains, where their buffer can;
+    /// `None` where it begins anew.
+    pub(crate) fn take_over(&self, before: AnyState) -> Option<AnyState> {
+        match (self.contrastive(), before) {
+            (Some(contrastive), AnyState::Chains(chains)) => {
+                contrastive.take_over(chains).map(AnyState::Chains)
+            }
             _ => None,
-        };
-        kept.map_or_else(
-            || Objective::<M>::init(self, data, seed, shard, device),
-            AnyState::Chains,
-        )
+        }
     }
 
     /// What learns from chains.

@@ -124,6 +124,35 @@ mod tests {
         assert_eq!(accuracy(energies, &[0, 0]).into_scalar::<f32>(), 0.5);
     }
 
+    /// Classes at z = ±δ, of unit variance, have the log-odds 2δz.
+    #[test]
+    fn two_gaussians_are_told_apart_by_their_log_odds() {
+        use crate::objective::gaussian::{
+            BATCH, Odds, SLOPE, STD, assert_odds, data, learned, normal_density,
+        };
+
+        const AWAY: f64 = SLOPE / 2.0;
+        let batch = |iteration| {
+            let labels: Vec<u32> = (0..BATCH as u32).map(|place| place % 2).collect();
+            let shift = |&label: &u32| [(2.0 * f64::from(label) - 1.0) * AWAY * STD[0], 0.0];
+            let shifts: Vec<f32> = labels.iter().flat_map(shift).map(|it| it as f32).collect();
+            let shifts = Tensor::<1>::from_floats(&shifts[..], &Device::flex());
+            Batch {
+                images: data(iteration).images + shifts.reshape([BATCH, 1, 1, 2]),
+                labels,
+            }
+        };
+        let sharpness = 2.0;
+        let objective = Classification {
+            sharpness,
+            ..Classification::default()
+        };
+        let odds = learned(Odds::new(&Device::flex().autodiff()), objective, batch);
+        assert_odds(&odds, sharpness, |z| {
+            (normal_density(z, AWAY) + normal_density(z, -AWAY)) / 2.0
+        });
+    }
+
     /// Along its own direction, the loss rises as steeply as the gradient is long.
     #[test]
     fn the_gradient_is_that_of_the_loss_with_and_without_spectral_norm() {

@@ -82,3 +82,34 @@ fn first(batch: &Batch, images: usize) -> Batch {
         labels: batch.labels[..images].to_vec(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::contrastive::Contrastive;
+    use crate::objective::gaussian::{
+        Labelled, Odds, Quadratic, assert_found, assert_odds, contrastive, labelled, learned,
+        normal_density, variance_of_the_chain,
+    };
+
+    #[test]
+    fn a_gaussian_is_found_as_without_classes_and_their_odds_beside_it() {
+        let device = Device::flex().autodiff();
+        let model = Labelled {
+            image: Quadratic::new([0.5, 0.5], [4.5, 4.5], &device),
+            odds: Odds::new(&device),
+        };
+        let objective = Jem {
+            generative: Contrastive {
+                marginal: true,
+                ..contrastive()
+            },
+            classification: Classification::default(),
+            weight: 1.0,
+            images: None,
+        };
+        let weights = learned(model, objective, labelled);
+        assert_found(&weights, variance_of_the_chain);
+        assert_odds(&weights[4..], 1.0, |z| normal_density(z, 0.0));
+    }
+}

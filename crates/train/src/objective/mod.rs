@@ -8,6 +8,8 @@ mod denoising;
 mod flow;
 #[cfg(test)]
 mod gaussian;
+#[cfg(all(test, feature = "wgpu"))]
+mod gpu_tests;
 mod jem;
 mod latent;
 mod recovery;
@@ -48,7 +50,8 @@ pub struct Gradient {
     pub flat: Tensor<1>,
     /// What is minimised, `[1]`.
     pub loss: Tensor<1>,
-    /// Which energies were contrasted, where the objective does so.
+    /// Which energies were contrasted with those of persistent chains, where the objective does so: what is watched for
+    /// signs of a collapse.
     pub contrasted: Option<Contrasted>,
     /// What a user reads about the step, `[1]` each, by name and in the order of reading. Of several shards it is the
     /// mean; the largest, where the name ends in `_max`; and of a name that ends in `_std` the standard deviation of

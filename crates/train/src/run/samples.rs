@@ -85,7 +85,7 @@ impl Drawing<'_> {
     }
 
     /// Chains of these numbers after their steps, `[chains, channels, height, width]`. `labels` are theirs.
-    fn chains<M: EnergyModel + Sync>(
+    pub(super) fn chains<M: EnergyModel + Sync>(
         &self,
         model: &Frozen<M>,
         numbers: Range<usize>,

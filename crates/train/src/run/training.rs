@@ -24,7 +24,7 @@ use crate::checkpoint;
 use crate::collective::{Collective, Solo, Team};
 use crate::config::{Config, Settings};
 use crate::error::TrainError;
-use crate::objective::{AnyObjective, AnyState};
+use crate::objective::{AnyObjective, AnyState, Objective};
 use crate::posterior;
 use crate::state::{DataSummary, OfShard, TrainState};
 use crate::step::StepInfo;
@@ -204,7 +204,11 @@ impl<'a> Run<'a> {
         let agreed = self.team.world() > 1;
         let agreed = agreed.then(|| self.team.first(|| observers.is_watched()));
         while self.iteration() < total && !self.is_asked_to_stop(stop) {
-            self.enter_part();
+            if let Err(error) = self.enter_part() {
+                let path = self.go_back(error, &mut observers)?;
+                saved = Some((self.iteration(), path));
+                continue;
+            }
             if batches.0 != self.part.iterations {
                 batches = (self.part.iterations.clone(), batches_of(&self.part));
             }
@@ -235,21 +239,32 @@ impl<'a> Run<'a> {
     }
 
     /// Take on the settings of the next iteration where they are others than those of the last one.
-    fn enter_part(&mut self) {
+    fn enter_part(&mut self) -> Result<(), TrainError> {
         let next = self.iteration();
         if self.part.iterations.contains(&next) {
-            return;
+            return Ok(());
         }
+        let before = self.part.clone();
         self.take_on(self.config.settings_at(next));
+        if next != self.part.iterations.start {
+            return Ok(());
+        }
         // What is remembered is of the part before.
-        if next == self.part.iterations.start {
-            let (trainer, seed, device) = (&mut self.trainer, self.config.seed, &self.device);
-            let (objective, state) = (&trainer.objective, &mut trainer.state);
-            for OfShard { shard, state: of } in &mut state.objective_states {
-                let before = core::mem::replace(of, AnyState::Nothing);
-                *of = objective.take_over::<Network>(before, &state.data, seed, *shard, device);
-            }
-            state.watch = Watch::default();
+        let step_scale = self.state().objective_state().step_scale();
+        let (trainer, seed, device) = (&mut self.trainer, self.config.seed, &self.device);
+        let (objective, state) = (&trainer.objective, &mut trainer.state);
+        let mut is_new = false;
+        for OfShard { shard, state: of } in &mut state.objective_states {
+            let kept = objective.take_over(core::mem::replace(of, AnyState::Nothing));
+            is_new = kept.is_none();
+            *of = kept.unwrap_or_else(|| {
+                Objective::<Network>::init(objective, &state.data, seed, *shard, device)
+            });
+        }
+        state.watch = Watch::default();
+        match is_new {
+            true => self.start_chains(&before, step_scale),
+            false => Ok(()),
         }
     }
 

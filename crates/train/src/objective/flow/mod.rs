@@ -5,6 +5,8 @@
 //! x₀ ~ N(0, I); in [0, 1] that is x₀ ~ N(½, ¼I), and time stays what it is.
 
 mod contrast;
+#[cfg(test)]
+mod tests;
 
 use burn::tensor::{Int, Tensor};
 use ebm_core::{Distribution, StepKey, Stream, index_tensor};
@@ -17,6 +19,10 @@ use super::regression::{Field, for_each_image, regress};
 use super::{Gradient, Stateless, StepContext, uniform_of_images};
 
 pub use contrast::FlowContrast;
+
+/// Keys of [`Stream::ObjectiveNoise`]: where paths start, and where chains of a contrast do.
+const OF_PATHS: u32 = 0;
+const OF_CHAINS: u32 = 1;
 
 /// Mean of ½‖∇E(x_t) − (x₀ − x₁)‖² over images, pixels, noise and times.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,7 +53,7 @@ impl Stateless for Flow {
         let device = batch.images.device();
         let places = step.shard.places(batch.labels.len());
         let ids = index_tensor(&places, &device);
-        let noise = noise_at_start(&batch.images, &ids, step.key);
+        let noise = noise_at_start(&batch.images, &ids, step.key, OF_PATHS);
         let partners = self.coupling.partners(&noise, &batch.images);
         let (data, labels) = match partners {
             Some(partners) => (
@@ -79,10 +85,15 @@ impl Stateless for Flow {
     }
 }
 
-/// x₀ ~ N(½, ¼I), of the shape of `images`.
-fn noise_at_start(images: &Tensor<4>, ids: &Tensor<1, Int>, key: StepKey) -> Tensor<4> {
+/// x₀ ~ N(½, ¼I), of the shape of `images`; each `number` has its own.
+fn noise_at_start(
+    images: &Tensor<4>,
+    ids: &Tensor<1, Int>,
+    key: StepKey,
+    number: u32,
+) -> Tensor<4> {
     let normal = Noise {
-        key: key.stream(Stream::ObjectiveNoise),
+        key: key.stream(Stream::ObjectiveNoise).at_step(number),
         distribution: Distribution::Normal,
         scale: 0.5,
     };

@@ -245,6 +245,17 @@ fn what_only_the_first_rank_draws_and_judges_changes_nothing_between_ranks() {
 }
 
 #[test]
+fn chains_start_at_the_same_samples_on_any_number_of_ranks() {
+    let phases = "phases=[{until=3, set=[\"objective.kind=flow\", \"langevin.method=euler\", \
+                  \"langevin.grad_clip=none\"]}]";
+    let [samples, noise] = ["buffer.start=previous", "buffer.start=noise"].map(|start| {
+        let config = config("digits", &[phases, start, "output.sample_steps=2"]);
+        assert_ranks_agree(&config, start).lines
+    });
+    assert_ne!(samples, noise);
+}
+
+#[test]
 fn a_directory_that_ranks_do_not_share_and_weights_that_differ_are_refused() {
     let dirs = [0, 1].map(|_| tempfile::tempdir().expect("a folder"));
     let of_rank = |(number, rank): (usize, Threads)| {
