@@ -4,7 +4,7 @@ mod data_set;
 mod prepare;
 
 use core::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::args::image_count;
 use crate::choices::dataset_parser;
 use crate::counted::counted;
-use crate::output::{check_not_input, check_output, columns_for, save_grid, say, scale_for};
+use crate::output::{check_not_inputs, check_output, columns_for, save_grid, say, scale_for};
 use crate::pictures::{Named, listed};
 use crate::progress::with_progress;
 use crate::trained::{TrainedArgs, require_classes};
@@ -116,7 +116,8 @@ impl ClassifyArgs {
         }
         let files = listed(&self.pictures)?;
         if let Some(sheet) = &self.sheet {
-            check_sheet(sheet, &files)?;
+            check_output("--sheet", sheet, &["png"])?;
+            check_not_inputs("--sheet", sheet, &files)?;
         }
         let (trained, _) = self.trained.open(quiet)?;
         require_classes(&trained, &trained.checkpoint().display().to_string())?;
@@ -223,14 +224,6 @@ impl ClassifyArgs {
         }
         Ok(())
     }
-}
-
-/// Refuse a sheet that cannot be written, or is one of the pictures.
-fn check_sheet(sheet: &Path, files: &[PathBuf]) -> anyhow::Result<()> {
-    check_output("--sheet", sheet, &["png"])?;
-    files
-        .iter()
-        .try_for_each(|file| check_not_input("--sheet", sheet, file))
 }
 
 #[cfg(test)]

@@ -203,6 +203,10 @@ fn small(config: &Config, images: usize, steps: usize) -> Config {
     let mut small = config.clone();
     small.batch_size = images;
     small.langevin.num_steps = steps;
+    // The same share of them has chains: of a shard two at least, as those beside a flow must be.
+    let least = (2 * config.shards as usize).min(images);
+    let with_chains = |all: usize| (all * images / config.batch_size).clamp(least, images);
+    small.objective.generative_batch = config.objective.generative_batch.map(with_chains);
     small
 }
 
@@ -226,5 +230,19 @@ mod tests {
         config.langevin.num_steps = 20;
         let seconds = projection.seconds(&config, 8);
         assert!((seconds - cost(64.0, 20.0)).abs() < 1e-9, "{seconds}");
+    }
+
+    #[test]
+    fn of_fewer_images_the_same_share_has_chains() {
+        let mut config = Config {
+            batch_size: 64,
+            ..Config::default()
+        };
+        let of = |config: &Config, images| small(config, images, 1).objective.generative_batch;
+        assert_eq!(of(&config, 16), None);
+        config.objective.generative_batch = Some(16);
+        assert_eq!(of(&config, 32), Some(8));
+        assert_eq!(of(&config, 2), Some(2));
+        assert_eq!(of(&config, 1), Some(1));
     }
 }
