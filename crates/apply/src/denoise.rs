@@ -261,7 +261,8 @@ impl Denoiser {
     /// The picture without its noise. A model of grey images takes each colour by itself; one of colours takes a
     /// grey picture as three equal ones. An energy whose step depends on σ, and that is given none, has it measured
     /// ([`noise_level`]), of each image that it takes; a σ outside the range that it has learned is told as the nearest
-    /// end, and one below it takes off less, in proportion to σ². `report` is told of every part of the work: how many are done, of how many.
+    /// end, and of one below that range less is taken off, in proportion to σ². `report` is told of every part of the
+    /// work: how many are done, of how many.
     ///
     /// # Errors
     /// Where the model cannot take the picture, or it holds what is no number.

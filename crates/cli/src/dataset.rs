@@ -181,15 +181,8 @@ pub(crate) fn in_shape(
         ..config
     };
     let data = load_to_measure(&config, seed, quiet)?;
-    let test = data.test.filter(|test| !test.is_empty());
-    let (images, name) = match test {
-        Some(test) => (test, "test images"),
-        None => (data.train, "training images"),
-    };
-    let images = match num {
-        Some(num) => images.some(num),
-        None => images,
-    };
+    let (images, name) = data.tests_or_training();
+    let images = images.some(num.unwrap_or(images.len()));
     if images.shape == shape {
         return Ok((images, name));
     }

@@ -35,10 +35,11 @@ use crate::ranks::{self, RanksArgs};
 use crate::sample::{Start, step_count};
 use crate::trained::UsageArgs;
 use crate::typed::Mistyped;
+use data::PreparedData;
 use evaluation::Evaluation;
 
 pub(crate) use anomalies::{Against, sets as other_sets};
-pub(crate) use data::{Prepared, PreparedData};
+pub(crate) use data::Prepared;
 pub(crate) use recognition::say_recognition;
 pub(crate) use written::REPORT;
 

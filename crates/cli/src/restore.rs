@@ -102,11 +102,31 @@ fn held(shape: ImageShape, samples: usize) -> [Held; 2] {
     ]
 }
 
+/// Refuse to write a mask where its picture is written, in a folder of which one is named by itself.
+fn refuse_same_place(pictures: &[Job], masks: &[Job]) -> Result<(), Mistyped> {
+    for (picture, mask) in pictures.iter().zip(masks) {
+        let [of_picture, of_mask] =
+            [picture, mask].map(|job| std::path::absolute(&job.output).ok());
+        if of_mask.is_some() && of_mask == of_picture {
+            return Err(same_place(&mask.output));
+        }
+    }
+    Ok(())
+}
+
+fn same_place(mask: &Path) -> Mistyped {
+    let mask = mask.display();
+    Mistyped(format!(
+        "--mask-output {mask}: this is what --output names; name another place"
+    ))
+}
+
 impl RestoreArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
         self.check()?;
         let pictures = self.jobs("--output", self.output.as_deref(), self.made())?;
         let masks = self.jobs("--mask-output", self.mask_output.as_deref(), Made::Png)?;
+        refuse_same_place(&pictures, &masks)?;
         if pictures.is_empty() {
             let failed = do_all(&masks, |_, job| self.write_mask_alone(job, quiet))?;
             tell_done(&masks, failed, "given a mask", quiet)?;
@@ -134,11 +154,7 @@ impl RestoreArgs {
             let asked = [Some(path), self.output.as_deref()];
             let [mask, output] = asked.map(|path| std::path::absolute(path?).ok());
             if mask.is_some() && mask == output {
-                let path = path.display();
-                let problem = format!(
-                    "--mask-output {path}: this is what --output names; name another place"
-                );
-                return Err(Mistyped(problem).into());
+                return Err(same_place(path).into());
             }
         }
         Ok(())

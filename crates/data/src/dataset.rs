@@ -43,6 +43,19 @@ pub struct PassedOver {
 }
 
 impl Dataset {
+    /// Held-out images, where there are any.
+    pub fn tests(&self) -> Option<&Images> {
+        self.test.as_ref().filter(|test| !test.is_empty())
+    }
+
+    /// Held-out images, or training images where there are no others, and which of the two they are.
+    pub fn tests_or_training(&self) -> (&Images, &'static str) {
+        match self.tests() {
+            Some(test) => (test, "test images"),
+            None => (&self.train, "training images"),
+        }
+    }
+
     /// Training images alone, of which nothing was left out.
     pub(crate) fn of_train(train: Images) -> Self {
         Self {

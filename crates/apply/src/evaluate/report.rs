@@ -105,8 +105,7 @@ impl DataToJudge {
     pub fn new(data: &Dataset, num: usize) -> Self {
         let (train, shape) = (&data.train, data.train.shape);
         let all = train.pixels.clone();
-        let test = data.test.as_ref().filter(|test| !test.is_empty());
-        if let Some(test) = test {
+        if let Some(test) = data.tests() {
             let num = num.min(train.len()).min(test.len());
             return Self {
                 shape,

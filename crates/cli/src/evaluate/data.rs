@@ -81,28 +81,23 @@ impl PreparedData {
 
     /// Test images, where there are any.
     pub(crate) fn tests(&self) -> Option<&Images> {
-        self.data.test.as_ref().filter(|test| !test.is_empty())
+        self.data.tests()
     }
 
     /// Test images, or training images where there are no others.
     pub(crate) fn labelled(&self) -> &Images {
-        self.tests().unwrap_or(&self.data.train)
+        self.data.tests_or_training().0
     }
 
     /// What those are.
     pub(crate) fn labelled_name(&self) -> &'static str {
-        match self.tests() {
-            Some(_) => "test images",
-            None => "training images",
-        }
+        self.data.tests_or_training().1
     }
 
     /// Those, to be recognised.
     pub(super) fn to_recognise(&self) -> Labelled<'_> {
-        Labelled {
-            images: self.labelled(),
-            name: self.labelled_name(),
-        }
+        let (images, name) = self.data.tests_or_training();
+        Labelled { images, name }
     }
 
     /// How much [`Self::reference`] counts, and what it gives of so many samples.

@@ -30,7 +30,7 @@ impl EvaluateArgs {
     }
 }
 
-/// What tells kept seconds of recognition apart.
+/// What tells kept seconds of recognition apart: not which images they are, as all of one shape take as long.
 pub(super) fn recognition_name(
     evaluation: &Evaluation,
     trained: &Trained,

@@ -101,15 +101,21 @@ impl Restorer {
         pictures as u64 * of_picture
     }
 
-    /// Make a picture grey, or one in colour, where chains of the model take no others, which is said.
+    /// Make a picture grey, or one in colour, where chains of the model take no others. It is said, also of a model that
+    /// converts grey pictures itself.
     pub(super) fn convert(&self, photo: &mut Photo) {
-        let Model::Chains { trained, .. } = &self.model else {
-            return;
-        };
-        let (channels, found) = (trained.shape().channels, photo.planes.shape.channels);
-        log_converted(found, channels);
-        if found != channels {
-            photo.planes = photo.planes.in_channels(channels);
+        let found = photo.planes.shape.channels;
+        match &self.model {
+            // It makes three equal colours of grey by itself; of colours one that is of grey images takes each alone.
+            Model::Denoising(denoiser) if found == 1 => log_converted(found, denoiser.channels()),
+            Model::Denoising(_) => {}
+            Model::Chains { trained, .. } => {
+                let taken = trained.shape().channels;
+                log_converted(found, taken);
+                if found != taken {
+                    photo.planes = photo.planes.in_channels(taken);
+                }
+            }
         }
     }
 

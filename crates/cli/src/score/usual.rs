@@ -45,8 +45,7 @@ pub(super) fn usual(
     }
     let config = &trained.config().data;
     let data = dataset::of_run(trained, config, args.data_dir.as_deref(), quiet)?;
-    let test = data.test.filter(|test| !test.is_empty());
-    if args.false_alarms.is_some() && test.is_none() {
+    if args.false_alarms.is_some() && data.tests().is_none() {
         let name = config.dataset;
         bail!(
             "the data set {name} has no test images here, and images that a model has learned say too little of those that it has not; pass --threshold"
@@ -58,10 +57,7 @@ pub(super) fn usual(
         usual.mean_energy_of_training = training.mean_energy();
     }
     if needs_compared {
-        let (name, images) = match &test {
-            Some(test) => ("test images", test),
-            None => ("training images", &data.train),
-        };
+        let (images, name) = data.tests_or_training();
         let scores = score(&some_of(images, USUAL), &format!("the {name}"))?;
         let kind = Kind::from(args.by);
         let scores = scores.values(kind, usual.mean_energy_of_training);

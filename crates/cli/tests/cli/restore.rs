@@ -256,6 +256,11 @@ fn several_pictures_are_restored_by_masks_of_their_names_and_one_that_fails_lose
     one.fails_with(2, &["of several pictures, name a folder"]);
     let same = scratch.line("restore in --box 0,0,2,2 --output one --mask-output one");
     same.fails_with(2, &["this is what --output names"]);
+    fs::create_dir(scratch.join("empty")).expect("a folder");
+    let same = "restore in/a.png --box 0,0,2,2 --output empty/a.png --mask-output empty/";
+    scratch
+        .line(same)
+        .fails_with(2, &["this is what --output names"]);
 }
 
 #[test]

@@ -152,8 +152,7 @@ impl Drawing<'_> {
         };
         let of = |bytes| self.mean_energy(model, bytes, &drawn.labels, shape);
         let mut terms = vec![("e_train", of_split(&dataset.train))];
-        let test = dataset.test.as_ref().filter(|test| !test.is_empty());
-        terms.extend(test.map(|test| ("e_test", of_split(test))));
+        terms.extend(dataset.tests().map(|test| ("e_test", of_split(test))));
         terms.extend([
             ("e_samples", of(&drawn.samples)),
             ("e_noise", of(&drawn.noise)),

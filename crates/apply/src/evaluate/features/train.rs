@@ -90,9 +90,8 @@ pub fn train(
             ..network
         },
     };
-    let test = data.test.as_ref().filter(|test| !test.is_empty());
-    let judged: &Images = test.unwrap_or(images);
-    note.accuracy_of_training = test.is_none();
+    let judged: &Images = data.tests().unwrap_or(images);
+    note.accuracy_of_training = data.tests().is_none();
     let own = FeatureNetwork::from_bytes(&FeatureNetwork::to_bytes(&net, &note), Path::new(name))?;
     let described = own.describe(&judged.pixels, judged.shape)?;
     let right = described
