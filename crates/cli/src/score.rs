@@ -136,10 +136,10 @@ impl ScoreArgs {
             Scores::under_class(&model, class, bytes, shape, device, name)
         };
         let usual = usual::usual(self, &trained, &score, quiet)?;
+        let threshold = usual::threshold(self, &usual)?;
         let scores = found.scored(&score, quiet)?;
         let mean = usual.mean_energy_of_training;
         let listing = Listing::new(&found, scores.values(self.by.into(), mean));
-        let threshold = usual::threshold(self, &usual)?;
         self.write(&listing, &usual, trained.shape().dims())?;
         let unusual = listing.say(self.top, threshold, self.json)?;
         if let Some(threshold) = threshold.filter(|_| !quiet) {

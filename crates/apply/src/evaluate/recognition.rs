@@ -75,7 +75,7 @@ impl Recognition {
 /// Where the model has no classes, or an energy is not finite.
 ///
 /// # Panics
-/// If there is no image, or images are not of the model's shape.
+/// If there is no image, or images are not of the model's shape, or have fewer classes than the model.
 pub fn recognise(
     trained: &Trained,
     weights: Weights,

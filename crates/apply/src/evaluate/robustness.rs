@@ -194,7 +194,7 @@ pub struct Damaged {
 /// Where the model has no classes, or an energy is not finite.
 ///
 /// # Panics
-/// If there is no image, or images are not of the model's shape.
+/// If there is no image, or images are not of the model's shape, or have fewer classes than the model.
 pub fn robustness(
     trained: &Trained,
     weights: Weights,

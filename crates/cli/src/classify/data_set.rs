@@ -22,13 +22,13 @@ impl ClassifyArgs {
         let (trained, chosen) = self.trained.open(quiet)?;
         require_classes(&trained, &trained.checkpoint().display().to_string())?;
         let own = trained.config().data.dataset;
-        let (images, of_them) = match kind.filter(|kind| *kind != own) {
+        let (images, images_name) = match kind.filter(|kind| *kind != own) {
             Some(other) => self.of_other_data(other, &trained, quiet)?,
             None => self.of_own_data(&trained, quiet)?,
         };
         let labelled = Labelled {
             images: &images,
-            name: of_them,
+            name: images_name,
         };
         let model = (self.trained.weights(), &chosen);
         let said = say_recognition(&trained, model, labelled, (self.json, quiet));

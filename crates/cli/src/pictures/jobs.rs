@@ -142,10 +142,10 @@ impl Job {
 }
 
 /// Do the work of all `jobs`, each with its place. Of several, one that fails is told of, and the others are done all
-/// the same.
+/// the same. Returns how many have failed.
 ///
 /// # Errors
-/// Where one alone fails, or nobody reads the results any more. Returns how many of several have failed.
+/// Where the only job fails, or nobody reads the results any more.
 pub(crate) fn do_all(
     jobs: &[Job],
     mut work: impl FnMut(usize, &Job) -> anyhow::Result<()>,

@@ -1,10 +1,11 @@
 //! Train from the first iteration to the last: log, sample, checkpoint, resume, stop.
 //!
-//! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics`, `metrics_line` (what is
-//! written of it, and read again) → `unread`, `health`, `guard` (what stops a run that went wrong) → `recovery`
-//! (how it goes back) → `request` (checkpoints that somebody asks for) → `ranks` (what several processes hold each other to) → `samples`, `distance`, `evaluation` (what
-//! shows whether it works) → `first_chains` (where chains start after another part) → `dir`, `unused`, `lock` (where it writes) → `estimate` (what a run will cost) →
-//! `listing`, `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
+//! Reading order: `training` (the loop) → `observer` (who watches it) → `metrics`, `metrics_line` (what is written of
+//! it, and read again) → `unread`, `health`, `guard` (what stops a run that went wrong) → `recovery` (how it goes
+//! back) → `request` (checkpoints that somebody asks for) → `ranks` (what several processes hold each other to) →
+//! `samples`, `distance`, `evaluation` (what shows whether it works) → `first_chains` (where chains start after
+//! another part) → `dir`, `unused`, `lock` (where it writes) → `estimate` (what a run will cost) → `listing`,
+//! `last_metrics`, `disk_usage` (where runs stand), `prune` (what of them can go).
 
 mod dir;
 mod disk_usage;
