@@ -130,7 +130,10 @@ fn refuses_images_that_do_not_fit() {
         &energy("small.npy"),
         &["small.npy", "[1, 8, 8, 1]", "[n, 16, 16, 1]"],
     );
-    scratch.refuses(&energy("text.png"), &["text.png", "as a picture", ".npy"]);
+    scratch.refuses(
+        &energy("text.png"),
+        &["text.png", "as a picture", "give a picture"],
+    );
     scratch.refuses(&energy("none.png"), &["there is no file none.png"]);
 }
 

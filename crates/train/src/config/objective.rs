@@ -359,11 +359,13 @@ impl ObjectiveConfig {
             let problem = format!("must be at least noise_min, {}", self.noise_min);
             return Err(Invalid::new("noise_max", problem));
         }
-        if self.trajectory_steps == Some(0) {
-            return Err(Invalid::new(
-                "trajectory_steps",
-                "must be at least 1, got 0",
-            ));
+        for (key, number) in [
+            ("generative_batch", self.generative_batch),
+            ("trajectory_steps", self.trajectory_steps),
+        ] {
+            if number == Some(0) {
+                return Err(Invalid::new(key, "must be at least 1, got 0"));
+            }
         }
         let (levels, possible) = (self.recovery_levels, Ladder::FEWEST..=Ladder::MOST);
         if !possible.contains(&levels) {
@@ -438,6 +440,15 @@ mod tests {
             (
                 &["objective.noise_min=0.6"],
                 "`objective.noise_max` must be at least noise_min, 0.6",
+            ),
+            (
+                &[
+                    "objective.kind=jem",
+                    "model.conditional=true",
+                    "batch_size=8",
+                    "objective.generative_batch=9",
+                ],
+                "`objective.generative_batch` must be at most batch_size = 8, got 9",
             ),
             (
                 &["objective.contrast_trimmed=1.0"],

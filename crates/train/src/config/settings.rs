@@ -364,9 +364,9 @@ impl Config {
         if !is_plain_contrast && self.kl.weight > 0.0 {
             return problem("kl.weight", "above 0 is for contrastive divergence alone");
         }
-        let most = self.batch_size;
-        if !(1..=most).contains(&self.generative_batch()) {
-            let needed = format!("must be from 1 to batch_size, {most}");
+        let (part, all) = (self.generative_batch(), self.batch_size);
+        if part > all {
+            let needed = format!("must be at most batch_size = {all}, got {part}");
             return problem("objective.generative_batch", &needed);
         }
         if self.objective.has_flow_contrast() && self.of_shard(self.generative_batch()) < 2 {
