@@ -18,6 +18,7 @@ use ebm_train::Held;
 
 use crate::args::positive;
 use crate::memory::MemoryArgs;
+use crate::output::check_different;
 use crate::pictures::{Job, Made, do_all, is_one, jobs, shape_of, tell_done};
 use crate::progress::with_progress;
 use crate::trained::UsageArgs;
@@ -105,20 +106,12 @@ fn held(shape: ImageShape, samples: usize) -> [Held; 2] {
 /// Refuse to write a mask where its picture is written, in a folder of which one is named by itself.
 fn refuse_same_place(pictures: &[Job], masks: &[Job]) -> Result<(), Mistyped> {
     for (picture, mask) in pictures.iter().zip(masks) {
-        let [of_picture, of_mask] =
-            [picture, mask].map(|job| std::path::absolute(&job.output).ok());
-        if of_mask.is_some() && of_mask == of_picture {
-            return Err(same_place(&mask.output));
-        }
+        check_different(&[
+            ("--output", Some(picture.output.as_path())),
+            ("--mask-output", Some(mask.output.as_path())),
+        ])?;
     }
     Ok(())
-}
-
-fn same_place(mask: &Path) -> Mistyped {
-    let mask = mask.display();
-    Mistyped(format!(
-        "--mask-output {mask}: this is what --output names; name another place"
-    ))
 }
 
 impl RestoreArgs {
@@ -150,13 +143,10 @@ impl RestoreArgs {
             self.usage.refuse_weights("--model RUN")?;
         }
         self.damage.check()?;
-        if let Some(path) = self.mask_output.as_deref() {
-            let asked = [Some(path), self.output.as_deref()];
-            let [mask, output] = asked.map(|path| std::path::absolute(path?).ok());
-            if mask.is_some() && mask == output {
-                return Err(same_place(path).into());
-            }
-        }
+        check_different(&[
+            ("--output", self.output.as_deref()),
+            ("--mask-output", self.mask_output.as_deref()),
+        ])?;
         Ok(())
     }
 

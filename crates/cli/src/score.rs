@@ -15,7 +15,9 @@ use ebm_apply::evaluate::{Score, Scores};
 use crate::args::positive;
 use crate::charts::{CHART_EXTENSIONS, Histograms, save_chart};
 use crate::counted::counted;
-use crate::output::{check_not_inputs, check_output, columns_for, save_grid, say, scale_for};
+use crate::output::{
+    check_different, check_not_inputs, check_output, columns_for, save_grid, say, scale_for,
+};
 use crate::pictures::listed;
 use crate::trained::{TrainedArgs, class};
 use found::Found;
@@ -167,6 +169,10 @@ impl ScoreArgs {
             check_output("--histogram", path, &CHART_EXTENSIONS)?;
             check_not_inputs("--histogram", path, files)?;
         }
+        check_different(&[
+            ("--output", self.output.as_deref()),
+            ("--histogram", self.histogram.as_deref()),
+        ])?;
         Ok(())
     }
 

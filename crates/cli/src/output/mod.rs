@@ -14,6 +14,7 @@ mod npy_size;
 mod npz;
 mod photo;
 mod pictures;
+mod places;
 mod sheet;
 mod table;
 
@@ -42,6 +43,7 @@ pub(crate) use npy::{load_npy_f32, load_npy_u8, save_npy_u32};
 pub use npy::{save_npy_f32, save_npy_u8};
 pub(crate) use photo::{PHOTO_EXTENSIONS, save_photo};
 pub(crate) use pictures::{Pictures, picture_of};
+pub(crate) use places::check_different;
 pub(crate) use sheet::encode_rgb;
 pub(crate) use table::Table;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::output::{check_output, check_output_or_folder, has_extension};
+use crate::output::{check_different, check_output, check_output_or_folder, has_extension};
 
 /// Columns of a trajectory picture.
 pub(super) const TRAJECTORY_FRAMES: usize = 12;
@@ -43,6 +43,11 @@ impl Outputs {
         if let Some(path) = &self.animation {
             check_output("--animation", path, &["gif", "apng", "png"])?;
         }
+        check_different(&[
+            ("--output", Some(self.output.as_path())),
+            ("--trajectory", self.trajectory.as_deref()),
+            ("--animation", self.animation.as_deref()),
+        ])?;
         Ok(())
     }
 

@@ -152,6 +152,10 @@ fn refuses_what_is_mistyped() {
     refuses("a", &["--or", "--sharpness", "0"], &["above 0"]);
     refuses("a", &["--set", "batch_size=3"], &["--set batch_size=3"]);
     refuses("a", &["--output", "s.jpg"], &["--output s.jpg", ".npz"]);
+    for flag in ["--trajectory", "--animation"] {
+        let same = ["--output", "c.png", flag, "./c.png"];
+        refuses("a", &same, &[flag, "this is what --output names"]);
+    }
 }
 
 #[test]

@@ -73,6 +73,16 @@ fn a_count_of_nothing_is_a_wrong_command_line() {
     sample("--steps", "16777216").fails_with(2, &["--steps", "2²⁴"]);
 }
 
+#[test]
+fn two_outputs_of_one_name_are_a_wrong_command_line() {
+    let scratch = Scratch::new();
+    let both = scratch.line("sample run --trajectory s.png --animation s.png");
+    both.fails_with(2, &["--animation s.png: this is what --trajectory names"]);
+    // That of the samples is the usual one.
+    let usual = scratch.line("sample run --trajectory samples.png");
+    usual.fails_with(2, &["--trajectory samples.png: this is what --output names"]);
+}
+
 /// A NumPy file, version 1, of bytes of this shape.
 #[track_caller]
 fn assert_is_npy(npy: &[u8], shape: [usize; 4]) {

@@ -158,6 +158,8 @@ fn no_picture_that_is_scored_is_written_over() {
         let problem = "this is the picture itself, which is never written over";
         scratch.line(line).fails_with(1, &[problem]);
     }
+    let twice = scratch.line("score run in --output odd.png --histogram odd.png");
+    twice.fails_with(2, &["--histogram odd.png: this is what --output names"]);
     scratch.assert_unchanged_since(&before);
     scratch.line("score run in --output odd.png").succeeds();
     scratch.line("score run in --output odd.png").succeeds();
