@@ -20,6 +20,7 @@ use crate::output::{check_not_inputs, check_output, columns_for, save_grid, say,
 use crate::pictures::{Named, listed};
 use crate::progress::with_progress;
 use crate::trained::{TrainedArgs, require_classes};
+use crate::typed::Mistyped;
 use prepare::Prepare;
 
 /// Tell the class of pictures, with a run that knows classes
@@ -110,6 +111,7 @@ impl fmt::Display for Class<'_> {
 
 impl ClassifyArgs {
     pub(crate) fn run(&self, quiet: bool) -> anyhow::Result<ExitCode> {
+        self.refuse_idle_options()?;
         if let Some(name) = &self.dataset {
             self.recognise(name.as_deref(), quiet)?;
             return Ok(ExitCode::SUCCESS);
@@ -132,6 +134,19 @@ impl ClassifyArgs {
             bail!("{failed} of {all} could not be classified, as said above");
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuse options of a data set where pictures are named: clap waives `requires` of what conflicts with these.
+    fn refuse_idle_options(&self) -> Result<(), Mistyped> {
+        let of_data = [
+            ("--data-dir", self.data_dir.is_some()),
+            ("--num", self.num.is_some()),
+        ];
+        let given = of_data.iter().find(|(_, is_given)| *is_given);
+        match given.filter(|_| self.dataset.is_none()) {
+            Some((flag, _)) => Err(Mistyped(format!("{flag} does nothing without --dataset"))),
+            None => Ok(()),
+        }
     }
 
     /// Tell the class of each file. One that cannot be read among others is told of and left out.

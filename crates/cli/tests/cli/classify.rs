@@ -230,6 +230,16 @@ fn a_data_set_that_cannot_be_recognised_is_refused() {
         ),
         ("run --data-dir run", 2, "--dataset"),
         ("run photo.png --dataset", 2, "cannot be used with"),
+        (
+            "run photo.png --num 3",
+            2,
+            "--num does nothing without --dataset",
+        ),
+        (
+            "run photo.png --data-dir run",
+            2,
+            "--data-dir does nothing without --dataset",
+        ),
         ("run --dataset --sheet seen.png", 2, "cannot be used with"),
         ("run", 2, "PICTURE|FOLDER|FILE.npy"),
     ] {

@@ -80,7 +80,10 @@ fn two_outputs_of_one_name_are_a_wrong_command_line() {
     both.fails_with(2, &["--animation s.png: this is what --trajectory names"]);
     // That of the samples is the usual one.
     let usual = scratch.line("sample run --trajectory samples.png");
-    usual.fails_with(2, &["--trajectory samples.png: this is what --output names"]);
+    usual.fails_with(
+        2,
+        &["--trajectory samples.png: this is what --output names"],
+    );
 }
 
 /// A NumPy file, version 1, of bytes of this shape.
