@@ -39,7 +39,7 @@ pub(crate) struct EnergyArgs {
     #[arg(long, value_name = "DIR", requires = "data", value_hint = ValueHint::DirPath)]
     data_dir: Option<PathBuf>,
 
-    /// The class that is given, by name or number [default: all, as −log Σ exp(−E(x, y))]
+    /// The class that is given, by name or number [default: none is, E(x) = −log Σ exp(−E(x, y))]
     #[arg(long)]
     class: Option<String>,
 

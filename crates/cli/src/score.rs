@@ -46,7 +46,7 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = positive)]
     top: usize,
 
-    /// The class that is given, by name or number [default: all, as −log Σ exp(−E(x, y))]
+    /// The class that is given, by name or number [default: none is, E(x) = −log Σ exp(−E(x, y))]
     #[arg(long)]
     class: Option<String>,
 

@@ -129,7 +129,9 @@ fn class_of(word: &str) -> Result<(&str, Option<String>), String> {
     match class.strip_suffix(']') {
         Some("") => Err(format!("no class is named in `{word}`")),
         Some(class) if !class.contains(']') => Ok((before, Some(class.to_owned()))),
-        _ => Err(format!("nothing may follow the class in `{word}`")),
+        _ => Err(format!(
+            "nothing may follow the class in `{word}`; put a space on both sides of + and -"
+        )),
     }
 }
 
@@ -249,6 +251,7 @@ mod tests {
         assert_refused("a[]", "no class is named in `a[]`");
         assert_refused("a[1]b", "nothing may follow the class");
         assert_refused("a[1][2]", "nothing may follow the class");
+        assert_refused("a[1]+a[2]", "put a space on both sides of + and -");
         assert_refused("a[1", "a bracket is not closed");
         assert_refused("a[[1]]", "a bracket is opened twice");
         assert_refused("a]", "a bracket is closed that was not opened");

@@ -14,8 +14,8 @@ const ANIMATION_FRAMES: usize = 60;
 /// What is written of samples.
 #[derive(Args, Debug)]
 pub(crate) struct Outputs {
-    /// The samples as one picture, as an array of u8 [n, h, w, c] (.npz: with their classes), or as a folder with
-    /// a picture of each
+    /// The samples as one picture, as an array of u8 [n, h, w, c] (.npz: with their classes, where they were
+    /// drawn under classes of one model), or as a folder with a picture of each
     #[arg(
         long,
         value_name = "FILE.png|FILE.npy|FILE.npz|DIR/",

@@ -143,6 +143,7 @@ fn refuses_what_is_mistyped() {
     refuses("a b", &[], &["`a b`", "a + or -", "before `b`"]);
     refuses("two*a", &[], &["`two` is no weight"]);
     refuses("b[3", &[], &["a bracket is not closed"]);
+    refuses("b[3]+b[8]", &[], &["a space on both sides of + and -"]);
     refuses("b[10]", &[], &["b[10]", "0 to 9"]);
     refuses("a + b[cat]", &[], &["b[cat]", "0 to 9"]);
     refuses("a[3]", &[], &["a[3]", "knows no classes"]);
