@@ -63,7 +63,9 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_enum, value_name = "WHAT,…", value_delimiter = ',')]
     measure: Vec<Measure>,
 
-    /// Samples to draw, and the most images of the data to compare them with; more than 64 for quality
+    /// Samples to draw, and the most images of the data to compare them with; more than 64 for quality. Recognition and
+    /// robustness take all test images, and of data that are drawn at least as many as this; `ebm classify --dataset
+    /// --num N` takes fewer
     #[arg(long, value_parser = image_count, default_value_t = USUAL_NUMBER)]
     num: usize,
 

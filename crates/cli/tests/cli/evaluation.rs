@@ -556,6 +556,25 @@ fn recognition_is_reported_with_its_confusion_and_the_same_seconds_each_time() {
     assert_eq!(page.matches("<td class=\"right\">").count(), 10);
 }
 
+#[test]
+fn all_test_images_are_recognised_however_few_samples_are_asked_for() {
+    let scratch = Scratch::new();
+    let keys = ["--set", "data.test_images=30"];
+    scratch
+        .train("run", &[&CONDITIONAL[..], &keys].concat())
+        .succeeds();
+    for (line, told) in [
+        (
+            "evaluate run --measure recognition --num 20",
+            "% of 30 test images",
+        ),
+        ("classify run --dataset --num 20", "% of 20 test images"),
+    ] {
+        let said = scratch.line(&format!("{line} --device cpu")).succeeds();
+        assert!(said.stdout.contains(told), "{}", said.stdout);
+    }
+}
+
 /// A report that was written into a folder.
 fn report_in(scratch: &Scratch, folder: &str) -> Vec<Value> {
     let path = scratch.join(folder).join("report.json");
