@@ -28,7 +28,7 @@ use files::Pictures;
 /// for photographs with Gaussian noise of up to 75/255. Opacity and colour profiles are kept.
 #[derive(Args, Debug)]
 pub(crate) struct DenoiseArgs {
-    /// Pictures, folders of pictures, or arrays
+    /// Pictures, folders of pictures (without their sub-folders), or arrays
     #[arg(value_name = "PICTURE|FOLDER|FILE.npy", required = true, value_hint = ValueHint::AnyPath)]
     inputs: Vec<PathBuf>,
 

@@ -36,7 +36,7 @@ use written::{Report, doubt, write, write_mask};
 /// pictures of the size that it was trained on.
 #[derive(Args, Debug)]
 pub(crate) struct RestoreArgs {
-    /// Pictures, or folders of pictures
+    /// Pictures, or folders of pictures (without their sub-folders)
     #[arg(value_name = "PICTURE|FOLDER", required = true, value_hint = ValueHint::AnyPath)]
     inputs: Vec<PathBuf>,
 

@@ -249,7 +249,7 @@ mod tests {
             (&["a", "b"], "out/", "would both become"),
             (&["a"], "out.png", "of several pictures, name a folder"),
             (&["a"], "full", "has files already"),
-            (&["none"], "out", "holds no pictures"),
+            (&["none"], "out", "holds no pictures; its sub-folders"),
             (&["a/x.png", "z.png"], "out/", "there is no file"),
             (&["n.npy"], "n.png", "name a .npy file"),
             (&["a/x.png"], "x.npy", "name a .png or"),

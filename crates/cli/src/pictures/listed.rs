@@ -47,7 +47,10 @@ pub(super) fn directly_in(folder: &Path, takes_arrays: bool) -> anyhow::Result<V
         }
     }
     if files.is_empty() {
-        bail!("{} holds no pictures", folder.display());
+        bail!(
+            "{} holds no pictures; its sub-folders are not read, name them too",
+            folder.display()
+        );
     }
     files.sort_unstable();
     Ok(files)
