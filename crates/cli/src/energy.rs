@@ -11,7 +11,7 @@ use clap::{Args, Command, ValueEnum, ValueHint};
 use ebm_apply::Trained;
 
 use crate::args::positive;
-use crate::output::{check_output, save_npy_f32, say};
+use crate::output::{check_different, check_output, save_npy_f32, say};
 use crate::pictures::{Named, listed, of_data_set};
 use crate::trained::{TrainedArgs, class};
 use scores::{Scores, Statistics};
@@ -111,6 +111,10 @@ impl EnergyArgs {
                 check_output(flag, path, &["npy"])?;
             }
         }
+        check_different(&[
+            ("--output", self.output.as_deref()),
+            ("--gradients", self.gradients.as_deref()),
+        ])?;
         Ok(())
     }
 
