@@ -109,6 +109,9 @@ fn every_preset_trains_fifty_iterations_with_finite_numbers() {
         let small = small.iter();
         let small = small.filter(|key| is_drawn || !key.contains("_images="));
         args.extend(small.flat_map(|key| ["--set", key]));
+        if config.objective.generative_batch.is_some() {
+            args.extend(["--set", "objective.generative_batch=2"]);
+        }
         if size != "0" {
             args.extend(["--image-size", size]);
         }
