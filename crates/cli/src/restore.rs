@@ -207,13 +207,7 @@ impl RestoreArgs {
         write_mask(job, &mask)?;
         let mut report = Report::new(&job.input, &mask);
         report.mask = Some(&job.output);
-        report.seconds = begin.elapsed().as_secs_f64();
-        report.say(self.json)?;
-        if !self.json && !quiet {
-            let (name, share) = (job.input.display(), 100.0 * report.share);
-            tell!("{name}: {share:.1} % of the pixels missing");
-        }
-        Ok(())
+        report.end(begin, "missing", (self.json, quiet))
     }
 
     /// Restore a picture, and write what is made of it.
@@ -239,13 +233,7 @@ impl RestoreArgs {
         report.written = write(job, &photo, &restored)?;
         report.output = Some(&job.output);
         report.doubt = doubt(&restored, &mask);
-        report.seconds = begin.elapsed().as_secs_f64();
-        report.say(self.json)?;
-        if !self.json && !quiet {
-            let (name, share) = (job.input.display(), 100.0 * report.share);
-            tell!("{name}: {share:.1} % of the pixels put in");
-        }
-        Ok(())
+        report.end(begin, "put in", (self.json, quiet))
     }
 
     /// Refuse a larger picture, or more restorations of it, than the memory holds.

@@ -257,12 +257,27 @@ impl EvaluateArgs {
             }
             None => Err(anyhow!("there are no test images")),
         };
+        self.can_measure((Measure::Completion, "completion"), trained, can)
+    }
+
+    /// Whether a run can be measured so; a warning where not.
+    ///
+    /// # Errors
+    /// Where it cannot, and `what` was named.
+    pub(super) fn can_measure(
+        &self,
+        (what, name): (Measure, &str),
+        trained: &Trained,
+        can: anyhow::Result<()>,
+    ) -> anyhow::Result<bool> {
         match can {
             Ok(()) => Ok(true),
-            Err(error) if is_named => Err(error.context("--measure completion")),
+            Err(error) if self.measure.contains(&what) => {
+                Err(error.context(format!("--measure {name}")))
+            }
             Err(error) => {
                 let checkpoint = trained.checkpoint().display();
-                tracing::warn!("{checkpoint}: completion is left out: {error}");
+                tracing::warn!("{checkpoint}: {name} is left out: {error}");
                 Ok(false)
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use ebm_apply::evaluate::{Labelled, recognise};
 use ebm_apply::{Trained, UnknownClass, Weights};
 
@@ -69,22 +69,18 @@ impl EvaluateArgs {
         trained: &Trained,
         data: &PreparedData,
     ) -> anyhow::Result<bool> {
-        let is_named = self.measure.contains(&what);
-        if trained.num_classes() == 0 {
-            return match is_named {
-                true => Err(UnknownClass::NoClasses).context(format!("--measure {name}")),
-                false => Ok(false),
-            };
+        let has_classes = trained.num_classes() > 0;
+        if !has_classes && !self.measure.contains(&what) {
+            return Ok(false); // as nobody expects it
         }
-        if data.class_names == trained.class_names() {
-            return Ok(true);
-        }
-        if is_named {
-            bail!("--measure {name}: {OTHER_CLASSES}");
-        }
-        let checkpoint = trained.checkpoint().display();
-        tracing::warn!("{checkpoint}: {name} is left out: {OTHER_CLASSES}");
-        Ok(false)
+        let can = if !has_classes {
+            Err(UnknownClass::NoClasses.into())
+        } else if data.class_names != trained.class_names() {
+            Err(anyhow!(OTHER_CLASSES))
+        } else {
+            Ok(())
+        };
+        self.can_measure((what, name), trained, can)
     }
 
     /// How well a model with classes recognises images.

@@ -1,6 +1,7 @@
 //! Write what has been restored, and say so.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use ebm_apply::restore::{Mask, Restored};
 use ebm_data::{Photo, Planes};
@@ -45,8 +46,24 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Say what became of a picture since `begin`: that its missing pixels are `done`, as "put in".
+    pub(super) fn end(
+        mut self,
+        begin: Instant,
+        done: &str,
+        (as_json, quiet): (bool, bool),
+    ) -> anyhow::Result<()> {
+        self.seconds = begin.elapsed().as_secs_f64();
+        self.say(as_json)?;
+        if !as_json && !quiet {
+            let (name, share) = (self.input.display(), 100.0 * self.share);
+            tell!("{name}: {share:.1} % of the pixels {done}");
+        }
+        Ok(())
+    }
+
     /// Print it as JSON, or the files that were written, a line each.
-    pub(super) fn say(&self, as_json: bool) -> anyhow::Result<()> {
+    fn say(&self, as_json: bool) -> anyhow::Result<()> {
         if as_json {
             say(serde_json::to_string(self)?)?;
             return Ok(());
