@@ -17,7 +17,7 @@ mod options;
 
 use std::path::PathBuf;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use ebm_core::{Energy, ImageShape};
 use ebm_langevin::StepCounter;
 use ebm_model::{Frozen, Mixture, Network, Precision, Sum, UnsupportedPrecision};
@@ -157,14 +157,15 @@ impl<'a> Composition<'a> {
         self.first.shape()
     }
 
-    /// Draw samples of the combined energy, by chains that start from noise. `counter` counts
+    /// Draw samples of the combined energy, by chains that start from noise: of
+    /// [`ComposeOptions::best_of`] chains each, the one that ends at the least energy. `counter` counts
     /// [`ComposeOptions::num_gradients`] gradients, each of all energies together.
     ///
     /// # Errors
     /// Where an energy is not finite.
     ///
     /// # Panics
-    /// If the steps do not fit in 24 bits.
+    /// If the steps do not fit in 24 bits, or no chain is asked for.
     pub fn sample(
         &self,
         options: &ComposeOptions,
@@ -176,7 +177,7 @@ impl<'a> Composition<'a> {
             options: &of_sampling,
             counter,
         };
-        let energies = self.energies(options.num);
+        let energies = self.energies(of_sampling.labels.len());
         let weights = self.terms.iter().map(|term| term.weight);
         let terms: Vec<(f64, &dyn Energy<4>)> = weights
             .zip(energies.iter().map(|energy| energy.as_ref()))
@@ -185,7 +186,8 @@ impl<'a> Composition<'a> {
             Combine::And => Box::new(Sum::new(terms)),
             Combine::Or { sharpness } => Box::new(Mixture::new(terms, sharpness)),
         };
-        chains.run(chains.noise(), energy.as_ref(), None)
+        let samples = chains.run(chains.noise(), energy.as_ref(), None)?;
+        Ok(least_of_each(samples, options.best_of))
     }
 
     /// The energies of images under each term by itself, without its weight.
@@ -210,6 +212,34 @@ impl<'a> Composition<'a> {
         let network = &self.networks[term.network];
         score::under_class(network, term.class, num, self.first.device())
     }
+}
+
+/// Of every `group` chains that follow each other the one of least energy, the first of several.
+fn least_of_each(samples: Samples, group: usize) -> Samples {
+    if group == 1 {
+        return samples;
+    }
+    let groups = samples.energies.chunks(group).enumerate();
+    let kept: Vec<usize> = groups
+        .map(|(place, energies)| place * group + least(energies))
+        .collect();
+    let indices: Vec<i32> = kept.iter().map(|&chain| chain as i32).collect();
+    let device = samples.images.device();
+    let indices = Tensor::<1, Int>::from_data(indices.as_slice(), &device);
+    let select = |chains: Tensor<4>| chains.select(0, indices.clone());
+    Samples {
+        images: select(samples.images),
+        trajectory: samples.trajectory.into_iter().map(select).collect(),
+        energies: kept.iter().map(|&chain| samples.energies[chain]).collect(),
+        ..samples
+    }
+}
+
+/// Place of the least of some numbers, the first of several.
+fn least(numbers: &[f32]) -> usize {
+    let places = 0..numbers.len();
+    let least = places.min_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
+    least.expect("a number")
 }
 
 /// Check that an energy can be combined with that of `first`.

@@ -248,8 +248,8 @@ impl Denoiser {
         }
     }
 
-    /// The greatest σ that the energy has learned to be told, where it is told.
-    pub(crate) fn largest_sigma(&self) -> Option<f64> {
+    /// The greatest σ that the energy has learned to be told, for values from 0 to 1, where it is told.
+    pub fn largest_sigma(&self) -> Option<f64> {
         self.sigma_range.map(|[_, most]| most)
     }
 

@@ -32,6 +32,9 @@ use report::{Drawn, Report};
 /// T of a mixture where none is asked for: that of the release of Du, Li & Mordatch (2020), celeba_combine.py.
 const USUAL_SHARPNESS: f64 = 100.0;
 
+/// The most chains of all images together.
+const MOST_CHAINS: usize = 100_000_000;
+
 /// Draw images from combined energies of trained models
 ///
 /// The energies of '2*runs/position[x 3 y 4] + runs/size[5] - 0.5*runs/shape[heart]' are added, each with its weight:
@@ -60,6 +63,10 @@ pub(crate) struct ComposeArgs {
     /// Images to draw [default: 64]
     #[arg(long, value_parser = image_count)]
     num: Option<usize>,
+
+    /// Chains of each image, of which the one that ends at the least energy is drawn
+    #[arg(long, value_name = "CHAINS", default_value_t = 1, value_parser = image_count)]
+    best_of: usize,
 
     /// Langevin steps [default: the first run's output.sample_steps]
     #[arg(long, value_parser = step_count)]
@@ -112,6 +119,7 @@ impl ComposeArgs {
         let composition = Composition::new(&parts, self.combine(), self.usage.weights())?;
         let composition = composition.rounded(self.precision)?;
         let plan = Plan::without_classes(self.num, composition.shape());
+        self.check_chains(&plan)?;
         let options = self.options(&composition, &plan)?;
         self.check_memory(&composition, &plan, &options)?;
         if !quiet {
@@ -180,6 +188,7 @@ impl ComposeArgs {
         let steps = self.steps.unwrap_or(config.output.sample_steps);
         let shows_trajectory = self.outputs.shows_trajectory();
         Ok(ComposeOptions {
+            best_of: self.best_of,
             steps,
             seed: self.seed,
             burn_in: burn_in(of_run, &config),
@@ -187,6 +196,17 @@ impl ComposeArgs {
             trajectory_every: shows_trajectory.then(|| self.outputs.frame_every(steps)),
             ..ComposeOptions::new(composition, plan.num())
         })
+    }
+
+    /// Refuse more chains than are numbered.
+    fn check_chains(&self, plan: &Plan) -> Result<(), Mistyped> {
+        let (num, best_of) = (plan.num(), self.best_of);
+        if num.saturating_mul(best_of) <= MOST_CHAINS {
+            return Ok(());
+        }
+        Err(Mistyped(format!(
+            "--best-of {best_of}: {num} images of as many chains are more than {MOST_CHAINS} chains"
+        )))
     }
 
     /// Refuse more samples at a time than the memory holds.
@@ -198,7 +218,7 @@ impl ComposeArgs {
     ) -> Result<(), NotEnoughMemory> {
         let frames = self.outputs.num_frames(options.steps);
         let needed = Needed {
-            num: plan.num() as u64,
+            num: (plan.num() * self.best_of) as u64,
             shape: composition.shape(),
             frames: options.trajectory_every.map_or(0, |_| frames),
             is_sheet: self.outputs.is_sheet(),

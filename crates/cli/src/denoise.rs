@@ -43,7 +43,7 @@ pub(crate) struct DenoiseArgs {
 
     /// Standard deviation of the noise, where white is 255; auto: measured in the picture, or left to a model that finds
     /// it by itself, of which a given one takes away at most twice what it finds
-    #[arg(long, value_name = "σ|auto", default_value = "auto", value_parser = sigma)]
+    #[arg(long, value_name = "σ|auto", default_value = "auto", value_parser = sigma, allow_negative_numbers = true)]
     sigma: Sigma,
 
     /// Whether the mean of all clean pictures that fit is given, soft where they differ, or by descent a likely one, with
@@ -142,6 +142,7 @@ impl DenoiseArgs {
             }
         };
         denoiser.check(self.method())?;
+        self.warn_of_strong_noise(&denoiser);
         let done = AtomicU64::new(0);
         let total = STEPS * jobs.len() as u64;
         let work = || {
@@ -157,6 +158,19 @@ impl DenoiseArgs {
         let failed = with_progress("denoising", total, done, quiet, work)?;
         tell_done(&jobs, failed, "denoised", quiet)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Say that the noise is stronger than any that the model has learned.
+    fn warn_of_strong_noise(&self, denoiser: &Denoiser) {
+        let (Sigma::Known(sigma), Some(most)) = (self.sigma, denoiser.largest_sigma()) else {
+            return;
+        };
+        let most = (255.0 * most).round();
+        if sigma > most {
+            tracing::warn!(
+                "--sigma {sigma}: the model has learned noise of up to {most}, and takes away no more than that"
+            );
+        }
     }
 
     fn method(&self) -> DenoiseMethod {

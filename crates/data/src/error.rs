@@ -89,6 +89,11 @@ pub enum DataError {
         /// What to set instead.
         remedy: &'static str,
     },
+    /// Shapes that are not turned are to be told apart by how they are turned.
+    #[error(
+        "`data.factor` is rotation, of which `data.upright` leaves one: set `data.upright=false`, or another factor"
+    )]
+    UprightRotation,
     /// A class is to be left out that the images do not have.
     #[error("`data.leave_out` has `{name}`, and {}", classes(names))]
     NoSuchClass {

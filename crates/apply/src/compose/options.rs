@@ -12,6 +12,9 @@ use crate::trained::Weights;
 pub struct ComposeOptions {
     /// Images.
     pub num: usize,
+    /// Chains of each image, at least 1: the end of the one of least energy is kept. Chains that have settled early for
+    /// what only some of several energies want stay there, and this leaves them out.
+    pub best_of: usize,
     /// Number of the first chain: chains have the same random numbers whether they are drawn together or in
     /// parts.
     pub first_chain: u32,
@@ -34,6 +37,7 @@ impl ComposeOptions {
         let config = composition.first().config();
         Self {
             num,
+            best_of: 1,
             first_chain: 0,
             steps: config.output.sample_steps,
             seed: 0,
@@ -48,11 +52,12 @@ impl ComposeOptions {
         self.of_sampling().num_gradients()
     }
 
-    /// The same chains in parts, as [`SampleOptions::parts`] cuts them.
+    /// The same chains in parts, as [`SampleOptions::parts`] cuts them; those of one image stay together.
     pub fn parts(&self) -> impl Iterator<Item = Self> {
-        let parts: Vec<_> = self.of_sampling().parts().collect();
+        let chains = self.of_sampling();
+        let parts: Vec<_> = chains.parts_of_groups(self.best_of).collect();
         parts.into_iter().map(|part| Self {
-            num: part.labels.len(),
+            num: part.labels.len() / self.best_of,
             first_chain: part.first_chain,
             ..self.clone()
         })
@@ -61,7 +66,7 @@ impl ComposeOptions {
     /// Chains of one energy that move alike.
     pub(super) fn of_sampling(&self) -> SampleOptions {
         SampleOptions {
-            labels: vec![0; self.num],
+            labels: vec![0; self.num * self.best_of],
             then: None,
             first_chain: self.first_chain,
             steps: self.steps,

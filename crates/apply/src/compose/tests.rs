@@ -122,6 +122,45 @@ fn samples_in_parts_are_those_drawn_at_once() {
 }
 
 #[test]
+fn of_several_chains_of_an_image_the_one_of_least_energy_is_kept() {
+    let model = conditional();
+    let parts = [part(1.0, &model, Some(0)), part(0.5, &model, Some(1))];
+    let composition = Composition::new(&parts, Combine::And, Weights::Average);
+    let composition = composition.expect("can be combined");
+    let of = |num: usize, best_of: usize| ComposeOptions {
+        best_of,
+        steps: 1,
+        trajectory_every: Some(1),
+        ..ComposeOptions::new(&composition, num)
+    };
+    let draw = |options: &ComposeOptions| {
+        let samples = composition.sample(options, StepCounter::default());
+        samples.expect("finite")
+    };
+    let (every, best) = (draw(&of(12, 1)), draw(&of(4, 3)));
+    let end = |samples: &Samples| samples.trajectory[1].clone().into_data();
+    assert_eq!(best.energies.len(), 4);
+    for (image, (chains, &energy)) in every.energies.chunks(3).zip(&best.energies).enumerate() {
+        let least = chains.iter().copied().fold(f32::INFINITY, f32::min);
+        assert_eq!(energy, least);
+        let chain = 3 * image + chains.iter().position(|&it| it == least).expect("one");
+        let of_chain = every.images.clone().slice(chain..chain + 1).into_data();
+        let kept = best.images.clone().slice(image..image + 1).into_data();
+        assert_eq!(kept, of_chain);
+    }
+    assert_eq!(end(&best), best.images.clone().into_data());
+    // Chains of an image are not parted: 166 images of three chains are below 500.
+    let all = of(170, 3);
+    let sizes: Vec<_> = all
+        .parts()
+        .map(|part| (part.first_chain, part.num))
+        .collect();
+    assert_eq!(sizes, [(0, 166), (498, 4)]);
+    let in_parts: Vec<f32> = all.parts().flat_map(|part| pixels(&draw(&part))).collect();
+    assert_eq!(in_parts, pixels(&draw(&all)));
+}
+
+#[test]
 fn refuses_weights_that_have_no_bottom() {
     let model = untrained(&[], SMALL);
     let parts = [part(-1.0, &model, None)];

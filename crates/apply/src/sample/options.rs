@@ -106,9 +106,17 @@ impl SampleOptions {
     /// Chains that depend on each other are one part: those of a buffer are chosen together, and those of an
     /// adapting step size share it.
     pub fn parts(&self) -> impl Iterator<Item = Self> {
+        self.parts_of_groups(1)
+    }
+
+    /// The same, of whole groups of chains that follow each other.
+    pub(crate) fn parts_of_groups(&self, group: usize) -> impl Iterator<Item = Self> {
         let num = self.labels.len();
         let is_cut = self.init == Init::Noise && self.langevin.target_acceptance.is_none();
-        let len = if is_cut { PART } else { num.max(1) };
+        let len = match is_cut {
+            true => (PART / group).max(1) * group,
+            false => num.max(1),
+        };
         let starts = (0..num).step_by(len);
         starts.map(move |start| self.part(start..num.min(start + len)))
     }

@@ -152,6 +152,9 @@ fn refuses_what_is_mistyped() {
     refuses("a", &["--sharpness", "10"], &["--or"]);
     refuses("a", &["--or", "--sharpness", "0"], &["above 0"]);
     refuses("a", &["--set", "batch_size=3"], &["--set batch_size=3"]);
+    refuses("a", &["--best-of", "0"], &["--best-of", "at least 1"]);
+    let many = ["--num", "1000000", "--best-of", "1000"];
+    refuses("a", &many, &["--best-of 1000: 1000000 images"]);
     refuses("a", &["--output", "s.jpg"], &["--output s.jpg", ".npz"]);
     for flag in ["--trajectory", "--animation"] {
         let same = ["--output", "c.png", flag, "./c.png"];
@@ -170,6 +173,25 @@ fn refuses_runs_that_are_not_there_or_of_images_of_another_shape() {
     refuses("a + large", &shapes);
     refuses("a + nowhere", &["nowhere does not exist"]);
     refuses("a+b", &["a+b does not exist", "a space on both sides"]);
+}
+
+#[test]
+fn of_several_chains_an_image_is_the_one_of_least_energy() {
+    let scratch = trained();
+    let energies = |num: &str, best_of: &str| -> Vec<f64> {
+        let line =
+            format!("compose a --device cpu --num {num} --best-of {best_of} --output s.npy --json");
+        let said = scratch.line(&line).succeeds();
+        let report: Value = serde_json::from_str(&said.stdout).expect("JSON and nothing else");
+        assert_eq!(report["num"].to_string(), num);
+        let energies = report["terms"][0]["energies"].as_array().expect("energies");
+        energies.iter().filter_map(Value::as_f64).collect()
+    };
+    let least: Vec<f64> = energies("6", "1")
+        .chunks(2)
+        .map(|chains| chains[0].min(chains[1]))
+        .collect();
+    assert_eq!(energies("3", "2"), least);
 }
 
 #[test]

@@ -189,6 +189,19 @@ fn arrays_keep_their_layout_and_are_not_clipped() {
 }
 
 #[test]
+fn noise_beyond_what_the_model_has_learned_is_warned_of() {
+    let scratch = Scratch::new();
+    picture(16, 16).save(scratch.join("a.png")).unwrap();
+    let said = |sigma: &str, output: &str| {
+        let line = format!("denoise a.png --output {output} --sigma {sigma} --device cpu");
+        scratch.line(&line).succeeds().stderr
+    };
+    let warning = "--sigma 76: the model has learned noise of up to 75";
+    assert!(said("76", "76.png").contains(warning));
+    assert!(!said("75", "75.png").contains("has learned noise"));
+}
+
+#[test]
 fn what_cannot_be_denoised_says_why() {
     let scratch = Scratch::new();
     picture(20, 20).save(scratch.join("a.png")).unwrap();
@@ -204,10 +217,11 @@ fn what_cannot_be_denoised_says_why() {
             .ebm(&["denoise", input, "--output", output, "--device", "cpu"])
             .fails_with(code, &[problem]);
     }
-    let sigma = "denoise a.png --output c.png --sigma 0";
-    scratch
-        .line(sigma)
-        .fails_with(2, &["must be auto, or a number above 0"]);
+    for sigma in ["0", "-1"] {
+        let line = format!("denoise a.png --output c.png --sigma {sigma}");
+        let problem = ["must be auto, or a number above 0"];
+        scratch.line(&line).fails_with(2, &problem);
+    }
     let best = "denoise a.png --output c.png --best";
     let problem = "--best chooses among the weights of a run: name one with --model RUN";
     scratch.line(best).fails_with(2, &[problem]);

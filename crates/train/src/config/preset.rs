@@ -47,6 +47,7 @@ presets!(
     "pictures",
     "cifar10-flow",
     "photos",
+    "shapes",
     "overcomplete-ica",
     "igebm-mnist-conditional",
     "igebm-cifar10",

@@ -20,15 +20,25 @@ pub(super) fn load(config: &DataConfig, seed: u64) -> Result<Dataset, DataError>
     let side = config.side_within(16..=128, remedy)?;
     config.grey_only()?;
     config.some_training_images()?;
-    let synthesize = |count, split| synthesize(count, side, config.factor, seed, split);
+    if config.upright && config.factor == Factor::Rotation {
+        return Err(DataError::UprightRotation);
+    }
+    let synthesize = |count, split| synthesize(count, side, config, seed, split);
     let test = (config.test_images > 0).then(|| synthesize(config.test_images, 1));
     Ok(Dataset::of_train(synthesize(config.train_images, 0)).with_test(Ok(test)))
 }
 
-/// Draws images 0 to `count` − 1 of `split` (0 training, 1 test), labelled with `factor`.
-fn synthesize(count: usize, side: usize, factor: Factor, seed: u64, split: u32) -> Images {
-    let shape = ImageShape::new(1, side, side);
-    let drawn: Vec<Factors> = (0..count).map(|i| factors(seed, split, i)).collect();
+/// Draws images 0 to `count` − 1 of `split` (0 training, 1 test), labelled with `config.factor`.
+fn synthesize(count: usize, side: usize, config: &DataConfig, seed: u64, split: u32) -> Images {
+    let (shape, factor) = (ImageShape::new(1, side, side), config.factor);
+    let shown = |i| match config.upright {
+        true => Factors {
+            rotation: 0,
+            ..factors(seed, split, i)
+        },
+        false => factors(seed, split, i),
+    };
+    let drawn: Vec<Factors> = (0..count).map(shown).collect();
     let mut pixels = vec![0; count * shape.pixels()];
     pixels
         .par_chunks_mut(shape.pixels())
@@ -98,6 +108,38 @@ mod tests {
         check(Factor::X, |drawn| drawn.x);
         check(Factor::Y, |drawn| drawn.y);
         check(Factor::Position, |drawn| drawn.y / 4 * 8 + drawn.x / 4);
+    }
+
+    #[test]
+    fn upright_shapes_differ_from_the_others_in_their_rotation_alone() {
+        let config = DataConfig {
+            dataset: DatasetKind::Shapes,
+            train_images: 40,
+            image_size: 16,
+            factor: Factor::Position,
+            upright: true,
+            ..DataConfig::default()
+        };
+        let upright = load(&config, 1).unwrap();
+        let turned = shapes(40, 16, Factor::Position, 1);
+        assert_eq!(upright.train.labels, turned.train.labels);
+        for (set, split) in [(upright.train, 0), (upright.test.unwrap(), 1)] {
+            for index in 0..40 {
+                let shown = Factors {
+                    rotation: 0,
+                    ..factors(1, split, index)
+                };
+                assert_eq!(set.image(index), picture(&shown, 16), "{index} of {split}");
+            }
+        }
+        let rotation = DataConfig {
+            factor: Factor::Rotation,
+            ..config
+        };
+        assert_eq!(
+            load(&rotation, 1).unwrap_err().to_string(),
+            "`data.factor` is rotation, of which `data.upright` leaves one: set `data.upright=false`, or another factor"
+        );
     }
 
     #[test]
