@@ -38,6 +38,8 @@ pub use flow::{Flow, FlowContrast};
 pub use jem::Jem;
 pub use latent::Latent;
 pub use recovery::Recovery;
+#[cfg(test)]
+pub(crate) use regression::DISPLACEMENT;
 pub(crate) use shards::gradient_of_shards;
 pub use stateless::Stateless;
 pub use whitened::{ScoreMatching, TrajectoryState, WhitenedContrast};
