@@ -325,14 +325,10 @@ impl Denoiser {
                 let asked = sigmas[0] / root_mean_square(&gradient); // infinite where there is no slope
                 vec![asked.min(MOST_FACTOR * found)]
             }
-            (Some(reference), Some(sigmas)) => {
-                let of_sigma = |sigma: &f64| (reference * self.share_of_least(*sigma)).powi(2);
-                sigmas.iter().map(of_sigma).collect()
-            }
             (Some(reference), None) => vec![reference * reference],
-            (None, sigmas) => {
+            (_, sigmas) => {
                 let sigmas = sigmas.into_iter().flatten();
-                sigmas.map(|sigma| self.learned(*sigma).powi(2)).collect()
+                sigmas.map(|sigma| self.step_of(*sigma)).collect()
             }
         };
         let of_step = gradient.len() / steps.len();
@@ -411,9 +407,28 @@ impl Denoiser {
         }
     }
 
-    /// The noise that one step takes off a picture whose noise has this σ, of its shape.
+    /// What ∇E is multiplied by to give the noise of this σ: σ₀², of less than the least σₗ that the energy is told
+    /// σ₀²(σ/σₗ)²; σ² where the step depends on σ.
+    fn step_of(&self, sigma: f64) -> f64 {
+        let root = match self.reference {
+            Some(reference) => reference * self.share_of_least(sigma),
+            None => self.learned(sigma),
+        };
+        root.powi(2)
+    }
+
+    /// The noise that one step takes off a picture whose noise has this σ, of its shape; of less than the least σ that the
+    /// energy is told, what is taken off at the least.
+    ///
+    /// Restoration asks for less towards its end. It has put that noise in, all of it is to go, and what is taken off tells
+    /// how much there was: with the share of a step that [`denoise`](Self::denoise) takes of so little, which leaves a clean
+    /// picture as it is, it would find less than there is, take off less still, and end with noise in what it puts in.
     pub(crate) fn noise_of(&self, picture: &Planes, sigma: f64) -> Result<Vec<f32>, DenoiseError> {
-        let step = self.reference.unwrap_or(self.learned(sigma)).powi(2) as f32;
+        let sigma = match self.sigma_range {
+            Some([least, _]) => sigma.max(least),
+            None => sigma,
+        };
+        let step = self.step_of(sigma) as f32;
         let mut gradient = self.gradient(picture, &[sigma], &mut |_, _| {})?;
         gradient.iter_mut().for_each(|slope| *slope *= step);
         Ok(gradient)

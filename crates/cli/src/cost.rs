@@ -3,7 +3,7 @@
 use ebm_core::DeviceKind;
 use ebm_data::Dataset;
 use ebm_train::Config;
-use ebm_train::estimate::{self, Estimate};
+use ebm_train::estimate::{self, Estimate, FirstChainsCost};
 
 use crate::device::{ChosenDevice, DeviceMemory, MemoryNeed};
 use crate::duration::duration;
@@ -62,6 +62,13 @@ fn lines(config: &Config, estimate: &Estimate, on_device: Option<&DeviceMemory>)
         table.row([
             "evaluations".into(),
             of_evaluations(config, evaluations, speed),
+        ]);
+    }
+    if let Some(FirstChainsCost { samples, seconds }) = estimate.first_chains {
+        let (time, steps) = (duration(seconds), config.output.sample_steps);
+        table.row([
+            "first chains".into(),
+            format!("about {time} more for {samples} samples of {steps} steps"),
         ]);
     }
     table.row([
@@ -132,6 +139,10 @@ mod tests {
             parameters: 1_234,
             peak_memory: Some(300 << 20),
             scaled_from: Some(16),
+            first_chains: Some(FirstChainsCost {
+                samples: 10_000,
+                seconds: 90.0,
+            }),
         };
         let need = MemoryNeed::of(&RunSize {
             shape: ImageShape::new(1, 16, 16),
@@ -156,6 +167,7 @@ mod tests {
             "total time     1 h 00 min for 7200 iterations (54 min 00 s to 2 h 00 min at",
             "evaluations    about ",
             " more for 4 evaluations of 1000 samples of 256 steps",
+            "first chains   about 1 min 30 s more for 10000 samples of 256 steps",
             "memory         300 MiB",
             "device memory  about 2",
             " of 1024 MiB; batches of up to ",
@@ -164,6 +176,6 @@ mod tests {
         ] {
             assert!(text.contains(fragment), "no {fragment:?} in:\n{text}");
         }
-        assert_eq!(text.lines().count(), 7);
+        assert_eq!(text.lines().count(), 8);
     }
 }

@@ -1,5 +1,6 @@
 //! Show how far a run is: a bar on a terminal, plain lines elsewhere.
 
+mod first_chains;
 mod work;
 
 use std::fmt::Write;
@@ -10,6 +11,7 @@ use ebm_train::{Metrics, Observer, ObserverError, Rollback, StepReport};
 use indicatif::{ProgressBar, ProgressState};
 
 use crate::duration::duration;
+use first_chains::FirstChains;
 use work::style;
 
 pub(crate) use work::{Waiting, bar, shows_bars, with_progress};
@@ -20,6 +22,7 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     expected: Expected,
     distances: Distances,
+    first_chains: FirstChains,
     quiet: bool,
 }
 
@@ -51,6 +54,7 @@ impl Progress {
             bar,
             expected,
             distances: NO_DISTANCES,
+            first_chains: FirstChains::default(),
             quiet,
         }
     }
@@ -110,6 +114,18 @@ impl Observer for Progress {
                 bar.set_position(step.iteration);
             }
             (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn on_first_chains(&mut self, drawn: usize, all: usize) -> Result<(), ObserverError> {
+        match &self.bar {
+            Some(bar) => bar.set_message(first_chains::below_bar(drawn, all)),
+            None => {
+                if let Some(line) = self.first_chains.line(drawn, all, Instant::now()) {
+                    self.say(&line);
+                }
+            }
         }
         Ok(())
     }

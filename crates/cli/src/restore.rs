@@ -26,7 +26,7 @@ use crate::typed::Mistyped;
 use damage::DamageArgs;
 pub(crate) use damage::{check_not_mask, fill_boxes, read_mask, rectangle};
 use restorer::{Done, Restorer};
-use written::{Report, doubt, write, write_mask};
+use written::{Report, doubt, write, write_as_it_is, write_mask};
 
 /// Put in what is missing of pictures
 ///
@@ -192,12 +192,27 @@ impl RestoreArgs {
         }
     }
 
-    /// A picture, and what is missing of it.
+    /// A picture, and what is missing of it; of several pictures that may be nothing where scratches are looked for.
     fn damaged(&self, input: &Path) -> anyhow::Result<(Photo, Mask)> {
         let photo = Photo::read(input)?;
-        let mask = self.damage.mask(&photo, input);
+        let mask = self.mask(&photo, input);
         let mask = mask.with_context(|| input.display().to_string())?;
         Ok((photo, mask))
+    }
+
+    fn mask(&self, photo: &Photo, input: &Path) -> anyhow::Result<Mask> {
+        let mask = self.damage.mask(photo, input)?;
+        if is_one(&self.inputs) {
+            self.damage.refuse_without_scratch(&mask)?;
+        }
+        Ok(mask)
+    }
+
+    /// What is known of a picture before anything is written.
+    fn report<'a>(&self, input: &'a Path, mask: &Mask) -> Report<'a> {
+        let mut report = Report::new(input, mask);
+        report.has_no_scratch = self.damage.has_no_scratch(mask);
+        report
     }
 
     /// Write what is missing of a picture, and restore nothing.
@@ -205,7 +220,7 @@ impl RestoreArgs {
         let begin = Instant::now();
         let (_, mask) = self.damaged(&job.input)?;
         write_mask(job, &mask)?;
-        let mut report = Report::new(&job.input, &mask);
+        let mut report = self.report(&job.input, &mask);
         report.mask = Some(&job.output);
         report.end(begin, "missing", (self.json, quiet))
     }
@@ -222,17 +237,21 @@ impl RestoreArgs {
         let begin = Instant::now();
         self.check_memory(&job.input)?;
         let (mut photo, mask) = self.damaged(&job.input)?;
-        let mut report = Report::new(&job.input, &mask);
+        let mut report = self.report(&job.input, &mask);
         if let Some(job) = mask_job {
             write_mask(job, &mask)?;
             report.mask = Some(&job.output);
         }
-        restorer.convert(&mut photo);
-        let restored = restorer.restore(&photo, &mask, place, done);
-        let restored = restored.with_context(|| job.input.display().to_string())?;
-        report.written = write(job, &photo, &restored)?;
+        if report.has_no_scratch {
+            report.written = write_as_it_is(job, &photo, self.options().samples)?;
+        } else {
+            restorer.convert(&mut photo);
+            let restored = restorer.restore(&photo, &mask, place, done);
+            let restored = restored.with_context(|| job.input.display().to_string())?;
+            report.written = write(job, &photo, &restored)?;
+            report.doubt = doubt(&restored, &mask);
+        }
         report.output = Some(&job.output);
-        report.doubt = doubt(&restored, &mask);
         report.end(begin, "put in", (self.json, quiet))
     }
 

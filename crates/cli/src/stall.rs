@@ -61,6 +61,10 @@ impl Observer for StallWatch {
         self.progressed()
     }
 
+    fn on_first_chains(&mut self, _: usize, _: usize) -> Result<(), ObserverError> {
+        self.progressed()
+    }
+
     fn on_samples(&mut self, _: &Samples) -> Result<(), ObserverError> {
         self.progressed()
     }

@@ -65,10 +65,10 @@ pub use objective::{
 pub use optimizer::{Adam, OptimizerConfig, OptimizerMethod, Update};
 pub use posterior::{KeptWeights, PosteriorConfig, WeightStep, kept_weights};
 pub use run::{
-    Estimate, FoundRuns, JudgeError, LastMetrics, LoggedMetrics, Metrics, MetricsFile, MetricsLine,
-    Observer, ObserverError, Outcome, Pruned, Run, RunDir, RunOptions, RunState, RunSummary,
-    SampleJudge, Samples, Speed, StepReport, calibrate, estimate, load_state, new_state,
-    process_memory, prunable, prune,
+    Estimate, FirstChainsCost, FoundRuns, JudgeError, LastMetrics, LoggedMetrics, Metrics,
+    MetricsFile, MetricsLine, Observer, ObserverError, Outcome, Pruned, Run, RunDir, RunOptions,
+    RunState, RunSummary, SampleJudge, Samples, Speed, StepReport, calibrate, estimate, load_state,
+    new_state, process_memory, prunable, prune,
 };
 pub use state::{
     Best, DataSummary, Identity, OfShard, Persist, Rollback, TrainState, constant_arrays,

@@ -172,6 +172,26 @@ fn below_the_least_noise_that_an_energy_is_told_a_step_shrinks_with_the_square_o
 }
 
 #[test]
+fn restoration_takes_off_less_noise_than_an_energy_is_told_in_whole_steps() {
+    let picture = noisy(&clean(ImageShape::new(1, 24, 31)), 0.005);
+    let mut denoiser = Denoiser::shipped(&Device::flex());
+    let [least, _] = denoiser.sigma_range.expect("it is told");
+    // Also where the step depends on σ.
+    for reference in [denoiser.reference, None] {
+        denoiser.reference = reference;
+        let taken = |sigma| denoiser.noise_of(&picture, sigma).expect("finite");
+        let at_least = taken(least);
+        assert!(at_least.iter().any(|value| *value != 0.0));
+        assert_eq!(taken(0.3 * least), at_least);
+        // From the least on it is the step of denoising.
+        for sigma in [least, 3.0 * least] {
+            let step = denoiser.taken_by_step(&picture, Some(&[sigma]), &mut |_, _| {});
+            assert_eq!(step.expect("finite"), taken(sigma), "{sigma}");
+        }
+    }
+}
+
+#[test]
 fn a_descent_goes_to_where_the_slopes_of_the_law_and_of_the_tie_cancel() {
     let picture = clean(ImageShape::new(1, 16, 20));
     let options = DenoiseOptions {

@@ -12,7 +12,7 @@ use crate::duration::duration;
 /// Work that is done sooner shows no progress.
 const SHOWN_AFTER: Duration = Duration::from_secs(1);
 /// Time between plain lines about work without metrics.
-const BETWEEN_LINES: Duration = Duration::from_secs(30);
+pub(super) const BETWEEN_LINES: Duration = Duration::from_secs(30);
 /// Time between two looks at a counter.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 

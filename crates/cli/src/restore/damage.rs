@@ -166,6 +166,16 @@ impl DamageArgs {
         Ok(Some(found.clone()))
     }
 
+    /// Whether nothing is missing, as scratches were looked for and none was found.
+    pub(super) fn has_no_scratch(&self, mask: &Mask) -> bool {
+        self.scratches.found_none(&mask.missing)
+    }
+
+    /// Refuse a picture in which scratches were looked for and none was found, where nothing else is missing.
+    pub(super) fn refuse_without_scratch(&self, mask: &Mask) -> anyhow::Result<()> {
+        self.scratches.refuse_none(&mask.missing)
+    }
+
     /// What is missing of the picture in a file.
     pub(super) fn mask(&self, photo: &Photo, input: &Path) -> anyhow::Result<Mask> {
         let ImageShape { height, width, .. } = photo.planes.shape;
@@ -187,7 +197,7 @@ impl DamageArgs {
             }
         }
         fill_boxes(&mut missing, size, &self.boxes)?;
-        self.scratches.add_to(&mut missing, photo)?;
+        self.scratches.add_to(&mut missing, photo);
         Ok(Mask {
             missing: grown(missing, size, self.grow),
             size,

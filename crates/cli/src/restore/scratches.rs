@@ -58,27 +58,33 @@ impl ScratchArgs {
         }
     }
 
-    /// Where it is asked for, add the scratches of a picture to what is `missing`.
-    ///
-    /// # Errors
-    /// Where none is found, and nothing else is missing.
-    pub(super) fn add_to(&self, missing: &mut [bool], photo: &Photo) -> anyhow::Result<()> {
+    /// Where it is asked for, add the scratches of a picture to what is `missing`. That none is found is said where
+    /// something else is missing.
+    pub(super) fn add_to(&self, missing: &mut [bool], photo: &Photo) {
         if !self.find_scratches {
-            return Ok(());
+            return;
         }
         let options = self.options();
         let found = find_scratches(&photo.planes, &options).missing;
-        if !found.contains(&true) {
-            let problem = none_found(&options);
-            if !missing.contains(&true) {
-                bail!(problem);
-            }
-            tell!("{problem}");
+        if !found.contains(&true) && missing.contains(&true) {
+            tell!("{}", none_found(&options));
         }
         for (missing, is_scratch) in missing.iter_mut().zip(found) {
             *missing |= is_scratch;
         }
-        Ok(())
+    }
+
+    /// Whether they were looked for and none was found, and nothing else is `missing`.
+    pub(super) fn found_none(&self, missing: &[bool]) -> bool {
+        self.find_scratches && !missing.contains(&true)
+    }
+
+    /// Refuse a picture of which nothing is `missing` as no scratch was found.
+    pub(super) fn refuse_none(&self, missing: &[bool]) -> anyhow::Result<()> {
+        match self.found_none(missing) {
+            true => bail!(none_found(&self.options())),
+            false => Ok(()),
+        }
     }
 }
 
@@ -133,8 +139,7 @@ mod tests {
         let added = |args: ScratchArgs, line| {
             let mut missing = vec![false; 40 * 48];
             missing[0] = true;
-            args.add_to(&mut missing, &photo(line))
-                .expect("something is missing");
+            args.add_to(&mut missing, &photo(line));
             assert!(missing[0]);
             missing[20 * 48 + 24]
         };
@@ -147,11 +152,15 @@ mod tests {
     #[test]
     fn where_nothing_is_found_the_other_tone_is_offered() {
         let refused = |tone| {
-            let refused = args(tone).add_to(&mut [false; 40 * 48], &photo(0.5));
+            let (args, mut missing) = (args(tone), [false; 40 * 48]);
+            args.add_to(&mut missing, &photo(0.5));
+            let refused = args.refuse_none(&missing);
             refused.expect_err("nothing is there").to_string()
         };
         assert!(refused(None).contains("look for dark ones, too (--scratch-tone both), or paint"));
         assert!(refused(Some(Tone::Dark)).contains("look for bright ones, too"));
         assert!(refused(Some(Tone::Both)).contains("(now 7), or paint a mask"));
+        assert!(args(None).refuse_none(&[false, true]).is_ok());
+        assert!(ScratchArgs::default().refuse_none(&[false]).is_ok());
     }
 }

@@ -1,14 +1,16 @@
 //! Write what has been restored, and say so.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context;
 use ebm_apply::restore::{Mask, Restored};
 use ebm_data::{Photo, Planes};
 use serde::Serialize;
 
 use super::damage::{heat_map, mask_picture};
-use crate::output::{is_folder, save_photo, say};
+use crate::output::{is_folder, save_photo, say, write_output};
 use crate::pictures::Job;
 
 /// What is said of a picture.
@@ -25,6 +27,9 @@ pub(super) struct Report<'a> {
     /// How much several restorations differ there: [`doubt`].
     pub(super) doubt: Option<f64>,
     pub(super) seconds: f64,
+    /// Whether nothing is missing, as no scratch was found.
+    #[serde(skip)]
+    pub(super) has_no_scratch: bool,
     /// The files of `output`.
     #[serde(skip)]
     pub(super) written: Vec<PathBuf>,
@@ -42,6 +47,7 @@ impl<'a> Report<'a> {
             share: missing as f64 / mask.missing.len() as f64,
             doubt: None,
             seconds: 0.0,
+            has_no_scratch: false,
             written: Vec::new(),
         }
     }
@@ -57,7 +63,10 @@ impl<'a> Report<'a> {
         self.say(as_json)?;
         if !as_json && !quiet {
             let (name, share) = (self.input.display(), 100.0 * self.share);
-            tell!("{name}: {share:.1} % of the pixels {done}");
+            match self.has_no_scratch {
+                true => tell!("{name}: no scratch was found; nothing is {done}"),
+                false => tell!("{name}: {share:.1} % of the pixels {done}"),
+            }
         }
         Ok(())
     }
@@ -123,6 +132,24 @@ pub(super) fn write(job: &Job, photo: &Photo, restored: &Restored) -> anyhow::Re
         written.push(path);
     }
     Ok(written)
+}
+
+/// Write a picture of which nothing is missing as it is, or into a folder what `samples` restorations of it are; returns
+/// what was written.
+pub(super) fn write_as_it_is(
+    job: &Job,
+    photo: &Photo,
+    samples: usize,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let (input, output) = (&job.input, &job.output);
+    if is_folder(output) || input.extension() != output.extension() {
+        let samples = vec![photo.planes.clone(); samples];
+        return write(job, photo, &Restored { samples });
+    }
+    job.make_folder()?;
+    let named = || format!("cannot read {}", input.display());
+    write_output(output, &fs::read(input).with_context(named)?)?;
+    Ok(vec![output.clone()])
 }
 
 #[cfg(test)]

@@ -187,6 +187,24 @@ fn a_dry_run_prints_configuration_and_cost_and_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_says_what_the_samples_cost_that_chains_start_at() {
+    let scratch = Scratch::new();
+    let phases = "phases=[{until=1, set=[\"objective.kind=flow\", \"langevin.method=euler\", \
+                  \"langevin.grad_clip=none\"]}]";
+    let keys = [
+        "--dry-run",
+        "--set",
+        phases,
+        "--set",
+        "buffer.start=previous",
+    ];
+    let printed = scratch.train("run", &keys).succeeds().stdout;
+    let line = printed.lines().find(|line| line.contains("first chains"));
+    let line = line.unwrap_or_else(|| panic!("no first chains in: {printed}"));
+    assert!(line.contains(" more for 32 samples of 4 steps"), "{line}");
+}
+
+#[test]
 fn what_a_dry_run_prints_is_a_configuration() {
     let scratch = Scratch::new();
     let run = scratch

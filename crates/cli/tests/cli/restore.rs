@@ -188,6 +188,64 @@ fn a_scratch_is_found_and_put_in_and_its_mask_can_be_given_back() {
     assert_eq!(read("mask.png"), mask);
 }
 
+#[test]
+fn of_several_pictures_one_without_scratches_stays_as_it_is_and_is_no_failure() {
+    let scratch = Scratch::new();
+    let plain = GrayImage::from_pixel(64, 48, Luma([90]));
+    let is_line = |x: u32, y: u32| (4..60).contains(&x) && y == 8 + x / 2;
+    let lined = GrayImage::from_fn(64, 48, |x, y| {
+        let value = if is_line(x, y) { 230 } else { 90 };
+        Luma([value])
+    });
+    for (name, picture) in [("in/lined.png", &lined), ("in/plain.jpg", &plain)] {
+        picture.save(scratch.write(name, "")).expect("written");
+    }
+    plain
+        .save(scratch.write("one/plain.png", ""))
+        .expect("written");
+    let restore =
+        |rest: &str| scratch.line(&format!("restore {rest} --find-scratches --device cpu"));
+    let read = |name: &str| {
+        image::open(scratch.join(name))
+            .expect("a picture")
+            .into_luma8()
+    };
+
+    let masks = restore("in --mask-output masks").succeeds();
+    assert_eq!(masks.stdout, "masks/lined.png\nmasks/plain.png\n");
+    let said = "in/plain.jpg: no scratch was found; nothing is missing";
+    assert!(masks.stderr.contains(said), "{}", masks.stderr);
+    assert!(masks.stderr.contains("2 pictures given a mask"));
+    assert!(read("masks/plain.png").pixels().all(|pixel| pixel[0] == 0));
+    assert!(
+        read("masks/lined.png")
+            .pixels()
+            .any(|pixel| pixel[0] == 255)
+    );
+
+    let whole = restore("in --output whole").succeeds();
+    assert_eq!(whole.stdout, "whole/lined.png\nwhole/plain.jpg\n");
+    let said = "in/plain.jpg: no scratch was found; nothing is put in";
+    assert!(whole.stderr.contains(said), "{}", whole.stderr);
+    let [before, after] =
+        ["in", "whole"].map(|folder| fs::read(scratch.join(folder).join("plain.jpg")));
+    assert_eq!(before.expect("read"), after.expect("read"));
+    assert_ne!(read("whole/lined.png"), lined);
+
+    // Also a folder of one; its restorations are all the picture.
+    let draws = restore("one --output draws --samples 3 --json").succeeds();
+    let line: serde_json::Value = serde_json::from_str(&draws.stdout).expect("JSON");
+    assert_eq!(line["missing"].as_u64(), Some(0));
+    assert!(line["doubt"].is_null(), "{line}");
+    for name in ["001.png", "003.png", "mean.png"] {
+        assert_eq!(read(&format!("draws/plain/{name}")), plain);
+    }
+
+    let alone = restore("in/plain.jpg --mask-output alone.png");
+    alone.fails_saying(&["in/plain.jpg: --find-scratches: no scratch was found; lower"]);
+    assert!(!scratch.join("alone.png").exists());
+}
+
 /// A folder of two pictures of different sizes and a file that is none, and masks of their names: a line across each.
 fn several(scratch: &Scratch) {
     for (name, width, height) in [("a.png", 20, 16), ("b.jpg", 30, 24)] {

@@ -115,6 +115,12 @@ impl BufferConfig {
         self
     }
 
+    /// Whether a buffer of these settings can go on with the chains of one of settings `before`: it keeps as many, of the
+    /// same pixels.
+    pub fn keeps_chains_of(&self, before: &Self) -> bool {
+        (self.capacity, self.range) == (before.capacity, before.range)
+    }
+
     /// Check that batches of `batch_size` chains can be drawn.
     ///
     /// # Errors

@@ -128,7 +128,7 @@ impl ReplayBuffer {
     /// The same chains, of a buffer with other settings; `None` where it keeps more or fewer of them, or other
     /// pixels.
     pub fn with_settings(self, config: BufferConfig) -> Option<Self> {
-        let is_like = (config.capacity, config.range) == (self.config.capacity, self.config.range);
+        let is_like = config.keeps_chains_of(&self.config);
         is_like.then_some(Self { config, ..self })
     }
 

@@ -120,18 +120,26 @@ impl Config {
     /// chain.
     pub(super) fn validate_first_chains(&self) -> Result<(), Invalid> {
         let parts = self.parts()?;
-        let starts_so = |config: &Self| {
-            config.objective.has_buffer() && config.buffer.start == FirstChains::Previous
-        };
         // A run that is to end in a phase may go on later.
         let all = || parts.iter().map(|part| &part.config).chain([self]);
-        let is_idle = self.buffer.start == FirstChains::Previous && !all().any(starts_so);
-        if is_idle || starts_so(&parts[0].config) {
+        let is_idle =
+            self.buffer.start == FirstChains::Previous && !all().any(Self::starts_at_samples);
+        if is_idle || parts[0].config.starts_at_samples() {
             let problem = "= \"previous\" needs a part of the run whose samples chains start at, such as \
                            a phase of objective.kind=flow before one of objective.kind=cd";
             return Err(Invalid::new("start", problem).within("buffer"));
         }
         Ok(())
+    }
+
+    /// Whether its chains, where they start anew, start at samples of the part of the run before.
+    fn starts_at_samples(&self) -> bool {
+        self.objective.has_buffer() && self.buffer.start == FirstChains::Previous
+    }
+
+    /// Whether chains of this part start at samples of the part `before`: they do not where they go on from its chains.
+    pub(crate) fn starts_at_samples_of(&self, before: &Self) -> bool {
+        self.starts_at_samples() && !self.objective().goes_on_with(&before.objective())
     }
 
     /// The section or key in which a phase differs from the run and must not.
@@ -250,6 +258,19 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn chains_that_go_on_start_at_no_samples() {
+        let part = |set: &[&str]| {
+            let mut config = config(&[(20, set)]);
+            config.buffer.start = FirstChains::Previous;
+            config.settings_at(0).config
+        };
+        let (own, flow) = (part(&["lr=0.01"]), part(&["objective.kind=flow"]));
+        let fewer = part(&["buffer.capacity=200"]);
+        assert!(own.starts_at_samples_of(&flow) && own.starts_at_samples_of(&fewer));
+        assert!(!own.starts_at_samples_of(&own) && !flow.starts_at_samples_of(&own));
     }
 
     #[test]

@@ -67,6 +67,14 @@ impl AnyObjective {
         }
     }
 
+    /// Whether it [takes over](Self::take_over) chains of `before`.
+    pub(crate) fn goes_on_with(&self, before: &Self) -> bool {
+        match (self.contrastive(), before.contrastive()) {
+            (Some(own), Some(before)) => own.goes_on_with(before),
+            _ => false,
+        }
+    }
+
     /// What learns from chains.
     fn contrastive(&self) -> Option<&Contrastive> {
         match self {

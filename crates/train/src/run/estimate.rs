@@ -10,7 +10,7 @@ use ebm_model::Network;
 use super::open::new_state;
 use super::process_memory;
 use crate::collective::Team;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::error::TrainError;
 use crate::objective::AnyObjective;
 use crate::trainer::Trainer;
@@ -37,9 +37,22 @@ pub struct Estimate {
     /// Images of the iterations that the figures are computed from, where those were smaller than
     /// the run's.
     pub scaled_from: Option<usize>,
+    /// What comes to the iterations where chains start at samples (`buffer.start=previous`).
+    pub first_chains: Option<FirstChainsCost>,
 }
 
-/// Run a few iterations of every part of a run, and write nothing.
+/// The cost of the samples that are drawn between the parts of a run for chains to start at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FirstChainsCost {
+    /// Samples of all parts that start so.
+    pub samples: usize,
+    /// Seconds, computed: every sample takes the gradients of one of the part before, each as long as a gradient of the
+    /// chains of the part that starts so, its share of the weights' update included. The network is the same.
+    pub seconds: f64,
+}
+
+/// Run a few iterations of every part of a run, and write nothing. Of what comes to iterations, the samples at which chains
+/// start are computed from these; sample pictures, evaluations and checkpoints are in no part of the estimate.
 ///
 /// # Errors
 /// Where the network does not fit the data.
@@ -49,10 +62,10 @@ pub fn measure(
     device: &Device,
 ) -> Result<Estimate, TrainError> {
     let parts = config.parts()?;
-    let reached = parts
-        .iter()
-        .filter(|part| part.iterations.start < config.iterations as u64);
+    let is_reached = |part: &&Settings| part.iterations.start < config.iterations as u64;
+    let reached: Vec<&Settings> = parts.iter().filter(is_reached).collect();
     let measured: Result<Vec<_>, TrainError> = reached
+        .iter()
         .map(|part| {
             let end = part.iterations.end.min(config.iterations as u64);
             let iterations = end.saturating_sub(part.iterations.start);
@@ -60,11 +73,34 @@ pub fn measure(
             Ok((iterations as f64, estimate))
         })
         .collect();
-    Ok(mean_of(measured?))
+    let measured = measured?;
+    Ok(Estimate {
+        first_chains: first_chains(&reached, &measured),
+        ..mean_of(&measured)
+    })
+}
+
+/// The cost of the samples that chains start at, where these parts, of which so much was measured, have any.
+fn first_chains(parts: &[&Settings], measured: &[(f64, Estimate)]) -> Option<FirstChainsCost> {
+    let borders = parts.windows(2).zip(measured.iter().skip(1));
+    let costs = borders.filter_map(|(border, (_, of_part))| {
+        let [before, part] = [&border[0].config, &border[1].config];
+        let samples = part.buffer.capacity;
+        let gradients = samples * before.gradients_of_sample();
+        let of_iteration = part.image_steps() * part.langevin.gradients_per_step();
+        part.starts_at_samples_of(before).then(|| FirstChainsCost {
+            samples,
+            seconds: gradients as f64 * of_part.s_per_iteration / of_iteration as f64,
+        })
+    });
+    costs.reduce(|one, other| FirstChainsCost {
+        samples: one.samples + other.samples,
+        seconds: one.seconds + other.seconds,
+    })
 }
 
 /// The estimate of a whole run, of those of its parts with their iterations.
-fn mean_of(parts: Vec<(f64, Estimate)>) -> Estimate {
+fn mean_of(parts: &[(f64, Estimate)]) -> Estimate {
     let total: f64 = parts.iter().map(|(iterations, _)| iterations).sum();
     let mean = |of: &dyn Fn(&Estimate) -> f64| {
         let parts = parts.iter();
@@ -87,6 +123,7 @@ fn mean_of(parts: Vec<(f64, Estimate)>) -> Estimate {
         parameters: all().map(|part| part.parameters).max().unwrap_or(0),
         peak_memory: all().filter_map(|part| part.peak_memory).max(),
         scaled_from: all().filter_map(|part| part.scaled_from).max(),
+        first_chains: None,
     }
 }
 
@@ -120,6 +157,7 @@ fn measure_part(
             parameters,
             peak_memory: before.zip(process_memory::peak()).map(grown),
             scaled_from: Some(twice),
+            first_chains: None,
         });
     }
     let seconds = stopwatch.sorted_seconds(config, MEASURED);
@@ -129,6 +167,7 @@ fn measure_part(
         parameters,
         peak_memory: process_memory::peak(),
         scaled_from: None,
+        first_chains: None,
     })
 }
 
@@ -230,6 +269,41 @@ mod tests {
         config.langevin.num_steps = 20;
         let seconds = projection.seconds(&config, 8);
         assert!((seconds - cost(64.0, 20.0)).abs() < 1e-9, "{seconds}");
+    }
+
+    #[test]
+    fn samples_that_chains_start_at_take_gradients_as_long_as_those_of_the_chains() {
+        let keys = [
+            "batch_size=50",
+            "langevin.num_steps=20",
+            "buffer.capacity=500",
+            "buffer.start=previous",
+            "output.sample_steps=10",
+            "iterations=30",
+            "phases=[{until=10, set=[\"objective.kind=flow\", \"langevin.method=heun\", \"langevin.grad_clip=none\"]}, \
+             {until=20, set=[\"lr=0.001\"]}]",
+        ];
+        let config = Config::resolve("digits", None, &keys.map(str::to_owned)).expect("resolves");
+        let parts = config.parts().expect("valid");
+        let measured = [8.0, 0.5, 4.0].map(|s_per_iteration| {
+            let estimate = Estimate {
+                s_per_iteration,
+                fastest_and_slowest: None,
+                parameters: 1,
+                peak_memory: None,
+                scaled_from: None,
+                first_chains: None,
+            };
+            (10.0, estimate)
+        });
+        let parts: Vec<&Settings> = parts.iter().collect();
+        // 500 samples of 10 steps of 2 gradients, and 1000 gradients in half a second; the last part goes on.
+        let expected = FirstChainsCost {
+            samples: 500,
+            seconds: 5.0,
+        };
+        assert_eq!(first_chains(&parts, &measured), Some(expected));
+        assert_eq!(first_chains(&parts[1..], &measured[1..]), None);
     }
 
     #[test]

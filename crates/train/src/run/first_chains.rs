@@ -1,9 +1,11 @@
 //! Start the chains of a new buffer at samples of the part of the run before.
 
-use burn::tensor::Tensor;
+use std::time::Instant;
+
 use ebm_langevin::FirstChains;
 
 use super::guard;
+use super::observer::Observers;
 use super::samples::Drawing;
 use super::training::Run;
 use crate::config::Settings;
@@ -13,7 +15,8 @@ use crate::state::OfShard;
 impl Run<'_> {
     /// Where new chains are to start so, run each from noise as the part before draws its pictures: under the averaged
     /// weights, which are still that part's, with this multiplier of its step size, each chain under its label. The
-    /// chain of a slot is keyed by the slot's place among those of all shards.
+    /// chain of a slot is keyed by the slot's place among those of all shards. A run that is asked to stop meanwhile does so
+    /// after the iteration that follows; one that is killed draws the same samples again.
     ///
     /// # Errors
     /// Where a sample is not finite, on all ranks.
@@ -21,6 +24,7 @@ impl Run<'_> {
         &mut self,
         before: &Settings,
         step_scale: f64,
+        observers: &mut Observers<'_, '_>,
     ) -> Result<(), TrainError> {
         let is_asked_for = self.part.config.buffer.start == FirstChains::Previous;
         if !is_asked_for || self.state().objective_state().chains().is_none() {
@@ -38,25 +42,34 @@ impl Run<'_> {
             device: &self.device,
         };
         let at_once = config.micro_batch.unwrap_or(config.batch_size);
+        let start = Instant::now();
+        let states = &mut self.trainer.state.objective_states;
+        let chains = states.iter().filter_map(|of| of.state.chains());
+        let all: usize = chains.map(|it| it.buffer.capacity()).sum();
+        let mut drawn = 0;
+        observers.tell(|observer| observer.on_first_chains(drawn, all));
         let mut sums = Vec::new();
-        for OfShard { shard, state } in &mut self.trainer.state.objective_states {
+        for OfShard { shard, state } in states {
             let Some(chains) = state.chains_mut() else {
                 continue;
             };
             let buffer = &mut chains.buffer;
             let places = shard.places(buffer.capacity());
             let slots: Vec<u32> = (0..buffer.capacity() as u32).collect();
-            let mut sum = Tensor::<1>::zeros([1], &self.device);
+            let mut sum = 0.0;
             for (slots, places) in slots.chunks(at_once).zip(places.chunks(at_once)) {
                 let first = places[0] as usize;
                 let numbers = first..first + places.len();
                 let x = drawing.chains(&model, numbers, &buffer.labels(slots), shape);
-                sum = sum + x.clone().sum();
+                sum += f64::from(x.clone().sum().into_scalar::<f32>()); // which waits for the device
                 buffer.start_at(slots, x);
+                drawn += slots.len();
+                observers.tell(|observer| observer.on_first_chains(drawn, all));
             }
-            sums.push(vec![f64::from(sum.into_scalar::<f32>())]);
+            sums.push(vec![sum]);
         }
         let sums = self.team.gather_of_shards(sums);
+        self.pace.set_apart(start.elapsed().as_secs_f64());
         let finite = guard::refuse_unless_finite(
             "a sample that a chain starts from",
             sums.into_iter().flatten().sum(),
@@ -76,7 +89,7 @@ mod tests {
     use super::*;
     use crate::checkpoint;
     use crate::config::Config;
-    use crate::run::{RunOptions, load_state};
+    use crate::run::{Observer, ObserverError, RunOptions, StepReport, load_state};
 
     const CAPACITY: usize = 32;
     const BATCH: usize = 16;
@@ -101,14 +114,36 @@ mod tests {
         Config::resolve("digits", None, &keys.map(str::to_owned)).expect("resolves")
     }
 
+    /// Remembers how many samples it was told of, and after how many iterations.
+    #[derive(Default)]
+    struct Witness {
+        done: u64,
+        told: Vec<(u64, usize, usize)>,
+    }
+
+    impl Observer for Witness {
+        fn on_step(&mut self, report: &StepReport<'_>) -> Result<(), ObserverError> {
+            self.done = report.iteration;
+            Ok(())
+        }
+
+        fn on_first_chains(&mut self, drawn: usize, all: usize) -> Result<(), ObserverError> {
+            self.told.push((self.done, drawn, all));
+            Ok(())
+        }
+    }
+
     #[test]
     fn new_chains_are_samples_of_the_part_before() {
         let (config, device) = (config(), Device::flex());
         let data = ebm_data::load(&config.data, config.seed).expect("drawn");
         let dir = tempfile::tempdir().expect("a folder");
         let run = Run::open(&config, &data, &device, &RunOptions::new(dir.path()));
-        let trained = run.expect("opened").train(&mut [], &AtomicBool::new(false));
+        let (mut witness, stop) = (Witness::default(), AtomicBool::new(false));
+        let trained = run.expect("opened").train(&mut [&mut witness], &stop);
         trained.expect("trained");
+        let told = [0, BATCH, CAPACITY].map(|drawn| (2, drawn, CAPACITY));
+        assert_eq!(witness.told, told);
         let state_after = |step: &str| {
             let path = dir.path().join("checkpoints").join(step);
             let checkpoint = checkpoint::read(&path).expect("read");

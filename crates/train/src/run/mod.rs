@@ -37,7 +37,7 @@ mod unread;
 mod unused;
 
 pub use dir::RunDir;
-pub use estimate::Estimate;
+pub use estimate::{Estimate, FirstChainsCost};
 pub use evaluation::{JudgeError, SampleJudge};
 pub use last_metrics::LastMetrics;
 pub use listing::{FoundRuns, RunState, RunSummary};

@@ -35,6 +35,16 @@ pub trait Observer {
         Ok(())
     }
 
+    /// So many are drawn of all samples at which the chains of a new buffer start: told before the first, and after every
+    /// few. No iteration is done meanwhile. Of several ranks these are the samples of the first.
+    ///
+    /// # Errors
+    /// Whatever keeps the observer from going on.
+    fn on_first_chains(&mut self, drawn: usize, all: usize) -> Result<(), ObserverError> {
+        let _ = (drawn, all);
+        Ok(())
+    }
+
     /// Samples were drawn.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ pub(super) struct Pace {
     /// Iterations done at `last`.
     done: u64,
     lately: Lately,
-    /// Seconds since `last` that went into evaluations.
-    evaluating_s: f64,
+    /// Seconds since `last` that went into no iteration.
+    apart_s: f64,
     /// Seconds of the last evaluation.
     evaluation_s: f64,
 }
@@ -32,7 +32,7 @@ impl Pace {
             last: now,
             done,
             lately: Lately::default(),
-            evaluating_s: 0.0,
+            apart_s: 0.0,
             evaluation_s: 0.0,
         }
     }
@@ -40,12 +40,17 @@ impl Pace {
     /// Go on counting after `done` iterations: the run has gone back.
     pub(super) fn go_back(&mut self, done: u64) {
         (self.last, self.done) = (Instant::now(), done);
-        self.evaluating_s = 0.0;
+        self.apart_s = 0.0;
     }
 
-    /// Count seconds of an evaluation apart: they come seldom, are many, and are none of an iteration's.
+    /// Count seconds apart that are none of an iteration's, come seldom and are many.
+    pub(super) fn set_apart(&mut self, seconds: f64) {
+        self.apart_s += seconds;
+    }
+
+    /// Count seconds of an evaluation apart, and expect as many of each that is still to come.
     pub(super) fn evaluated(&mut self, seconds: f64) {
-        self.evaluating_s += seconds;
+        self.set_apart(seconds);
         self.evaluation_s = seconds;
     }
 
@@ -60,11 +65,11 @@ impl Pace {
     /// The speed since the last time that this was asked, after `done` iterations.
     pub(super) fn speed(&mut self, done: u64, config: &Config) -> Speed {
         let iterations = (done - self.done).max(1) as f64;
-        let seconds = self.last.elapsed().as_secs_f64() - self.evaluating_s;
+        let seconds = self.last.elapsed().as_secs_f64() - self.apart_s;
         let s_per_iteration = seconds / iterations;
         self.lately.add(seconds, iterations);
         (self.last, self.done) = (Instant::now(), done);
-        self.evaluating_s = 0.0;
+        self.apart_s = 0.0;
         Speed {
             image_steps_per_s: config.image_steps() as f64 / s_per_iteration,
             s_per_iteration,

@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
         let agreed = self.team.world() > 1;
         let agreed = agreed.then(|| self.team.first(|| observers.is_watched()));
         while self.iteration() < total && !self.is_asked_to_stop(stop) {
-            if let Err(error) = self.enter_part() {
+            if let Err(error) = self.enter_part(&mut observers) {
                 let path = self.go_back(error, &mut observers)?;
                 saved = Some((self.iteration(), path));
                 continue;
@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
     }
 
     /// Take on the settings of the next iteration where they are others than those of the last one.
-    fn enter_part(&mut self) -> Result<(), TrainError> {
+    fn enter_part(&mut self, observers: &mut Observers<'_, '_>) -> Result<(), TrainError> {
         let next = self.iteration();
         if self.part.iterations.contains(&next) {
             return Ok(());
@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
         }
         state.watch = Watch::default();
         match is_new {
-            true => self.start_chains(&before, step_scale),
+            true => self.start_chains(&before, step_scale, observers),
             false => Ok(()),
         }
     }

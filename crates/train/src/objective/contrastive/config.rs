@@ -59,6 +59,12 @@ impl Contrastive {
         chains.under(self)
     }
 
+    /// Whether it [takes over](Self::take_over) the chains of `before`.
+    pub(crate) fn goes_on_with(&self, before: &Self) -> bool {
+        self.buffer_config()
+            .keeps_chains_of(&before.buffer_config())
+    }
+
     /// The lowest mean energy of data at which the penalty holds them, whatever the samples: −slope/2α, with
     /// the steepest slope of the loss.
     pub(crate) fn lowest_of_data(&self) -> f64 {
