@@ -17,8 +17,8 @@ mod options;
 
 use std::path::PathBuf;
 
-use burn::tensor::{Int, Tensor};
-use ebm_core::{Energy, ImageShape};
+use burn::tensor::Tensor;
+use ebm_core::{Energy, ImageShape, index_tensor};
 use ebm_langevin::StepCounter;
 use ebm_model::{Frozen, Mixture, Network, Precision, Sum, UnsupportedPrecision};
 use thiserror::Error;
@@ -157,15 +157,15 @@ impl<'a> Composition<'a> {
         self.first.shape()
     }
 
-    /// Draw samples of the combined energy, by chains that start from noise: of
-    /// [`ComposeOptions::best_of`] chains each, the one that ends at the least energy. `counter` counts
+    /// Draw samples of the combined energy, by chains that start from noise. Each sample is the end of the one of
+    /// [`ComposeOptions::best_of`] chains that ends at the least energy. `counter` counts
     /// [`ComposeOptions::num_gradients`] gradients, each of all energies together.
     ///
     /// # Errors
     /// Where an energy is not finite.
     ///
     /// # Panics
-    /// If the steps do not fit in 24 bits, or no chain is asked for.
+    /// If the steps do not fit in 24 bits, or `best_of` is 0.
     pub fn sample(
         &self,
         options: &ComposeOptions,
@@ -214,32 +214,31 @@ impl<'a> Composition<'a> {
     }
 }
 
-/// Of every `group` chains that follow each other the one of least energy, the first of several.
+/// Of every `group` consecutive chains the one of least energy; where several have it, the first of them.
 fn least_of_each(samples: Samples, group: usize) -> Samples {
     if group == 1 {
         return samples;
     }
     let groups = samples.energies.chunks(group).enumerate();
-    let kept: Vec<usize> = groups
-        .map(|(place, energies)| place * group + least(energies))
+    let kept: Vec<u32> = groups
+        .map(|(place, energies)| (place * group + place_of_least(energies)) as u32)
         .collect();
-    let indices: Vec<i32> = kept.iter().map(|&chain| chain as i32).collect();
-    let device = samples.images.device();
-    let indices = Tensor::<1, Int>::from_data(indices.as_slice(), &device);
+    let indices = index_tensor(&kept, &samples.images.device());
     let select = |chains: Tensor<4>| chains.select(0, indices.clone());
+    let energy_of = |&chain: &u32| samples.energies[chain as usize];
     Samples {
+        energies: kept.iter().map(energy_of).collect(),
         images: select(samples.images),
         trajectory: samples.trajectory.into_iter().map(select).collect(),
-        energies: kept.iter().map(|&chain| samples.energies[chain]).collect(),
         ..samples
     }
 }
 
-/// Place of the least of some numbers, the first of several.
-fn least(numbers: &[f32]) -> usize {
-    let places = 0..numbers.len();
-    let least = places.min_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
-    least.expect("a number")
+/// Place of the least of some energies; where several are equal, that of the first.
+fn place_of_least(energies: &[f32]) -> usize {
+    let places = 0..energies.len();
+    let least = places.min_by(|&a, &b| energies[a].total_cmp(&energies[b]));
+    least.expect("an energy")
 }
 
 /// Check that an energy can be combined with that of `first`.

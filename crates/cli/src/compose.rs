@@ -32,7 +32,7 @@ use report::{Drawn, Report};
 /// T of a mixture where none is asked for: that of the release of Du, Li & Mordatch (2020), celeba_combine.py.
 const USUAL_SHARPNESS: f64 = 100.0;
 
-/// The most chains of all images together.
+/// The most chains of all images together: far below 2³², as a chain has a number of 32 bits.
 const MOST_CHAINS: usize = 100_000_000;
 
 /// Draw images from combined energies of trained models
@@ -198,14 +198,15 @@ impl ComposeArgs {
         })
     }
 
-    /// Refuse more chains than are numbered.
+    /// Refuse more than [`MOST_CHAINS`].
     fn check_chains(&self, plan: &Plan) -> Result<(), Mistyped> {
         let (num, best_of) = (plan.num(), self.best_of);
         if num.saturating_mul(best_of) <= MOST_CHAINS {
             return Ok(());
         }
         Err(Mistyped(format!(
-            "--best-of {best_of}: {num} images of as many chains are more than {MOST_CHAINS} chains"
+            "--best-of {best_of}: {num} images of {best_of} chains each take more than {MOST_CHAINS} chains; ask for \
+             fewer with --num or --best-of"
         )))
     }
 
@@ -218,7 +219,8 @@ impl ComposeArgs {
     ) -> Result<(), NotEnoughMemory> {
         let frames = self.outputs.num_frames(options.steps);
         let needed = Needed {
-            num: (plan.num() * self.best_of) as u64,
+            num: plan.num() as u64,
+            best_of: self.best_of as u64,
             shape: composition.shape(),
             frames: options.trajectory_every.map_or(0, |_| frames),
             is_sheet: self.outputs.is_sheet(),

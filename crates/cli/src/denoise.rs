@@ -160,7 +160,7 @@ impl DenoiseArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Say that the noise is stronger than any that the model has learned.
+    /// Warn of noise that is stronger than any that the model has learned.
     fn warn_of_strong_noise(&self, denoiser: &Denoiser) {
         let (Sigma::Known(sigma), Some(most)) = (self.sigma, denoiser.largest_sigma()) else {
             return;
@@ -168,7 +168,7 @@ impl DenoiseArgs {
         let most = (255.0 * most).round();
         if sigma > most {
             tracing::warn!(
-                "--sigma {sigma}: the model has learned noise of up to {most}, and takes away no more than that"
+                "--sigma {sigma}: the model has learned noise of up to {most}, and is told {most} instead"
             );
         }
     }

@@ -149,6 +149,7 @@ impl SampleArgs {
         let frames = self.outputs.num_frames(self.all_steps(config));
         let needed = Needed {
             num: Plan::num_asked(self, trained.num_classes()),
+            best_of: 1,
             shape: trained.shape(),
             frames: if self.shows_trajectory() { frames } else { 0 },
             is_sheet: self.outputs.is_sheet() && !is_crossing,

@@ -40,8 +40,8 @@ pub struct DataConfig {
     pub crops: usize,
     /// What the labels tell about an image (`shapes` only).
     pub factor: Factor,
-    /// Draw every shape as it stands, at a rotation of 0° (`shapes` only). Networks of a minute learn these; shapes that
-    /// are turned take more.
+    /// Draw every shape upright, at a rotation of 0° (`shapes` only). A small network learns these in minutes; shapes
+    /// that are turned take a larger one.
     pub upright: bool,
     /// Training images to draw (`digits` and `shapes` only).
     pub train_images: usize,

@@ -12,8 +12,8 @@ use crate::trained::Weights;
 pub struct ComposeOptions {
     /// Images.
     pub num: usize,
-    /// Chains of each image, at least 1: the end of the one of least energy is kept. Chains that have settled early for
-    /// what only some of several energies want stay there, and this leaves them out.
+    /// Chains of each image, at least 1; the one that ends at the least energy is kept. A chain that has settled early
+    /// where only some of the energies are low stays there, and is likely to be left out.
     pub best_of: usize,
     /// Number of the first chain: chains have the same random numbers whether they are drawn together or in
     /// parts.
@@ -48,11 +48,17 @@ impl ComposeOptions {
     }
 
     /// Gradients of all chains together, each of all energies, but for a few of an adapting step size.
+    ///
+    /// # Panics
+    /// If `best_of` is 0.
     pub fn num_gradients(&self) -> u64 {
         self.of_sampling().num_gradients()
     }
 
     /// The same chains in parts, as [`SampleOptions::parts`] cuts them; those of one image stay together.
+    ///
+    /// # Panics
+    /// If `best_of` is 0.
     pub fn parts(&self) -> impl Iterator<Item = Self> {
         let chains = self.of_sampling();
         let parts: Vec<_> = chains.parts_of_groups(self.best_of).collect();
@@ -65,6 +71,7 @@ impl ComposeOptions {
 
     /// Chains of one energy that move alike.
     pub(super) fn of_sampling(&self) -> SampleOptions {
+        assert!(self.best_of > 0, "expected a chain of each image, got none");
         SampleOptions {
             labels: vec![0; self.num * self.best_of],
             then: None,

@@ -161,6 +161,20 @@ fn of_several_chains_of_an_image_the_one_of_least_energy_is_kept() {
 }
 
 #[test]
+#[should_panic = "expected a chain of each image, got none"]
+fn an_image_of_no_chain_is_refused() {
+    let model = conditional();
+    let parts = [part(1.0, &model, None)];
+    let composition = Composition::new(&parts, Combine::And, Weights::Average);
+    let composition = composition.expect("can be combined");
+    let options = ComposeOptions {
+        best_of: 0,
+        ..ComposeOptions::new(&composition, 2)
+    };
+    let _ = composition.sample(&options, StepCounter::default());
+}
+
+#[test]
 fn refuses_weights_that_have_no_bottom() {
     let model = untrained(&[], SMALL);
     let parts = [part(-1.0, &model, None)];

@@ -109,7 +109,7 @@ impl SampleOptions {
         self.parts_of_groups(1)
     }
 
-    /// The same, of whole groups of chains that follow each other.
+    /// The same without parting any `group` consecutive chains: of at most 500, or of one larger group.
     pub(crate) fn parts_of_groups(&self, group: usize) -> impl Iterator<Item = Self> {
         let num = self.labels.len();
         let is_cut = self.init == Init::Noise && self.langevin.target_acceptance.is_none();

@@ -1,19 +1,19 @@
-//! Say how many of the samples are drawn at which the chains of a run start.
+//! Say how many of the samples are drawn that the chains of a run start at.
 
 use std::time::Instant;
 
 use super::work::BETWEEN_LINES;
 use crate::duration::duration;
 
-/// What of it was said last, where there is no bar.
+/// When something was said of them, where there is no bar.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FirstChains {
-    /// When the first sample was begun, and the last line.
+    /// When drawing began, and when the last line was said.
     times: Option<[Instant; 2]>,
 }
 
 impl FirstChains {
-    /// The line that is due where so many are drawn: one at the beginning, then one every 30 s.
+    /// The line that is due after `drawn` of `all` samples, if any: one at the beginning, then one every 30 s.
     pub(super) fn line(&mut self, drawn: usize, all: usize, now: Instant) -> Option<String> {
         let [begun, last] = match self.times {
             Some(times) if drawn > 0 => times,
@@ -32,7 +32,7 @@ impl FirstChains {
     }
 }
 
-/// What is below a bar where so many are drawn; nothing once all are.
+/// The text below a bar after `drawn` of `all` samples; none once all are drawn.
 pub(super) fn below_bar(drawn: usize, all: usize) -> String {
     match drawn == all {
         true => String::new(),

@@ -7,6 +7,8 @@ use crate::output::sheet_bytes_per_pixel;
 
 /// The flag that decides how many there are.
 const NUM: &str = "--num";
+/// The flag that decides how many chains each has.
+const BEST_OF: &str = "--best-of";
 /// Bytes of an element of a chain.
 const F32: u64 = 4;
 /// Bytes of the label of a chain.
@@ -17,6 +19,8 @@ const LABEL: u64 = 4;
 pub(crate) struct Needed {
     /// How many they are.
     pub(crate) num: u64,
+    /// Chains of each, of which one is kept.
+    pub(crate) best_of: u64,
     /// Their shape.
     pub(crate) shape: ImageShape,
     /// States of each chain on its way that are kept.
@@ -30,10 +34,15 @@ pub(crate) struct Needed {
 }
 
 impl Needed {
-    /// The memory for all samples together; what is written in parts takes next to none.
+    /// The memory for all samples together; of what is written in parts, for the chains of one sample, which are never
+    /// parted.
     pub(crate) fn held(&self) -> [Held; 2] {
-        let is_at_once = self.is_sheet || self.is_one_part || self.frames > 0;
-        let chains = match is_at_once && self.is_on_cpu {
+        let num_chains = self.num.saturating_mul(self.best_of);
+        let at_once = match self.is_sheet || self.is_one_part || self.frames > 0 {
+            true => num_chains,
+            false => self.best_of,
+        };
+        let of_chain = match self.is_on_cpu {
             true => F32 * (1 + self.frames),
             false => 0,
         };
@@ -41,15 +50,20 @@ impl Needed {
             true => sheet_bytes_per_pixel(self.shape.width),
             false => 0,
         };
-        // Chains are let go before their bytes are drawn on a sheet.
-        let per_pixel = chains.max(self.frames + sheet);
-        let labels = self.num.saturating_mul(LABEL);
+        let key = match self.best_of > self.num {
+            true => BEST_OF,
+            false => NUM,
+        };
+        let chains = Held::of_images(key, at_once, self.shape, of_chain);
+        let shown = Held::of_images(NUM, self.num, self.shape, self.frames + sheet);
+        let labels = num_chains.saturating_mul(LABEL);
         [
-            Held::of_images(NUM, self.num, self.shape, per_pixel),
-            Held {
-                key: NUM,
-                bytes: labels,
+            // Chains are let go before the bytes of those that are kept are drawn on a sheet.
+            match chains.bytes > shown.bytes {
+                true => chains,
+                false => shown,
             },
+            Held { key, bytes: labels },
         ]
     }
 }
@@ -60,6 +74,7 @@ mod tests {
 
     const IN_PARTS: Needed = Needed {
         num: 10,
+        best_of: 1,
         shape: ImageShape::new(1, 28, 28),
         frames: 0,
         is_sheet: false,
@@ -72,8 +87,45 @@ mod tests {
     }
 
     #[test]
-    fn samples_that_are_written_as_they_come_hold_their_labels_alone() {
-        assert_eq!(bytes(IN_PARTS), 40);
+    fn samples_that_are_written_as_they_come_hold_their_labels_and_a_chain() {
+        assert_eq!(bytes(IN_PARTS), 40 + 784 * 4);
+        let on_gpu = Needed {
+            is_on_cpu: false,
+            ..IN_PARTS
+        };
+        assert_eq!(bytes(on_gpu), 40);
+    }
+
+    #[test]
+    fn of_several_chains_of_a_sample_all_are_held_and_one_is_shown() {
+        let best = Needed {
+            best_of: 3,
+            ..IN_PARTS
+        };
+        assert_eq!(bytes(best), 3 * (40 + 784 * 4));
+        let sheet = Needed {
+            is_sheet: true,
+            ..best
+        };
+        assert_eq!(bytes(sheet), 3 * (40 + 7840 * 4));
+        let on_gpu = Needed {
+            is_on_cpu: false,
+            ..sheet
+        };
+        assert_eq!(bytes(on_gpu), 3 * 40 + 7840 * (2 + 4));
+    }
+
+    #[test]
+    fn the_flag_that_asks_for_more_is_named() {
+        let keys = |best_of| {
+            let needed = Needed {
+                best_of,
+                ..IN_PARTS
+            };
+            needed.held().map(|held| held.key)
+        };
+        assert_eq!(keys(10), [NUM; 2]);
+        assert_eq!(keys(11), [BEST_OF; 2]);
     }
 
     #[test]

@@ -154,7 +154,8 @@ fn refuses_what_is_mistyped() {
     refuses("a", &["--set", "batch_size=3"], &["--set batch_size=3"]);
     refuses("a", &["--best-of", "0"], &["--best-of", "at least 1"]);
     let many = ["--num", "1000000", "--best-of", "1000"];
-    refuses("a", &many, &["--best-of 1000: 1000000 images"]);
+    let problem = "1000000 images of 1000 chains each take more than 100000000 chains";
+    refuses("a", &many, &["--best-of 1000", problem, "--num"]);
     refuses("a", &["--output", "s.jpg"], &["--output s.jpg", ".npz"]);
     for flag in ["--trajectory", "--animation"] {
         let same = ["--output", "c.png", flag, "./c.png"];
@@ -192,6 +193,19 @@ fn of_several_chains_an_image_is_the_one_of_least_energy() {
         .map(|chains| chains[0].min(chains[1]))
         .collect();
     assert_eq!(energies("3", "2"), least);
+}
+
+#[test]
+fn only_chains_that_are_kept_are_in_a_trajectory_and_a_folder() {
+    let scratch = trained();
+    let files = ["--trajectory", "way.png", "--output", "out/"];
+    let args = [&["--best-of", "3"][..], &files].concat();
+    compose(&scratch, "a + b", &args).succeeds();
+    // Four images; the start and four steps.
+    let (columns, rows) = (5 * 16 + 4 * 2, 4 * 16 + 3 * 2);
+    let size = size_of_picture(&scratch.join("way.png"));
+    assert_eq!(size, (3 * columns, 3 * rows));
+    assert_eq!(tree(&scratch.join("out")).len(), 4);
 }
 
 #[test]

@@ -48,6 +48,9 @@ fn samples_that_no_memory_holds_at_a_time_are_refused_before_any_is_drawn() {
         let words: Vec<&str> = line.split(' ').collect();
         scratch.refuses(&words, &["sampling needs", "for `--num`"]);
     }
+    let line = "compose run --device cpu --num 1 --best-of 10000000 --steps 60 --animation a.gif";
+    let words: Vec<&str> = line.split(' ').collect();
+    scratch.refuses(&words, &["sampling needs", "for `--best-of`"]);
 }
 
 #[test]

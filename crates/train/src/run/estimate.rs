@@ -37,7 +37,7 @@ pub struct Estimate {
     /// Images of the iterations that the figures are computed from, where those were smaller than
     /// the run's.
     pub scaled_from: Option<usize>,
-    /// What comes to the iterations where chains start at samples (`buffer.start=previous`).
+    /// What the samples cost, on top of the iterations, that chains start at (`buffer.start=previous`).
     pub first_chains: Option<FirstChainsCost>,
 }
 
@@ -46,13 +46,14 @@ pub struct Estimate {
 pub struct FirstChainsCost {
     /// Samples of all parts that start so.
     pub samples: usize,
-    /// Seconds, computed: every sample takes the gradients of one of the part before, each as long as a gradient of the
-    /// chains of the part that starts so, its share of the weights' update included. The network is the same.
+    /// Seconds, computed from the iterations: a sample takes as many gradients as the samples of the part before, and
+    /// each gradient as long as one of the chains that start there, its share of the weights' update included. Both
+    /// parts have the same network.
     pub seconds: f64,
 }
 
-/// Run a few iterations of every part of a run, and write nothing. Of what comes to iterations, the samples at which chains
-/// start are computed from these; sample pictures, evaluations and checkpoints are in no part of the estimate.
+/// Run a few iterations of every part of a run, and write nothing. The cost of samples that chains start at is computed
+/// from these iterations; sample pictures, evaluations and checkpoints are not in the estimate.
 ///
 /// # Errors
 /// Where the network does not fit the data.
@@ -80,7 +81,9 @@ pub fn measure(
     })
 }
 
-/// The cost of the samples that chains start at, where these parts, of which so much was measured, have any.
+/// The cost of the samples that chains start at; `None` where chains of none of these parts do.
+///
+/// - `measured`: iterations of each part, and what was measured of it
 fn first_chains(parts: &[&Settings], measured: &[(f64, Estimate)]) -> Option<FirstChainsCost> {
     let borders = parts.windows(2).zip(measured.iter().skip(1));
     let costs = borders.filter_map(|(border, (_, of_part))| {

@@ -35,8 +35,8 @@ pub trait Observer {
         Ok(())
     }
 
-    /// So many are drawn of all samples at which the chains of a new buffer start: told before the first, and after every
-    /// few. No iteration is done meanwhile. Of several ranks these are the samples of the first.
+    /// Of `all` samples that the chains of a new buffer start at, `drawn` are drawn: told before the first, and after
+    /// every batch. No iteration is done meanwhile. Of several ranks these are the samples of the first.
     ///
     /// # Errors
     /// Whatever keeps the observer from going on.
