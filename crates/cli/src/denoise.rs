@@ -156,7 +156,7 @@ impl DenoiseArgs {
         };
         let done = || done.load(Ordering::Relaxed);
         let failed = with_progress("denoising", total, done, quiet, work)?;
-        tell_done(&jobs, failed, "denoised", quiet)?;
+        tell_done(&jobs, (failed, 0), "denoised", quiet)?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -122,18 +122,22 @@ impl RestoreArgs {
         refuse_same_place(&pictures, &masks)?;
         if pictures.is_empty() {
             let failed = do_all(&masks, |_, job| self.write_mask_alone(job, quiet))?;
-            tell_done(&masks, failed, "given a mask", quiet)?;
+            tell_done(&masks, (failed, 0), "given a mask", quiet)?;
             return Ok(ExitCode::SUCCESS);
         }
         let restorer = self.restorer(quiet)?;
         let (total, done) = (restorer.total(pictures.len()), Done::default());
+        let mut copied = 0;
         let work = || {
             do_all(&pictures, |place, job| {
-                self.restore(&restorer, (place, job), masks.get(place), &done, quiet)
+                let mask = masks.get(place);
+                let is_copied = self.restore(&restorer, (place, job), mask, &done, quiet)?;
+                copied += usize::from(is_copied);
+                Ok(())
             })
         };
         let failed = with_progress("restoring", total, || done.so_far(), quiet, work)?;
-        tell_done(&pictures, failed, "restored", quiet)?;
+        tell_done(&pictures, (failed, copied), "restored", quiet)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -192,7 +196,7 @@ impl RestoreArgs {
         }
     }
 
-    /// A picture, and what is missing of it; of several pictures that may be nothing where scratches are looked for.
+    /// A picture, and what is missing of it, which may be nothing.
     fn damaged(&self, input: &Path) -> anyhow::Result<(Photo, Mask)> {
         let photo = Photo::read(input)?;
         let mask = self.mask(&photo, input);
@@ -211,7 +215,7 @@ impl RestoreArgs {
     /// What is known of a picture before anything is written.
     fn report<'a>(&self, input: &'a Path, mask: &Mask) -> Report<'a> {
         let mut report = Report::new(input, mask);
-        report.has_no_scratch = self.damage.has_no_scratch(mask);
+        report.why_nothing = (report.missing == 0).then(|| self.damage.why_nothing());
         report
     }
 
@@ -225,7 +229,8 @@ impl RestoreArgs {
         report.end(begin, "missing", (self.json, quiet))
     }
 
-    /// Restore a picture, and write what is made of it.
+    /// Restore a picture, and write what is made of it; of several, one of which nothing is missing is copied. Returns
+    /// whether it was.
     fn restore(
         &self,
         restorer: &Restorer,
@@ -233,7 +238,7 @@ impl RestoreArgs {
         mask_job: Option<&Job>,
         done: &Done,
         quiet: bool,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let begin = Instant::now();
         self.check_memory(&job.input)?;
         let (mut photo, mask) = self.damaged(&job.input)?;
@@ -242,7 +247,8 @@ impl RestoreArgs {
             write_mask(job, &mask)?;
             report.mask = Some(&job.output);
         }
-        if report.has_no_scratch {
+        let is_copied = report.missing == 0 && !is_one(&self.inputs);
+        if is_copied {
             report.written = write_as_it_is(job, &photo, self.options().samples)?;
         } else {
             restorer.convert(&mut photo);
@@ -252,7 +258,8 @@ impl RestoreArgs {
             report.doubt = doubt(&restored, &mask);
         }
         report.output = Some(&job.output);
-        report.end(begin, "put in", (self.json, quiet))
+        report.end(begin, "put in", (self.json, quiet))?;
+        Ok(is_copied)
     }
 
     /// Refuse a larger picture, or more restorations of it, than the memory holds.

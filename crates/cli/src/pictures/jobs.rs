@@ -164,24 +164,33 @@ pub(crate) fn do_all(
     Ok(failed)
 }
 
-/// Say in the end how many of several pictures are `done`, as "denoised".
+/// Say in the end how many of several pictures are `done`, as "denoised", and how many were only copied.
 ///
 /// # Errors
 /// Where some have failed.
 pub(crate) fn tell_done(
     jobs: &[Job],
-    failed: usize,
+    (failed, copied): (usize, usize),
     done: &str,
     quiet: bool,
 ) -> anyhow::Result<()> {
-    let all = counted(jobs.len(), "picture", "pictures");
     if failed > 0 {
+        let all = counted(jobs.len(), "picture", "pictures");
         bail!("{failed} of {all} could not be {done}, as said above");
     }
     if jobs.len() > 1 && !quiet {
-        tell!("{all} {done}");
+        tell!("{}", all_done(jobs.len(), copied, done));
     }
     Ok(())
+}
+
+/// What is said of `all` pictures, of which the `copied` ones had nothing missing.
+fn all_done(all: usize, copied: usize, done: &str) -> String {
+    let others = counted(all - copied, "picture", "pictures");
+    match copied {
+        0 => format!("{others} {done}"),
+        _ => format!("{others} {done}, {copied} had nothing missing"),
+    }
 }
 
 #[cfg(test)]
@@ -316,5 +325,16 @@ mod tests {
         assert_eq!((failed.expect("the others are done"), seen.len()), (1, 3));
         let alone = do_all(&[job("a")], |_, _| Err(anyhow::anyhow!("bad")));
         assert_eq!(alone.expect_err("it fails").to_string(), "bad");
+    }
+
+    #[test]
+    fn pictures_that_were_only_copied_are_not_counted_as_done() {
+        let said = [0, 1, 2].map(|copied| all_done(2, copied, "restored"));
+        let expected = [
+            "2 pictures restored",
+            "1 picture restored, 1 had nothing missing",
+            "0 pictures restored, 2 had nothing missing",
+        ];
+        assert_eq!(said, expected);
     }
 }

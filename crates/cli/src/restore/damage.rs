@@ -166,9 +166,16 @@ impl DamageArgs {
         Ok(Some(found.clone()))
     }
 
-    /// Whether nothing is missing, as scratches were looked for and none was found.
-    pub(super) fn has_no_scratch(&self, mask: &Mask) -> bool {
-        self.scratches.found_none(&mask.missing)
+    /// Why nothing is missing of a picture: all that was looked for in vain. A box is never empty.
+    pub(super) fn why_nothing(&self) -> String {
+        let reasons = [
+            (self.mask.is_some(), "the mask is empty"),
+            (self.mask_color.is_some(), "no pixel has the painted colour"),
+            (self.scratches.find_scratches, "no scratch was found"),
+        ];
+        let given = reasons.into_iter().filter(|(is_given, _)| *is_given);
+        let given: Vec<_> = given.map(|(_, reason)| reason).collect();
+        given.join(", ")
     }
 
     /// Refuse a picture in which scratches were looked for and none was found, where nothing else is missing.
@@ -197,7 +204,7 @@ impl DamageArgs {
             }
         }
         fill_boxes(&mut missing, size, &self.boxes)?;
-        self.scratches.add_to(&mut missing, photo);
+        self.scratches.add_to(&mut missing, photo, input);
         Ok(Mask {
             missing: grown(missing, size, self.grow),
             size,
@@ -293,6 +300,22 @@ mod tests {
         let beyond = args(&[[3, 0, 2, 1]], 0).mask(&photo, Path::new("a.png"));
         let beyond = beyond.expect_err("beyond");
         assert!(beyond.to_string().contains("lies beyond the picture"));
+    }
+
+    #[test]
+    fn nothing_is_missing_for_all_that_was_looked_for() {
+        let mut args = DamageArgs {
+            mask: Some("mask.png".into()),
+            mask_color: None,
+            boxes: Vec::new(),
+            scratches: ScratchArgs::default(),
+            grow: 0,
+        };
+        assert_eq!(args.why_nothing(), "the mask is empty");
+        args.mask_color = Some([255, 0, 0]);
+        args.scratches.find_scratches = true;
+        let all = "the mask is empty, no pixel has the painted colour, no scratch was found";
+        assert_eq!(args.why_nothing(), all);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Look for scratches where a user asks for it.
 
+use std::path::Path;
+
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use ebm_apply::restore::{ScratchOptions, ScratchTone, find_scratches};
@@ -58,33 +60,28 @@ impl ScratchArgs {
         }
     }
 
-    /// Where it is asked for, add the scratches of a picture to what is `missing`. That none is found is said where
-    /// something else is missing.
-    pub(super) fn add_to(&self, missing: &mut [bool], photo: &Photo) {
+    /// Where it is asked for, add the scratches of the picture in a file to what is `missing`. That none is found is
+    /// said where something else is missing.
+    pub(super) fn add_to(&self, missing: &mut [bool], photo: &Photo, input: &Path) {
         if !self.find_scratches {
             return;
         }
         let options = self.options();
         let found = find_scratches(&photo.planes, &options).missing;
         if !found.contains(&true) && missing.contains(&true) {
-            tell!("{}", none_found(&options));
+            tell!("{}: {}", input.display(), none_found(&options));
         }
         for (missing, is_scratch) in missing.iter_mut().zip(found) {
             *missing |= is_scratch;
         }
     }
 
-    /// Whether they were looked for and none was found, and nothing else is `missing`.
-    pub(super) fn found_none(&self, missing: &[bool]) -> bool {
-        self.find_scratches && !missing.contains(&true)
-    }
-
     /// Refuse a picture of which nothing is `missing` as no scratch was found.
     pub(super) fn refuse_none(&self, missing: &[bool]) -> anyhow::Result<()> {
-        match self.found_none(missing) {
-            true => bail!(none_found(&self.options())),
-            false => Ok(()),
+        if self.find_scratches && !missing.contains(&true) {
+            bail!(none_found(&self.options()));
         }
+        Ok(())
     }
 }
 
@@ -139,7 +136,7 @@ mod tests {
         let added = |args: ScratchArgs, line| {
             let mut missing = vec![false; 40 * 48];
             missing[0] = true;
-            args.add_to(&mut missing, &photo(line));
+            args.add_to(&mut missing, &photo(line), Path::new("a.png"));
             assert!(missing[0]);
             missing[20 * 48 + 24]
         };
@@ -153,7 +150,7 @@ mod tests {
     fn where_nothing_is_found_the_other_tone_is_offered() {
         let refused = |tone| {
             let (args, mut missing) = (args(tone), [false; 40 * 48]);
-            args.add_to(&mut missing, &photo(0.5));
+            args.add_to(&mut missing, &photo(0.5), Path::new("a.png"));
             let refused = args.refuse_none(&missing);
             refused.expect_err("nothing is there").to_string()
         };

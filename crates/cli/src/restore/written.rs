@@ -27,9 +27,9 @@ pub(super) struct Report<'a> {
     /// How much several restorations differ there: [`doubt`].
     pub(super) doubt: Option<f64>,
     pub(super) seconds: f64,
-    /// Whether nothing is missing, as no scratch was found.
+    /// Why nothing is missing, where that is so.
     #[serde(skip)]
-    pub(super) has_no_scratch: bool,
+    pub(super) why_nothing: Option<String>,
     /// The files of `output`.
     #[serde(skip)]
     pub(super) written: Vec<PathBuf>,
@@ -47,12 +47,12 @@ impl<'a> Report<'a> {
             share: missing as f64 / mask.missing.len() as f64,
             doubt: None,
             seconds: 0.0,
-            has_no_scratch: false,
+            why_nothing: None,
             written: Vec::new(),
         }
     }
 
-    /// Say what became of a picture since `begin`: that its missing pixels are `done`, as "put in".
+    /// Say what became of a picture since `begin`: that its missing pixels are `done`, as "put in", or why it has none.
     pub(super) fn end(
         mut self,
         begin: Instant,
@@ -63,9 +63,9 @@ impl<'a> Report<'a> {
         self.say(as_json)?;
         if !as_json && !quiet {
             let (name, share) = (self.input.display(), 100.0 * self.share);
-            match self.has_no_scratch {
-                true => tell!("{name}: no scratch was found; nothing is {done}"),
-                false => tell!("{name}: {share:.1} % of the pixels {done}"),
+            match &self.why_nothing {
+                Some(why) => tell!("{name}: nothing is missing: {why}"),
+                None => tell!("{name}: {share:.1} % of the pixels {done}"),
             }
         }
         Ok(())

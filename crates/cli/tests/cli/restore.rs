@@ -213,7 +213,7 @@ fn of_several_pictures_one_without_scratches_stays_as_it_is_and_is_no_failure() 
 
     let masks = restore("in --mask-output masks").succeeds();
     assert_eq!(masks.stdout, "masks/lined.png\nmasks/plain.png\n");
-    let said = "in/plain.jpg: no scratch was found; nothing is missing";
+    let said = "in/plain.jpg: nothing is missing: no scratch was found";
     assert!(masks.stderr.contains(said), "{}", masks.stderr);
     assert!(masks.stderr.contains("2 pictures given a mask"));
     assert!(read("masks/plain.png").pixels().all(|pixel| pixel[0] == 0));
@@ -225,12 +225,30 @@ fn of_several_pictures_one_without_scratches_stays_as_it_is_and_is_no_failure() 
 
     let whole = restore("in --output whole").succeeds();
     assert_eq!(whole.stdout, "whole/lined.png\nwhole/plain.jpg\n");
-    let said = "in/plain.jpg: no scratch was found; nothing is put in";
     assert!(whole.stderr.contains(said), "{}", whole.stderr);
     let [before, after] =
         ["in", "whole"].map(|folder| fs::read(scratch.join(folder).join("plain.jpg")));
     assert_eq!(before.expect("read"), after.expect("read"));
     assert_ne!(read("whole/lined.png"), lined);
+
+    // The masks can be given back, the black one, too.
+    let line = "restore in --mask masks --output again --device cpu";
+    let again = scratch.line(line).succeeds();
+    for said in [
+        "in/plain.jpg: nothing is missing: the mask is empty",
+        "1 picture restored, 1 had nothing missing",
+    ] {
+        assert!(again.stderr.contains(said), "{}", again.stderr);
+    }
+    for name in ["lined.png", "plain.jpg"] {
+        let [first, again] =
+            ["whole", "again"].map(|folder| fs::read(scratch.join(folder).join(name)));
+        assert_eq!(first.expect("read"), again.expect("read"), "{name}");
+    }
+
+    let boxed = restore("in --box 0,0,2,2 --mask-output boxed").succeeds();
+    let said = "in/plain.jpg: --find-scratches: no scratch was found; lower";
+    assert!(boxed.stderr.contains(said), "{}", boxed.stderr);
 
     // Also a folder of one; its restorations are all the picture.
     let draws = restore("one --output draws --samples 3 --json").succeeds();
@@ -243,6 +261,31 @@ fn of_several_pictures_one_without_scratches_stays_as_it_is_and_is_no_failure() 
 
     let alone = restore("in/plain.jpg --mask-output alone.png");
     alone.fails_saying(&["in/plain.jpg: --find-scratches: no scratch was found; lower"]);
+    assert!(!scratch.join("alone.png").exists());
+}
+
+#[test]
+fn of_several_pictures_one_without_the_painted_colour_is_copied_and_by_itself_it_is_refused() {
+    let scratch = Scratch::new();
+    let (painted, ramp) = painted(20, 16);
+    for (name, picture) in [("in/painted.png", &painted), ("in/ramp.png", &ramp)] {
+        picture.save(scratch.write(name, "")).expect("written");
+    }
+    let restore =
+        |rest: &str| scratch.line(&format!("restore {rest} --mask-color #ff0000 --device cpu"));
+    let done = restore("in --output whole").succeeds();
+    for said in [
+        "in/ramp.png: nothing is missing: no pixel has the painted colour",
+        "1 picture restored, 1 had nothing missing",
+    ] {
+        assert!(done.stderr.contains(said), "{}", done.stderr);
+    }
+    let [before, after] =
+        ["in", "whole"].map(|folder| fs::read(scratch.join(folder).join("ramp.png")));
+    assert_eq!(before.expect("read"), after.expect("read"));
+
+    let alone = restore("in/ramp.png --output alone.png");
+    alone.fails_saying(&["in/ramp.png: the mask is empty: no pixel of the picture is missing"]);
     assert!(!scratch.join("alone.png").exists());
 }
 
