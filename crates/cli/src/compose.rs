@@ -65,7 +65,7 @@ pub(crate) struct ComposeArgs {
     num: Option<usize>,
 
     /// Chains of each image, of which the one that ends at the least energy is drawn
-    #[arg(long, value_name = "CHAINS", default_value_t = 1, value_parser = image_count)]
+    #[arg(long, value_name = "CHAINS", default_value_t = 1, value_parser = image_count, allow_negative_numbers = true)]
     best_of: usize,
 
     /// Langevin steps [default: the first run's output.sample_steps]

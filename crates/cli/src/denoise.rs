@@ -53,7 +53,7 @@ pub(crate) struct DenoiseArgs {
     method: Method,
 
     /// How much of the noise that was found is taken away: below 1 some is left, above 1 pictures become smoother
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = strength)]
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = strength, allow_negative_numbers = true)]
     strength: f64,
 
     /// Print a JSON object a picture: input, output, sigma (as given or measured) and taken

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueHint};
 use ebm_apply::restore::{Mask, RestoreMethod, RestoreOptions};
 use ebm_core::ImageShape;
@@ -247,7 +247,11 @@ impl RestoreArgs {
             write_mask(job, &mask)?;
             report.mask = Some(&job.output);
         }
-        let is_copied = report.missing == 0 && !is_one(&self.inputs);
+        let is_copied = report.missing == 0;
+        if is_copied && is_one(&self.inputs) {
+            let why = self.damage.why_nothing();
+            bail!("{}: nothing is missing: {why}", job.input.display());
+        }
         if is_copied {
             report.written = write_as_it_is(job, &photo, self.options().samples)?;
         } else {

@@ -121,6 +121,17 @@ pub(crate) fn check_not_mask(flag: &str, path: &Path, mask: Option<&Path>) -> an
     Ok(())
 }
 
+/// Whether a file, which may not be there yet, lies directly in a folder.
+fn is_in(file: &Path, folder: &Path) -> bool {
+    let parent = match file.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
+        parent => parent,
+    };
+    let [parent, folder] =
+        [parent, Some(folder)].map(|it| it.and_then(|it| it.canonicalize().ok()));
+    parent.is_some() && parent == folder
+}
+
 impl DamageArgs {
     fn is_given(&self) -> bool {
         self.mask.is_some()
@@ -139,8 +150,16 @@ impl DamageArgs {
         Err(Mistyped(problem.to_owned()))
     }
 
-    /// Refuse to write over the mask of a picture, which is read.
+    /// Refuse to write over the mask of a picture, which is read, or among those of others.
     pub(super) fn check_not_mask(&self, flag: &str, job: &Job) -> anyhow::Result<()> {
+        if let Some(masks) = self.mask.as_deref().filter(|mask| mask.is_dir())
+            && is_in(&job.output, masks)
+        {
+            bail!(
+                "{flag} {}: it lies in the folder that --mask reads, in which nothing is written; name another place",
+                job.output.display()
+            );
+        }
         // That there is none is said where it is read.
         let mask = self.mask_of(&job.input).ok().flatten();
         check_not_mask(flag, &job.output, mask.as_deref())

@@ -15,7 +15,7 @@ pub(super) struct ScratchArgs {
     pub(super) find_scratches: bool,
 
     /// How far scratches stand out from what is around them, in standard deviations; less finds more [default: 7]
-    #[arg(long, value_name = "N", requires = "find_scratches", value_parser = contrast)]
+    #[arg(long, value_name = "N", requires = "find_scratches", value_parser = contrast, allow_negative_numbers = true)]
     scratch_contrast: Option<f32>,
 
     /// Whether scratches are brighter or darker than what is around them [default: bright]

@@ -153,6 +153,11 @@ fn refuses_what_is_mistyped() {
     refuses("a", &["--or", "--sharpness", "0"], &["above 0"]);
     refuses("a", &["--set", "batch_size=3"], &["--set batch_size=3"]);
     refuses("a", &["--best-of", "0"], &["--best-of", "at least 1"]);
+    refuses(
+        "a",
+        &["--best-of", "-1"],
+        &["invalid value '-1'", "--best-of"],
+    );
     let many = ["--num", "1000000", "--best-of", "1000"];
     let problem = "1000000 images of 1000 chains each take more than 100000000 chains";
     refuses("a", &many, &["--best-of 1000", problem, "--num"]);

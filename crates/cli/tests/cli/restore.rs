@@ -285,7 +285,7 @@ fn of_several_pictures_one_without_the_painted_colour_is_copied_and_by_itself_it
     assert_eq!(before.expect("read"), after.expect("read"));
 
     let alone = restore("in/ramp.png --output alone.png");
-    alone.fails_saying(&["in/ramp.png: the mask is empty: no pixel of the picture is missing"]);
+    alone.fails_saying(&["in/ramp.png: nothing is missing: no pixel has the painted colour"]);
     assert!(!scratch.join("alone.png").exists());
 }
 
@@ -301,6 +301,17 @@ fn several(scratch: &Scratch) {
     fs::remove_file(scratch.join("masks/b.jpg")).expect("removed");
     scratch.write("in/c.png", "no picture");
     scratch.write("in/notes.txt", "none");
+}
+
+#[test]
+fn nothing_is_written_among_the_masks_that_are_read() {
+    let scratch = Scratch::new();
+    several(&scratch);
+    for flag in ["--output", "--mask-output"] {
+        let line = format!("restore in/a.png --mask masks {flag} masks/b.png --device cpu");
+        let problem = "masks/b.png: it lies in the folder that --mask reads";
+        scratch.line(&line).fails_saying(&[flag, problem]);
+    }
 }
 
 #[test]
