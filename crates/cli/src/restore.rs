@@ -247,11 +247,10 @@ impl RestoreArgs {
             write_mask(job, &mask)?;
             report.mask = Some(&job.output);
         }
-        let is_copied = report.missing == 0;
-        if is_copied && is_one(&self.inputs) {
-            let why = self.damage.why_nothing();
+        if let (Some(why), true) = (&report.why_nothing, is_one(&self.inputs)) {
             bail!("{}: nothing is missing: {why}", job.input.display());
         }
+        let is_copied = report.why_nothing.is_some();
         if is_copied {
             report.written = write_as_it_is(job, &photo, self.options().samples)?;
         } else {

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::{Args, ValueHint};
 use ebm_apply::restore::Mask;
 use ebm_core::ImageShape;
+use ebm_core::file_system::folder_of;
 use ebm_data::{Photo, Planes};
 
 use super::scratches::ScratchArgs;
@@ -123,13 +124,8 @@ pub(crate) fn check_not_mask(flag: &str, path: &Path, mask: Option<&Path>) -> an
 
 /// Whether a file, which may not be there yet, lies directly in a folder.
 fn is_in(file: &Path, folder: &Path) -> bool {
-    let parent = match file.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
-        parent => parent,
-    };
-    let [parent, folder] =
-        [parent, Some(folder)].map(|it| it.and_then(|it| it.canonicalize().ok()));
-    parent.is_some() && parent == folder
+    let [own, folder] = [folder_of(file), folder].map(|it| it.canonicalize().ok());
+    own.is_some() && own == folder
 }
 
 impl DamageArgs {
